@@ -1,0 +1,2 @@
+//! resize
+fn main() {}

@@ -1,0 +1,3 @@
+//! handler
+
+pub mod pixels;

@@ -1,0 +1,119 @@
+//! What is asked of the pixels: sharp's words, as values.
+//!
+//! These types carry no parsing beyond their names. [`crate::job`] reads them from a message and checks them; the rest of
+//! [`crate::pixels`] takes them as proof.
+
+use serde::Deserialize;
+
+/// How the image meets the requested width and height, as in sharp's `resize`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fit {
+    /// Fill both dimensions, keep the proportions, crop what hangs over.
+    #[default]
+    Cover,
+    /// Fit within both dimensions, keep the proportions, fill the rest with the background.
+    Contain,
+    /// Stretch to both dimensions, ignoring the proportions.
+    Fill,
+    /// As large as possible while both dimensions stay at or below those requested.
+    Inside,
+    /// As small as possible while both dimensions stay at or above those requested.
+    Outside,
+}
+
+/// Which part a crop keeps, and where `contain` puts the image.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Position {
+    /// 0 is the left edge, 1 the right edge.
+    pub x: f64,
+    /// 0 is the top edge, 1 the bottom edge.
+    pub y: f64,
+    /// Whether the point is to be kept in view (a focal point) instead of being an alignment (a gravity).
+    pub focal: bool,
+}
+
+impl Position {
+    /// The middle, sharp's default.
+    pub const CENTER: Self = Self { x: 0.5, y: 0.5, focal: false };
+}
+
+impl Default for Position {
+    fn default() -> Self {
+        Self::CENTER
+    }
+}
+
+/// A colour with alpha, eight bits a channel, not premultiplied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Color {
+    /// Red, green, blue, alpha.
+    pub rgba: [u8; 4],
+}
+
+impl Color {
+    /// Opaque black, sharp's default background.
+    pub const BLACK: Self = Self { rgba: [0, 0, 0, 255] };
+}
+
+impl Default for Color {
+    fn default() -> Self {
+        Self::BLACK
+    }
+}
+
+/// The convolution kernel of the resampler, by sharp's names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kernel {
+    /// No interpolation.
+    Nearest,
+    /// Bilinear.
+    Linear,
+    /// Catmull-Rom.
+    Cubic,
+    /// Mitchell-Netravali.
+    Mitchell,
+    /// Lanczos with a = 3, sharp's default.
+    #[default]
+    Lanczos3,
+}
+
+/// The format of an output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputFormat {
+    /// The source's own format where it can be written, else PNG for an image with alpha and JPEG without.
+    #[default]
+    Auto,
+    /// JPEG; alpha is flattened onto the background.
+    #[serde(alias = "jpg")]
+    Jpeg,
+    /// PNG.
+    Png,
+    /// Lossy WebP.
+    Webp,
+}
+
+/// One image to make from the decoded source. At least one of width and height is given and neither is zero.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rendition {
+    /// Pixels; derived from the height and the proportions when absent.
+    pub width: Option<u32>,
+    /// Pixels; derived from the width and the proportions when absent.
+    pub height: Option<u32>,
+    /// How the image meets the size.
+    pub fit: Fit,
+    /// What a crop keeps.
+    pub position: Position,
+    /// Whether an image smaller than the size is enlarged. Without it the image keeps its own size.
+    pub enlarge: bool,
+    /// What fills the bars of `contain`, and what alpha is flattened onto.
+    pub background: Color,
+    /// The resampling kernel.
+    pub kernel: Kernel,
+    /// What is written.
+    pub format: OutputFormat,
+    /// 1 to 100, for JPEG and WebP; 80 when absent.
+    pub quality: Option<u8>,
+}

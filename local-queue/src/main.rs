@@ -1,0 +1,2 @@
+//! local-queue
+fn main() {}
