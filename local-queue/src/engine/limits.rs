@@ -1,0 +1,72 @@
+//! The limits of SQS, as data.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+/// Every limit that SQS sets on a request or a queue. [`Limits::STRICT`] is AWS; tests may take others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Characters in a queue's name, `.fifo` included.
+    pub queue_name_chars_max: usize,
+    /// `DelaySeconds` of queues and messages, in seconds.
+    pub delay_seconds: RangeInclusive<u64>,
+    /// `VisibilityTimeout`, in seconds.
+    pub visibility_timeout_seconds: RangeInclusive<u64>,
+    /// From a receive, the time over which a message can be kept invisible by extending it.
+    pub visibility_timeout_total_max: Duration,
+    /// `MessageRetentionPeriod`, in seconds.
+    pub retention_period_seconds: RangeInclusive<u64>,
+    /// `MaximumMessageSize` of a queue, in bytes; the upper end also bounds a whole batch.
+    pub message_bytes: RangeInclusive<u64>,
+    /// `ReceiveMessageWaitTimeSeconds` and `WaitTimeSeconds`, in seconds.
+    pub wait_time_seconds: RangeInclusive<u64>,
+    /// `MaxNumberOfMessages` of a receive.
+    pub receive_messages: RangeInclusive<u64>,
+    /// `maxReceiveCount` of a redrive policy.
+    pub receive_count: RangeInclusive<u64>,
+    /// Entries in one batch request.
+    pub batch_entries_max: usize,
+    /// Characters in the id of a batch entry.
+    pub batch_entry_id_chars_max: usize,
+    /// Attributes of one message.
+    pub message_attributes_max: usize,
+    /// Messages in flight in one queue.
+    pub in_flight_max: usize,
+    /// Queues named by one page of `ListQueues`.
+    pub list_results_max: usize,
+    /// Time between two purges of a queue.
+    pub purge_interval: Duration,
+    /// Time after deleting a queue before its name can be used again.
+    pub recreate_interval: Duration,
+}
+
+impl Limits {
+    /// What Amazon SQS enforces (its developer guide's "quotas", and recorded answers).
+    pub const STRICT: Self = Self {
+        queue_name_chars_max: 80,
+        delay_seconds: 0..=900,
+        visibility_timeout_seconds: 0..=43_200,
+        visibility_timeout_total_max: Duration::from_secs(43_200),
+        retention_period_seconds: 60..=1_209_600,
+        message_bytes: 1_024..=1_048_576,
+        wait_time_seconds: 0..=20,
+        receive_messages: 1..=10,
+        receive_count: 1..=1_000,
+        batch_entries_max: 10,
+        batch_entry_id_chars_max: 80,
+        message_attributes_max: 10,
+        in_flight_max: 120_000,
+        list_results_max: 1_000,
+        purge_interval: Duration::from_secs(60),
+        recreate_interval: Duration::from_secs(60),
+    };
+
+    /// As [`Limits::STRICT`], without the two waits of 60 seconds.
+    pub const RELAXED: Self =
+        Self { purge_interval: Duration::ZERO, recreate_interval: Duration::ZERO, ..Self::STRICT };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::STRICT
+    }
+}

@@ -1,0 +1,384 @@
+//! Messages: what a sender gives, what the engine keeps, what a receiver gets.
+
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use super::{EngineError, Limits, MessageAttributeProblem, MessageId, QueueArn, Time};
+
+/// The body of a message: not empty, and only of characters that SQS accepts.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MessageBody(Box<str>);
+
+impl MessageBody {
+    /// Checks a body. Its size is checked against the queue's own limit when it is sent.
+    pub fn parse(raw: impl Into<Box<str>>) -> Result<Self, EngineError> {
+        let body = raw.into();
+        if body.is_empty() {
+            return Err(EngineError::MessageEmpty);
+        }
+        if let Some(character) = first_refused_character(&body) {
+            return Err(EngineError::MessageContentsInvalid { character: character.into() });
+        }
+        Ok(Self(body))
+    }
+
+    /// The body as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for MessageBody {
+    /// Only the size: bodies do not belong into logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MessageBody({} bytes)", self.0.len())
+    }
+}
+
+/// SQS accepts #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF (`SendMessage` in the API
+/// reference; U+FFFF and NUL recorded).
+fn first_refused_character(text: &str) -> Option<char> {
+    // Nearly all text is printable ASCII, where no decoding is needed to know it.
+    if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+        return None;
+    }
+    text.chars().find(|character| {
+        !matches!(character, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+    })
+}
+
+/// The value of one message attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MessageAttributeValue {
+    /// Of type `String` or `Number`: numbers travel as text and keep their spelling.
+    Text(String),
+    /// Of type `Binary`.
+    Binary(Vec<u8>),
+}
+
+/// One message attribute: its type, custom label included, and its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageAttribute {
+    /// `String`, `Number` or `Binary`, possibly with a label: `Number.int`.
+    pub data_type: String,
+    /// The value.
+    pub value: MessageAttributeValue,
+}
+
+impl MessageAttribute {
+    /// An attribute of type `String`.
+    #[must_use]
+    pub fn string(value: impl Into<String>) -> Self {
+        Self { data_type: "String".to_owned(), value: MessageAttributeValue::Text(value.into()) }
+    }
+
+    fn value_bytes(&self) -> &[u8] {
+        match &self.value {
+            MessageAttributeValue::Text(text) => text.as_bytes(),
+            MessageAttributeValue::Binary(bytes) => bytes,
+        }
+    }
+
+    fn check(&self, name: &str) -> Result<(), MessageAttributeProblem> {
+        check_attribute_name(name)?;
+        let (kind, label) = self.data_type.split_once('.').unwrap_or((&self.data_type, ""));
+        if self.data_type.len() > 256 || (label.is_empty() && self.data_type.contains('.')) {
+            return Err(MessageAttributeProblem::Type);
+        }
+        match (kind, &self.value) {
+            ("String" | "Number", MessageAttributeValue::Text(text)) if !text.is_empty() => {
+                if first_refused_character(text).is_some() {
+                    return Err(MessageAttributeProblem::Contents);
+                }
+                if kind == "Number" && !is_number(text) {
+                    return Err(MessageAttributeProblem::NotANumber);
+                }
+                Ok(())
+            }
+            ("Binary", MessageAttributeValue::Binary(bytes)) if !bytes.is_empty() => Ok(()),
+            ("String", _) => Err(MessageAttributeProblem::Empty { expected: "String" }),
+            ("Number", _) => Err(MessageAttributeProblem::Empty { expected: "Number" }),
+            ("Binary", _) => Err(MessageAttributeProblem::Empty { expected: "Binary" }),
+            _ => Err(MessageAttributeProblem::Type),
+        }
+    }
+}
+
+/// Letters of any script pass: `attr.1\u{f8}\u{df}` was accepted where this was validated against AWS, although the
+/// documentation speaks of ASCII.
+fn check_attribute_name(name: &str) -> Result<(), MessageAttributeProblem> {
+    let lower = name.to_ascii_lowercase();
+    if lower.starts_with("aws.") || lower.starts_with("amazon.") {
+        return Err(MessageAttributeProblem::NameReserved);
+    }
+    let allowed = |character: char| character.is_alphanumeric() || matches!(character, '_' | '-' | '.');
+    let fits = (1..=256).contains(&name.chars().count()) && name.chars().all(allowed);
+    if !fits || name.starts_with('.') || name.ends_with('.') {
+        return Err(MessageAttributeProblem::Name);
+    }
+    Ok(())
+}
+
+fn is_number(text: &str) -> bool {
+    // Rust reads "inf" and "nan" as floats; SQS's numbers are digits.
+    text.bytes().any(|byte| byte.is_ascii_digit()) && text.parse::<f64>().is_ok()
+}
+
+/// The attributes of a message, by name: each is valid, and there are not too many.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MessageAttributes(BTreeMap<String, MessageAttribute>);
+
+impl MessageAttributes {
+    /// Checks attributes against SQS's rules on their number, names, types and values.
+    pub fn parse(raw: BTreeMap<String, MessageAttribute>, limits: &Limits) -> Result<Self, EngineError> {
+        if raw.len() > limits.message_attributes_max {
+            let (count, count_max) = (raw.len(), limits.message_attributes_max);
+            return Err(EngineError::TooManyMessageAttributes { count, count_max });
+        }
+        for (name, attribute) in &raw {
+            attribute
+                .check(name)
+                .map_err(|problem| EngineError::MessageAttributeInvalid { name: name.clone(), problem })?;
+        }
+        Ok(Self(raw))
+    }
+
+    /// The attributes in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &MessageAttribute)> {
+        self.0.iter().map(|(name, attribute)| (name.as_str(), attribute))
+    }
+
+    /// The attribute of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&MessageAttribute> {
+        self.0.get(name)
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.iter().map(|(name, it)| (name.len() + it.data_type.len() + it.value_bytes().len()) as u64).sum()
+    }
+}
+
+/// What a sender asks for.
+#[derive(Clone, Debug)]
+pub struct SendMessage {
+    /// The body.
+    pub body: MessageBody,
+    /// How long nobody can receive it; the queue's own delay when absent.
+    pub delay: Option<Duration>,
+    /// Attributes that travel with it.
+    pub attributes: MessageAttributes,
+    /// The X-Ray trace that it belongs to (`AWSTraceHeader`). It does not count towards the size.
+    pub trace_header: Option<String>,
+    /// The tenant it belongs to. On a standard queue a mark for fair delivery, without an order.
+    pub group_id: Option<String>,
+}
+
+impl SendMessage {
+    /// A message with nothing but a body.
+    #[must_use]
+    pub fn new(body: MessageBody) -> Self {
+        Self { body, delay: None, attributes: MessageAttributes::default(), trace_header: None, group_id: None }
+    }
+
+    /// What counts towards the queue's limit: the UTF-8 bytes of the body and of each attribute's name, type and value.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.body.0.len() as u64 + self.attributes.bytes()
+    }
+}
+
+/// What the engine answers to a sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// The new message's id.
+    pub message_id: MessageId,
+}
+
+/// A message as it was sent. Shared between the queue and those who receive it.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Its id, the same in every queue it passes through.
+    pub id: MessageId,
+    /// Its body.
+    pub body: MessageBody,
+    /// When it was sent.
+    pub sent_at: Time,
+    /// What few messages have; boxed, so that the others pay eight bytes.
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Rare {
+    attributes: MessageAttributes,
+    trace_header: Option<String>,
+    group_id: Option<String>,
+    dead_letter_source: Option<QueueArn>,
+}
+
+static NO_ATTRIBUTES: MessageAttributes = MessageAttributes(BTreeMap::new());
+
+impl Message {
+    pub(super) fn new(id: MessageId, sent_at: Time, request: SendMessage) -> Self {
+        let SendMessage { body, attributes, trace_header, group_id, delay: _ } = request;
+        let plain = attributes.is_empty() && trace_header.is_none() && group_id.is_none();
+        let rare = Rare { attributes, trace_header, group_id, dead_letter_source: None };
+        Self { id, body, sent_at, rare: (!plain).then(|| Box::new(rare)) }
+    }
+
+    /// Its attributes.
+    #[must_use]
+    pub fn attributes(&self) -> &MessageAttributes {
+        self.rare.as_ref().map_or(&NO_ATTRIBUTES, |rare| &rare.attributes)
+    }
+
+    /// The X-Ray trace that it belongs to.
+    #[must_use]
+    pub fn trace_header(&self) -> Option<&str> {
+        self.rare.as_ref()?.trace_header.as_deref()
+    }
+
+    /// The group or tenant that it belongs to.
+    #[must_use]
+    pub fn group_id(&self) -> Option<&str> {
+        self.rare.as_ref()?.group_id.as_deref()
+    }
+
+    /// The queue that gave it up, if it is in a dead-letter queue.
+    #[must_use]
+    pub fn dead_letter_source(&self) -> Option<&QueueArn> {
+        self.rare.as_ref()?.dead_letter_source.as_ref()
+    }
+
+    pub(super) fn set_dead_letter_source(&mut self, source: QueueArn) {
+        self.rare.get_or_insert_default().dead_letter_source = Some(source);
+    }
+}
+
+/// The right to delete a received message or to change its visibility, given by one receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ReceiptHandle {
+    /// Which queue of this engine; never used again, also after the queue is deleted.
+    pub(crate) queue: u32,
+    /// Where in the queue.
+    pub(crate) slot: u32,
+    /// Which message; never used again.
+    pub(crate) sequence: u64,
+    /// Which receive of the message, from 1.
+    pub(crate) receive: u32,
+}
+
+/// What a receiver asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receive {
+    /// At most so many messages, 1 to 10.
+    pub max_messages: u64,
+    /// How long the messages stay invisible to others; the queue's own timeout when absent.
+    pub visibility_timeout: Option<Duration>,
+    /// How long to wait for a first message; the queue's own wait time when absent.
+    pub wait_time: Option<Duration>,
+}
+
+impl Default for Receive {
+    fn default() -> Self {
+        Self { max_messages: 1, visibility_timeout: None, wait_time: None }
+    }
+}
+
+/// One message handed to a receiver.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// The message.
+    pub message: Arc<Message>,
+    /// The right to delete it.
+    pub receipt_handle: ReceiptHandle,
+    /// How often it has been received, this time included, over all queues it was in.
+    pub receive_count: u32,
+    /// When it was received for the first time.
+    pub first_received_at: Time,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_not_empty_and_has_only_the_characters_of_xml() {
+        for body in ["a", "\t\n\r", "\u{d7ff}\u{e000}\u{fffd}", "\u{10000}\u{10ffff}", "\u{7f}"] {
+            assert!(MessageBody::parse(body).is_ok(), "{body:?}");
+        }
+        assert_eq!(MessageBody::parse(""), Err(EngineError::MessageEmpty));
+        for (body, character) in [("a\0", 0), ("\u{b}", 0xb), ("ok\u{fffe}", 0xfffe), ("\u{ffff}", 0xffff)] {
+            assert_eq!(MessageBody::parse(body), Err(EngineError::MessageContentsInvalid { character }), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn message_attributes_are_checked_one_by_one() {
+        use MessageAttributeProblem as Problem;
+        let text = |data_type: &str, value: &str| MessageAttribute {
+            data_type: data_type.to_owned(),
+            value: MessageAttributeValue::Text(value.to_owned()),
+        };
+        let binary = |data_type: &str, value: &[u8]| MessageAttribute {
+            data_type: data_type.to_owned(),
+            value: MessageAttributeValue::Binary(value.to_vec()),
+        };
+        let long = "n".repeat(257);
+        let table = [
+            ("color", text("String", "red"), None),
+            ("count", text("Number.java.lang.Long", "-1.5e3"), None),
+            ("blob", binary("Binary.png", b"\x00\xff"), None),
+            ("attr.1\u{f8}\u{df}\u{e4}", text("String", "accepted"), None),
+            ("a..b", text("String", "not rejected where it was validated"), None),
+            ("x", text("Stringy", "v"), Some(Problem::Type)),
+            ("x", text("string", "v"), Some(Problem::Type)),
+            ("x", text("String.", "v"), Some(Problem::Type)),
+            ("x", text("", "v"), Some(Problem::Type)),
+            ("x", text("String", ""), Some(Problem::Empty { expected: "String" })),
+            ("x", binary("String", b"v"), Some(Problem::Empty { expected: "String" })),
+            ("x", text("Binary", "v"), Some(Problem::Empty { expected: "Binary" })),
+            ("x", text("Number", "ten"), Some(Problem::NotANumber)),
+            ("x", text("Number", "inf"), Some(Problem::NotANumber)),
+            ("x", text("String", "\u{1}"), Some(Problem::Contents)),
+            ("AWS.x", text("String", "v"), Some(Problem::NameReserved)),
+            ("amazon.x", text("String", "v"), Some(Problem::NameReserved)),
+            (".x", text("String", "v"), Some(Problem::Name)),
+            ("x.", text("String", "v"), Some(Problem::Name)),
+            ("x/y", text("String", "v"), Some(Problem::Name)),
+            ("", text("String", "v"), Some(Problem::Name)),
+            (&long, text("String", "v"), Some(Problem::Name)),
+        ];
+        for (name, attribute, problem) in table {
+            let raw = BTreeMap::from([(name.to_owned(), attribute.clone())]);
+            let found = MessageAttributes::parse(raw, &Limits::STRICT).err();
+            let expected =
+                problem.map(|problem| EngineError::MessageAttributeInvalid { name: name.to_owned(), problem });
+            assert_eq!(found, expected, "{name:?} {attribute:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_has_at_most_ten_attributes_and_they_count_towards_its_size() {
+        let raw = |count: usize| (0..count).map(|i| (format!("a{i:02}"), MessageAttribute::string("1234"))).collect();
+        let attributes = MessageAttributes::parse(raw(10), &Limits::STRICT).unwrap();
+        let message = SendMessage { attributes, ..SendMessage::new(MessageBody::parse("\u{e4}").unwrap()) };
+        assert_eq!(message.bytes(), 2 + 10 * (3 + 6 + 4));
+        assert_eq!(
+            MessageAttributes::parse(raw(11), &Limits::STRICT),
+            Err(EngineError::TooManyMessageAttributes { count: 11, count_max: 10 })
+        );
+    }
+}

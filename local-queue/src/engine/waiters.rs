@@ -1,0 +1,63 @@
+//! Receives that wait for a message: long polls.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use super::Time;
+
+/// A receive that waits. Ids grow, so that their order is the order of arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WaiterId(u64);
+
+#[derive(Clone, Debug)]
+pub(super) struct Waiter {
+    pub(super) queue: u32,
+    pub(super) max_messages: u64,
+    pub(super) visibility_timeout: Option<Duration>,
+    deadline: Time,
+}
+
+/// All waiting receives, by id and by deadline.
+#[derive(Debug, Default)]
+pub(super) struct Waiters {
+    waiters: BTreeMap<WaiterId, Waiter>,
+    deadlines: BTreeSet<(Time, WaiterId)>,
+    last: u64,
+}
+
+impl Waiters {
+    pub(super) fn park(
+        &mut self,
+        queue: u32,
+        max_messages: u64,
+        visibility_timeout: Option<Duration>,
+        deadline: Time,
+    ) -> WaiterId {
+        self.last += 1;
+        let id = WaiterId(self.last);
+        self.waiters.insert(id, Waiter { queue, max_messages, visibility_timeout, deadline });
+        self.deadlines.insert((deadline, id));
+        id
+    }
+
+    pub(super) fn get(&self, id: WaiterId) -> &Waiter {
+        &self.waiters[&id]
+    }
+
+    pub(super) fn remove(&mut self, id: WaiterId) -> Option<Waiter> {
+        let waiter = self.waiters.remove(&id)?;
+        self.deadlines.remove(&(waiter.deadline, id));
+        Some(waiter)
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        self.deadlines.first().map(|deadline| deadline.0)
+    }
+
+    /// The next waiter whose time is over.
+    pub(super) fn overdue(&self, now: Time) -> Option<WaiterId> {
+        self.deadlines.first().filter(|deadline| deadline.0 <= now).map(|deadline| deadline.1)
+    }
+}

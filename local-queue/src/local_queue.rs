@@ -1,0 +1,285 @@
+//! The engine with a clock and a lock: what every way in calls.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, Weak},
+    time::Duration,
+};
+
+use tokio::sync::{Notify, oneshot};
+
+use crate::{
+    clock::Clock,
+    engine::{
+        Attribute, Delivery, Engine, EngineError, Limits, Output, QueueArn, QueueAttributes, QueueName, ReceiptHandle,
+        Receive, Received, Scope, SendMessage, Sent, Time, WaiterId,
+    },
+};
+
+/// All queues of one emulator. Clones share them.
+///
+/// ```
+/// use local_queue::{LocalQueue, engine::{MessageBody, Receive, SendMessage}};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), local_queue::engine::EngineError> {
+/// let queues = LocalQueue::builder().build();
+/// let jobs = queues.create_queue("jobs", &[])?;
+/// queues.send(&jobs, SendMessage::new(MessageBody::parse("hello")?))?;
+/// let received = queues.receive(&jobs, Receive::default()).await?;
+/// assert_eq!(received[0].message.body.as_str(), "hello");
+/// queues.delete(&jobs, received[0].receipt_handle)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct LocalQueue {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    clock: Clock,
+    scope: Scope,
+    state: Mutex<State>,
+    /// Rings when the next wake-up may have come closer.
+    wakeup_changed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    engine: Engine,
+    answers: HashMap<WaiterId, oneshot::Sender<Result<Vec<Delivery>, EngineError>>>,
+    /// When the timer will look next, while it runs.
+    timer: Option<Time>,
+}
+
+/// How to make a [`LocalQueue`].
+#[derive(Clone, Debug)]
+pub struct Builder {
+    clock: Clock,
+    limits: Limits,
+    scope: Scope,
+    seed: Option<u64>,
+}
+
+impl Builder {
+    /// Where time comes from; the system clock if this is not called.
+    #[must_use]
+    pub fn clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Other limits than those of AWS.
+    #[must_use]
+    pub fn limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The region and account of typed calls and of requests that do not say.
+    #[must_use]
+    pub fn scope(self, scope: Scope) -> Self {
+        Self { scope, ..self }
+    }
+
+    /// Makes every identifier the same in every run.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed: Some(seed), ..self }
+    }
+
+    /// The emulator, without queues.
+    #[must_use]
+    pub fn build(self) -> LocalQueue {
+        let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
+        let engine = Engine::new(self.limits, seed);
+        let state = Mutex::new(State { engine, answers: HashMap::new(), timer: None });
+        let shared = Shared { clock: self.clock, scope: self.scope, state, wakeup_changed: Notify::new() };
+        LocalQueue { shared: Arc::new(shared) }
+    }
+}
+
+impl LocalQueue {
+    /// The way to one with another clock, other limits, or a seed.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder { clock: Clock::system(), limits: Limits::STRICT, scope: Scope::default(), seed: None }
+    }
+
+    /// The clock that this emulator lives by.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    /// The region and account of requests that do not say.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.shared.scope
+    }
+
+    /// Creates a queue in this emulator's own region and account, or finds it.
+    pub fn create_queue(&self, name: &str, attributes: &[Attribute]) -> Result<QueueArn, EngineError> {
+        self.call(|engine, now| {
+            let name = QueueName::parse(name, engine.limits())?;
+            engine.create_queue(now, &self.shared.scope, &name, attributes)
+        })
+    }
+
+    /// Deletes a queue with its messages.
+    pub fn delete_queue(&self, queue: &QueueArn) -> Result<(), EngineError> {
+        self.call(|engine, now| engine.delete_queue(now, queue.as_str()))
+    }
+
+    /// What there is to know about a queue.
+    pub fn queue_attributes(&self, queue: &QueueArn) -> Result<QueueAttributes, EngineError> {
+        self.call(|engine, now| engine.queue_attributes(now, queue.as_str()))
+    }
+
+    /// Changes settings of a queue, all or none.
+    pub fn set_queue_attributes(&self, queue: &QueueArn, attributes: &[Attribute]) -> Result<(), EngineError> {
+        self.call(|engine, now| engine.set_queue_attributes(now, queue.as_str(), attributes))
+    }
+
+    /// Deletes all messages of a queue.
+    pub fn purge_queue(&self, queue: &QueueArn) -> Result<(), EngineError> {
+        self.call(|engine, now| engine.purge_queue(now, queue.as_str()))
+    }
+
+    /// Puts a message into a queue.
+    pub fn send(&self, queue: &QueueArn, message: SendMessage) -> Result<Sent, EngineError> {
+        self.call(|engine, now| engine.send(now, queue.as_str(), message))
+    }
+
+    /// Receives messages, and waits for one if the request or the queue says so. Dropping the future gives up the wait:
+    /// no message is handed to nobody.
+    pub async fn receive(&self, queue: &QueueArn, request: Receive) -> Result<Vec<Delivery>, EngineError> {
+        self.receive_by_arn(queue.as_str(), request).await
+    }
+
+    /// Deletes a received message.
+    pub fn delete(&self, queue: &QueueArn, handle: ReceiptHandle) -> Result<(), EngineError> {
+        self.call(|engine, now| engine.delete(now, queue.as_str(), handle))
+    }
+
+    /// Lets a received message become visible `timeout` from now.
+    pub fn change_visibility(
+        &self,
+        queue: &QueueArn,
+        handle: ReceiptHandle,
+        timeout: Duration,
+    ) -> Result<(), EngineError> {
+        self.call(|engine, now| engine.change_visibility(now, queue.as_str(), handle, timeout))
+    }
+
+    /// Calls the engine at the present time and carries out the effects: the one way to its state.
+    pub(crate) fn call<T>(&self, call: impl FnOnce(&mut Engine, Time) -> T) -> T {
+        let mut state = self.shared.lock();
+        let now = self.shared.clock.now();
+        let result = call(&mut state.engine, now);
+        self.shared.drain(&mut state);
+        result
+    }
+
+    pub(crate) async fn receive_by_arn(&self, arn: &str, request: Receive) -> Result<Vec<Delivery>, EngineError> {
+        let (waiting, answer) = {
+            let mut state = self.shared.lock();
+            let now = self.shared.clock.now();
+            let received = state.engine.receive(now, arn, request);
+            let parked = match received {
+                Ok(Received::Now(deliveries)) => Err(Ok(deliveries)),
+                Err(error) => Err(Err(error)),
+                Ok(Received::Waiting(waiter)) => {
+                    let (sender, receiver) = oneshot::channel();
+                    state.answers.insert(waiter, sender);
+                    Ok((waiter, receiver))
+                }
+            };
+            self.shared.drain(&mut state);
+            match parked {
+                Err(result) => return result,
+                Ok((waiter, receiver)) => {
+                    if state.timer.is_none() {
+                        state.timer = Some(now);
+                        tokio::spawn(run_timer(TimerGuard(Arc::downgrade(&self.shared))));
+                    }
+                    (Waiting { shared: &self.shared, waiter }, receiver)
+                }
+            }
+        };
+        let result = answer.await.expect("a waiting receive is answered before it is forgotten");
+        drop(waiting);
+        result
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic inside the engine is a bug that must not be papered over by going on with half-changed state.
+        self.state.lock().expect("no call into the engine has panicked")
+    }
+
+    fn drain(&self, state: &mut State) {
+        while let Some(Output::Answer { waiter, result }) = state.engine.poll_output() {
+            // Who is no longer there has been cancelled before.
+            if let Some(answer) = state.answers.remove(&waiter) {
+                let _ = answer.send(result);
+            }
+        }
+        // A timer that looks too early does no harm, so only a closer wake-up or the last one's end is worth a bell.
+        if let Some(at) = state.timer
+            && state.engine.next_wakeup().is_none_or(|wakeup| wakeup < at)
+        {
+            self.wakeup_changed.notify_one();
+        }
+    }
+}
+
+/// A receive that waits; forgotten by the engine when it goes.
+struct Waiting<'a> {
+    shared: &'a Shared,
+    waiter: WaiterId,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.engine.cancel(self.waiter);
+        state.answers.remove(&self.waiter);
+        self.shared.drain(&mut state);
+    }
+}
+
+/// Says that the timer has stopped, also when its runtime goes away, so that the next waiting receive starts another.
+struct TimerGuard(Weak<Shared>);
+
+impl Drop for TimerGuard {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.lock().timer = None;
+        }
+    }
+}
+
+/// The one timer of an emulator. It runs only while a receive waits.
+async fn run_timer(mut guard: TimerGuard) {
+    loop {
+        let Some(shared) = guard.0.upgrade() else { return };
+        let wakeup = {
+            let mut state = shared.lock();
+            state.engine.advance(shared.clock.now());
+            state.timer = state.engine.next_wakeup();
+            shared.drain(&mut state);
+            state.timer
+        };
+        let Some(wakeup) = wakeup else {
+            // Another timer may have started since the lock was let go: the guard must not stop that one.
+            guard.0 = Weak::new();
+            return;
+        };
+        tokio::select! {
+            () = shared.clock.sleep_until(wakeup) => {}
+            () = shared.wakeup_changed.notified() => {}
+        }
+    }
+}
