@@ -128,6 +128,11 @@ impl Engine {
         [visible_at, self.waiters.next_deadline()].into_iter().flatten().min()
     }
 
+    /// A new identifier for a request.
+    pub fn next_request_id(&mut self) -> MessageId {
+        self.ids.next_message_id()
+    }
+
     // Inputs.
 
     /// Lets time pass. Everything that becomes true on the way happens at its own moment, in order.

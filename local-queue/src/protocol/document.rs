@@ -1,0 +1,111 @@
+//! Answers, before they are written in one protocol or the other.
+
+use std::fmt::Write as _;
+
+/// A value of an answer. Members are in alphabetical order, as AWS writes them (recorded).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Document {
+    Text(String),
+    Integer(i64),
+    Boolean(bool),
+    List(Vec<Document>),
+    Map(Vec<(String, Document)>),
+    Struct(Vec<(&'static str, Document)>),
+}
+
+impl Document {
+    pub(crate) fn text(text: impl Into<String>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// Compact JSON.
+    pub(crate) fn to_json(&self) -> String {
+        let mut json = String::new();
+        self.write_json(&mut json);
+        json
+    }
+
+    fn write_json(&self, out: &mut String) {
+        match self {
+            Self::Text(text) => write_json_string(text, out),
+            Self::Integer(number) => write!(out, "{number}").expect("a string can be written to"),
+            Self::Boolean(flag) => out.push_str(if *flag { "true" } else { "false" }),
+            Self::List(items) => {
+                out.push('[');
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    item.write_json(out);
+                }
+                out.push(']');
+            }
+            Self::Map(entries) => write_members(entries.iter().map(|(name, value)| (name.as_str(), value)), out),
+            Self::Struct(members) => write_members(members.iter().map(|(name, value)| (*name, value)), out),
+        }
+    }
+}
+
+fn write_members<'a>(members: impl Iterator<Item = (&'a str, &'a Document)>, out: &mut String) {
+    out.push('{');
+    let mut last = None;
+    for (name, value) in members {
+        debug_assert!(last.is_none_or(|last| last < name), "{name} is out of order");
+        if last.is_some() {
+            out.push(',');
+        }
+        last = Some(name);
+        write_json_string(name, out);
+        out.push(':');
+        value.write_json(out);
+    }
+    out.push('}');
+}
+
+fn write_json_string(text: &str, out: &mut String) {
+    out.push('"');
+    let mut written = 0;
+    for (index, byte) in text.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.push_str(&text[written..index]);
+        written = index + 1;
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            _ => write!(out, "\\u{byte:04x}").expect("a string can be written to"),
+        }
+    }
+    out.push_str(&text[written..]);
+    out.push('"');
+}
+
+/// Puts together the members that are there.
+macro_rules! members {
+    ($($name:literal: $value:expr),* $(,)?) => {
+        [$(($name, $value)),*].into_iter().filter_map(|(name, value)| Some((name, value?))).collect::<Vec<_>>()
+    };
+}
+pub(crate) use members;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_compact_and_any_text_survives_it() {
+        let text = "a\"b\\c\n\r\t\u{1}\u{e4}\u{1f600}</script>";
+        let document = Document::Struct(vec![
+            ("A", Document::List(vec![Document::Integer(-1), Document::Boolean(true)])),
+            ("B", Document::Map(vec![(text.to_owned(), Document::text(text))])),
+        ]);
+        let json = document.to_json();
+        assert!(json.starts_with("{\"A\":[-1,true],\"B\":{"), "{json}");
+        let read: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(read["B"][text], text);
+    }
+}

@@ -1,0 +1,151 @@
+//! Batch operations: rules for the batch as a whole, then each entry on its own.
+
+use std::collections::BTreeSet;
+
+use super::{Answer, Call, messages};
+use crate::{
+    engine::{Engine, Limits, QueueArn, SendMessage, Time},
+    protocol::{
+        document::{Document, members},
+        error::{ErrorKind, WireError},
+        fields::Fields,
+    },
+};
+
+type Members = Vec<(&'static str, Document)>;
+
+pub(super) fn send_message_batch(call: &Call<'_>) -> Answer {
+    let run = |engine: &mut Engine, now: Time, queue: &QueueArn, entries: &[Entry<'_>]| {
+        let limits = engine.limits().clone();
+        let requests = entries
+            .iter()
+            .map(|entry| {
+                if entry.fields.text("MessageBody")?.is_none_or(|body| body.is_empty()) {
+                    return Err(WireError::missing(&format!(
+                        "SendMessageBatchRequestEntry.{}.MessageBody",
+                        entry.number
+                    )));
+                }
+                messages::parse_message(&entry.fields, &limits, call.trace_header)
+            })
+            .collect::<Vec<_>>();
+        check_total(entries, &requests, &limits)?;
+        let requests = requests.into_iter();
+        Ok(requests.map(|request| messages::send(engine, now, queue, request?)).collect())
+    };
+    batch(call, "SendMessageBatchRequestEntry", run)
+}
+
+/// The total is compared with the service's limit, never with the queue's own (validated against AWS).
+fn check_total(
+    entries: &[Entry<'_>],
+    requests: &[Result<SendMessage, WireError>],
+    limits: &Limits,
+) -> Result<(), WireError> {
+    let mut total = 0;
+    for (entry, request) in entries.iter().zip(requests) {
+        total += match request {
+            Ok(request) => request.bytes(),
+            Err(_) => entry.fields.text("MessageBody")?.map_or(0, |body| body.len() as u64),
+        };
+    }
+    let max = *limits.message_bytes.end();
+    if total > max {
+        let message = format!("Batch requests cannot be longer than {max} bytes. You have sent {total} bytes.");
+        return Err(WireError::new(ErrorKind::BatchRequestTooLong, message));
+    }
+    Ok(())
+}
+
+pub(super) fn delete_message_batch(call: &Call<'_>) -> Answer {
+    batch(call, "DeleteMessageBatchRequestEntry", |engine, now, queue, entries| {
+        let entries = entries.iter();
+        Ok(entries.map(|entry| messages::delete(engine, now, queue, &entry.fields).map(|()| Vec::new())).collect())
+    })
+}
+
+pub(super) fn change_message_visibility_batch(call: &Call<'_>) -> Answer {
+    // AWS names this one without "RequestEntry" when it is empty.
+    batch(call, "ChangeMessageVisibilityBatch", |engine, now, queue, entries| {
+        let change = |entry: &Entry<'_>| {
+            let parameter = format!("ChangeMessageVisibilityBatchRequestEntry.{}.VisibilityTimeout", entry.number);
+            messages::change_visibility(engine, now, queue, &entry.fields, &parameter).map(|()| Vec::new())
+        };
+        Ok(entries.iter().map(change).collect())
+    })
+}
+
+struct Entry<'a> {
+    /// From 1, as errors count them.
+    number: usize,
+    id: String,
+    fields: Fields<'a>,
+}
+
+fn batch<F>(call: &Call<'_>, entry_name: &str, run: F) -> Answer
+where
+    F: FnOnce(&mut Engine, Time, &QueueArn, &[Entry<'_>]) -> Result<Vec<Result<Members, WireError>>, WireError>,
+{
+    let queue = call.queue()?;
+    let (entries, results) = call.queues.call(|engine, now| {
+        engine.find_queue(queue.as_str())?;
+        let entries = parse_entries(call, entry_name, engine.limits())?;
+        let results = run(engine, now, &queue, &entries)?;
+        Ok::<_, WireError>((entries, results))
+    })?;
+    let (mut failed, mut successful) = (Vec::new(), Vec::new());
+    for (entry, result) in entries.into_iter().zip(results) {
+        let id = ("Id", Document::Text(entry.id));
+        match result {
+            Ok(mut members) => {
+                members.push(id);
+                members.sort_by_key(|(name, _)| *name);
+                successful.push(Document::Struct(members));
+            }
+            Err(error) => failed.push(failure(id, error.in_batch_entry())),
+        }
+    }
+    // Each list is left out when it is empty (recorded).
+    Ok(Some(Document::Struct(members! {
+        "Failed": (!failed.is_empty()).then_some(Document::List(failed)),
+        "Successful": (!successful.is_empty()).then_some(Document::List(successful)),
+    })))
+}
+
+fn failure(id: (&'static str, Document), error: WireError) -> Document {
+    Document::Struct(vec![
+        ("Code", Document::text(error.kind.row().code)),
+        id,
+        ("Message", Document::text(error.message)),
+        ("SenderFault", Document::Boolean(true)),
+    ])
+}
+
+fn parse_entries<'a>(call: &Call<'a>, entry_name: &str, limits: &Limits) -> Result<Vec<Entry<'a>>, WireError> {
+    let entries = call.fields.structures("Entries")?.ok_or_else(|| WireError::missing("Entries"))?;
+    if entries.is_empty() {
+        let message = format!("There should be at least one {entry_name} in the request.");
+        return Err(WireError::new(ErrorKind::EmptyBatchRequest, message));
+    }
+    let (count, count_max) = (entries.len(), limits.batch_entries_max);
+    if count > count_max {
+        let message = format!("Maximum number of entries per request are {count_max}. You have sent {count}.");
+        return Err(WireError::new(ErrorKind::TooManyEntriesInBatchRequest, message));
+    }
+    let mut ids = BTreeSet::new();
+    let mut parsed = Vec::with_capacity(count);
+    for (index, fields) in entries.into_iter().enumerate() {
+        let id = fields.text("Id")?.unwrap_or_default().into_owned();
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if !(1..=limits.batch_entry_id_chars_max).contains(&id.len()) || !id.bytes().all(allowed) {
+            let message = "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be \
+                           at most 80 letters long.";
+            return Err(WireError::new(ErrorKind::InvalidBatchEntryId, message));
+        }
+        if !ids.insert(id.clone()) {
+            return Err(WireError::new(ErrorKind::BatchEntryIdsNotDistinct, format!("Id {id} repeated.")));
+        }
+        parsed.push(Entry { number: index + 1, id, fields });
+    }
+    Ok(parsed)
+}

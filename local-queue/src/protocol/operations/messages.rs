@@ -1,0 +1,300 @@
+//! Operations on single messages.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::Pin,
+    time::Duration,
+};
+
+use super::{Answer, Call};
+use crate::{
+    engine::{
+        Delivery, Engine, EngineError, Limits, MessageAttribute, MessageAttributeValue, MessageAttributes, MessageBody,
+        QueueArn, ReceiptHandle, Receive, SendMessage, Sent, Time,
+    },
+    protocol::{
+        digest,
+        document::{Document, members},
+        error::{ErrorKind, WireError},
+        fields::Fields,
+        receipt_handle,
+    },
+};
+
+const TRACE_HEADER: &str = "AWSTraceHeader";
+
+pub(super) fn send_message(call: &Call<'_>) -> Answer {
+    let queue = call.queue()?;
+    let mut members = call.queues.call(|engine, now| {
+        let request = parse_message(&call.fields, engine.limits(), call.trace_header)?;
+        send(engine, now, &queue, request)
+    })?;
+    members.sort_by_key(|(name, _)| *name);
+    Ok(Some(Document::Struct(members)))
+}
+
+/// Reads what is to be sent, from a request or from an entry of a batch.
+pub(super) fn parse_message(
+    fields: &Fields<'_>,
+    limits: &Limits,
+    trace_header: Option<&str>,
+) -> Result<SendMessage, WireError> {
+    let body = MessageBody::parse(&*fields.text("MessageBody")?.unwrap_or_default())?;
+    let system_attributes = parse_message_attributes(fields, "MessageSystemAttributes")?;
+    if let Some(name) = system_attributes.keys().find(|name| *name != TRACE_HEADER) {
+        let message = format!("Message system attribute name '{name}' is invalid.");
+        return Err(WireError::new(ErrorKind::InvalidParameterValue, message));
+    }
+    let given = system_attributes.get(TRACE_HEADER).and_then(|attribute| match &attribute.value {
+        MessageAttributeValue::Text(text) => Some(text.clone()),
+        MessageAttributeValue::Binary(_) => None,
+    });
+    Ok(SendMessage {
+        body,
+        delay: seconds(fields, "DelaySeconds", 0, |value| {
+            let (min, max) = (*limits.delay_seconds.start(), *limits.delay_seconds.end());
+            EngineError::OutOfRange { parameter: "DelaySeconds", value, min, max }
+        })?,
+        attributes: MessageAttributes::parse(parse_message_attributes(fields, "MessageAttributes")?, limits)?,
+        trace_header: given.or_else(|| trace_header.map(str::to_owned)),
+        group_id: fields.text("MessageGroupId")?.map(Into::into),
+    })
+}
+
+fn parse_message_attributes(
+    fields: &Fields<'_>,
+    parameter: &str,
+) -> Result<BTreeMap<String, MessageAttribute>, WireError> {
+    let mut attributes = BTreeMap::new();
+    for (name, value) in fields.structure_map(parameter)? {
+        if value.has_items("StringListValues")? || value.has_items("BinaryListValues")? {
+            let message = "Message attribute list values in SendMessage operation are not supported.";
+            return Err(WireError::new(ErrorKind::UnsupportedOperation, message));
+        }
+        let data_type = value.text("DataType")?.unwrap_or_default().into_owned();
+        let value = match (value.text("StringValue")?, value.blob("BinaryValue")?) {
+            (None, Some(bytes)) => MessageAttributeValue::Binary(bytes),
+            (text, _) => MessageAttributeValue::Text(text.unwrap_or_default().into_owned()),
+        };
+        attributes.insert(name.to_owned(), MessageAttribute { data_type, value });
+    }
+    Ok(attributes)
+}
+
+/// Reads a number of seconds; one below `min` gets the error that `refuse` makes of it.
+fn seconds(
+    fields: &Fields<'_>,
+    name: &str,
+    min: i64,
+    refuse: impl Fn(i64) -> EngineError,
+) -> Result<Option<Duration>, WireError> {
+    let Some(value) = fields.integer(name)? else { return Ok(None) };
+    match u64::try_from(value) {
+        Ok(seconds) if value >= min => Ok(Some(Duration::from_secs(seconds))),
+        _ => Err(refuse(value).into()),
+    }
+}
+
+/// Sends and makes the members of the answer, which a batch's entry completes with its id.
+pub(super) fn send(
+    engine: &mut Engine,
+    now: Time,
+    queue: &QueueArn,
+    request: SendMessage,
+) -> Result<Vec<(&'static str, Document)>, WireError> {
+    let body_md5 = digest::body_md5(request.body.as_str());
+    let attributes = &request.attributes;
+    let attributes_md5 = (!attributes.is_empty()).then(|| Document::Text(digest::attributes_md5(attributes.iter())));
+    let system_md5 = request.trace_header.as_ref().map(|trace| {
+        let attribute = MessageAttribute::string(trace.clone());
+        Document::Text(digest::attributes_md5([(TRACE_HEADER, &attribute)]))
+    });
+    let Sent { message_id } = engine.send(now, queue.as_str(), request)?;
+    Ok(members! {
+        "MD5OfMessageAttributes": attributes_md5,
+        "MD5OfMessageBody": Some(Document::Text(body_md5)),
+        "MD5OfMessageSystemAttributes": system_md5,
+        "MessageId": Some(Document::text(message_id.to_string())),
+    })
+}
+
+pub(super) fn receive_message<'a>(call: &'a Call<'a>) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>> {
+    Box::pin(async move {
+        let queue = call.queue()?;
+        let limits = call.queues.call(|engine, _| engine.limits().clone());
+        let request = parse_receive(&call.fields, &limits)?;
+        let wanted = Wanted::parse(&call.fields)?;
+        let deliveries = call.queues.receive(&queue, request).await?;
+        let messages = deliveries.iter().map(|delivery| wanted.render(delivery, &queue)).collect::<Vec<_>>();
+        let messages = (!messages.is_empty()).then_some(Document::List(messages));
+        Ok(Some(Document::Struct(members! { "Messages": messages })))
+    })
+}
+
+fn parse_receive(fields: &Fields<'_>, limits: &Limits) -> Result<Receive, WireError> {
+    let out_of_range = |parameter, value, range: &std::ops::RangeInclusive<u64>| EngineError::OutOfRange {
+        parameter,
+        value,
+        min: *range.start(),
+        max: *range.end(),
+    };
+    let max_messages = match fields.integer("MaxNumberOfMessages")? {
+        None => 1,
+        Some(max) => {
+            u64::try_from(max).map_err(|_| out_of_range("MaxNumberOfMessages", max, &limits.receive_messages))?
+        }
+    };
+    Ok(Receive {
+        max_messages,
+        visibility_timeout: seconds(fields, "VisibilityTimeout", 0, |value| {
+            out_of_range("VisibilityTimeout", value, &limits.visibility_timeout_seconds)
+        })?,
+        wait_time: seconds(fields, "WaitTimeSeconds", 0, |value| {
+            out_of_range("WaitTimeSeconds", value, &limits.wait_time_seconds)
+        })?,
+    })
+}
+
+/// Which attributes a receiver wants to see.
+struct Wanted {
+    system: BTreeSet<&'static str>,
+    user: Vec<String>,
+}
+
+/// Every system attribute that a message can have, in alphabetical order.
+const SYSTEM_ATTRIBUTES: [&str; 9] = [
+    TRACE_HEADER,
+    "ApproximateFirstReceiveTimestamp",
+    "ApproximateReceiveCount",
+    "DeadLetterQueueSourceArn",
+    "MessageDeduplicationId",
+    "MessageGroupId",
+    "SenderId",
+    "SentTimestamp",
+    "SequenceNumber",
+];
+
+impl Wanted {
+    fn parse(fields: &Fields<'_>) -> Result<Self, WireError> {
+        let mut system = BTreeSet::new();
+        for parameter in ["AttributeNames", "MessageSystemAttributeNames"] {
+            for name in fields.texts(parameter)? {
+                if name == "All" {
+                    system.extend(SYSTEM_ATTRIBUTES);
+                    continue;
+                }
+                let known = SYSTEM_ATTRIBUTES.into_iter().find(|known| *known == name);
+                system.insert(known.ok_or_else(|| WireError::unknown_attribute(&name))?);
+            }
+        }
+        let user = fields.texts("MessageAttributeNames")?.into_iter().map(Into::into).collect();
+        Ok(Self { system, user })
+    }
+
+    /// Whether a message attribute was asked for: by name, by all, or by what comes before `.*` (recorded: the dot
+    /// itself need not be in the name).
+    fn wants(&self, name: &str) -> bool {
+        self.user.iter().any(|wanted| match wanted.as_str() {
+            "All" | "*" | ".*" => true,
+            wanted => wanted.strip_suffix(".*").map_or(wanted == name, |prefix| name.starts_with(prefix)),
+        })
+    }
+
+    fn render(&self, delivery: &Delivery, queue: &QueueArn) -> Document {
+        let message = &delivery.message;
+        let attributes = message.attributes().iter().filter(|(name, _)| self.wants(name)).collect::<Vec<_>>();
+        let attributes_md5 =
+            (!attributes.is_empty()).then(|| Document::Text(digest::attributes_md5(attributes.iter().copied())));
+        let attributes = attributes.iter().map(|(name, attribute)| ((*name).to_owned(), message_attribute(attribute)));
+        let attributes = attributes.collect::<Vec<_>>();
+        let system = self.system.iter().filter_map(|name| {
+            let text = system_attribute(name, delivery, queue)?;
+            Some(((*name).to_owned(), Document::Text(text)))
+        });
+        let system = system.collect::<Vec<_>>();
+        Document::Struct(members! {
+            "Attributes": (!system.is_empty()).then_some(Document::Map(system)),
+            "Body": Some(Document::text(message.body.as_str())),
+            "MD5OfBody": Some(Document::Text(digest::body_md5(message.body.as_str()))),
+            "MD5OfMessageAttributes": attributes_md5,
+            "MessageAttributes": (!attributes.is_empty()).then_some(Document::Map(attributes)),
+            "MessageId": Some(Document::text(message.id.to_string())),
+            "ReceiptHandle": Some(Document::Text(receipt_handle::encode(delivery.receipt_handle))),
+        })
+    }
+}
+
+fn system_attribute(name: &str, delivery: &Delivery, queue: &QueueArn) -> Option<String> {
+    let message = &delivery.message;
+    match name {
+        "ApproximateFirstReceiveTimestamp" => Some(delivery.first_received_at.as_millis().to_string()),
+        "ApproximateReceiveCount" => Some(delivery.receive_count.to_string()),
+        "DeadLetterQueueSourceArn" => message.dead_letter_source().map(ToString::to_string),
+        "MessageGroupId" => message.group_id().map(str::to_owned),
+        // Who calls is not known here; the queue's own account stands for them.
+        "SenderId" => Some(queue.account().to_owned()),
+        "SentTimestamp" => Some(message.sent_at.as_millis().to_string()),
+        TRACE_HEADER => message.trace_header().map(str::to_owned),
+        _ => None,
+    }
+}
+
+fn message_attribute(attribute: &MessageAttribute) -> Document {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+    let (text, binary) = match &attribute.value {
+        MessageAttributeValue::Text(text) => (Some(Document::text(text)), None),
+        MessageAttributeValue::Binary(bytes) => (None, Some(Document::Text(BASE64_STANDARD.encode(bytes)))),
+    };
+    Document::Struct(members! {
+        "BinaryValue": binary,
+        "DataType": Some(Document::text(&attribute.data_type)),
+        "StringValue": text,
+    })
+}
+
+pub(super) fn delete_message(call: &Call<'_>) -> Answer {
+    let queue = call.queue()?;
+    call.queues.call(|engine, now| delete(engine, now, &queue, &call.fields))?;
+    Ok(None)
+}
+
+pub(super) fn delete(engine: &mut Engine, now: Time, queue: &QueueArn, fields: &Fields<'_>) -> Result<(), WireError> {
+    engine.find_queue(queue.as_str())?;
+    let (text, handle) = parse_handle(fields)?;
+    engine.delete(now, queue.as_str(), handle).map_err(|error| WireError::of_handle(error, &text))
+}
+
+fn parse_handle(fields: &Fields<'_>) -> Result<(String, ReceiptHandle), WireError> {
+    let text = fields.required_text("ReceiptHandle")?.into_owned();
+    match receipt_handle::decode(&text) {
+        Some(handle) => Ok((text, handle)),
+        None => Err(WireError::receipt_handle(&text)),
+    }
+}
+
+pub(super) fn change_message_visibility(call: &Call<'_>) -> Answer {
+    let queue = call.queue()?;
+    call.queues.call(|engine, now| change_visibility(engine, now, &queue, &call.fields, "VisibilityTimeout"))?;
+    Ok(None)
+}
+
+/// Changes the visibility of one message; `parameter` is how an error calls a timeout that is not there.
+pub(super) fn change_visibility(
+    engine: &mut Engine,
+    now: Time,
+    queue: &QueueArn,
+    fields: &Fields<'_>,
+    parameter: &str,
+) -> Result<(), WireError> {
+    engine.find_queue(queue.as_str())?;
+    let (text, handle) = parse_handle(fields)?;
+    let range = engine.limits().visibility_timeout_seconds.clone();
+    let value = fields.integer("VisibilityTimeout")?.ok_or_else(|| WireError::missing(parameter))?;
+    let seconds = u64::try_from(value).ok().filter(|seconds| range.contains(seconds)).ok_or_else(|| {
+        let reason = format!("VisibilityTimeout must be an integer between {} and {}.", range.start(), range.end());
+        WireError::invalid_value(value, "VisibilityTimeout", &reason)
+    })?;
+    engine
+        .change_visibility(now, queue.as_str(), handle, Duration::from_secs(seconds))
+        .map_err(|error| WireError::of_handle(error, &text))
+}

@@ -1,0 +1,104 @@
+//! The operations of SQS: one row each.
+
+mod batches;
+mod messages;
+mod queues;
+
+use std::pin::Pin;
+
+use super::{document::Document, error::WireError, fields::Fields};
+use crate::{
+    LocalQueue,
+    engine::{QueueArn, Scope},
+};
+
+/// One request on its way to the engine.
+pub(super) struct Call<'a> {
+    pub(super) queues: &'a LocalQueue,
+    /// The region and account that the request comes from.
+    pub(super) scope: Scope,
+    /// What queue URLs in the answer begin with: `http://localhost:9324`.
+    pub(super) endpoint: &'a str,
+    pub(super) fields: Fields<'a>,
+    /// The X-Ray trace of the request itself.
+    pub(super) trace_header: Option<&'a str>,
+}
+
+impl Call<'_> {
+    /// The ARN of the queue that `QueueUrl` names. The URL's host is not looked at, and a bare name will do (both
+    /// validated against AWS).
+    fn queue(&self) -> Result<QueueArn, WireError> {
+        let url = self.fields.text("QueueUrl")?.unwrap_or_default();
+        let path = url.split_once("://").map_or(&*url, |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
+        let path = path.trim_end_matches('/');
+        Ok(match path.rsplit_once('/') {
+            Some((before, name)) => {
+                let account = before.rsplit('/').next().unwrap_or_default();
+                Scope::new(&self.scope.region, account).arn(name)
+            }
+            None => self.scope.arn(path),
+        })
+    }
+
+    fn queue_url(&self, queue: &QueueArn) -> String {
+        format!("{}/{}/{}", self.endpoint, queue.account(), queue.name())
+    }
+}
+
+/// What an operation answers: nothing at all, or a document.
+pub(super) type Answer = Result<Option<Document>, WireError>;
+
+/// How an operation is carried out.
+pub(super) enum Run {
+    /// At once.
+    Now(fn(&Call<'_>) -> Answer),
+    /// Perhaps after a wait.
+    Waiting(for<'a> fn(&'a Call<'a>) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>>),
+}
+
+/// An operation of SQS.
+pub(super) struct Operation {
+    pub(super) name: &'static str,
+    pub(super) run: Run,
+}
+
+const fn now(name: &'static str, run: fn(&Call<'_>) -> Answer) -> Operation {
+    Operation { name, run: Run::Now(run) }
+}
+
+/// The table: an operation is added here and nowhere else.
+static OPERATIONS: [Operation; 14] = [
+    now("ChangeMessageVisibility", messages::change_message_visibility),
+    now("ChangeMessageVisibilityBatch", batches::change_message_visibility_batch),
+    now("CreateQueue", queues::create_queue),
+    now("DeleteMessage", messages::delete_message),
+    now("DeleteMessageBatch", batches::delete_message_batch),
+    now("DeleteQueue", queues::delete_queue),
+    now("GetQueueAttributes", queues::get_queue_attributes),
+    now("GetQueueUrl", queues::get_queue_url),
+    now("ListQueues", queues::list_queues),
+    now("PurgeQueue", queues::purge_queue),
+    Operation { name: "ReceiveMessage", run: Run::Waiting(messages::receive_message) },
+    now("SendMessage", messages::send_message),
+    now("SendMessageBatch", batches::send_message_batch),
+    now("SetQueueAttributes", queues::set_queue_attributes),
+];
+
+/// The operation of this name.
+pub(super) fn find(name: &str) -> Option<&'static Operation> {
+    let index = OPERATIONS.binary_search_by(|operation| operation.name.cmp(name)).ok()?;
+    Some(&OPERATIONS[index])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_of_the_table_is_found_by_its_name() {
+        for operation in &OPERATIONS {
+            assert_eq!(find(operation.name).map(|found| found.name), Some(operation.name));
+        }
+        assert!(find("DropQueue").is_none());
+    }
+}
