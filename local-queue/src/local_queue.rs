@@ -186,26 +186,25 @@ impl LocalQueue {
             let mut state = self.shared.lock();
             let now = self.shared.clock.now();
             let received = state.engine.receive(now, arn, request);
-            let parked = match received {
-                Ok(Received::Now(deliveries)) => Err(Ok(deliveries)),
-                Err(error) => Err(Err(error)),
-                Ok(Received::Waiting(waiter)) => {
-                    let (sender, receiver) = oneshot::channel();
-                    state.answers.insert(waiter, sender);
-                    Ok((waiter, receiver))
+            let waiter = match received {
+                Ok(Received::Waiting(waiter)) => waiter,
+                Ok(Received::Now(deliveries)) => {
+                    self.shared.drain(&mut state);
+                    return Ok(deliveries);
+                }
+                Err(error) => {
+                    self.shared.drain(&mut state);
+                    return Err(error);
                 }
             };
+            let (sender, answer) = oneshot::channel();
+            state.answers.insert(waiter, sender);
             self.shared.drain(&mut state);
-            match parked {
-                Err(result) => return result,
-                Ok((waiter, receiver)) => {
-                    if state.timer.is_none() {
-                        state.timer = Some(now);
-                        tokio::spawn(run_timer(TimerGuard(Arc::downgrade(&self.shared))));
-                    }
-                    (Waiting { shared: &self.shared, waiter }, receiver)
-                }
+            if state.timer.is_none() {
+                state.timer = Some(now);
+                tokio::spawn(run_timer(TimerGuard(Arc::downgrade(&self.shared))));
             }
+            (Waiting { shared: &self.shared, waiter }, answer)
         };
         let result = answer.await.expect("a waiting receive is answered before it is forgotten");
         drop(waiting);

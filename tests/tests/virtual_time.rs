@@ -219,9 +219,8 @@ async fn batches_answer_for_each_entry() {
     };
     let client = client();
     let url = create(&client, "jobs", &[(QueueAttributeName::MaximumMessageSize, "1024")]).await;
-    let entry = |id: &str, body: String| {
-        SendMessageBatchRequestEntry::builder().id(id).message_body(body).build().unwrap()
-    };
+    let entry =
+        |id: &str, body: String| SendMessageBatchRequestEntry::builder().id(id).message_body(body).build().unwrap();
     let request = client.send_message_batch().queue_url(&url);
     let request = request.entries(entry("good", "a".to_owned())).entries(entry("long", "x".repeat(1_025)));
     let answer = request.entries(entry("bad", "\u{1}".to_owned())).send().await.unwrap();

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use super::*;
 
-const DEFAULT_RETENTION: Duration = Duration::from_secs(345_600);
-
 /// One engine, its queues, and the time: a test reads as what happens in it.
 struct Scenario {
     engine: Engine,
@@ -252,7 +250,7 @@ fn a_dead_letter_keeps_the_age_from_which_its_retention_counts() {
         .advance(seconds(100))
         .receive("jobs", &[])
         .expect_counts("dead", 1, 0, 0)
-        .advance(DEFAULT_RETENTION - seconds(101))
+        .advance(seconds(345_600 - 101))
         .expect_counts("dead", 1, 0, 0)
         .advance(seconds(1))
         .expect_counts("dead", 0, 0, 0);
@@ -455,9 +453,10 @@ fn a_purge_removes_everything_once_in_60_seconds() {
 
 #[test]
 fn settings_are_changed_all_or_none_and_each_has_its_range() {
+    type Ranges = [(fn(u64) -> Attribute, u64, u64); 5];
     let mut it = scenario().create("jobs", &[]);
     let arn = it.arn("jobs");
-    let ranges: [(fn(u64) -> Attribute, u64, u64); 5] = [
+    let ranges: Ranges = [
         (|n| Attribute::Delay(Duration::from_secs(n)), 0, 900),
         (|n| Attribute::VisibilityTimeout(Duration::from_secs(n)), 0, 43_200),
         (|n| Attribute::RetentionPeriod(Duration::from_secs(n)), 60, 1_209_600),

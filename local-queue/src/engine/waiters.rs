@@ -22,7 +22,7 @@ pub(super) struct Waiter {
 /// All waiting receives, by id and by deadline.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
-    waiters: BTreeMap<WaiterId, Waiter>,
+    by_id: BTreeMap<WaiterId, Waiter>,
     deadlines: BTreeSet<(Time, WaiterId)>,
     last: u64,
 }
@@ -37,17 +37,17 @@ impl Waiters {
     ) -> WaiterId {
         self.last += 1;
         let id = WaiterId(self.last);
-        self.waiters.insert(id, Waiter { queue, max_messages, visibility_timeout, deadline });
+        self.by_id.insert(id, Waiter { queue, max_messages, visibility_timeout, deadline });
         self.deadlines.insert((deadline, id));
         id
     }
 
     pub(super) fn get(&self, id: WaiterId) -> &Waiter {
-        &self.waiters[&id]
+        &self.by_id[&id]
     }
 
     pub(super) fn remove(&mut self, id: WaiterId) -> Option<Waiter> {
-        let waiter = self.waiters.remove(&id)?;
+        let waiter = self.by_id.remove(&id)?;
         self.deadlines.remove(&(waiter.deadline, id));
         Some(waiter)
     }

@@ -155,29 +155,26 @@ impl WireError {
     }
 }
 
+const QUEUE_NAME: &str = "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length";
+const FIFO_QUEUE_NAME: &str = "The name of a FIFO queue can only include alphanumeric characters, hyphens, or \
+                               underscores, must end with .fifo suffix and be 1 to 80 in length.";
+const QUEUE_DELETED_RECENTLY: &str =
+    "You must wait 60 seconds after deleting a queue before you can create another with the same name.";
+const ALLOWED_CHARACTERS: &str =
+    "the set of allowed characters is #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF";
+
 impl From<EngineError> for WireError {
     fn from(error: EngineError) -> Self {
         use ErrorKind as Kind;
         match error {
             EngineError::QueueDoesNotExist { .. } => Self::queue_does_not_exist(),
-            EngineError::QueueNameInvalid { .. } => Self::new(
-                Kind::InvalidParameterValue,
-                "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
-            ),
-            EngineError::QueueTypeMismatch { name } => Self::invalid_value(
-                name,
-                "QueueName",
-                "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with \
-                 .fifo suffix and be 1 to 80 in length.",
-            ),
+            EngineError::QueueNameInvalid { .. } => Self::new(Kind::InvalidParameterValue, QUEUE_NAME),
+            EngineError::QueueTypeMismatch { name } => Self::invalid_value(name, "QueueName", FIFO_QUEUE_NAME),
             EngineError::QueueNameExists { attribute } => Self::new(
                 Kind::QueueNameExists,
                 format!("A queue already exists with the same name and a different value for attribute {attribute}"),
             ),
-            EngineError::QueueDeletedRecently { .. } => Self::new(
-                Kind::QueueDeletedRecently,
-                "You must wait 60 seconds after deleting a queue before you can create another with the same name.",
-            ),
+            EngineError::QueueDeletedRecently { .. } => Self::new(Kind::QueueDeletedRecently, QUEUE_DELETED_RECENTLY),
             EngineError::PurgeQueueInProgress { queue } => Self::new(
                 Kind::PurgeQueueInProgress,
                 format!("Only one PurgeQueue operation on {} is allowed every 60 seconds.", queue.name()),
@@ -188,11 +185,10 @@ impl From<EngineError> for WireError {
             | EngineError::DeadLetterTargetDoesNotExist { .. }
             | EngineError::DeadLetterTargetOfOtherType { .. } => redrive_policy(&error),
             EngineError::MessageEmpty => Self::missing("MessageBody"),
-            EngineError::MessageContentsInvalid { .. } => Self::new(
-                Kind::InvalidMessageContents,
-                "Invalid binary character was found in the message body, the set of allowed characters is #x9 | #xA | \
-                 #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF",
-            ),
+            EngineError::MessageContentsInvalid { .. } => {
+                let message = format!("Invalid binary character was found in the message body, {ALLOWED_CHARACTERS}");
+                Self::new(Kind::InvalidMessageContents, message)
+            }
             EngineError::MessageTooLong { bytes_max, .. } => Self::new(
                 Kind::InvalidParameterValue,
                 format!("One or more parameters are invalid. Reason: Message must be shorter than {bytes_max} bytes."),
@@ -281,9 +277,8 @@ fn message_attribute(name: &str, problem: &MessageAttributeProblem) -> String {
             "Message (user) attribute name '{name}' is invalid: it can contain alphanumeric characters, underscores, \
              hyphens and periods, must not start or end with a period, and can be at most 256 characters long."
         ),
-        MessageAttributeProblem::Contents => format!(
-            "Invalid binary character was found in the message (user) attribute '{name}', the set of allowed \
-             characters is #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF"
-        ),
+        MessageAttributeProblem::Contents => {
+            format!("Invalid binary character was found in the message (user) attribute '{name}', {ALLOWED_CHARACTERS}")
+        }
     }
 }

@@ -8,10 +8,13 @@ use serde_json::{Map, Value};
 use super::error::{ErrorKind, WireError};
 
 /// The parameters of a request, or of one structure inside it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Fields<'a> {
     members: &'a Map<String, Value>,
 }
+
+/// The entries of a map from text to text.
+pub(crate) type TextMap<'a> = Vec<(&'a str, Cow<'a, str>)>;
 
 impl<'a> Fields<'a> {
     pub(crate) const fn json(members: &'a Map<String, Value>) -> Self {
@@ -51,11 +54,11 @@ impl<'a> Fields<'a> {
     /// A list of structures.
     pub(crate) fn structures(&self, name: &str) -> Result<Option<Vec<Fields<'a>>>, WireError> {
         let Some(items) = self.list(name)? else { return Ok(None) };
-        items.iter().map(|item| structure(item)).collect::<Result<_, _>>().map(Some)
+        items.iter().map(structure).collect::<Result<_, _>>().map(Some)
     }
 
     /// A map from text to text.
-    pub(crate) fn text_map(&self, name: &str) -> Result<Option<Vec<(&'a str, Cow<'a, str>)>>, WireError> {
+    pub(crate) fn text_map(&self, name: &str) -> Result<Option<TextMap<'a>>, WireError> {
         let Some(value) = self.get(name) else { return Ok(None) };
         let entries = structure(value)?.members.iter();
         entries.map(|(name, value)| Ok((name.as_str(), text(value)?))).collect::<Result<_, _>>().map(Some)
