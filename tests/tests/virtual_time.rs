@@ -1,5 +1,7 @@
 //! The real `aws_sdk_sqs::Client`, in process and in virtual time: hours pass at once, and nothing sleeps.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use std::time::Duration;
 
 use aws_sdk_sqs::{
@@ -55,8 +57,8 @@ async fn a_waiting_receiver_is_woken_by_a_send_at_the_millisecond() {
     });
     tokio::time::sleep_until(start + Duration::from_millis(7_301)).await;
     send(&client, &url, "a").await;
-    let (received, at) = receiver.await.unwrap();
-    assert_eq!((received.as_str(), at - start), ("a", Duration::from_millis(7_301)));
+    let (bodies, at) = receiver.await.unwrap();
+    assert_eq!((bodies.as_str(), at - start), ("a", Duration::from_millis(7_301)));
 }
 
 #[tokio::test(start_paused = true)]
