@@ -1,3 +1,107 @@
-//! Bytes in, bytes out: probe, decode, scale, orient, encode. No async, no input or output.
+//! Bytes in, bytes out: probe, decode, scale, orient, encode. No async, no input or output, no clock.
+//!
+//! ```text
+//! bytes - probe -> Probe - decode -> Raster -+ scale - upright - embed - encode -> Encoded
+//!                                            `- ... once for each Rendition
+//! ```
+//!
+//! | module | knows |
+//! | --- | --- |
+//! | [`options`] | what is asked for, in sharp's words |
+//! | [`limits`] | what is refused, as one table |
+//! | [`error`] | what can be wrong, and whose fault it is |
+//! | [`format`] | formats by their first bytes |
+//! | [`probe`](mod@probe) | what a header claims, and its price in memory |
+//! | [`orientation`] | the eight ways a photo can lie |
+//! | [`geometry`] | sizes and crops, as pure arithmetic |
+//! | `decode` | files to pixels |
+//! | `raster` | pixels in memory, and what is done one by one |
+//! | `scale` | the resampler |
+//! | `encode` | pixels to files |
+//!
+//! - Nothing is decoded that was not probed under the limits: [`render`] takes the [`Probe`] as the proof.
+//! - Sizes, crops and positions are those of the upright image; pixels are turned after scaling, when there are few.
+//! - The same bytes and renditions give the same output bytes.
+//! - No metadata of the source reaches an output.
 
+pub mod error;
+pub mod format;
+pub mod geometry;
+pub mod limits;
 pub mod options;
+pub mod orientation;
+pub mod probe;
+
+mod decode;
+mod encode;
+mod fields;
+mod raster;
+mod scale;
+
+pub use error::{Fault, PixelError};
+pub use format::{EncodedFormat, InputFormat};
+pub use geometry::Size;
+pub use limits::Limits;
+pub use orientation::Orientation;
+pub use probe::{Probe, probe};
+
+use geometry::Plan;
+use options::Rendition;
+
+/// A finished output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// Its format; for `auto` the one that was chosen.
+    pub format: EncodedFormat,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+}
+
+/// Makes every rendition of a probed file from one decode, in the order asked.
+///
+/// Requests that cannot be met are refused before anything is decoded. `probe` must be that of `bytes`.
+pub fn render(
+    bytes: &[u8],
+    probe: &Probe,
+    renditions: &[Rendition],
+    limits: &Limits,
+) -> Result<Vec<Encoded>, PixelError> {
+    let plans: Vec<Plan> = renditions.iter().map(|rendition| Plan::new(probe.oriented_size(), rendition)).collect();
+    for (plan, rendition) in plans.iter().zip(renditions) {
+        limits.check_output(plan.canvas)?;
+        if let Some(format) = encode::resolve(rendition.format, probe.format, None) {
+            encode::check_size(format, plan.canvas)?;
+        }
+    }
+    limits.check_memory(probe.memory_bytes_max(renditions))?;
+
+    let source = decode::decode(bytes, probe, limits)?;
+    let mut scaler = scale::Scaler::default();
+    plans
+        .iter()
+        .zip(renditions)
+        .map(|(plan, rendition)| {
+            let region = probe.orientation.stored_region(plan.source, probe.size());
+            let size = probe.orientation.apply(plan.scaled);
+            let image = scaler.scale(&source, region, size, rendition.kernel)?.upright(probe.orientation)?.embedded(
+                plan.canvas,
+                plan.left,
+                plan.top,
+                rendition.background,
+            )?;
+            let format = encode::resolve(rendition.format, probe.format, Some(image.layout.has_alpha()))
+                .expect("the format is known once alpha is");
+            let bytes = encode::encode(image, format, rendition)?;
+            Ok(Encoded { bytes, format, width: plan.canvas.width, height: plan.canvas.height })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ pub enum Fit {
     Cover,
     /// Fit within both dimensions, keep the proportions, fill the rest with the background.
     Contain,
-    /// Stretch to both dimensions, ignoring the proportions.
+    /// Stretch to both dimensions, ignoring the proportions. One that is absent stays as it is in the source.
     Fill,
     /// As large as possible while both dimensions stay at or below those requested.
     Inside,
@@ -98,15 +98,20 @@ pub enum OutputFormat {
 /// One image to make from the decoded source. At least one of width and height is given and neither is zero.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rendition {
-    /// Pixels; derived from the height and the proportions when absent.
+    /// Pixels; derived from the height and the proportions when absent (but see [`Fit::Fill`]).
     pub width: Option<u32>,
-    /// Pixels; derived from the width and the proportions when absent.
+    /// Pixels; derived from the width and the proportions when absent (but see [`Fit::Fill`]).
     pub height: Option<u32>,
     /// How the image meets the size.
     pub fit: Fit,
     /// What a crop keeps.
     pub position: Position,
-    /// Whether an image smaller than the size is enlarged. Without it the image keeps its own size.
+    /// Whether an image smaller than the size is enlarged. Without it no pixel is ever scaled up, as with sharp's
+    /// `withoutEnlargement`, and the fits mean this for a source that is too small:
+    /// - `inside` and `outside`: the image keeps its own size.
+    /// - `cover`: the image keeps its scale and is cropped where it hangs over, so the output may be smaller than asked.
+    /// - `contain`: the output has the size asked, with the image at its own scale and more background around it.
+    /// - `fill`: each dimension is limited to the source's own.
     pub enlarge: bool,
     /// What fills the bars of `contain`, and what alpha is flattened onto.
     pub background: Color,

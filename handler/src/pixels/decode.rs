@@ -1,0 +1,132 @@
+//! From a probed file to pixels of eight bits, within the price that the probe named.
+//!
+//! - `image`'s own limits are set as a second net. They do not bind the output buffer, which is therefore ours: its
+//!   length is compared with the price and its memory is reserved fallibly.
+//! - Sixteen-bit and floating-point channels become eight bits, gray stays gray, CMYK becomes RGB.
+//! - Colour profiles are not looked at.
+
+use std::error::Error as _;
+use std::io::{self, Cursor};
+
+use image::codecs::{
+    bmp::BmpDecoder, gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder,
+};
+use image::{ColorType, ImageDecoder, ImageError, ImageResult, Rgba};
+
+use super::error::PixelError;
+use super::format::InputFormat;
+use super::limits::Limits;
+use super::probe::Probe;
+use super::raster::{Layout, Raster, zeroed_bytes};
+
+/// Decodes the first frame, as stored.
+pub(super) fn decode(bytes: &[u8], probe: &Probe, limits: &Limits) -> Result<Raster, PixelError> {
+    let file = Cursor::new(bytes);
+    let raster = match probe.format {
+        InputFormat::Jpeg => read(JpegDecoder::new(file), probe, limits),
+        InputFormat::Png => read(PngDecoder::with_limits(file, decoder_limits(probe, limits)), probe, limits),
+        InputFormat::Webp => read(open_webp(file), probe, limits),
+        InputFormat::Gif => read(GifDecoder::new(file), probe, limits),
+        InputFormat::Tiff => read(TiffDecoder::new(file), probe, limits),
+        InputFormat::Bmp => read(BmpDecoder::new(file), probe, limits),
+    }?;
+    Ok(raster.without_needless_alpha())
+}
+
+/// What an animation's first frame leaves uncovered is transparent, as in browsers, whatever colour the file suggests.
+fn open_webp(file: Cursor<&[u8]>) -> ImageResult<WebPDecoder<Cursor<&[u8]>>> {
+    let mut decoder = WebPDecoder::new(file)?;
+    if decoder.has_animation() {
+        decoder.set_background_color(Rgba([0, 0, 0, 0]))?;
+    }
+    Ok(decoder)
+}
+
+fn decoder_limits(probe: &Probe, limits: &Limits) -> image::Limits {
+    let mut decoder_limits = image::Limits::no_limits();
+    decoder_limits.max_image_width = Some(probe.width);
+    decoder_limits.max_image_height = Some(probe.height);
+    // Metadata may be compressed: an 8x8 PNG may carry a profile that inflates to all the memory it is allowed.
+    decoder_limits.max_alloc = Some(probe.decoding_bytes().1.saturating_add(limits.metadata_bytes_max));
+    decoder_limits
+}
+
+fn read<D: ImageDecoder>(decoder: ImageResult<D>, probe: &Probe, limits: &Limits) -> Result<Raster, PixelError> {
+    let refused = |error: ImageError| refusal(probe.format, &error);
+    let mut decoder = decoder.map_err(refused)?;
+    decoder.set_limits(decoder_limits(probe, limits)).map_err(refused)?;
+    if decoder.dimensions() != (probe.width, probe.height) {
+        let (width, height) = decoder.dimensions();
+        let reason = format!("its header says {}x{}, its image {width}x{height}", probe.width, probe.height);
+        return Err(PixelError::corrupt(probe.format, reason));
+    }
+    let (bytes, bytes_max) = (decoder.total_bytes(), probe.decoding_bytes().0);
+    if bytes > bytes_max {
+        return Err(PixelError::OverMemory { bytes, bytes_max });
+    }
+    let color = decoder.color_type();
+    let mut data = zeroed_bytes(bytes)?;
+    decoder.read_image(&mut data).map_err(refused)?;
+    let layout = match color.channel_count() {
+        1 => Layout::Gray,
+        2 => Layout::GrayAlpha,
+        3 => Layout::Rgb,
+        _ => Layout::Rgba,
+    };
+    to_eight_bits(&mut data, color);
+    Ok(Raster { size: probe.size(), layout, data })
+}
+
+/// Rewrites wider channels in place.
+fn to_eight_bits(data: &mut Vec<u8>, color: ColorType) {
+    match color {
+        ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16 => {
+            narrow::<2>(data, |field| {
+                let value = u32::from(u16::from_ne_bytes(field));
+                u8::try_from((value * 255 + 32_767) / 65_535).unwrap_or(u8::MAX)
+            });
+        }
+        ColorType::Rgb32F | ColorType::Rgba32F => narrow::<4>(data, |field| float_to_byte(f32::from_ne_bytes(field))),
+        _ => {}
+    }
+}
+
+fn narrow<const N: usize>(data: &mut Vec<u8>, channel: impl Fn([u8; N]) -> u8) {
+    let count = data.len() / N;
+    for index in 0..count {
+        let mut field = [0; N];
+        field.copy_from_slice(&data[index * N..][..N]);
+        data[index] = channel(field);
+    }
+    data.truncate(count);
+    data.shrink_to_fit();
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped; not-a-number becomes zero")]
+fn float_to_byte(value: f32) -> u8 {
+    (value.clamp(0.0, 1.0) * 255.0).round() as u8
+}
+
+/// Sorts a decoder's error by whose fault it is.
+fn refusal(format: InputFormat, error: &ImageError) -> PixelError {
+    match error {
+        ImageError::Unsupported(error) => PixelError::unsupported(format, words(&error.kind())),
+        ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            PixelError::truncated(format, "the decoder ran out of data")
+        }
+        ImageError::Decoding(error) => {
+            let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            PixelError::corrupt(format, reason)
+        }
+        error => PixelError::corrupt(format, error.to_string()),
+    }
+}
+
+fn words(kind: &image::error::UnsupportedErrorKind) -> String {
+    use image::error::UnsupportedErrorKind as Kind;
+    match kind {
+        Kind::Color(color) => format!("the colour type {color:?}"),
+        Kind::GenericFeature(feature) => feature.clone(),
+        _ => "an unknown feature".to_owned(),
+    }
+}

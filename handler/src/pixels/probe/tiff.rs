@@ -1,0 +1,156 @@
+//! TIFF: the first directory and where its strips or tiles lie.
+
+use super::{Probe, check_size};
+use crate::pixels::error::PixelError;
+use crate::pixels::fields::{ByteOrder, slice};
+use crate::pixels::format::InputFormat;
+use crate::pixels::geometry::Size;
+use crate::pixels::limits::Limits;
+use crate::pixels::orientation::Orientation;
+
+const FORMAT: InputFormat = InputFormat::Tiff;
+const ENTRY_BYTES: usize = 12;
+
+/// A value of the compression tag.
+const UNCOMPRESSED: u32 = 1;
+
+/// A value of the photometric tag.
+const CMYK: u32 = 5;
+
+mod tag {
+    pub(super) const WIDTH: u16 = 256;
+    pub(super) const HEIGHT: u16 = 257;
+    pub(super) const BITS: u16 = 258;
+    pub(super) const COMPRESSION: u16 = 259;
+    pub(super) const PHOTOMETRIC: u16 = 262;
+    pub(super) const STRIP_OFFSETS: u16 = 273;
+    pub(super) const ORIENTATION: u16 = 274;
+    pub(super) const SAMPLES: u16 = 277;
+    pub(super) const STRIP_BYTES: u16 = 279;
+    pub(super) const TILE_OFFSETS: u16 = 324;
+    pub(super) const TILE_BYTES: u16 = 325;
+}
+
+/// The first directory of a file.
+struct Directory<'a> {
+    bytes: &'a [u8],
+    order: ByteOrder,
+    entries: &'a [u8],
+}
+
+/// The values of an entry, which lie in it or elsewhere in the file.
+struct Values<'a> {
+    order: ByteOrder,
+    width: usize,
+    data: &'a [u8],
+}
+
+impl<'a> Directory<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self, PixelError> {
+        let cut = || PixelError::truncated(FORMAT, "its directory lies beyond its end");
+        let order = if bytes.starts_with(b"II") { ByteOrder::Little } else { ByteOrder::Big };
+        let at = usize::try_from(order.u32(bytes, 4).ok_or_else(cut)?).map_err(|_| cut())?;
+        let count = usize::from(order.u16(bytes, at).ok_or_else(cut)?);
+        let entries = slice(bytes, at + 2, count * ENTRY_BYTES).ok_or_else(cut)?;
+        Ok(Self { bytes, order, entries })
+    }
+
+    fn values(&self, tag: u16) -> Result<Option<Values<'a>>, PixelError> {
+        let has_tag = |entry: &&[u8]| self.order.u16(entry, 0) == Some(tag);
+        let Some(entry) = self.entries.chunks_exact(ENTRY_BYTES).find(has_tag) else { return Ok(None) };
+        let cut = || PixelError::truncated(FORMAT, "a table lies beyond its end");
+        let width = match self.order.u16(entry, 2) {
+            Some(1) => 1,
+            Some(3) => 2,
+            Some(4) => 4,
+            kind => return Err(PixelError::corrupt(FORMAT, format!("tag {tag} is of type {}", kind.unwrap_or(0)))),
+        };
+        let count = usize::try_from(self.order.u32(entry, 4).ok_or_else(cut)?).map_err(|_| cut())?;
+        let length = count.checked_mul(width).ok_or_else(cut)?;
+        let data = if length <= 4 {
+            slice(entry, 8, length)
+        } else {
+            let at = usize::try_from(self.order.u32(entry, 8).ok_or_else(cut)?).map_err(|_| cut())?;
+            slice(self.bytes, at, length)
+        };
+        Ok(Some(Values { order: self.order, width, data: data.ok_or_else(cut)? }))
+    }
+
+    fn value(&self, tag: u16) -> Result<Option<u32>, PixelError> {
+        Ok(self.values(tag)?.and_then(|values| values.iter().next()))
+    }
+
+    fn required(&self, tag: u16) -> Result<u32, PixelError> {
+        self.value(tag)?.ok_or_else(|| PixelError::corrupt(FORMAT, format!("tag {tag} is missing")))
+    }
+}
+
+impl<'a> Values<'a> {
+    fn iter(&self) -> impl Iterator<Item = u32> + 'a {
+        let (order, width) = (self.order, self.width);
+        self.data.chunks_exact(width).map(move |field| match width {
+            1 => u32::from(field[0]),
+            2 => order.u16(field, 0).unwrap_or(0).into(),
+            _ => order.u32(field, 0).unwrap_or(0),
+        })
+    }
+}
+
+/// Reads the first directory and checks that every strip or tile lies within the file.
+pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> {
+    let directory = Directory::read(bytes)?;
+    let size = Size { width: directory.required(tag::WIDTH)?, height: directory.required(tag::HEIGHT)? };
+    check_size(FORMAT, size, limits)?;
+    let bits = directory.values(tag::BITS)?.and_then(|bits| bits.iter().max()).unwrap_or(1);
+    let samples = directory.value(tag::SAMPLES)?.unwrap_or(1);
+    if bits == 0 || bits > 64 || samples == 0 || samples > 8 {
+        return Err(PixelError::unsupported(FORMAT, format!("{samples} samples of {bits} bits")));
+    }
+    let data_bytes = check_data(&directory)?;
+    let pixel_bits = u64::from(bits) * u64::from(samples);
+    if directory.value(tag::COMPRESSION)?.unwrap_or(UNCOMPRESSED) == UNCOMPRESSED
+        && data_bytes < (size.pixels() * pixel_bits).div_ceil(8)
+    {
+        return Err(PixelError::too_short(FORMAT, size));
+    }
+    let number = directory.value(tag::ORIENTATION).ok().flatten().and_then(|number| u16::try_from(number).ok());
+    let cmyk = directory.value(tag::PHOTOMETRIC)?.unwrap_or(0) == CMYK;
+    let channels = match samples {
+        2 => 2,
+        1 => 1,
+        3 => 3,
+        _ if cmyk => 3,
+        _ => 4,
+    };
+    let channel_bytes = u8::try_from(bits.div_ceil(8)).unwrap_or(8);
+    // The decoder has a buffer of its own for the whole image, and one for a strip, which may be the whole image.
+    let decoder_bytes = size.pixels() * u64::from(samples) * u64::from(channel_bytes) * 2;
+    Ok(Probe {
+        format: FORMAT,
+        width: size.width,
+        height: size.height,
+        orientation: number.and_then(Orientation::from_exif).unwrap_or_default(),
+        has_alpha: matches!(channels, 2 | 4),
+        animated: false,
+        channels,
+        channel_bytes,
+        decoder_bytes,
+    })
+}
+
+/// The bytes of all strips or tiles, each of which must lie within the file.
+fn check_data(directory: &Directory<'_>) -> Result<u64, PixelError> {
+    let pairs = [(tag::STRIP_OFFSETS, tag::STRIP_BYTES), (tag::TILE_OFFSETS, tag::TILE_BYTES)];
+    for (offsets, lengths) in pairs {
+        let (Some(offsets), Some(lengths)) = (directory.values(offsets)?, directory.values(lengths)?) else { continue };
+        let mut sum = 0;
+        for (offset, length) in offsets.iter().zip(lengths.iter()) {
+            if u64::from(offset) + u64::from(length) > directory.bytes.len() as u64 {
+                return Err(PixelError::truncated(FORMAT, "its pixels lie beyond its end"));
+            }
+            sum += u64::from(length);
+        }
+        return Ok(sum);
+    }
+    Err(PixelError::corrupt(FORMAT, "it has neither strips nor tiles"))
+}

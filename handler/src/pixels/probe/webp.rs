@@ -1,0 +1,110 @@
+//! WebP: the chunks of a RIFF container.
+
+use super::{Probe, check_size};
+use crate::pixels::error::PixelError;
+use crate::pixels::fields::{ByteOrder, slice};
+use crate::pixels::format::InputFormat;
+use crate::pixels::geometry::Size;
+use crate::pixels::limits::Limits;
+use crate::pixels::orientation::Orientation;
+
+const FORMAT: InputFormat = InputFormat::Webp;
+
+/// How the image, or the first frame, is coded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    Lossy,
+    Lossless,
+    Frames,
+}
+
+#[derive(Default)]
+struct Found {
+    size: Option<Size>,
+    has_alpha: bool,
+    coding: Option<Coding>,
+    orientation: Option<Orientation>,
+}
+
+/// Walks every chunk that the container's length covers.
+pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> {
+    let cut = || PixelError::truncated(FORMAT, "it is shorter than its container says");
+    let length = usize::try_from(ByteOrder::Little.u32(bytes, 4).ok_or_else(cut)?).map_err(|_| cut())?;
+    let mut found = Found::default();
+    let mut at = 12;
+    while at + 8 <= length + 8 {
+        let kind = slice(bytes, at, 4).ok_or_else(cut)?;
+        let chunk_bytes = usize::try_from(ByteOrder::Little.u32(bytes, at + 4).ok_or_else(cut)?).map_err(|_| cut())?;
+        // The dimensions come first, so that a file that lies about them is refused for that.
+        read_size(kind, slice(bytes, at + 8, chunk_bytes.min(10)).ok_or_else(cut)?, &mut found, limits)?;
+        let body = slice(bytes, at + 8, chunk_bytes).ok_or_else(cut)?;
+        match kind {
+            b"VP8 " => found.coding = found.coding.or(Some(Coding::Lossy)),
+            b"VP8L" => found.coding = found.coding.or(Some(Coding::Lossless)),
+            b"ANMF" => found.coding = found.coding.or(Some(Coding::Frames)),
+            b"ALPH" => found.has_alpha = true,
+            b"EXIF" => found.orientation = found.orientation.or_else(|| Orientation::from_exif_block(body)),
+            _ => {}
+        }
+        at += 8 + chunk_bytes + chunk_bytes % 2;
+    }
+    // The padding of the last chunk is often missing.
+    if bytes.len() + 1 < length + 8 {
+        return Err(cut());
+    }
+    match (found.size, found.coding) {
+        (Some(size), Some(coding)) => Ok(describe(size, coding, &found)),
+        _ => Err(PixelError::corrupt(FORMAT, "it holds no image")),
+    }
+}
+
+fn describe(size: Size, coding: Coding, found: &Found) -> Probe {
+    // Lossless: four bytes a pixel and the images of its transforms. Lossy: the planes, and with alpha a lossless image.
+    let bytes_per_pixel = match coding {
+        Coding::Frames => 14,
+        Coding::Lossless => 6,
+        Coding::Lossy if found.has_alpha => 9,
+        Coding::Lossy => 2,
+    };
+    Probe {
+        format: FORMAT,
+        width: size.width,
+        height: size.height,
+        orientation: found.orientation.unwrap_or_default(),
+        has_alpha: found.has_alpha,
+        animated: coding == Coding::Frames,
+        channels: if found.has_alpha { 4 } else { 3 },
+        channel_bytes: 1,
+        decoder_bytes: size.pixels() * bytes_per_pixel,
+    }
+}
+
+/// Takes the dimensions from the first chunk that has any.
+fn read_size(kind: &[u8], head: &[u8], found: &mut Found, limits: &Limits) -> Result<(), PixelError> {
+    if found.size.is_some() || !matches!(kind, b"VP8 " | b"VP8L" | b"VP8X") {
+        return Ok(());
+    }
+    let corrupt = || PixelError::corrupt(FORMAT, "its image header is broken");
+    let size = match kind {
+        b"VP8X" => {
+            let [flags, _, _, _, w0, w1, w2, h0, h1, h2] = *<&[u8; 10]>::try_from(head).map_err(|_| corrupt())?;
+            found.has_alpha = flags & 0x10 != 0;
+            Size { width: u32::from_le_bytes([w0, w1, w2, 0]) + 1, height: u32::from_le_bytes([h0, h1, h2, 0]) + 1 }
+        }
+        b"VP8L" => {
+            let fields = ByteOrder::Little.u32(head, 1).filter(|_| head[0] == 0x2f).ok_or_else(corrupt)?;
+            found.has_alpha = fields >> 28 & 1 != 0;
+            Size { width: (fields & 0x3fff) + 1, height: (fields >> 14 & 0x3fff) + 1 }
+        }
+        _ => {
+            let side = |at| ByteOrder::Little.u16(head, at).map(|side| u32::from(side & 0x3fff));
+            if slice(head, 3, 3) != Some(&[0x9d, 0x01, 0x2a]) {
+                return Err(corrupt());
+            }
+            Size { width: side(6).ok_or_else(corrupt)?, height: side(8).ok_or_else(corrupt)? }
+        }
+    };
+    check_size(FORMAT, size, limits)?;
+    found.size = Some(size);
+    Ok(())
+}

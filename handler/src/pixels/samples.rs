@@ -1,0 +1,192 @@
+//! Small files for the tests, made on the spot: every format, every orientation, and headers that lie.
+
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageFormat, Rgba, RgbaImage};
+
+use super::format::InputFormat;
+
+/// The colours of the four quarters: top left, top right, bottom left, bottom right.
+pub(super) const QUARTERS: [[u8; 3]; 4] = [[220, 30, 30], [30, 200, 30], [30, 30, 220], [230, 230, 230]];
+
+/// A picture whose corners tell how it lies.
+pub(super) fn quarters(width: u32, height: u32) -> DynamicImage {
+    let picture = RgbaImage::from_fn(width, height, |x, y| {
+        let [r, g, b] = QUARTERS[usize::from(x >= width / 2) + 2 * usize::from(y >= height / 2)];
+        Rgba([r, g, b, 255])
+    });
+    DynamicImage::ImageRgba8(picture)
+}
+
+/// How `upright` must be stored so that the EXIF orientation turns it back, by `image`'s own turns.
+pub(super) fn stored(upright: &DynamicImage, orientation: u16) -> DynamicImage {
+    match orientation {
+        2 => upright.fliph(),
+        3 => upright.rotate180(),
+        4 => upright.flipv(),
+        5 => upright.rotate90().fliph(),
+        6 => upright.rotate270(),
+        7 => upright.rotate270().fliph(),
+        8 => upright.rotate90(),
+        _ => upright.clone(),
+    }
+}
+
+/// A picture as a file. WebP is lossless here; see [`lossy_webp`].
+pub(super) fn file(picture: &DynamicImage, format: InputFormat) -> Vec<u8> {
+    let rgb = DynamicImage::ImageRgb8(picture.to_rgb8());
+    let (picture, format) = match format {
+        InputFormat::Jpeg => return jpeg(picture, false),
+        InputFormat::Png => (picture, ImageFormat::Png),
+        InputFormat::Webp => (picture, ImageFormat::WebP),
+        InputFormat::Gif => (picture, ImageFormat::Gif),
+        InputFormat::Tiff => (picture, ImageFormat::Tiff),
+        InputFormat::Bmp => (&rgb, ImageFormat::Bmp),
+    };
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+pub(super) fn jpeg(picture: &DynamicImage, progressive: bool) -> Vec<u8> {
+    let rgb = picture.to_rgb8();
+    let mut bytes = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 92);
+    encoder.set_progressive(progressive);
+    let side = |side: u32| u16::try_from(side).unwrap();
+    encoder.encode(&rgb, side(rgb.width()), side(rgb.height()), jpeg_encoder::ColorType::Rgb).unwrap();
+    bytes
+}
+
+pub(super) fn lossy_webp(picture: &DynamicImage) -> Vec<u8> {
+    let rgba = picture.to_rgba8();
+    webp::Encoder::from_rgba(&rgba, rgba.width(), rgba.height()).encode_simple(false, 92.0).unwrap().to_vec()
+}
+
+/// A file of the quarters that says how it lies. Formats without a place for it are not asked.
+pub(super) fn oriented(upright: &DynamicImage, format: InputFormat, orientation: u16) -> Vec<u8> {
+    let picture = stored(upright, orientation);
+    match format {
+        InputFormat::Jpeg => {
+            with_jpeg_segment(&file(&picture, format), 0xe1, &[b"Exif\0\0", exif(orientation).as_slice()].concat())
+        }
+        InputFormat::Png => with_png_chunk(&file(&picture, format), *b"eXIf", &exif(orientation)),
+        InputFormat::Webp => {
+            with_webp_exif(&lossy_webp(&picture), picture.width(), picture.height(), &exif(orientation))
+        }
+        InputFormat::Tiff => tiff(&picture, orientation),
+        InputFormat::Gif | InputFormat::Bmp => unreachable!("carries no orientation"),
+    }
+}
+
+/// A block of EXIF with an orientation and a text that must not survive.
+pub(super) fn exif(orientation: u16) -> Vec<u8> {
+    let mut block = b"MM\0*\0\0\0\x08\0\x02".to_vec();
+    block.extend(b"\x01\x12\0\x03\0\0\0\x01");
+    block.extend(orientation.to_be_bytes());
+    block.extend(b"\0\0");
+    block.extend(b"\x82\x98\0\x02\0\0\0\x0a\0\0\0\x22\0\0\0\0");
+    block.extend(b"SECRET-GPS");
+    block
+}
+
+pub(super) fn with_jpeg_segment(file: &[u8], marker: u8, body: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(body.len() + 2).unwrap().to_be_bytes();
+    [&file[..2], &[0xff, marker], &length, body, &file[2..]].concat()
+}
+
+pub(super) fn with_png_chunk(file: &[u8], kind: [u8; 4], body: &[u8]) -> Vec<u8> {
+    let header_end = 8 + 25;
+    [&file[..header_end], &png_chunk(kind, body), &file[header_end..]].concat()
+}
+
+fn png_chunk(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
+    let covered = [&kind, body].concat();
+    let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+    [length.as_slice(), &covered, &crc32(&covered).to_be_bytes()].concat()
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
+    })
+}
+
+/// Wraps a simple lossy WebP in the extended container.
+fn with_webp_exif(simple: &[u8], width: u32, height: u32, exif: &[u8]) -> Vec<u8> {
+    let side = |side: u32| (side - 1).to_le_bytes()[..3].to_vec();
+    let header = [vec![0x08, 0, 0, 0], side(width), side(height)].concat();
+    let body = [webp_chunk(*b"VP8X", &header), simple[12..].to_vec(), webp_chunk(*b"EXIF", exif)].concat();
+    riff(&body)
+}
+
+fn riff(chunks: &[u8]) -> Vec<u8> {
+    [b"RIFF".as_slice(), &u32::try_from(chunks.len() + 4).unwrap().to_le_bytes(), b"WEBP", chunks].concat()
+}
+
+fn webp_chunk(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len()).unwrap().to_le_bytes();
+    [kind.as_slice(), &length, body, &[0][..body.len() % 2]].concat()
+}
+
+/// An uncompressed TIFF of one strip.
+fn tiff(picture: &DynamicImage, orientation: u16) -> Vec<u8> {
+    let rgb = picture.to_rgb8();
+    let entries: [(u16, u16, u32, u32); 9] = [
+        (256, 4, 1, rgb.width()),
+        (257, 4, 1, rgb.height()),
+        (258, 3, 3, 8 + 2 + 9 * 12 + 4),
+        (262, 3, 1, 2),
+        (273, 4, 1, 8 + 2 + 9 * 12 + 4 + 6),
+        (274, 3, 1, orientation.into()),
+        (277, 3, 1, 3),
+        (278, 4, 1, rgb.height()),
+        (279, 4, 1, u32::try_from(rgb.len()).unwrap()),
+    ];
+    let mut bytes = b"II*\0\x08\0\0\0\x09\0".to_vec();
+    for (tag, kind, count, value) in entries {
+        bytes.extend(tag.to_le_bytes());
+        bytes.extend(kind.to_le_bytes());
+        bytes.extend(count.to_le_bytes());
+        bytes.extend(value.to_le_bytes());
+    }
+    bytes.extend([0, 0, 0, 0, 8, 0, 8, 0, 8, 0]);
+    bytes.extend(rgb.as_raw());
+    bytes
+}
+
+/// Files of a few bytes whose headers claim an image of this size.
+pub(super) fn lying(format: InputFormat, width: u32, height: u32) -> Vec<u8> {
+    let short = |side: u32| u16::try_from(side).unwrap();
+    let mut bytes = file(&quarters(16, 16), format);
+    match format {
+        InputFormat::Jpeg => {
+            let at = bytes.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap() + 5;
+            bytes[at..at + 2].copy_from_slice(&short(height).to_be_bytes());
+            bytes[at + 2..at + 4].copy_from_slice(&short(width).to_be_bytes());
+        }
+        InputFormat::Png => {
+            let mut header = [width.to_be_bytes(), height.to_be_bytes()].concat();
+            header.extend(&bytes[24..29]);
+            bytes.splice(8..33, png_chunk(*b"IHDR", &header));
+        }
+        InputFormat::Webp => {
+            let fields = (width - 1) | (height - 1) << 14;
+            bytes[21..25].copy_from_slice(&fields.to_le_bytes());
+        }
+        InputFormat::Gif => {
+            bytes[6..8].copy_from_slice(&short(width).to_le_bytes());
+            bytes[8..10].copy_from_slice(&short(height).to_le_bytes());
+        }
+        InputFormat::Tiff => {
+            bytes = tiff(&quarters(16, 16), 1);
+            bytes[18..22].copy_from_slice(&width.to_le_bytes());
+            bytes[30..34].copy_from_slice(&height.to_le_bytes());
+        }
+        InputFormat::Bmp => {
+            bytes[18..22].copy_from_slice(&width.to_le_bytes());
+            bytes[22..26].copy_from_slice(&height.to_le_bytes());
+        }
+    }
+    bytes
+}

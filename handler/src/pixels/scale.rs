@@ -1,0 +1,128 @@
+//! Resampling: a box of the stored image to a size, with alpha premultiplied while colours are mixed.
+
+use fast_image_resize as fir;
+use fir::images::{Image, ImageRef};
+use fir::{FilterType, PixelType, ResizeAlg, ResizeOptions};
+
+use super::error::PixelError;
+use super::geometry::{Region, Size};
+use super::options::Kernel;
+use super::raster::{Layout, Raster};
+
+/// A resampler that keeps its scratch memory from one rendition to the next.
+#[derive(Default)]
+pub(super) struct Scaler {
+    resizer: fir::Resizer,
+}
+
+impl Scaler {
+    /// Scales `region` of the source to `size`. Colours under transparent pixels do not bleed into their neighbours.
+    pub(super) fn scale(
+        &mut self,
+        source: &Raster,
+        region: Region,
+        size: Size,
+        kernel: Kernel,
+    ) -> Result<Raster, PixelError> {
+        let failed =
+            |error: &dyn std::fmt::Display| PixelError::Internal { stage: "scaling", reason: error.to_string() };
+        let mut scaled = Raster::zeroed(size, source.layout)?;
+        let pixel_type = pixel_type(source.layout);
+        let from = ImageRef::new(source.size.width, source.size.height, &source.data, pixel_type)
+            .map_err(|error| failed(&error))?;
+        let mut to = Image::from_slice_u8(size.width, size.height, &mut scaled.data, pixel_type)
+            .map_err(|error| failed(&error))?;
+        let region = within(region, source.size);
+        let options = ResizeOptions::new()
+            .resize_alg(algorithm(kernel))
+            .crop(region.left, region.top, region.width, region.height)
+            .use_alpha(source.layout.has_alpha());
+        self.resizer.resize(&from, &mut to, &options).map_err(|error| failed(&error))?;
+        Ok(scaled)
+    }
+}
+
+/// The region without the rounding errors that would let it reach a millionth of a pixel outside the image.
+fn within(region: Region, size: Size) -> Region {
+    let (width, height) = (f64::from(size.width), f64::from(size.height));
+    let (left, top) = (region.left.clamp(0.0, width), region.top.clamp(0.0, height));
+    Region { left, top, width: region.width.min(width - left), height: region.height.min(height - top) }
+}
+
+fn pixel_type(layout: Layout) -> PixelType {
+    match layout {
+        Layout::Gray => PixelType::U8,
+        Layout::GrayAlpha => PixelType::U8x2,
+        Layout::Rgb => PixelType::U8x3,
+        Layout::Rgba => PixelType::U8x4,
+    }
+}
+
+fn algorithm(kernel: Kernel) -> ResizeAlg {
+    match kernel {
+        Kernel::Nearest => ResizeAlg::Nearest,
+        Kernel::Linear => ResizeAlg::Convolution(FilterType::Bilinear),
+        Kernel::Cubic => ResizeAlg::Convolution(FilterType::CatmullRom),
+        Kernel::Mitchell => ResizeAlg::Convolution(FilterType::Mitchell),
+        Kernel::Lanczos3 => ResizeAlg::Convolution(FilterType::Lanczos3),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scaled(source: &Raster, width: u32, height: u32, kernel: Kernel) -> Raster {
+        let region =
+            Region { left: 0.0, top: 0.0, width: f64::from(source.size.width), height: f64::from(source.size.height) };
+        Scaler::default().scale(source, region, Size { width, height }, kernel).unwrap()
+    }
+
+    /// An opaque red square beside transparent black: without premultiplying, the seam would turn dark.
+    #[test]
+    fn no_dark_fringe_at_the_edge_of_what_is_transparent() {
+        for (layout, color) in [(Layout::Rgba, vec![250, 40, 10, 255]), (Layout::GrayAlpha, vec![200, 255])] {
+            let mut source = Raster::zeroed(Size { width: 64, height: 16 }, layout).unwrap();
+            for (index, pixel) in source.data.chunks_exact_mut(layout.channels()).enumerate() {
+                if index % 64 < 31 {
+                    pixel.copy_from_slice(&color);
+                }
+            }
+            for kernel in [Kernel::Linear, Kernel::Cubic, Kernel::Mitchell, Kernel::Lanczos3] {
+                let small = scaled(&source, 10, 5, kernel);
+                let (mut partly, channels) = (0, layout.channels());
+                for pixel in small.data.chunks_exact(channels) {
+                    let alpha = pixel[channels - 1];
+                    if alpha < 16 {
+                        continue;
+                    }
+                    partly += usize::from(alpha < 250);
+                    for (found, expected) in pixel[..channels - 1].iter().zip(&color) {
+                        assert!(found.abs_diff(*expected) <= 10, "{kernel:?}: {pixel:?} should be {color:?}");
+                    }
+                }
+                assert!(partly > 0, "{kernel:?} has a seam to look at");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_size_is_the_same_pixels() {
+        let data: Vec<u8> = (0..=255).cycle().take(8 * 8 * 4).collect();
+        let source = Raster { size: Size { width: 8, height: 8 }, layout: Layout::Rgba, data };
+        assert_eq!(scaled(&source, 8, 8, Kernel::Lanczos3), source);
+    }
+
+    #[test]
+    fn flat_colour_stays_flat_at_every_size_and_kernel() {
+        for layout in [Layout::Gray, Layout::GrayAlpha, Layout::Rgb, Layout::Rgba] {
+            let mut source = Raster::zeroed(Size { width: 37, height: 23 }, layout).unwrap();
+            source.data.fill(255);
+            for kernel in [Kernel::Nearest, Kernel::Linear, Kernel::Cubic, Kernel::Mitchell, Kernel::Lanczos3] {
+                for (width, height) in [(1, 1), (5, 3), (37, 1), (90, 61)] {
+                    assert!(scaled(&source, width, height, kernel).data.iter().all(|value| *value >= 254));
+                }
+            }
+        }
+    }
+}

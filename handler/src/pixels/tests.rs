@@ -1,0 +1,301 @@
+use image::{DynamicImage, GenericImageView as _, ImageReader, Rgba, RgbaImage};
+
+use super::options::{Color, Fit, Kernel, OutputFormat, Position, Rendition};
+use super::samples::{self, QUARTERS, quarters};
+use super::*;
+
+fn to_width(width: u32, format: OutputFormat) -> Rendition {
+    Rendition {
+        width: Some(width),
+        height: None,
+        fit: Fit::Cover,
+        position: Position::CENTER,
+        enlarge: false,
+        background: Color::BLACK,
+        kernel: Kernel::Lanczos3,
+        format,
+        quality: None,
+    }
+}
+
+fn resize(bytes: &[u8], renditions: &[Rendition], limits: &Limits) -> Result<Vec<Encoded>, PixelError> {
+    render(bytes, &probe(bytes, limits)?, renditions, limits)
+}
+
+fn one(bytes: &[u8], rendition: Rendition) -> Encoded {
+    resize(bytes, &[rendition], &Limits::default()).unwrap().remove(0)
+}
+
+/// The output as `image` reads it, by content, and of the size that was reported.
+fn picture(encoded: &Encoded) -> DynamicImage {
+    let reader = ImageReader::new(std::io::Cursor::new(&encoded.bytes)).with_guessed_format().unwrap();
+    assert_eq!(reader.format().unwrap().to_mime_type(), encoded.format.content_type());
+    let picture = reader.decode().unwrap();
+    assert_eq!(picture.dimensions(), (encoded.width, encoded.height));
+    picture
+}
+
+fn assert_color(picture: &DynamicImage, place: (u32, u32), expected: [u8; 3], case: &str) {
+    let Rgba([red, green, blue, _]) = picture.get_pixel(place.0, place.1);
+    let near = [red, green, blue].iter().zip(expected).all(|(found, expected)| found.abs_diff(expected) <= 24);
+    assert!(near, "{case}: {:?} at {place:?} should be {expected:?}", [red, green, blue]);
+}
+
+fn assert_quarters(picture: &DynamicImage, case: &str) {
+    let (width, height) = picture.dimensions();
+    let places = [(1, 1), (width - 2, 1), (1, height - 2), (width - 2, height - 2)];
+    for (place, color) in places.into_iter().zip(QUARTERS) {
+        assert_color(picture, place, color, case);
+    }
+}
+
+#[test]
+fn every_format_goes_in_and_every_format_comes_out() {
+    let source = quarters(96, 64);
+    let mut files: Vec<(String, Vec<u8>)> =
+        InputFormat::ALL.iter().map(|format| (format.to_string(), samples::file(&source, *format))).collect();
+    files.push(("progressive JPEG".into(), samples::jpeg(&source, true)));
+    files.push(("lossy WebP".into(), samples::lossy_webp(&source)));
+    files.push(("16-bit PNG".into(), samples::file(&DynamicImage::ImageRgb16(source.to_rgb16()), InputFormat::Png)));
+    files.push(("float TIFF".into(), samples::file(&DynamicImage::ImageRgb32F(source.to_rgb32f()), InputFormat::Tiff)));
+    for (name, bytes) in files {
+        for format in [OutputFormat::Jpeg, OutputFormat::Png, OutputFormat::Webp] {
+            let output = one(&bytes, to_width(48, format));
+            assert_eq!((output.width, output.height), (48, 32));
+            assert_quarters(&picture(&output), &format!("{name} to {format:?}"));
+        }
+    }
+}
+
+#[test]
+fn all_eight_orientations_in_every_format_that_carries_them() {
+    let upright = quarters(96, 64);
+    for format in [InputFormat::Jpeg, InputFormat::Png, InputFormat::Webp, InputFormat::Tiff] {
+        for number in 1..=8 {
+            let bytes = samples::oriented(&upright, format, number);
+            let output = one(&bytes, to_width(47, OutputFormat::Png));
+            assert_eq!((output.width, output.height), (47, 31), "{format} {number}");
+            assert_quarters(&picture(&output), &format!("{format} {number}"));
+            // A crop of the top right corner of what is seen, whatever is stored there.
+            let corner = Rendition {
+                height: Some(30),
+                position: Position { x: 1.0, y: 0.0, focal: false },
+                ..to_width(20, OutputFormat::Png)
+            };
+            let output = picture(&one(&bytes, corner));
+            assert_eq!(output.dimensions(), (20, 30));
+            assert_color(&output, (10, 4), QUARTERS[1], &format!("{format} {number}, cropped"));
+            assert_color(&output, (10, 25), QUARTERS[3], &format!("{format} {number}, cropped"));
+        }
+    }
+}
+
+#[test]
+fn contain_puts_the_image_on_the_background() {
+    let bytes = samples::file(&quarters(96, 64), InputFormat::Jpeg);
+    let boxed = Rendition {
+        height: Some(60),
+        fit: Fit::Contain,
+        background: Color { rgba: [255, 255, 0, 255] },
+        ..to_width(60, OutputFormat::Jpeg)
+    };
+    let output = picture(&one(&bytes, boxed.clone()));
+    assert_eq!(output.dimensions(), (60, 60));
+    assert_color(&output, (30, 3), [255, 255, 0], "above");
+    assert_color(&output, (30, 56), [255, 255, 0], "below");
+    assert_color(&output, (5, 15), QUARTERS[0], "image");
+    let clear = Rendition { background: Color { rgba: [0; 4] }, format: OutputFormat::Png, ..boxed };
+    let output = picture(&one(&bytes, clear)).to_rgba8();
+    assert_eq!((output.get_pixel(30, 3).0[3], output.get_pixel(5, 15).0[3]), (0, 255));
+}
+
+#[test]
+fn alpha_is_kept_where_it_can_be_and_flattened_where_not() {
+    let half = RgbaImage::from_fn(64, 64, |x, _| Rgba([200, 100, 50, if x < 32 { 255 } else { 0 }]));
+    let half = DynamicImage::ImageRgba8(half);
+    for (name, bytes) in [
+        ("PNG", samples::file(&half, InputFormat::Png)),
+        ("lossless WebP", samples::file(&half, InputFormat::Webp)),
+        ("lossy WebP", samples::lossy_webp(&half)),
+        ("GIF", samples::file(&half, InputFormat::Gif)),
+        ("TIFF", samples::file(&half, InputFormat::Tiff)),
+    ] {
+        assert!(probe(&bytes, &Limits::default()).unwrap().has_alpha, "{name}");
+        for format in [OutputFormat::Png, OutputFormat::Webp] {
+            let output = picture(&one(&bytes, to_width(16, format))).to_rgba8();
+            assert_eq!((output.get_pixel(2, 8).0[3], output.get_pixel(13, 8).0[3]), (255, 0), "{name} to {format:?}");
+        }
+        let green = Rendition { background: Color { rgba: [0, 255, 0, 255] }, ..to_width(16, OutputFormat::Jpeg) };
+        let output = picture(&one(&bytes, green));
+        assert_color(&output, (2, 8), [200, 100, 50], name);
+        assert_color(&output, (13, 8), [0, 255, 0], name);
+    }
+}
+
+#[test]
+fn auto_keeps_the_format_or_goes_by_alpha() {
+    use EncodedFormat::{Jpeg, Png, Webp};
+    let opaque = quarters(32, 32);
+    let clear = DynamicImage::ImageRgba8(RgbaImage::from_pixel(32, 32, Rgba([9, 9, 9, 0])));
+    let table = [
+        (InputFormat::Jpeg, &opaque, Jpeg),
+        (InputFormat::Png, &opaque, Png),
+        (InputFormat::Webp, &opaque, Webp),
+        (InputFormat::Gif, &opaque, Jpeg),
+        (InputFormat::Gif, &clear, Png),
+        (InputFormat::Tiff, &opaque, Jpeg),
+        (InputFormat::Tiff, &clear, Png),
+        (InputFormat::Bmp, &opaque, Jpeg),
+    ];
+    for (format, source, expected) in table {
+        assert_eq!(one(&samples::file(source, format), to_width(8, OutputFormat::Auto)).format, expected, "{format}");
+    }
+}
+
+#[test]
+fn gray_stays_gray_and_deep_becomes_eight_bits() {
+    let gray = DynamicImage::ImageLuma16(image::ImageBuffer::from_fn(64, 8, |x, _| {
+        image::Luma([if x < 32 { 0x8000 } else { 0xffff }])
+    }));
+    let bytes = samples::file(&gray, InputFormat::Png);
+    for format in [OutputFormat::Jpeg, OutputFormat::Png] {
+        let output = picture(&one(&bytes, to_width(16, format)));
+        assert_eq!(output.color(), image::ColorType::L8, "{format:?}");
+        assert_color(&output, (2, 1), [128; 3], "dark");
+        assert_color(&output, (13, 1), [255; 3], "light");
+    }
+}
+
+#[test]
+fn several_renditions_come_in_the_order_asked_and_twice_the_same() {
+    let bytes = samples::file(&quarters(300, 200), InputFormat::Jpeg);
+    let renditions = [
+        to_width(30, OutputFormat::Webp),
+        to_width(200, OutputFormat::Jpeg),
+        to_width(100, OutputFormat::Png),
+        Rendition { quality: Some(95), ..to_width(150, OutputFormat::Auto) },
+    ];
+    let outputs = resize(&bytes, &renditions, &Limits::default()).unwrap();
+    assert_eq!(outputs.iter().map(|output| output.width).collect::<Vec<_>>(), [30, 200, 100, 150]);
+    assert_eq!(outputs, resize(&bytes, &renditions, &Limits::default()).unwrap());
+    for (rendition, output) in renditions.iter().zip(&outputs) {
+        assert_eq!(&one(&bytes, rendition.clone()), output, "alone or with others");
+    }
+    let sampling = |output: &Encoded| {
+        let at = output.bytes.windows(2).position(|pair| pair == [0xff, 0xc2]).unwrap();
+        output.bytes[at + 11]
+    };
+    assert_eq!((sampling(&outputs[1]), sampling(&outputs[3])), (0x22, 0x11), "4:2:0 below quality 90");
+}
+
+#[test]
+fn no_metadata_reaches_an_output() {
+    for format in [InputFormat::Jpeg, InputFormat::Png, InputFormat::Webp] {
+        let bytes = samples::oriented(&quarters(32, 32), format, 6);
+        assert!(bytes.windows(10).any(|window| window == b"SECRET-GPS"), "{format} carries it");
+        for output in [OutputFormat::Jpeg, OutputFormat::Png, OutputFormat::Webp] {
+            let output = one(&bytes, to_width(16, output)).bytes;
+            for word in [b"SECRET-GPS".as_slice(), b"Exif", b"EXIF", b"eXIf"] {
+                assert!(!output.windows(word.len()).any(|window| window == word), "{format}");
+            }
+        }
+    }
+}
+
+#[test]
+fn impossible_outputs_are_refused_before_decoding() {
+    let limits = Limits::default();
+    let long = samples::file(&DynamicImage::new_rgb8(20_000, 1), InputFormat::Png);
+    let error = resize(&long, &[to_width(20_000, OutputFormat::Webp)], &limits).unwrap_err();
+    assert_eq!(error.to_string(), "output of 20000x1 cannot be encoded as WebP, whose sides end at 16383 pixels");
+    let small = samples::file(&quarters(10, 10), InputFormat::Png);
+    let huge = Rendition { enlarge: true, ..to_width(10_000, OutputFormat::Png) };
+    let error = resize(&small, &[huge], &limits).unwrap_err();
+    assert_eq!(error.to_string(), "output would be 10000x10000 (100 MP); the limit is 50 MP (MAX_PIXELS)");
+    assert_eq!(error.fault(), Fault::Request);
+    // A small output by way of a huge intermediate image: as wide as the source and as high as the output.
+    let tall = Rendition { height: Some(65_000), fit: Fit::Fill, enlarge: true, ..to_width(700, OutputFormat::Png) };
+    assert!(matches!(resize(&long, &[tall], &limits), Err(PixelError::OverMemory { .. })));
+}
+
+/// A profile of 32 MiB that takes 32 KiB in the file must neither fail the image nor be unpacked whole.
+#[test]
+fn inflated_metadata_is_passed_over() {
+    let mut bytes = Vec::new();
+    let mut encoder = image::codecs::png::PngEncoder::new(&mut bytes);
+    image::ImageEncoder::set_icc_profile(&mut encoder, vec![0; 32 << 20]).unwrap();
+    image::ImageEncoder::write_image(encoder, &[7; 8 * 8 * 3], 8, 8, image::ExtendedColorType::Rgb8).unwrap();
+    assert!(bytes.len() < 100_000);
+    assert_eq!(one(&bytes, to_width(4, OutputFormat::Png)).width, 4);
+}
+
+/// The smallest part of a file that holds its whole image.
+fn needed(format: InputFormat, bytes: &[u8]) -> usize {
+    match format {
+        // The trailer of a GIF and the padding of a WebP are often missing in the wild.
+        InputFormat::Gif | InputFormat::Webp => bytes.len() - 1,
+        _ => bytes.len(),
+    }
+}
+
+#[test]
+fn a_cut_file_is_an_error_wherever_it_is_cut() {
+    let source = quarters(24, 18);
+    let mut files: Vec<(InputFormat, Vec<u8>)> =
+        InputFormat::ALL.iter().map(|format| (*format, samples::file(&source, *format))).collect();
+    files.push((InputFormat::Jpeg, samples::jpeg(&source, true)));
+    files.push((InputFormat::Webp, samples::lossy_webp(&source)));
+    files.extend(
+        [InputFormat::Jpeg, InputFormat::Png, InputFormat::Webp, InputFormat::Tiff]
+            .map(|format| (format, samples::oriented(&source, format, 6))),
+    );
+    for (format, bytes) in files {
+        assert!(resize(&bytes, &[to_width(8, OutputFormat::Png)], &Limits::default()).is_ok());
+        for length in 0..needed(format, &bytes) {
+            let cut = resize(&bytes[..length], &[to_width(8, OutputFormat::Png)], &Limits::default());
+            let error = cut.expect_err(&format!("{format} cut at {length} of {}", bytes.len()));
+            assert_eq!(error.fault(), Fault::Input, "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_large_photo_cut_anywhere_is_called_truncated() {
+    let mut random = fastrand::Rng::with_seed(1);
+    let noise = RgbaImage::from_fn(320, 200, |_, _| Rgba([random.u8(..), random.u8(..), random.u8(..), 255]));
+    let bytes = samples::file(&DynamicImage::ImageRgba8(noise), InputFormat::Jpeg);
+    for part in 1..64 {
+        let error = probe(&bytes[..bytes.len() * part / 64], &Limits::default()).unwrap_err();
+        assert!(error.to_string().starts_with("JPEG is truncated: "), "{error}");
+    }
+}
+
+/// Whatever a file says, the answer is an image or an error.
+#[test]
+fn seeded_mutants_never_panic() {
+    let limits = Limits { pixels_max: 1_000_000, memory_bytes_max: 64 << 20, ..Limits::default() };
+    let source = quarters(20, 14);
+    let mut files: Vec<Vec<u8>> = InputFormat::ALL.iter().map(|format| samples::file(&source, *format)).collect();
+    files.push(samples::jpeg(&source, true));
+    files.push(samples::lossy_webp(&source));
+    files.push(samples::oriented(&source, InputFormat::Webp, 5));
+    files.push(samples::oriented(&source, InputFormat::Tiff, 7));
+    for (index, file) in files.iter().enumerate() {
+        let mut made = 0;
+        for seed in 0..600 {
+            let mut random = fastrand::Rng::with_seed(seed + 1000 * index as u64);
+            let mut mutant = file.clone();
+            for _ in 0..random.usize(1..=4) {
+                let at = random.usize(..mutant.len());
+                match random.u8(0..4) {
+                    0 => mutant[at] = random.u8(..),
+                    1 => mutant[at] ^= 1 << random.u8(0..8),
+                    2 => mutant[at] = [0, 0xff, 0x7f, 0x80][random.usize(0..4)],
+                    _ => mutant.truncate(at.max(1)),
+                }
+            }
+            made += usize::from(resize(&mutant, &[to_width(7, OutputFormat::Jpeg)], &limits).is_ok());
+        }
+        assert!(made < 600, "file {index}: some mutants must be refused");
+    }
+}
