@@ -10,7 +10,7 @@
 //! | [`options`] | what is asked for, in sharp's words |
 //! | [`limits`] | what is refused, as one table |
 //! | [`error`] | what can be wrong, and whose fault it is |
-//! | [`format`] | formats by their first bytes |
+//! | [`format`](mod@format) | formats by their first bytes |
 //! | [`probe`](mod@probe) | what a header claims, and its price in memory |
 //! | [`orientation`] | the eight ways a photo can lie |
 //! | [`geometry`] | sizes and crops, as pure arithmetic |

@@ -20,7 +20,7 @@ mod tiff;
 mod webp;
 
 /// What a decoder and the resampler need besides the pixels: tables, rows, the state of a decompressor.
-const BASE_BYTES: u64 = 2 * 1024 * 1024;
+const BASE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// An encoder's working copies and its output, by output pixel.
 const ENCODER_BYTES_PER_PIXEL: u64 = 12;
@@ -65,10 +65,10 @@ impl Probe {
         self.orientation.apply(self.size())
     }
 
-    /// The most memory, in bytes, that decoding takes, and then scaling to any size that does not exceed the source.
+    /// The most memory, in bytes, that decoding takes, or afterwards scaling to a size no larger than the source.
     ///
-    /// The input's own bytes are not counted. Measured per format and kept on the high side; see
-    /// [`Probe::memory_bytes_max`] for the price of given renditions.
+    /// The file's own bytes and the outputs with their encoders are not counted: a budget that knows the renditions
+    /// spends [`Probe::memory_bytes_max`] instead.
     #[must_use]
     pub fn decoded_bytes_max(&self) -> u64 {
         let output = self.output_bytes();
@@ -78,8 +78,11 @@ impl Probe {
         BASE_BYTES.saturating_add(output).saturating_add(self.decoder_bytes.max(scaling))
     }
 
-    /// The most memory, in bytes, that decoding and then making these renditions one after the other takes, without
-    /// the input's own bytes and with all the encoded outputs.
+    /// The most memory, in bytes, that decoding and then making these renditions one after the other takes, with the
+    /// encoded outputs and without the file's own bytes.
+    ///
+    /// Checked against the peak of a process with 12 MP in every format and outputs of 200 and 2500 pixels: it lies
+    /// between the measured value and about twice that.
     #[must_use]
     pub fn memory_bytes_max(&self, renditions: &[Rendition]) -> u64 {
         let channels = u64::from(self.channels);
