@@ -19,6 +19,7 @@
 mod client;
 pub mod clock;
 pub mod engine;
+pub mod event_source_mapping;
 mod local_queue;
 pub mod protocol;
 #[cfg(feature = "server")]

@@ -1,0 +1,238 @@
+//! The event that the function gets: one record per message, as Lambda writes it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    digest,
+    source::{SourceMessage, SystemAttributes},
+};
+use crate::engine::{MessageAttribute, MessageAttributeValue, QueueArn};
+
+/// The event of a batch, as JSON.
+///
+/// The mapping's `batching_window` is asked for because the records of mappings with one look different: see
+/// [`attributes_md5`].
+#[must_use]
+pub fn event_json(messages: &[SourceMessage], queue: &QueueArn, batching_window: Duration) -> Vec<u8> {
+    let records = messages.iter().map(|message| Record::new(message, queue, batching_window)).collect();
+    serde_json::to_vec(&Event { records }).expect("strings, maps and lists can be written as JSON")
+}
+
+#[derive(Serialize)]
+struct Event<'a> {
+    #[serde(rename = "Records")]
+    records: Vec<Record<'a>>,
+}
+
+/// The keys are in the order in which nearly all recorded events have them.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record<'a> {
+    message_id: &'a str,
+    receipt_handle: &'a str,
+    body: &'a str,
+    attributes: RecordAttributes<'a>,
+    message_attributes: BTreeMap<&'a str, RecordMessageAttribute<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    md5_of_message_attributes: Option<Value>,
+    md5_of_body: String,
+    event_source: &'static str,
+    #[serde(rename = "eventSourceARN")]
+    event_source_arn: &'a str,
+    aws_region: &'a str,
+}
+
+/// Every value is a string (recorded).
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct RecordAttributes<'a> {
+    approximate_receive_count: String,
+    #[serde(rename = "AWSTraceHeader", skip_serializing_if = "Option::is_none")]
+    aws_trace_header: Option<&'a str>,
+    sent_timestamp: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence_number: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_group_id: Option<&'a str>,
+    sender_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_deduplication_id: Option<&'a str>,
+    approximate_first_receive_timestamp: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dead_letter_queue_source_arn: Option<&'a str>,
+}
+
+/// The two lists are always there and always empty (recorded): SQS reserves them.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RecordMessageAttribute<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    string_value: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binary_value: Option<String>,
+    string_list_values: [&'a str; 0],
+    binary_list_values: [&'a str; 0],
+    data_type: &'a str,
+}
+
+impl<'a> Record<'a> {
+    fn new(message: &'a SourceMessage, queue: &'a QueueArn, batching_window: Duration) -> Self {
+        let message_attributes = message.message_attributes.iter();
+        Self {
+            message_id: &message.message_id,
+            receipt_handle: &message.receipt_handle,
+            body: &message.body,
+            attributes: RecordAttributes::new(&message.system_attributes),
+            message_attributes: message_attributes
+                .map(|(name, attribute)| (name, RecordMessageAttribute::new(attribute)))
+                .collect(),
+            md5_of_message_attributes: attributes_md5(message, batching_window),
+            md5_of_body: digest::body_md5(&message.body),
+            event_source: "aws:sqs",
+            event_source_arn: queue.as_str(),
+            aws_region: queue.region(),
+        }
+    }
+}
+
+/// AWS (recorded, without exception): for a message without attributes the key is missing when the mapping has no
+/// batching window, and null when it has one.
+fn attributes_md5(message: &SourceMessage, batching_window: Duration) -> Option<Value> {
+    if !message.message_attributes.is_empty() {
+        return Some(digest::message_attributes_md5(&message.message_attributes).into());
+    }
+    (!batching_window.is_zero()).then_some(Value::Null)
+}
+
+impl<'a> RecordAttributes<'a> {
+    fn new(attributes: &'a SystemAttributes) -> Self {
+        Self {
+            approximate_receive_count: attributes.receive_count.to_string(),
+            aws_trace_header: attributes.trace_header.as_deref(),
+            sent_timestamp: attributes.sent_at.as_millis().to_string(),
+            sequence_number: attributes.sequence_number.as_deref(),
+            message_group_id: attributes.group_id.as_deref(),
+            sender_id: &attributes.sender_id,
+            message_deduplication_id: attributes.deduplication_id.as_deref(),
+            approximate_first_receive_timestamp: attributes.first_received_at.as_millis().to_string(),
+            dead_letter_queue_source_arn: attributes.dead_letter_source.as_deref(),
+        }
+    }
+}
+
+impl<'a> RecordMessageAttribute<'a> {
+    fn new(attribute: &'a MessageAttribute) -> Self {
+        let (string_value, binary_value) = match &attribute.value {
+            MessageAttributeValue::Text(text) => (Some(text.as_str()), None),
+            MessageAttributeValue::Binary(bytes) => (None, Some(BASE64.encode(bytes))),
+        };
+        Self {
+            string_value,
+            binary_value,
+            string_list_values: [],
+            binary_list_values: [],
+            data_type: &attribute.data_type,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Limits, MessageAttributes, Scope, Time};
+
+    const NO_WINDOW: Duration = Duration::ZERO;
+    const WINDOW: Duration = Duration::from_secs(1);
+
+    fn message() -> SourceMessage {
+        SourceMessage {
+            message_id: "059f36b4-87a3-44ab-83d2-661975830a7d".to_owned(),
+            receipt_handle: "AQEB".to_owned(),
+            body: "{\"a\": \"\u{e4}\"}".to_owned(),
+            message_attributes: MessageAttributes::default(),
+            system_attributes: SystemAttributes {
+                receive_count: 2,
+                sent_at: Time::from_millis(1_545_082_649_183),
+                sender_id: "000000000000".to_owned(),
+                first_received_at: Time::from_millis(1_545_082_649_185),
+                ..SystemAttributes::default()
+            },
+        }
+    }
+
+    fn event(messages: &[SourceMessage], window: Duration) -> String {
+        let queue = Scope::new("eu-west-1", "123456789012").arn("jobs");
+        String::from_utf8(event_json(messages, &queue, window)).unwrap()
+    }
+
+    #[test]
+    fn a_record_has_the_keys_of_lambda_in_their_order_and_attributes_are_strings() {
+        let expected = concat!(
+            r#"{"Records":[{"messageId":"059f36b4-87a3-44ab-83d2-661975830a7d","receiptHandle":"AQEB","#,
+            r#""body":"{\"a\": \""#,
+            "\u{e4}",
+            r#"\"}","attributes":{"ApproximateReceiveCount":"2","SentTimestamp":"1545082649183","#,
+            r#""SenderId":"000000000000","ApproximateFirstReceiveTimestamp":"1545082649185"},"#,
+            r#""messageAttributes":{},"md5OfBody":"3aaa8ac1d0d5add0331e0bf820f77342","eventSource":"aws:sqs","#,
+            r#""eventSourceARN":"arn:aws:sqs:eu-west-1:123456789012:jobs","awsRegion":"eu-west-1"}]}"#
+        );
+        assert_eq!(event(&[message()], NO_WINDOW), expected);
+    }
+
+    #[test]
+    fn without_message_attributes_their_digest_is_absent_without_a_window_and_null_with_one() {
+        let without: Value = serde_json::from_str(&event(&[message()], NO_WINDOW)).unwrap();
+        assert_eq!(without["Records"][0].get("md5OfMessageAttributes"), None);
+        let with = event(&[message()], WINDOW);
+        assert!(with.contains(r#""messageAttributes":{},"md5OfMessageAttributes":null,"md5OfBody""#), "{with}");
+    }
+
+    #[test]
+    fn message_attributes_have_empty_lists_and_binary_values_are_base64() {
+        let text = |data_type: &str, value: &str| MessageAttribute {
+            data_type: data_type.to_owned(),
+            value: MessageAttributeValue::Text(value.to_owned()),
+        };
+        let blob =
+            MessageAttribute { data_type: "Binary".to_owned(), value: MessageAttributeValue::Binary(vec![0, 255, 1]) };
+        let raw = BTreeMap::from([("n".to_owned(), text("Number", "6")), ("b".to_owned(), blob)]);
+        let message_attributes = MessageAttributes::parse(raw, &Limits::STRICT).unwrap();
+        let digest = digest::message_attributes_md5(&message_attributes);
+        let expected = [
+            r#""messageAttributes":{"#,
+            r#""b":{"binaryValue":"AP8B","stringListValues":[],"binaryListValues":[],"dataType":"Binary"},"#,
+            r#""n":{"stringValue":"6","stringListValues":[],"binaryListValues":[],"dataType":"Number"}},"#,
+            &format!(r#""md5OfMessageAttributes":"{digest}","md5OfBody""#),
+        ]
+        .concat();
+        for window in [NO_WINDOW, WINDOW] {
+            let event = event(&[SourceMessage { message_attributes: message_attributes.clone(), ..message() }], window);
+            assert!(event.contains(&expected), "{event}");
+        }
+    }
+
+    #[test]
+    fn rare_system_attributes_are_there_when_the_message_has_them() {
+        let system_attributes = SystemAttributes {
+            trace_header: Some("Root=1-5f-1".to_owned()),
+            sequence_number: Some("18849496460467696128".to_owned()),
+            group_id: Some("g".to_owned()),
+            deduplication_id: Some("d".to_owned()),
+            dead_letter_source: Some("arn:aws:sqs:eu-west-1:123456789012:first".to_owned()),
+            ..message().system_attributes
+        };
+        let event = event(&[SourceMessage { system_attributes, ..message() }], NO_WINDOW);
+        let attributes = serde_json::from_str::<Value>(&event).unwrap()["Records"][0]["attributes"].clone();
+        let expected = serde_json::json!({
+            "ApproximateReceiveCount": "2", "AWSTraceHeader": "Root=1-5f-1", "SentTimestamp": "1545082649183",
+            "SequenceNumber": "18849496460467696128", "MessageGroupId": "g", "SenderId": "000000000000",
+            "MessageDeduplicationId": "d", "ApproximateFirstReceiveTimestamp": "1545082649185",
+            "DeadLetterQueueSourceArn": "arn:aws:sqs:eu-west-1:123456789012:first",
+        });
+        assert_eq!(attributes, expected);
+    }
+}

@@ -1,0 +1,83 @@
+//! The reins of a running mapping.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+
+use super::source::{Source, SourceError};
+use crate::clock::Clock;
+
+/// How often a queue is asked for its depth while somebody waits for it to be empty and the mapping has nothing to do.
+/// Messages may leave it unseen: another client deletes them, or the queue moves them to its dead-letter queue.
+const DEPTH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Whether a mapping holds messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    Idle,
+    Busy,
+}
+
+/// Stops a mapping, or waits for it. Clones are the same mapping's; dropping them changes nothing.
+#[derive(Debug)]
+pub struct Handle<S> {
+    pub(super) source: Arc<S>,
+    pub(super) clock: Clock,
+    pub(super) stop: Arc<watch::Sender<bool>>,
+    pub(super) status: watch::Receiver<Status>,
+}
+
+impl<S> Clone for Handle<S> {
+    fn clone(&self) -> Self {
+        Self {
+            source: Arc::clone(&self.source),
+            clock: self.clock.clone(),
+            stop: Arc::clone(&self.stop),
+            status: self.status.clone(),
+        }
+    }
+}
+
+/// Why the wait for an empty queue ended early.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DrainError {
+    /// The mapping has stopped.
+    #[error("the mapping stopped before its queue was drained")]
+    Stopped,
+    /// The queue could not be asked for its depth.
+    #[error("queue cannot be read: {0}")]
+    Source(#[from] SourceError),
+}
+
+impl<S: Source> Handle<S> {
+    /// Tells the mapping to receive nothing more, to let running invocations end, and to delete what they have done.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Waits until the mapping has stopped, or was dropped.
+    pub async fn stopped(&self) {
+        let mut status = self.status.clone();
+        while status.changed().await.is_ok() {}
+    }
+
+    /// Waits until the queue is drained: no message in it is ready, delayed or in flight, and the mapping has none.
+    ///
+    /// The mapping's own work ends the wait at once. A message that leaves the queue in another way, such as to a
+    /// dead-letter queue, is noticed within a second.
+    pub async fn drained(&self) -> Result<(), DrainError> {
+        let mut status = self.status.clone();
+        loop {
+            let idle = *status.borrow_and_update() == Status::Idle;
+            if idle && self.source.depth().await?.is_empty() {
+                return Ok(());
+            }
+            let look_again_at = self.clock.now() + DEPTH_INTERVAL;
+            tokio::select! {
+                changed = status.changed() => changed.map_err(|_| DrainError::Stopped)?,
+                () = self.clock.sleep_until(look_again_at), if idle => {}
+            }
+        }
+    }
+}

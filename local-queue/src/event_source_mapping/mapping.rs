@@ -1,0 +1,303 @@
+//! The configuration of a mapping, in AWS's words and within AWS's limits.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use super::{
+    driver::{Connection, Driver},
+    handle::Handle,
+    invoker::Invoker,
+    planner::PlannerSettings,
+    source::{Source, SourceError},
+};
+use crate::{clock::Clock, engine::QueueArn};
+
+/// `BatchSize` of a standard queue (developer guide).
+const BATCH_SIZE: RangeInclusive<u64> = 1..=10_000;
+/// `BatchSize` of a FIFO queue, and of any queue without a batching window.
+const BATCH_SIZE_SMALL: RangeInclusive<u64> = 1..=10;
+/// `MaximumBatchingWindowInSeconds` (developer guide).
+const BATCHING_WINDOW_SECONDS: RangeInclusive<u64> = 0..=300;
+/// `MaximumConcurrency` (developer guide).
+const MAXIMUM_CONCURRENCY: RangeInclusive<u64> = 2..=1_000;
+/// `Timeout` of a function (developer guide).
+const FUNCTION_TIMEOUT_SECONDS: RangeInclusive<u64> = 1..=900;
+/// The longest visibility timeout that a receive may ask for.
+const VISIBILITY_TIMEOUT_MAX: Duration = Duration::from_hours(12);
+/// What is added to window and function timeout where they do not fit into the queue's visibility timeout.
+const VISIBILITY_TIMEOUT_EXTRA: Duration = Duration::from_secs(30);
+
+/// How a function reads a queue. [`EventSourceMapping::new`] has AWS's defaults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventSourceMapping {
+    /// The function's name, or its whole ARN. A name is taken to be in the queue's account and region.
+    pub function_name: String,
+    /// The most messages that the function gets at once: 1 to 10, with a batching window to 10,000.
+    pub batch_size: u32,
+    /// How long to collect a batch before it is invoked, 0 to 300 whole seconds.
+    ///
+    /// The window starts as soon as there is a place for another invocation. AWS may wait up to 20 seconds on a quiet
+    /// queue even if the window is shorter; here the window ends when it should.
+    pub maximum_batching_window: Duration,
+    /// The most invocations at the same time, 2 to 1,000; `None` is five, where AWS starts too.
+    ///
+    /// As on AWS 1 is refused. On a machine with two cores 2 is the natural choice for a function that computes: with a
+    /// batch size of 10 it can still work on twenty messages at once, and those that wait stay in the queue, where
+    /// their visibility timeout is not running. A function that must never run twice at once has to see to that itself.
+    pub maximum_concurrency: Option<u32>,
+    /// Whether the reply names the messages that failed (`FunctionResponseTypes: ["ReportBatchItemFailures"]`).
+    /// Otherwise any reply means that all are done.
+    pub report_batch_item_failures: bool,
+    /// After this time an invocation is given up, 1 to 900 whole seconds. Not longer than the queue's visibility
+    /// timeout.
+    pub function_timeout: Duration,
+}
+
+/// Why a mapping cannot be.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EventSourceMappingError {
+    /// A setting is outside its range.
+    #[error("{setting} {value} is not between {min} and {max}")]
+    OutOfRange {
+        /// AWS's name for it.
+        setting: &'static str,
+        /// The value given, in seconds if it is a time.
+        value: u64,
+        /// The smallest accepted value.
+        min: u64,
+        /// The largest accepted value.
+        max: u64,
+    },
+    /// A time is not whole seconds.
+    #[error("{setting} {value:?} is not a whole number of seconds")]
+    NotWholeSeconds {
+        /// AWS's name for it.
+        setting: &'static str,
+        /// The value given.
+        value: Duration,
+    },
+    /// More than ten messages come only together with a window. The text is AWS's.
+    #[error("Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10")]
+    BatchSizeWithoutWindow,
+    /// FIFO queues have no batching window.
+    #[error("batching window is not supported for FIFO queue {queue}")]
+    WindowOnFifoQueue {
+        /// The queue.
+        queue: QueueArn,
+    },
+    /// Messages would come back while the function still works on them. The text is AWS's.
+    #[error(
+        "Queue visibility timeout: {} seconds is less than Function timeout: {} seconds",
+        visibility_timeout.as_secs(),
+        function_timeout.as_secs()
+    )]
+    VisibilityTimeoutTooShort {
+        /// The queue's.
+        visibility_timeout: Duration,
+        /// The function's.
+        function_timeout: Duration,
+    },
+    /// The queue is not there. The text is AWS's.
+    #[error(
+        "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue. SQS Error \
+         Message: The specified queue does not exist."
+    )]
+    QueueDoesNotExist {
+        /// The queue that was looked for.
+        queue: QueueArn,
+    },
+    /// The queue could not be asked for its visibility timeout.
+    #[error("queue cannot be read: {0}")]
+    Source(#[source] SourceError),
+}
+
+impl EventSourceMapping {
+    /// A mapping with AWS's defaults: batches of ten, no window, whole replies, a function timeout of three seconds.
+    #[must_use]
+    pub fn new(function_name: impl Into<String>) -> Self {
+        Self {
+            function_name: function_name.into(),
+            batch_size: 10,
+            maximum_batching_window: Duration::ZERO,
+            maximum_concurrency: None,
+            report_batch_item_failures: false,
+            function_timeout: Duration::from_secs(3),
+        }
+    }
+
+    /// Connects a queue and a function. Nothing happens before [`Driver::run`].
+    ///
+    /// The queue's visibility timeout is looked at once, here: who changes it later connects again.
+    pub async fn connect<S: Source, I: Invoker>(
+        &self,
+        source: S,
+        invoker: I,
+        clock: Clock,
+    ) -> Result<(Driver<S, I>, Handle<S>), EventSourceMappingError> {
+        self.validate(source.queue_arn())?;
+        let visibility_timeout = source.visibility_timeout().await.map_err(|error| match error {
+            SourceError::QueueDoesNotExist { queue } => EventSourceMappingError::QueueDoesNotExist { queue },
+            other => EventSourceMappingError::Source(other),
+        })?;
+        // AWS (developer guide, "Configuring a queue"): refused when the mapping is created or updated.
+        let function_timeout = self.function_timeout;
+        if function_timeout > visibility_timeout {
+            return Err(EventSourceMappingError::VisibilityTimeoutTooShort { visibility_timeout, function_timeout });
+        }
+        let settings = self.planner_settings(visibility_timeout);
+        let function_arn = self.function_arn(source.queue_arn());
+        Ok(Driver::new(Connection { source, invoker, clock, function_arn, function_timeout }, settings))
+    }
+
+    /// Checks the settings against AWS's limits for such a queue.
+    pub fn validate(&self, queue: &QueueArn) -> Result<(), EventSourceMappingError> {
+        let window = self.maximum_batching_window;
+        let batch_size = if queue.is_fifo() { &BATCH_SIZE_SMALL } else { &BATCH_SIZE };
+        in_range("BatchSize", self.batch_size.into(), batch_size)?;
+        seconds_in_range("MaximumBatchingWindowInSeconds", window, &BATCHING_WINDOW_SECONDS)?;
+        seconds_in_range("Timeout", self.function_timeout, &FUNCTION_TIMEOUT_SECONDS)?;
+        if let Some(maximum_concurrency) = self.maximum_concurrency {
+            in_range("MaximumConcurrency", maximum_concurrency.into(), &MAXIMUM_CONCURRENCY)?;
+        }
+        if queue.is_fifo() && !window.is_zero() {
+            return Err(EventSourceMappingError::WindowOnFifoQueue { queue: queue.clone() });
+        }
+        if window.is_zero() && !BATCH_SIZE_SMALL.contains(&self.batch_size.into()) {
+            return Err(EventSourceMappingError::BatchSizeWithoutWindow);
+        }
+        Ok(())
+    }
+
+    fn planner_settings(&self, visibility_timeout: Duration) -> PlannerSettings {
+        let window = self.maximum_batching_window;
+        // AWS (developer guide of 2023): with a window, the effective visibility timeout is window plus function
+        // timeout plus 30 seconds where those two do not fit into the queue's own. Lambda may not change a message's
+        // visibility, so it must be the receive that asks for it (inferred from its documented permissions).
+        let needed = window + self.function_timeout;
+        let overridden = (!window.is_zero() && needed > visibility_timeout)
+            .then(|| (needed + VISIBILITY_TIMEOUT_EXTRA).min(VISIBILITY_TIMEOUT_MAX));
+        PlannerSettings {
+            batch_size: self.batch_size as usize,
+            batching_window: window,
+            maximum_concurrency: self.maximum_concurrency,
+            report_batch_item_failures: self.report_batch_item_failures,
+            visibility_timeout: overridden,
+        }
+    }
+
+    fn function_arn(&self, queue: &QueueArn) -> String {
+        if self.function_name.starts_with("arn:") {
+            return self.function_name.clone();
+        }
+        format!("arn:aws:lambda:{}:{}:function:{}", queue.region(), queue.account(), self.function_name)
+    }
+}
+
+fn seconds_in_range(
+    setting: &'static str,
+    value: Duration,
+    range: &RangeInclusive<u64>,
+) -> Result<(), EventSourceMappingError> {
+    if value.subsec_nanos() != 0 {
+        return Err(EventSourceMappingError::NotWholeSeconds { setting, value });
+    }
+    in_range(setting, value.as_secs(), range)
+}
+
+fn in_range(setting: &'static str, value: u64, range: &RangeInclusive<u64>) -> Result<(), EventSourceMappingError> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(EventSourceMappingError::OutOfRange { setting, value, min: *range.start(), max: *range.end() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Scope;
+
+    fn refusal(change: impl FnOnce(&mut EventSourceMapping), queue: &str) -> Option<String> {
+        let mut mapping = EventSourceMapping::new("resize");
+        change(&mut mapping);
+        mapping.validate(&Scope::default().arn(queue)).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn settings_have_the_ranges_of_aws() {
+        let window = |mapping: &mut EventSourceMapping| mapping.maximum_batching_window = Duration::from_secs(1);
+        assert_eq!(refusal(|_| {}, "jobs"), None);
+        for batch_size in [1, 10] {
+            assert_eq!(refusal(|mapping| mapping.batch_size = batch_size, "jobs"), None);
+        }
+        let big = |mapping: &mut EventSourceMapping| {
+            mapping.batch_size = 10_000;
+            window(mapping);
+        };
+        assert_eq!(refusal(big, "jobs"), None);
+        let refused = |change: fn(&mut EventSourceMapping)| refusal(change, "jobs").unwrap();
+        assert_eq!(refused(|it| it.batch_size = 0), "BatchSize 0 is not between 1 and 10000");
+        assert_eq!(refused(|it| it.batch_size = 10_001), "BatchSize 10001 is not between 1 and 10000");
+        assert_eq!(
+            refused(|it| it.batch_size = 11),
+            "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
+        );
+        assert_eq!(
+            refused(|it| it.maximum_batching_window = Duration::from_secs(301)),
+            "MaximumBatchingWindowInSeconds 301 is not between 0 and 300"
+        );
+        assert_eq!(
+            refused(|it| it.maximum_batching_window = Duration::from_millis(1_500)),
+            "MaximumBatchingWindowInSeconds 1.5s is not a whole number of seconds"
+        );
+        for (concurrency, text) in [(1, "1"), (0, "0"), (1_001, "1001")] {
+            let text = format!("MaximumConcurrency {text} is not between 2 and 1000");
+            assert_eq!(refusal(|mapping| mapping.maximum_concurrency = Some(concurrency), "jobs"), Some(text));
+        }
+        for concurrency in [2, 1_000] {
+            assert_eq!(refusal(|mapping| mapping.maximum_concurrency = Some(concurrency), "jobs"), None);
+        }
+        assert_eq!(refused(|it| it.function_timeout = Duration::ZERO), "Timeout 0 is not between 1 and 900");
+        assert_eq!(
+            refused(|it| it.function_timeout = Duration::from_secs(901)),
+            "Timeout 901 is not between 1 and 900"
+        );
+    }
+
+    #[test]
+    fn a_fifo_queue_has_batches_of_ten_and_no_window() {
+        assert_eq!(refusal(|_| {}, "jobs.fifo"), None);
+        let window = refusal(|mapping| mapping.maximum_batching_window = Duration::from_secs(1), "jobs.fifo");
+        assert!(window.unwrap().starts_with("batching window is not supported for FIFO queue"));
+        let batch_size = refusal(|mapping| mapping.batch_size = 11, "jobs.fifo");
+        assert_eq!(batch_size.unwrap(), "BatchSize 11 is not between 1 and 10");
+    }
+
+    #[test]
+    fn the_visibility_timeout_is_the_queues_own_unless_window_and_timeout_do_not_fit() {
+        let seconds = Duration::from_secs;
+        let table = [
+            (0, 30, 30, None),
+            (10, 20, 30, None),
+            (10, 21, 30, Some(61)),
+            (300, 900, 43_200, None),
+            (300, 900, 900, Some(1_230)),
+        ];
+        for (window, timeout, visibility_timeout, expected) in table {
+            let mapping = EventSourceMapping {
+                maximum_batching_window: seconds(window),
+                function_timeout: seconds(timeout),
+                ..EventSourceMapping::new("resize")
+            };
+            let found = mapping.planner_settings(seconds(visibility_timeout)).visibility_timeout;
+            assert_eq!(found, expected.map(seconds), "{window} {timeout} {visibility_timeout}");
+        }
+    }
+
+    #[test]
+    fn a_function_name_becomes_an_arn_beside_the_queue() {
+        let queue = Scope::new("eu-west-1", "123456789012").arn("jobs");
+        let arn = "arn:aws:lambda:eu-west-1:123456789012:function:resize";
+        assert_eq!(EventSourceMapping::new("resize").function_arn(&queue), arn);
+        assert_eq!(EventSourceMapping::new(arn).function_arn(&queue), arn);
+    }
+}

@@ -1,0 +1,64 @@
+//! Lambda's event source mapping for SQS: takes messages from a queue, gives them to a function in batches, and deletes
+//! what the function has done.
+//!
+//! - [`Planner`] decides, purely: time is an argument, effects and the next wake-up are results.
+//! - [`Driver`] carries out what the planner decides, on a [`Source`] (the queue) and an [`Invoker`] (the function).
+//! - [`BatchOutcome`] is what a function's reply means for each message.
+//!
+//! Rules that hold everywhere:
+//! - Nothing is deleted before the function has said that it is done.
+//! - The mapping only receives and deletes. A visibility timeout that the function changed stays as the function
+//!   changed it; redrive to a dead-letter queue is done by the queue.
+//! - No message is received that cannot be invoked at the end of its batching window.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use local_queue::{
+//!     LocalQueue,
+//!     engine::{MessageBody, SendMessage},
+//!     event_source_mapping::{EventSourceMapping, InProcess, Invocation, QueueSource},
+//! };
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let queues = LocalQueue::builder().build();
+//! let jobs = queues.create_queue("jobs", &[])?;
+//! queues.send(&jobs, SendMessage::new(MessageBody::parse("hello")?))?;
+//!
+//! let mapping = EventSourceMapping { report_batch_item_failures: true, ..EventSourceMapping::new("resize") };
+//! let function = InProcess::new(|invocation: Invocation| async move {
+//!     assert!(invocation.event.starts_with(b"{\"Records\":["));
+//!     Ok(Bytes::from_static(b"{\"batchItemFailures\":[]}"))
+//! });
+//! let source = QueueSource::new(queues.clone(), jobs);
+//! let (driver, handle) = mapping.connect(source, function, queues.clock().clone()).await?;
+//! let running = tokio::spawn(driver.run());
+//! handle.drained().await?;
+//! handle.stop();
+//! running.await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod digest;
+mod driver;
+mod event;
+mod handle;
+mod invoker;
+mod mapping;
+mod planner;
+mod receipt_handle;
+mod response;
+mod scaling;
+mod source;
+
+pub use self::{
+    driver::{Driver, Observation},
+    event::event_json,
+    handle::{DrainError, Handle},
+    invoker::{FunctionError, InProcess, Invocation, Invoker, RESPONSE_BYTES_MAX},
+    mapping::{EventSourceMapping, EventSourceMappingError},
+    planner::{Action, Batch, BatchId, CloseReason, Planner, PlannerSettings},
+    response::{BatchFailure, BatchOutcome},
+    source::{DeleteFailure, Depth, ENTRIES_MAX, QueueSource, Source, SourceError, SourceMessage, SystemAttributes},
+};

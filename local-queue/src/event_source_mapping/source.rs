@@ -1,0 +1,203 @@
+//! The queue as the mapping sees it: the few actions that a client could do too.
+
+use std::{error::Error, future::Future, time::Duration};
+
+use super::receipt_handle;
+use crate::{
+    engine::{Delivery, EngineError, MessageAttributes, QueueArn, Receive, Time},
+    local_queue::LocalQueue,
+};
+
+/// The most messages that one receive returns and one batch delete takes (`ReceiveMessage` and `DeleteMessageBatch` in
+/// the API reference).
+pub const ENTRIES_MAX: usize = 10;
+
+/// A queue from which a mapping takes messages.
+///
+/// AWS's own mapping needs only the permissions for `ReceiveMessage`, `DeleteMessage` and `GetQueueAttributes`
+/// (developer guide), so there is nothing else here: above all, a mapping never changes a message's visibility.
+pub trait Source: Send + Sync + 'static {
+    /// The queue's full name.
+    fn queue_arn(&self) -> &QueueArn;
+
+    /// The queue's own visibility timeout.
+    fn visibility_timeout(&self) -> impl Future<Output = Result<Duration, SourceError>> + Send;
+
+    /// Receives 1 to `max_messages` messages. Without any, the empty answer comes when `wait_time` is over: neither
+    /// before, or the mapping would spin, nor after, or a batching window would close late. Dropping the future gives
+    /// up the wait.
+    fn receive(&self, request: Receive) -> impl Future<Output = Result<Vec<SourceMessage>, SourceError>> + Send;
+
+    /// Deletes up to [`ENTRIES_MAX`] messages by their receipt handles, and says which could not be deleted.
+    fn delete(
+        &self,
+        receipt_handles: Vec<String>,
+    ) -> impl Future<Output = Result<Vec<DeleteFailure>, SourceError>> + Send;
+
+    /// How many messages are in the queue.
+    fn depth(&self) -> impl Future<Output = Result<Depth, SourceError>> + Send;
+}
+
+/// A received message, with everything that an event says about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceMessage {
+    /// Its id: the `itemIdentifier` by which the function reports it.
+    pub message_id: String,
+    /// The right to delete it.
+    pub receipt_handle: String,
+    /// Its body.
+    pub body: String,
+    /// The attributes that its sender gave it.
+    pub message_attributes: MessageAttributes,
+    /// The attributes that SQS gave it.
+    pub system_attributes: SystemAttributes,
+}
+
+/// What SQS says about a message. Absent ones are left out of the event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SystemAttributes {
+    /// `ApproximateReceiveCount`, this receive included.
+    pub receive_count: u32,
+    /// `SentTimestamp`.
+    pub sent_at: Time,
+    /// `SenderId`.
+    pub sender_id: String,
+    /// `ApproximateFirstReceiveTimestamp`.
+    pub first_received_at: Time,
+    /// `AWSTraceHeader`.
+    pub trace_header: Option<String>,
+    /// `SequenceNumber`, on FIFO queues.
+    pub sequence_number: Option<String>,
+    /// `MessageGroupId`.
+    pub group_id: Option<String>,
+    /// `MessageDeduplicationId`, on FIFO queues.
+    pub deduplication_id: Option<String>,
+    /// `DeadLetterQueueSourceArn`, in dead-letter queues.
+    pub dead_letter_source: Option<String>,
+}
+
+/// Where the messages of a queue are. On AWS the numbers are approximate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Messages that can be received now.
+    pub ready: u64,
+    /// Messages whose delay has not ended.
+    pub delayed: u64,
+    /// Messages that were received and neither deleted nor returned.
+    pub in_flight: u64,
+}
+
+impl Depth {
+    /// Whether there is no message at all.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.ready == 0 && self.delayed == 0 && self.in_flight == 0
+    }
+}
+
+/// A message of a batch delete that is still there.
+#[derive(Debug)]
+pub struct DeleteFailure {
+    /// Which of the handles that were given, from 0.
+    pub index: usize,
+    /// Why.
+    pub error: SourceError,
+}
+
+/// Why a queue could not do what the mapping asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// The queue is not there.
+    #[error("queue {queue} does not exist")]
+    QueueDoesNotExist {
+        /// The queue that was looked for.
+        queue: QueueArn,
+    },
+    /// The receipt handle is none of this queue's.
+    #[error("receipt handle is not valid")]
+    ReceiptHandleIsInvalid,
+    /// Anything else.
+    #[error(transparent)]
+    Other(Box<dyn Error + Send + Sync>),
+}
+
+/// A queue of a [`LocalQueue`].
+#[derive(Clone, Debug)]
+pub struct QueueSource {
+    queues: LocalQueue,
+    queue: QueueArn,
+}
+
+impl QueueSource {
+    /// The queue of this name.
+    #[must_use]
+    pub const fn new(queues: LocalQueue, queue: QueueArn) -> Self {
+        Self { queues, queue }
+    }
+
+    fn message(&self, delivery: Delivery) -> SourceMessage {
+        let Delivery { message, receipt_handle, receive_count, first_received_at } = delivery;
+        SourceMessage {
+            message_id: message.id.to_string(),
+            receipt_handle: receipt_handle::encode(receipt_handle),
+            body: message.body.as_str().to_owned(),
+            message_attributes: message.attributes().clone(),
+            system_attributes: SystemAttributes {
+                receive_count,
+                sent_at: message.sent_at,
+                sender_id: self.queue.account().to_owned(),
+                first_received_at,
+                trace_header: message.trace_header().map(str::to_owned),
+                sequence_number: None,
+                group_id: message.group_id().map(str::to_owned),
+                deduplication_id: None,
+                dead_letter_source: message.dead_letter_source().map(|source| source.as_str().to_owned()),
+            },
+        }
+    }
+
+    fn delete_one(&self, receipt_handle: &str) -> Result<(), SourceError> {
+        let handle = receipt_handle::decode(receipt_handle).ok_or(SourceError::ReceiptHandleIsInvalid)?;
+        self.queues.delete(&self.queue, handle).map_err(|error| self.error(error))
+    }
+
+    fn error(&self, error: EngineError) -> SourceError {
+        match error {
+            EngineError::QueueDoesNotExist { .. } => SourceError::QueueDoesNotExist { queue: self.queue.clone() },
+            EngineError::ReceiptHandleIsInvalid => SourceError::ReceiptHandleIsInvalid,
+            other => SourceError::Other(Box::new(other)),
+        }
+    }
+}
+
+impl Source for QueueSource {
+    fn queue_arn(&self) -> &QueueArn {
+        &self.queue
+    }
+
+    async fn visibility_timeout(&self) -> Result<Duration, SourceError> {
+        let attributes = self.queues.queue_attributes(&self.queue).map_err(|error| self.error(error))?;
+        Ok(attributes.settings.visibility_timeout)
+    }
+
+    async fn receive(&self, request: Receive) -> Result<Vec<SourceMessage>, SourceError> {
+        let deliveries = self.queues.receive(&self.queue, request).await.map_err(|error| self.error(error))?;
+        Ok(deliveries.into_iter().map(|delivery| self.message(delivery)).collect())
+    }
+
+    async fn delete(&self, receipt_handles: Vec<String>) -> Result<Vec<DeleteFailure>, SourceError> {
+        let deleted = receipt_handles.iter().map(|handle| self.delete_one(handle));
+        let failed = deleted.enumerate().filter_map(|(index, result)| Some((index, result.err()?)));
+        Ok(failed.map(|(index, error)| DeleteFailure { index, error }).collect())
+    }
+
+    async fn depth(&self) -> Result<Depth, SourceError> {
+        let attributes = self.queues.queue_attributes(&self.queue).map_err(|error| self.error(error))?;
+        Ok(Depth {
+            ready: attributes.messages as u64,
+            delayed: attributes.messages_delayed as u64,
+            in_flight: attributes.messages_not_visible as u64,
+        })
+    }
+}
