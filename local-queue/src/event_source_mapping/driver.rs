@@ -206,10 +206,8 @@ impl<S: Source, I: Invoker> Driver<S, I> {
                 self.cancel_receive.send_replace(true);
             }
             Action::Invoke(batch) => self.invoke(batch),
-            Action::Delete { batch, indexes } => {
-                let handle = |index: usize| batch.messages[index].receipt_handle.clone();
-                let handles = indexes.into_iter().map(handle).collect();
-                self.tasks.spawn(delete(Arc::clone(&self.source), batch.id, handles));
+            Action::Delete { batch, receipt_handles } => {
+                self.tasks.spawn(delete(Arc::clone(&self.source), batch, receipt_handles));
             }
         }
     }

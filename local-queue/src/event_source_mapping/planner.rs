@@ -99,9 +99,9 @@ pub enum Action {
     /// Delete messages; answered by [`Planner::deleted`].
     Delete {
         /// Of which batch.
-        batch: Arc<Batch>,
-        /// Which of its messages.
-        indexes: Vec<usize>,
+        batch: BatchId,
+        /// By their receipt handles; at least one, possibly more than one request can name.
+        receipt_handles: Vec<String>,
     },
 }
 
@@ -222,11 +222,12 @@ impl Planner {
             BatchOutcome::Failed(_) => {}
             BatchOutcome::Succeeded | BatchOutcome::PartiallyFailed { .. } => self.concurrency.succeeded(),
         }
-        let indexes: Vec<usize> = (0..working.messages.len()).filter(|index| outcome.deletes(*index)).collect();
-        if indexes.is_empty() {
+        let done = working.messages.iter().enumerate().filter(|(index, _)| outcome.deletes(*index));
+        let receipt_handles: Vec<String> = done.map(|(_, message)| message.receipt_handle.clone()).collect();
+        if receipt_handles.is_empty() {
             self.deleted(now, batch);
         } else {
-            self.actions.push_back(Action::Delete { batch: working, indexes });
+            self.actions.push_back(Action::Delete { batch, receipt_handles });
         }
         outcome
     }
