@@ -171,8 +171,13 @@ impl<S: Source, I: Invoker> Driver<S, I> {
             }
             let wakeup = self.planner.next_wakeup();
             tokio::select! {
-                // What has been received is taken in before a stop is obeyed.
+                // However much there is to take in, a stop and a retry are not put off by it.
                 biased;
+                _ = stop.wait_for(|stop| *stop), if !stopping => {
+                    stopping = true;
+                    self.planner.stop(self.clock.now());
+                }
+                () = sleep_until(&self.clock, wakeup) => self.planner.advance(self.clock.now()),
                 Some(done) = self.tasks.join_next() => match done {
                     Ok(done) => self.take_in(done),
                     // Panics of the function are caught: this one is of the source, a bug that must not be hidden.
@@ -182,11 +187,6 @@ impl<S: Source, I: Invoker> Driver<S, I> {
                         Err(_) => return,
                     },
                 },
-                _ = stop.wait_for(|stop| *stop), if !stopping => {
-                    stopping = true;
-                    self.planner.stop(self.clock.now());
-                }
-                () = sleep_until(&self.clock, wakeup) => self.planner.advance(self.clock.now()),
             }
         }
     }

@@ -328,6 +328,18 @@ async fn at_the_function_timeout_the_invocation_is_dropped_and_the_messages_retu
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reply_at_the_very_deadline_still_counts() {
+    // Many times, because without the rule it would be a matter of chance.
+    for _ in 0..20 {
+        let world = World::new(1);
+        world.send("one");
+        let running = world.connect(mapping(), takes(world.queues.clock().clone(), Duration::from_secs(10))).await;
+        running.drain_and_stop().await;
+        assert_eq!(world.log()[2], "10000 succeeded");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn after_a_panic_nothing_is_deleted_and_the_next_invocation_works() {
     let reply = |_| async {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -482,6 +494,26 @@ async fn drained_waits_for_delayed_messages_and_those_in_flight_elsewhere() {
     });
     running.drain_and_stop().await;
     assert_eq!(world.now_millis(), 53_000, "noticed within a second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn drained_waits_for_an_invocation_whose_messages_are_gone_already() {
+    let world = World::new(1);
+    world.send("one");
+    let queue = world.clone();
+    let function = InProcess::new(move |_| {
+        let queue = queue.clone();
+        async move {
+            queue.queues.purge_queue(&queue.jobs).unwrap();
+            tokio::time::sleep(Duration::from_millis(4_567)).await;
+            Ok(Bytes::new())
+        }
+    });
+    let running = world.connect(mapping(), function).await;
+    pass(Duration::from_secs(1)).await;
+    running.handle.drained().await.unwrap();
+    assert_eq!(world.now_millis(), 4_567);
+    running.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
