@@ -1,3 +1,5 @@
 //! handler
 
+pub mod failure;
 pub mod pixels;
+pub mod storage;
