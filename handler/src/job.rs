@@ -1,0 +1,353 @@
+//! One resize job: its schema, read strictly and written back.
+//!
+//! Whoever holds a [`ResizeJob`] knows that it makes sense: sizes within bounds, every target distinct and none equal to
+//! the source. Everything else is refused with the name of the field and what it accepts, because the text goes to a
+//! dead-letter queue where somebody has to understand it.
+
+mod fields;
+
+use std::collections::BTreeSet;
+
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value, json};
+
+use crate::failure::Failure;
+use crate::pixels::options::{Color, Fit, Kernel, OutputFormat, Position, Rendition};
+use crate::storage::{Location, Storage};
+
+use fields::{Fields, kind_of};
+
+/// Pixels a side may have: what WebP, the smallest of the output formats, can hold.
+pub const SIDE_PIXELS_MAX: u32 = 16_383;
+/// Outputs of one job: each costs memory, time and a request.
+pub const OUTPUTS_MAX: usize = 64;
+
+/// What one message asks for: one source, decoded once, and the outputs made from it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResizeJob {
+    source: Location,
+    outputs: Vec<Output>,
+}
+
+/// One image to make and where it goes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// Where it goes.
+    pub target: Location,
+    /// What is made.
+    pub rendition: Rendition,
+}
+
+impl ResizeJob {
+    /// A job from its parts, under the same rules as one that is read.
+    pub fn new(source: Location, outputs: Vec<Output>) -> Result<Self, Failure> {
+        if outputs.is_empty() {
+            return Err(Failure::bad_job("outputs is empty; expected at least one output"));
+        }
+        if outputs.len() > OUTPUTS_MAX {
+            let text = format!("outputs has {} entries; at most {OUTPUTS_MAX} are accepted", outputs.len());
+            return Err(Failure::bad_job(text));
+        }
+        let mut targets = BTreeSet::new();
+        for (index, output) in outputs.iter().enumerate() {
+            if output.target == source {
+                let text = format!("outputs[{index}].target is the source itself; expected another location");
+                return Err(Failure::permanent(crate::failure::Blame::Job, "loop", text));
+            }
+            if !targets.insert(&output.target) {
+                let text = format!("outputs[{index}].target is the target of an earlier output too; expected its own");
+                return Err(Failure::bad_job(text));
+            }
+            check_size(&output.rendition).map_err(|what| Failure::bad_job(format!("outputs[{index}].{what}")))?;
+        }
+        Ok(Self { source, outputs })
+    }
+
+    /// Reads a message body.
+    pub fn parse(body: &str) -> Result<Self, Failure> {
+        let value: Value = serde_json::from_str(body)
+            .map_err(|error| Failure::bad_job(format!("the body is not JSON: {error}; expected a job object")))?;
+        Self::from_value(&value)
+    }
+
+    /// Reads a job that is JSON already.
+    pub fn from_value(value: &Value) -> Result<Self, Failure> {
+        let mut fields = Fields::new("", value)?;
+        let source = location(&mut fields, "source")?;
+        let outputs = fields.required("outputs")?;
+        let Some(outputs) = outputs.as_array() else {
+            return Err(Failure::bad_job(format!("outputs is {}; expected a list of outputs", kind_of(outputs))));
+        };
+        fields.finish()?;
+        let outputs = outputs.iter().enumerate().map(|(index, output)| {
+            let mut fields = Fields::new(&format!("outputs[{index}]"), output)?;
+            let target = location(&mut fields, "target")?;
+            let rendition = rendition(&mut fields)?;
+            fields.finish()?;
+            Ok(Output { target, rendition })
+        });
+        // Bounded before it is read: the body's size bounds the list only loosely.
+        let outputs: Vec<Output> = outputs.take(OUTPUTS_MAX + 1).collect::<Result<_, Failure>>()?;
+        Self::new(source, outputs)
+    }
+
+    /// Refuses a job whose places this storage does not have, naming the field.
+    pub fn check(&self, storage: &Storage) -> Result<(), Failure> {
+        let wrong = |field: String, reason: String| Err(Failure::bad_job(format!("{field}: {reason}")));
+        if let Err(reason) = storage.check(&self.source) {
+            return wrong("source".to_owned(), reason);
+        }
+        for (index, output) in self.outputs.iter().enumerate() {
+            if let Err(reason) = storage.check(&output.target) {
+                return wrong(format!("outputs[{index}].target"), reason);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is read.
+    #[must_use]
+    pub fn source(&self) -> &Location {
+        &self.source
+    }
+
+    /// What is made; at least one.
+    #[must_use]
+    pub fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+}
+
+impl Serialize for ResizeJob {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let outputs: Vec<Value> = self.outputs.iter().map(output_value).collect();
+        json!({ "source": self.source.to_string(), "outputs": outputs }).serialize(serializer)
+    }
+}
+
+/// Reads a list of renditions with target templates, as the setting `RENDITIONS` holds them.
+pub(crate) fn templates(value: &Value) -> Result<Vec<(String, Rendition)>, Failure> {
+    let Some(list) = value.as_array().filter(|list| !list.is_empty() && list.len() <= OUTPUTS_MAX) else {
+        return Err(Failure::bad_job(format!("expected a list of 1 to {OUTPUTS_MAX} outputs")));
+    };
+    let read = |(index, output)| {
+        let mut fields = Fields::new(&format!("[{index}]"), output)?;
+        let target = fields.string("target", "a target template")?;
+        let target = target.ok_or_else(|| fields.missing("target"))?.to_owned();
+        let rendition = rendition(&mut fields)?;
+        fields.finish()?;
+        check_size(&rendition).map_err(|what| Failure::bad_job(format!("[{index}].{what}")))?;
+        Ok((target, rendition))
+    };
+    list.iter().enumerate().map(read).collect()
+}
+
+fn check_size(rendition: &Rendition) -> Result<(), String> {
+    let sides = [("width", rendition.width), ("height", rendition.height)];
+    if sides.iter().all(|(_, side)| side.is_none()) {
+        return Err("width and height are both missing; expected at least one".to_owned());
+    }
+    for (name, side) in sides {
+        if side.is_some_and(|side| side == 0 || side > SIDE_PIXELS_MAX) {
+            return Err(format!("{name} is {}; {SIDE_ACCEPTED}", side.unwrap_or_default()));
+        }
+    }
+    match rendition.quality {
+        Some(quality) if quality == 0 || quality > 100 => Err(format!("quality is {quality}; {QUALITY_ACCEPTED}")),
+        _ => Ok(()),
+    }
+}
+
+const SIDE_ACCEPTED: &str = "expected a whole number of pixels from 1 to 16383";
+const QUALITY_ACCEPTED: &str = "expected a whole number from 1 to 100";
+const KERNEL_WORDS: &str = "nearest, linear, cubic, mitchell or lanczos3";
+const FIT_WORDS: &str = "cover, contain, fill, inside or outside";
+const FORMAT_WORDS: &str = "jpeg, png, webp or auto";
+const POSITION_WORDS: &str = "one of center, north, northeast, east, southeast, south, southwest, west, northwest \
+                              (or top, right top, right, ...), or a focal point such as {\"x\":0.5,\"y\":0.3}";
+const COLOR_WORDS: &str = "#rgb, #rrggbb or #rrggbbaa";
+
+fn location(fields: &mut Fields<'_>, name: &str) -> Result<Location, Failure> {
+    let accepted = "a location such as s3://bucket/key or file:///path";
+    let text = fields.string(name, accepted)?.ok_or_else(|| fields.missing(name))?;
+    Location::parse(text).map_err(|error| Failure::bad_job(format!("{}: {error}", fields.path(name))))
+}
+
+fn rendition(fields: &mut Fields<'_>) -> Result<Rendition, Failure> {
+    let side = |fields: &mut Fields<'_>, name| fields.integer(name, 1, SIDE_PIXELS_MAX, SIDE_ACCEPTED);
+    let width = side(fields, "width")?;
+    let height = side(fields, "height")?;
+    let quality = fields.integer("quality", 1, 100, QUALITY_ACCEPTED)?;
+    match fields.string("metadata", "strip")? {
+        None | Some("strip") => {}
+        Some("keep-icc") => {
+            let text = format!("{} keep-icc is not supported yet; only strip is", fields.path("metadata"));
+            return Err(Failure::bad_job(text));
+        }
+        Some(other) => return Err(fields.unaccepted("metadata", other, "strip")),
+    }
+    Ok(Rendition {
+        width,
+        height,
+        fit: fields.word("fit", FIT_WORDS, fit_from)?.unwrap_or_default(),
+        position: position(fields)?,
+        enlarge: fields.boolean("enlarge")?.unwrap_or(false),
+        background: fields.word("background", COLOR_WORDS, color_from)?.unwrap_or_default(),
+        kernel: fields.word("kernel", KERNEL_WORDS, kernel_from)?.unwrap_or_default(),
+        format: fields.word("format", FORMAT_WORDS, format_from)?.unwrap_or_default(),
+        quality: quality.and_then(|quality| u8::try_from(quality).ok()),
+    })
+}
+
+fn fit_from(word: &str) -> Option<Fit> {
+    Some(match word {
+        "cover" => Fit::Cover,
+        "contain" => Fit::Contain,
+        "fill" => Fit::Fill,
+        "inside" => Fit::Inside,
+        "outside" => Fit::Outside,
+        _ => return None,
+    })
+}
+
+fn fit_word(fit: Fit) -> &'static str {
+    match fit {
+        Fit::Cover => "cover",
+        Fit::Contain => "contain",
+        Fit::Fill => "fill",
+        Fit::Inside => "inside",
+        Fit::Outside => "outside",
+    }
+}
+
+fn kernel_from(word: &str) -> Option<Kernel> {
+    Some(match word {
+        "nearest" => Kernel::Nearest,
+        "linear" => Kernel::Linear,
+        "cubic" => Kernel::Cubic,
+        "mitchell" => Kernel::Mitchell,
+        "lanczos3" => Kernel::Lanczos3,
+        _ => return None,
+    })
+}
+
+fn kernel_word(kernel: Kernel) -> &'static str {
+    match kernel {
+        Kernel::Nearest => "nearest",
+        Kernel::Linear => "linear",
+        Kernel::Cubic => "cubic",
+        Kernel::Mitchell => "mitchell",
+        Kernel::Lanczos3 => "lanczos3",
+    }
+}
+
+fn format_from(word: &str) -> Option<OutputFormat> {
+    Some(match word {
+        "auto" => OutputFormat::Auto,
+        "jpeg" | "jpg" => OutputFormat::Jpeg,
+        "png" => OutputFormat::Png,
+        "webp" => OutputFormat::Webp,
+        _ => return None,
+    })
+}
+
+/// The word of a format; `None` where it is only known once the source is.
+pub(crate) fn format_word(format: OutputFormat) -> Option<&'static str> {
+    match format {
+        OutputFormat::Auto => None,
+        OutputFormat::Jpeg => Some("jpeg"),
+        OutputFormat::Png => Some("png"),
+        OutputFormat::Webp => Some("webp"),
+    }
+}
+
+/// The nine gravities by sharp's words, which are compass points and pairs of sides in either order.
+fn gravity_from(word: &str) -> Option<Position> {
+    let (x, y) = match word {
+        "center" | "centre" => (0.5, 0.5),
+        "north" | "top" => (0.5, 0.0),
+        "northeast" | "right top" | "top right" => (1.0, 0.0),
+        "east" | "right" => (1.0, 0.5),
+        "southeast" | "right bottom" | "bottom right" => (1.0, 1.0),
+        "south" | "bottom" => (0.5, 1.0),
+        "southwest" | "left bottom" | "bottom left" => (0.0, 1.0),
+        "west" | "left" => (0.0, 0.5),
+        "northwest" | "left top" | "top left" => (0.0, 0.0),
+        _ => return None,
+    };
+    Some(Position { x, y, focal: false })
+}
+
+fn position(fields: &mut Fields<'_>) -> Result<Position, Failure> {
+    let path = fields.path("position");
+    match fields.take("position") {
+        None => Ok(Position::CENTER),
+        Some(Value::String(word)) => {
+            gravity_from(word).ok_or_else(|| fields.unaccepted("position", word, POSITION_WORDS))
+        }
+        Some(point @ Value::Object(_)) => {
+            let mut point = Fields::new(&path, point)?;
+            let x = point.fraction("x")?;
+            let y = point.fraction("y")?;
+            point.finish()?;
+            Ok(Position { x, y, focal: true })
+        }
+        Some(other) => Err(Failure::bad_job(format!("{path} is {}; expected {POSITION_WORDS}", kind_of(other)))),
+    }
+}
+
+fn position_value(position: Position) -> Value {
+    if position.focal {
+        return json!({ "x": position.x, "y": position.y });
+    }
+    let words = ["center", "north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest"];
+    words.into_iter().find(|word| gravity_from(word) == Some(position)).unwrap_or("center").into()
+}
+
+fn color_from(text: &str) -> Option<Color> {
+    let digits = text.strip_prefix('#')?;
+    if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let value = u32::from_str_radix(digits, 16).ok()?;
+    let rgba = match digits.len() {
+        3 => {
+            let nibble = |shift: u32| u8::try_from((value >> shift) & 0xf).unwrap_or(0) * 17;
+            [nibble(8), nibble(4), nibble(0), 255]
+        }
+        6 => {
+            let [_, r, g, b] = value.to_be_bytes();
+            [r, g, b, 255]
+        }
+        8 => value.to_be_bytes(),
+        _ => return None,
+    };
+    Some(Color { rgba })
+}
+
+fn output_value(output: &Output) -> Value {
+    let rendition = &output.rendition;
+    let [r, g, b, a] = rendition.background.rgba;
+    let mut value = Map::new();
+    let mut put = |name: &str, field: Value| value.insert(name.to_owned(), field);
+    put("target", output.target.to_string().into());
+    if let Some(width) = rendition.width {
+        put("width", width.into());
+    }
+    if let Some(height) = rendition.height {
+        put("height", height.into());
+    }
+    put("fit", fit_word(rendition.fit).into());
+    put("position", position_value(rendition.position));
+    put("enlarge", rendition.enlarge.into());
+    put("background", format!("#{r:02x}{g:02x}{b:02x}{a:02x}").into());
+    put("kernel", kernel_word(rendition.kernel).into());
+    put("format", format_word(rendition.format).unwrap_or("auto").into());
+    if let Some(quality) = rendition.quality {
+        put("quality", quality.into());
+    }
+    Value::Object(value)
+}
+
+#[cfg(test)]
+mod tests;

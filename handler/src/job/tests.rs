@@ -1,0 +1,174 @@
+use super::*;
+use crate::failure::{Blame, Retry};
+
+fn job(output: &str) -> String {
+    format!(r#"{{"source":"s3://photos/a.jpg","outputs":[{{"target":"s3://thumbs/a.webp",{output}}}]}}"#)
+}
+
+fn refusal(body: &str) -> String {
+    let failure = ResizeJob::parse(body).expect_err(body);
+    assert_eq!((failure.blame, failure.retry), (Blame::Job, Retry::Never), "{body}");
+    failure.message
+}
+
+#[test]
+fn every_refusal_names_the_field_and_says_what_is_accepted() {
+    let output = |fields: &str, expected: &[&str]| (job(fields), expected.iter().map(|s| (*s).to_owned()).collect());
+    let body = |body: &str, expected: &[&str]| {
+        (body.to_owned(), expected.iter().map(|s| (*s).to_owned()).collect::<Vec<String>>())
+    };
+    let table: Vec<(String, Vec<String>)> = vec![
+        body("nonsense", &["not JSON", "expected a job object"]),
+        body("", &["not JSON"]),
+        body("[]", &["the job is a list", "expected an object"]),
+        body("null", &["the job is null"]),
+        body("{}", &["source is missing"]),
+        body(r#"{"source":7}"#, &["source is a number", "s3://bucket/key"]),
+        body(r#"{"source":null,"outputs":[]}"#, &["source is missing"]),
+        body(r#"{"source":"s3://b/a"}"#, &["outputs is missing"]),
+        body(r#"{"source":"s3://b/a","outputs":{}}"#, &["outputs is an object", "expected a list"]),
+        body(r#"{"source":"s3://b/a","outputs":[]}"#, &["outputs is empty", "at least one"]),
+        body(r#"{"source":"s3://b/a","outputs":[7]}"#, &["outputs[0] is a number"]),
+        body(r#"{"source":"s3://b/a","outputs":[{"width":1}]}"#, &["outputs[0].target is missing"]),
+        body(r#"{"source":"s3://b/a","outputs":[],"color":1}"#, &["color is not a known field", "source, outputs"]),
+        body(r#"{"source":"http://h/a","outputs":[]}"#, &["source:", "no supported scheme", "s3://bucket/key"]),
+        body(r#"{"source":"s3://b/../a","outputs":[]}"#, &["source:", "'..' segment"]),
+        body(
+            r#"{"source":"s3://b/a","outputs":[{"target":"s3://b/a","width":1}]}"#,
+            &["outputs[0].target is the source itself"],
+        ),
+        body(
+            r#"{"source":"s3://b/a","outputs":[{"target":"s3://b/c","width":1},{"target":"s3://b/c","width":2}]}"#,
+            &["outputs[1].target", "earlier output"],
+        ),
+        output(r#""fit":"cover""#, &["outputs[0].width and height are both missing"]),
+        output(r#""width":0"#, &["outputs[0].width is 0", "1 to 16383"]),
+        output(r#""width":-5"#, &["outputs[0].width is -5", "1 to 16383"]),
+        output(r#""height":16384"#, &["outputs[0].height is 16384", "1 to 16383"]),
+        output(r#""height":1e400"#, &["not JSON"]),
+        output(r#""height":99999999999999999999"#, &["outputs[0].height is", "1 to 16383"]),
+        output(r#""width":1.5"#, &["outputs[0].width is 1.5", "whole number"]),
+        output(r#""width":"320""#, &["outputs[0].width is a string", "whole number"]),
+        output(r#""width":1,"fit":"crop""#, &["outputs[0].fit is \"crop\"", "cover, contain, fill"]),
+        output(r#""width":1,"position":"middle""#, &["outputs[0].position is \"middle\"", "northwest", "focal"]),
+        output(r#""width":1,"position":{"x":2,"y":0}"#, &["outputs[0].position.x is 2", "from 0 to 1"]),
+        output(r#""width":1,"position":{"x":0}"#, &["outputs[0].position.y is missing"]),
+        output(r#""width":1,"position":{"x":0,"y":0,"z":0}"#, &["outputs[0].position.z is not a known field", "x, y"]),
+        output(r#""width":1,"position":7"#, &["outputs[0].position is a number"]),
+        output(r#""width":1,"enlarge":"yes""#, &["outputs[0].enlarge is a string", "true or false"]),
+        output(r#""width":1,"background":"red""#, &["outputs[0].background is \"red\"", "#rrggbb"]),
+        output(r##""width":1,"background":"#12345""##, &["outputs[0].background", "#rgb"]),
+        output(r##""width":1,"background":"#+12345""##, &["outputs[0].background", "#rgb"]),
+        output(r#""width":1,"kernel":"lanczos2""#, &["outputs[0].kernel", "lanczos3"]),
+        output(r#""width":1,"format":"avif""#, &["outputs[0].format is \"avif\"", "jpeg, png, webp or auto"]),
+        output(r#""width":1,"quality":0"#, &["outputs[0].quality is 0", "1 to 100"]),
+        output(r#""width":1,"quality":101"#, &["outputs[0].quality is 101", "1 to 100"]),
+        output(r#""width":1,"metadata":"keep-icc""#, &["outputs[0].metadata", "not supported yet", "strip"]),
+        output(r#""width":1,"metadata":"keep""#, &["outputs[0].metadata is \"keep\"", "expected strip"]),
+        output(r#""width":1,"widht":2"#, &["outputs[0].widht is not a known field", "width"]),
+    ];
+    for (body, expected) in table {
+        let message = refusal(&body);
+        for part in expected {
+            assert!(message.contains(&part), "{body}\n  says {message:?}\n  and not {part:?}");
+        }
+    }
+}
+
+#[test]
+fn too_many_outputs_are_refused() {
+    let outputs: Vec<_> =
+        (0..=OUTPUTS_MAX).map(|index| json!({ "target": format!("s3://b/{index}"), "width": 1 })).collect();
+    let message = refusal(&json!({ "source": "s3://b/a", "outputs": outputs }).to_string());
+    assert!(message.contains("at most 64"), "{message}");
+}
+
+#[test]
+fn a_place_that_is_not_configured_is_refused_by_field() {
+    let storage = Storage::memory();
+    let check = |source: &str, target: &str| {
+        let body = json!({ "source": source, "outputs": [{ "target": target, "width": 1 }] }).to_string();
+        ResizeJob::parse(&body).unwrap().check(&storage).unwrap_err().message
+    };
+    assert_eq!(check("s3://b/a", "memory://m/a"), "source: s3:// is not configured here");
+    assert_eq!(check("memory://m/a", "file:///b"), "outputs[0].target: file:// is not configured here");
+}
+
+#[test]
+fn the_example_of_the_documentation_is_read() {
+    let job = ResizeJob::parse(
+        r#"{ "source": "s3://photos/2026/cat.jpg",
+             "outputs": [ { "target": "s3://thumbs/2026/cat-320.webp", "width": 320, "height": 240, "fit": "cover",
+                            "position": "center", "format": "webp", "quality": 80 } ] }"#,
+    )
+    .unwrap();
+    let rendition = &job.outputs()[0].rendition;
+    assert_eq!((rendition.width, rendition.height, rendition.quality), (Some(320), Some(240), Some(80)));
+    assert_eq!((rendition.fit, rendition.format, rendition.enlarge), (Fit::Cover, OutputFormat::Webp, false));
+}
+
+#[test]
+fn words_are_sharps() {
+    for (word, x, y) in [
+        ("centre", 0.5, 0.5), ("top", 0.5, 0.0), ("right top", 1.0, 0.0), ("right", 1.0, 0.5),
+        ("right bottom", 1.0, 1.0), ("bottom", 0.5, 1.0), ("left bottom", 0.0, 1.0), ("left", 0.0, 0.5),
+        ("left top", 0.0, 0.0), ("northwest", 0.0, 0.0), ("southeast", 1.0, 1.0),
+    ] {
+        let job = ResizeJob::parse(&job(&format!(r#""width":1,"position":"{word}""#))).unwrap();
+        assert_eq!(job.outputs()[0].rendition.position, Position { x, y, focal: false }, "{word}");
+    }
+    for (text, rgba) in [
+        ("#fff", [255, 255, 255, 255]), ("#1a2", [17, 170, 34, 255]), ("#102030", [16, 32, 48, 255]),
+        ("#10203040", [16, 32, 48, 64]), ("#ABCDEF", [171, 205, 239, 255]),
+    ] {
+        let job = ResizeJob::parse(&job(&format!(r#""width":1,"background":"{text}""#))).unwrap();
+        assert_eq!(job.outputs()[0].rendition.background.rgba, rgba, "{text}");
+    }
+}
+
+mod round_trip {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn renditions() -> impl Strategy<Value = Rendition> {
+        let sides = (proptest::option::of(1..=SIDE_PIXELS_MAX), 1..=SIDE_PIXELS_MAX);
+        let gravities = ["center", "north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest"];
+        let position = prop_oneof![
+            proptest::sample::select(gravities.to_vec()).prop_map(|word| gravity_from(word).unwrap()),
+            (0.0..=1.0, 0.0..=1.0).prop_map(|(x, y)| Position { x, y, focal: true }),
+        ];
+        let fits = proptest::sample::select(vec![Fit::Cover, Fit::Contain, Fit::Fill, Fit::Inside, Fit::Outside]);
+        let kernels = proptest::sample::select(vec![Kernel::Nearest, Kernel::Cubic, Kernel::Lanczos3]);
+        let formats = proptest::sample::select(vec![OutputFormat::Auto, OutputFormat::Jpeg, OutputFormat::Webp]);
+        let rest = (any::<[u8; 4]>(), any::<bool>(), proptest::option::of(1..=100_u8));
+        (sides, position, fits, kernels, formats, rest).prop_map(
+            |((width, height), position, fit, kernel, format, (rgba, enlarge, quality))| Rendition {
+                width,
+                height: Some(height),
+                fit,
+                position,
+                enlarge,
+                background: Color { rgba },
+                kernel,
+                format,
+                quality,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_written_job_is_read_as_the_same_job(rendition in renditions(), key in "[a-z#%+ {}]{1,12}/[a-z]{1,4}") {
+            let source = Location::s3("photos", &format!("x{key}")).unwrap();
+            let target = Location::file(std::path::Path::new(&format!("/{key}"))).unwrap();
+            let job = ResizeJob::new(source, vec![Output { target, rendition }]).unwrap();
+            let body = serde_json::to_string(&job).unwrap();
+            prop_assert_eq!(ResizeJob::parse(&body).unwrap(), job);
+        }
+
+        #[test]
+        fn no_body_panics(body in "\\PC{0,64}") {
+            drop(ResizeJob::parse(&body));
+        }
+    }
+}
