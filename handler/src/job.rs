@@ -4,7 +4,7 @@
 //! the source. Everything else is refused with the name of the field and what it accepts, because the text goes to a
 //! dead-letter queue where somebody has to understand it.
 
-mod fields;
+pub(crate) mod fields;
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,31 @@
-//! handler
+//! Resizes images for jobs from an SQS queue, as an AWS Lambda or wherever else a queue is worked on.
+//!
+//! The way of a batch through the crate, and where each part lives:
+//!
+//! ```text
+//! event        the SQS event, record by record; event::body: what a message's body asks for
+//!   batch      runs the jobs, keeps order, deadline and neighbours safe, makes the partial batch response
+//!     resize   one job: fetch, probe, spend, render, store
+//!       storage    s3://, file:// below a root, memory://
+//!       pixels     bytes in, bytes out
+//!   dead_letter    where hopeless messages go, and when others come back
+//! ```
+//!
+//! Beside them: [`job`] is the schema of a job, [`failure`] says whose fault a failure is and whether a retry can help,
+//! [`budget`] is time and memory as values that are spent, [`settings`] is the environment, [`aws`] the SDK's configuration
+//! and [`telemetry`] logs and metrics.
+//!
+//! [`batch`] knows nothing of images and can be used for any other kind of job: see its example, and `examples/`.
 
+pub mod aws;
+pub mod batch;
 pub mod budget;
+pub mod dead_letter;
+pub mod event;
 pub mod failure;
 pub mod job;
 pub mod pixels;
+pub mod resize;
+pub mod settings;
 pub mod storage;
+pub mod telemetry;

@@ -1,2 +1,43 @@
-//! The Lambda.
-fn main() {}
+//! The Lambda: reads its settings, makes its clients, and hands each invocation to the batch.
+
+use std::sync::Arc;
+
+use handler::aws;
+use handler::batch::{Batch, BatchError};
+use handler::budget::Deadline;
+use handler::dead_letter::SqsSink;
+use handler::event::body::BodyReader;
+use handler::resize::Resizer;
+use handler::settings::Settings;
+use handler::storage::{S3, Storage};
+use handler::telemetry::{self, Metrics};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use serde_json::value::RawValue;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let settings = Settings::from_env()?;
+    telemetry::init(&settings);
+    let config = aws::config().await;
+    let mut storage = Storage::builder().s3(S3::new(&config, settings.s3_endpoint_url.clone()));
+    if let Some(root) = &settings.file_root {
+        storage = storage.file_root(root).map_err(|error| format!("FILE_ROOT={root:?} cannot be used: {error}"))?;
+    }
+    let metrics = Arc::new(Metrics::new(&settings));
+    let bodies = BodyReader::new(settings.renditions);
+    let resizer = Resizer::new(storage.build(), bodies, settings.resize);
+    let sink = SqsSink::new(aws_sdk_sqs::Client::new(&config), settings.dead_letter_queue_url)
+        .queue_url(settings.queue_url);
+    let batch = &Batch::with_sink(resizer, sink).options(settings.batch).observer(metrics);
+    let reserve = settings.deadline_reserve;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| async move {
+        let deadline = Deadline::of_invocation(event.context.deadline(), reserve);
+        batch.handle(event.payload.get(), deadline).await.map_err(diagnostic)
+    }))
+    .await
+}
+
+/// The error type that Lambda shows would otherwise be the name of a Rust type.
+fn diagnostic(error: BatchError) -> Diagnostic {
+    Diagnostic { error_type: error.error_type().to_owned(), error_message: error.to_string() }
+}

@@ -134,7 +134,7 @@ mod tests {
         SdkConfig::builder()
             .region(aws_config::Region::new("eu-central-1"))
             .endpoint_url("http://127.0.0.1:9000")
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::from_keys("id", "secret", None)))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("id", "secret", None, None, "test")))
             .build()
     }
 

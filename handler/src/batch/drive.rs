@@ -1,0 +1,188 @@
+//! Runs the lanes of a batch, bounded, until they are done or the time is up.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use super::{Batch, FailureSink, JobContext, Outcome, Routed, Runner};
+use crate::budget::Deadline;
+use crate::event::{Message, Record};
+use crate::failure::{Blame, Failure, Retry};
+
+/// One record on its way through the batch.
+pub(super) struct Item {
+    pub(super) message: Arc<Message>,
+    problem: Option<Failure>,
+}
+
+impl Item {
+    pub(super) fn new(record: Record) -> Arc<Self> {
+        Arc::new(Self { message: Arc::new(record.message), problem: record.problem })
+    }
+}
+
+/// What the driver knows of a record.
+#[derive(Debug)]
+pub(super) enum Progress<T> {
+    Waiting,
+    Started(Instant),
+    Ended(Outcome<T>, Duration),
+}
+
+/// What a lane tells the driver.
+enum Note<T> {
+    Started(usize, Instant),
+    Ended(usize, Outcome<T>, Duration),
+}
+
+/// Runs the lanes and says how far each record came. Returns no later than the deadline's end of work.
+pub(super) async fn drive<R: Runner, S: FailureSink>(
+    batch: &Batch<R, S>,
+    items: &[Arc<Item>],
+    lanes: &[Vec<usize>],
+    deadline: Deadline,
+) -> Vec<Progress<R::Output>> {
+    let mut progress: Vec<_> = items.iter().map(|_| Progress::Waiting).collect();
+    // Two notes a record at most, so a lane never waits for the driver.
+    let (notes, mut noted) = mpsc::channel(items.len() * 2 + 1);
+    let mut waiting = lanes.iter();
+    let mut tasks = JoinSet::new();
+    loop {
+        while tasks.len() < batch.options.concurrency_max.max(1) && !deadline.is_reached() {
+            let Some(lane) = waiting.next() else { break };
+            let lane: Vec<_> = lane.iter().map(|&index| (index, items[index].clone())).collect();
+            tasks.spawn(run_lane(batch.runner.clone(), batch.sink.clone(), lane, deadline, notes.clone()));
+        }
+        if tasks.is_empty() {
+            break;
+        }
+        tokio::select! {
+            biased;
+            Some(note) = noted.recv() => take(batch, items, &mut progress, note),
+            () = deadline.reached() => break,
+            // A lane that panicked outside its jobs has left a record started and not ended; that is reported.
+            _ = tasks.join_next() => {}
+        }
+    }
+    tasks.abort_all();
+    while let Ok(note) = noted.try_recv() {
+        take(batch, items, &mut progress, note);
+    }
+    progress
+}
+
+fn take<R: Runner, S: FailureSink>(
+    batch: &Batch<R, S>,
+    items: &[Arc<Item>],
+    progress: &mut [Progress<R::Output>],
+    note: Note<R::Output>,
+) {
+    match note {
+        Note::Started(index, at) => {
+            progress[index] = Progress::Started(at);
+            if let Some(observer) = &batch.observer {
+                observer.started(&items[index].message);
+            }
+        }
+        Note::Ended(index, outcome, elapsed) => progress[index] = Progress::Ended(outcome, elapsed),
+    }
+}
+
+async fn run_lane<R: Runner, S: FailureSink>(
+    runner: Arc<R>,
+    sink: Arc<S>,
+    lane: Vec<(usize, Arc<Item>)>,
+    deadline: Deadline,
+    notes: mpsc::Sender<Note<R::Output>>,
+) {
+    for (index, item) in lane {
+        if deadline.is_reached() {
+            return;
+        }
+        let started = Instant::now();
+        if notes.send(Note::Started(index, started)).await.is_err() {
+            return;
+        }
+        let message = &item.message;
+        let span = tracing::info_span!("message", id = message.id, receive_count = message.receive_count());
+        if let Some(trace) = message.attributes.get("AWSTraceHeader") {
+            tracing::debug!(parent: &span, trace, "linked to its sender's trace");
+        }
+        let outcome = run_item(&*runner, &*sink, &item, deadline).instrument(span).await;
+        // AWS: when a function reports failures of a FIFO queue it must stop at the first one of a group and report the rest
+        // (documentation: "Handling errors for an SQS event source in Lambda").
+        let comes_back = matches!(outcome, Outcome::Reported { .. });
+        if notes.send(Note::Ended(index, outcome, started.elapsed())).await.is_err() || comes_back {
+            return;
+        }
+    }
+}
+
+async fn run_item<R: Runner, S: FailureSink>(
+    runner: &R,
+    sink: &S,
+    item: &Item,
+    deadline: Deadline,
+) -> Outcome<R::Output> {
+    let result = match &item.problem {
+        Some(problem) => Err(problem.clone()),
+        None => run_job(runner, &item.message, deadline).await,
+    };
+    let failure = match result {
+        Ok(output) => return Outcome::Done(output),
+        Err(failure) => failure,
+    };
+    tracing::warn!(kind = failure.kind, blame = %failure.blame, "job failed: {failure}");
+    if !failure.is_permanent() {
+        return Outcome::Reported { failure, visible_in: None };
+    }
+    match caught(sink.dead_letter(&item.message, &failure)).await {
+        Ok(Ok(Routed::DeadLettered)) => Outcome::DeadLettered(failure),
+        Ok(Ok(Routed::NotTaken)) => Outcome::Reported { failure, visible_in: None },
+        Ok(Err(error)) => {
+            tracing::error!("could not dead-letter, so the message comes back: {error}");
+            Outcome::Reported { failure, visible_in: None }
+        }
+        Err(panic) => {
+            tracing::error!("could not dead-letter, so the message comes back: {}", Failure::panic(&*panic));
+            Outcome::Reported { failure, visible_in: None }
+        }
+    }
+}
+
+async fn run_job<R: Runner>(runner: &R, message: &Arc<Message>, deadline: Deadline) -> Result<R::Output, Failure> {
+    let context = JobContext { message: message.clone(), deadline };
+    let run = async {
+        let job = runner.parse(&message.body)?;
+        runner.run(job, &context).await
+    };
+    caught(run).await.unwrap_or_else(|panic| Err(Failure::panic(&*panic)))
+}
+
+/// A panic belongs to its job: it is caught here, where the job runs, and not by the runtime, which would answer for the
+/// whole invocation.
+async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
+    AssertUnwindSafe(work).catch_unwind().await
+}
+
+/// What a record that did not end is told, and why it comes back.
+pub(super) fn unfinished<T>(progress: &Progress<T>, group_came_back: bool, deadline: &Deadline) -> (Failure, Duration) {
+    match progress {
+        Progress::Started(at) if deadline.is_reached() => {
+            (Failure::deadline("the time was up before the job was done"), at.elapsed())
+        }
+        Progress::Started(at) => (Failure::panic(&"outside the job"), at.elapsed()),
+        _ if group_came_back => {
+            let text = "an earlier message of its group comes back first";
+            (Failure::new(Blame::Environment, Retry::Elsewhere, "group-order", text), Duration::ZERO)
+        }
+        _ => (Failure::deadline("the time was up before the job was started"), Duration::ZERO),
+    }
+}

@@ -1,0 +1,211 @@
+//! One message of resize jobs: fetch, probe, spend, render, store. The only place that knows this order.
+//!
+//! The order is what keeps a stranger's image from taking the process down: the header is read before any pixel is
+//! decoded, and its price is paid before the memory is used.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use tokio::sync::Semaphore;
+
+use crate::batch::{JobContext, Runner};
+use crate::budget::{Deadline, Memory};
+use crate::event::body::BodyReader;
+use crate::failure::Failure;
+use crate::job::ResizeJob;
+use crate::pixels::options::Rendition;
+use crate::pixels::{self, Encoded, Limits};
+use crate::storage::{Location, Storage};
+
+/// What resizing may cost.
+#[derive(Clone, Debug)]
+pub struct ResizeOptions {
+    /// Bytes of a source; larger ones are refused unread.
+    pub source_bytes_max: u64,
+    /// Memory for sources, apart from that for pixels so that fetching and decoding cannot wait for each other.
+    pub source_memory: Memory,
+    /// Memory for decoded pixels.
+    pub pixel_memory: Memory,
+    /// Images rendered at once.
+    pub render_concurrency: usize,
+    /// Limits of one image.
+    pub limits: Limits,
+}
+
+/// Part of the memory that decoded pixels may take, in percent; the rest is for sources, results and the process itself.
+const PIXEL_MEMORY_PERCENT: u64 = 60;
+/// Part of the memory that sources may take, in percent.
+const SOURCE_MEMORY_PERCENT: u64 = 15;
+/// How long a job waits for memory before another invocation is the better place.
+const MEMORY_WAIT_MAX: Duration = Duration::from_mins(10);
+/// Bytes of a source, unless configured.
+const SOURCE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+impl ResizeOptions {
+    /// Shares so many bytes out to the parts of the work.
+    #[must_use]
+    pub fn for_memory(bytes: u64) -> Self {
+        let source_bytes = bytes / 100 * SOURCE_MEMORY_PERCENT;
+        Self {
+            source_bytes_max: SOURCE_BYTES_MAX.min(source_bytes),
+            source_memory: Memory::new(source_bytes, MEMORY_WAIT_MAX),
+            pixel_memory: Memory::new(bytes / 100 * PIXEL_MEMORY_PERCENT, MEMORY_WAIT_MAX),
+            render_concurrency: std::thread::available_parallelism().map_or(1, NonZero::get),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for ResizeOptions {
+    /// As for one gibibyte.
+    fn default() -> Self {
+        Self::for_memory(1024 * 1024 * 1024)
+    }
+}
+
+/// The [`Runner`] of resize jobs.
+#[derive(Clone, Debug)]
+pub struct Resizer {
+    storage: Storage,
+    bodies: BodyReader,
+    options: ResizeOptions,
+    renderers: Arc<Semaphore>,
+}
+
+/// What was made of one message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resized {
+    /// Bytes read.
+    pub bytes_in: u64,
+    /// What was stored, in the order of the job.
+    pub outputs: Vec<ResizedOutput>,
+}
+
+/// One stored image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResizedOutput {
+    /// Where it is.
+    pub target: Location,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// Encoded bytes.
+    pub bytes: u64,
+}
+
+impl Resized {
+    /// Bytes stored.
+    #[must_use]
+    pub fn bytes_out(&self) -> u64 {
+        self.outputs.iter().map(|output| output.bytes).sum()
+    }
+}
+
+impl Resizer {
+    /// Resizes between the places of a storage. Bodies that are not jobs need a reader with renditions.
+    #[must_use]
+    pub fn new(storage: Storage, bodies: BodyReader, options: ResizeOptions) -> Self {
+        let renderers = Arc::new(Semaphore::new(options.render_concurrency.max(1)));
+        Self { storage, bodies, options, renderers }
+    }
+
+    /// Where it reads and writes.
+    #[must_use]
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    async fn resize(&self, job: &ResizeJob, deadline: &Deadline) -> Result<Resized, Failure> {
+        let options = &self.options;
+        let download = self.storage.open(job.source(), options.source_bytes_max).await?;
+        let source_permit = options.source_memory.spend(download.declared_bytes(), deadline).await?;
+        let bytes = download.read().await?;
+        let bytes_in = bytes.len() as u64;
+
+        let renditions: Vec<Rendition> = job.outputs().iter().map(|output| output.rendition.clone()).collect();
+        let images = self.render(bytes, renditions, deadline).await?;
+        drop(source_permit);
+        assert_eq!(images.len(), job.outputs().len(), "one image for each output");
+
+        let stores = job.outputs().iter().zip(images).map(|(output, image)| self.store(&output.target, image));
+        Ok(Resized { bytes_in, outputs: try_join_all(stores).await? })
+    }
+
+    async fn render(
+        &self,
+        bytes: Bytes,
+        renditions: Vec<Rendition>,
+        deadline: &Deadline,
+    ) -> Result<Vec<Encoded>, Failure> {
+        let limits = self.options.limits.clone();
+        let probe = pixels::probe(&bytes, &limits)?;
+        let memory = self.options.pixel_memory.spend(probe.decoded_bytes_max(), deadline).await?;
+        let renderer = self.renderers.clone().acquire_owned().await;
+        let deadline = *deadline;
+        // The permits move into the thread: a job that is dropped at the deadline leaves its thread running, and what that
+        // thread uses is not free before it ends.
+        let rendering = tokio::task::spawn_blocking(move || {
+            let _held = (memory, renderer);
+            if deadline.is_reached() {
+                return Err(Failure::deadline("the time was up before the image was decoded"));
+            }
+            Ok(pixels::render(&bytes, &probe, &renditions, &limits)?)
+        });
+        match rendering.await {
+            Ok(images) => images,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => Err(Failure::panic(&*panic)),
+                Err(_) => Err(Failure::deadline("the process is stopping")),
+            },
+        }
+    }
+
+    async fn store(&self, target: &Location, image: Encoded) -> Result<ResizedOutput, Failure> {
+        let Encoded { bytes, format, width, height, .. } = image;
+        let stored = ResizedOutput { target: target.clone(), width, height, bytes: bytes.len() as u64 };
+        self.storage.store(target, bytes.into(), format.content_type()).await?;
+        Ok(stored)
+    }
+}
+
+impl Runner for Resizer {
+    type Job = Vec<ResizeJob>;
+    type Output = Resized;
+
+    fn parse(&self, body: &str) -> Result<Self::Job, Failure> {
+        self.bodies.read(body)
+    }
+
+    /// A message of several jobs is done when all are. All are tried, so that one broken image does not keep the others
+    /// from being made, and the message is given up only when nothing that failed can be helped.
+    async fn run(&self, jobs: Self::Job, context: &JobContext) -> Result<Resized, Failure> {
+        let mut all = Resized::default();
+        let mut failed: Option<Failure> = None;
+        for job in &jobs {
+            let resized = match job.check(&self.storage) {
+                Ok(()) => self.resize(job, &context.deadline).await,
+                Err(failure) => Err(failure),
+            };
+            match resized {
+                Ok(resized) => {
+                    all.bytes_in += resized.bytes_in;
+                    all.outputs.extend(resized.outputs);
+                }
+                Err(failure) => {
+                    failed = Some(match failed.take() {
+                        Some(earlier) => earlier.or_more_hopeful(failure),
+                        None => failure,
+                    });
+                }
+            }
+        }
+        failed.map_or(Ok(all), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests;

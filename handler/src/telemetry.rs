@@ -1,0 +1,100 @@
+//! What the function says about itself: logs, and one line of embedded metrics for each batch.
+//!
+//! No message body, credential or receipt handle is logged, and at info level no full key either: messages are known by
+//! their ids.
+
+use std::io::Write as _;
+
+use serde_json::{Value, json};
+use tracing_subscriber::EnvFilter;
+
+use crate::batch::{BatchReport, Observer};
+use crate::settings::Settings;
+
+/// Starts logging to standard output, which Lambda collects. A second call changes nothing.
+pub fn init(settings: &Settings) {
+    let filter = EnvFilter::try_new(&settings.log_filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_ansi(false);
+    let started = if settings.log_json {
+        builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+    } else {
+        // Lambda puts its own time before each line.
+        builder.without_time().try_init()
+    };
+    drop(started);
+}
+
+/// Writes one line of embedded metrics for each batch, which `CloudWatch` turns into metrics without any request of ours.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    namespace: String,
+    function_name: String,
+}
+
+impl Metrics {
+    /// Metrics of a namespace, by function.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        Self { namespace: settings.metrics_namespace.clone(), function_name: settings.function_name.clone() }
+    }
+
+    /// The line of a batch.
+    #[must_use]
+    pub fn line<T>(&self, report: &BatchReport<T>, now_ms: u64) -> Value {
+        let counts = report.counts();
+        let elapsed_ms = u64::try_from(report.elapsed.as_millis()).unwrap_or(u64::MAX);
+        let metric = |name: &str, unit: &str| json!({ "Name": name, "Unit": unit });
+        json!({
+            "_aws": {
+                "Timestamp": now_ms,
+                "CloudWatchMetrics": [{
+                    "Namespace": self.namespace,
+                    "Dimensions": [["FunctionName"]],
+                    "Metrics": [
+                        metric("Messages", "Count"), metric("Done", "Count"), metric("DeadLettered", "Count"),
+                        metric("Failed", "Count"), metric("Postponed", "Count"), metric("Duplicates", "Count"),
+                        metric("BatchDuration", "Milliseconds"),
+                    ],
+                }],
+            },
+            "FunctionName": self.function_name,
+            "Messages": report.records.len(),
+            "Done": counts.done,
+            "DeadLettered": counts.dead_lettered,
+            "Failed": counts.failed,
+            "Postponed": counts.postponed,
+            "Duplicates": counts.duplicates,
+            "BatchDuration": elapsed_ms,
+        })
+    }
+}
+
+impl<T> Observer<T> for Metrics {
+    #[expect(clippy::disallowed_methods, reason = "metrics are dated by the wall clock")]
+    fn finished(&self, report: &BatchReport<T>) {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let line = self.line(report, u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
+        // A closed standard output is no reason to fail a batch.
+        drop(writeln!(std::io::stdout().lock(), "{line}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_batch_is_one_line_of_embedded_metrics() {
+        let settings = Settings::read([("AWS_LAMBDA_FUNCTION_NAME".to_owned(), "resize".to_owned())]).unwrap();
+        let report = BatchReport::<()> { records: Vec::new(), elapsed: Duration::from_millis(12) };
+        let line = Metrics::new(&settings).line(&report, 7);
+        assert_eq!(line["_aws"]["Timestamp"], 7);
+        let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap();
+        for metric in metrics {
+            assert!(line[metric["Name"].as_str().unwrap()].is_u64(), "{metric} has no value");
+        }
+        assert_eq!((&line["FunctionName"], &line["BatchDuration"]), (&json!("resize"), &json!(12)));
+        assert!(!line.to_string().contains('\n'));
+    }
+}
