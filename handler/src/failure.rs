@@ -9,7 +9,7 @@
 use std::any::Any;
 use std::fmt;
 
-use crate::pixels::PixelError;
+use crate::pixels::{Fault, PixelError};
 
 /// Whose fault a failure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -143,14 +143,18 @@ impl Failure {
         if hope(other.retry) > hope(self.retry) { other } else { self }
     }
 
-    /// What is wrong with the pixels never changes: the bytes are what they are.
+    /// What is wrong with a file's bytes never changes, and neither does what was asked of them; only memory may be there
+    /// the next time.
     #[must_use]
     pub fn from_pixels(error: &PixelError) -> Self {
-        if error.is_limit() {
-            Self::permanent(Blame::Limits, "image-too-large", error.to_string())
-        } else {
-            Self::permanent(Blame::Source, "bad-image", error.to_string())
-        }
+        let (blame, retry, kind) = match (error, error.fault()) {
+            (PixelError::OutOfMemory { .. }, _) => (Blame::Limits, Retry::Later, "out-of-memory"),
+            (_, Fault::Input) => (Blame::Source, Retry::Never, "bad-image"),
+            (_, Fault::Limit) => (Blame::Limits, Retry::Never, "image-too-large"),
+            (_, Fault::Request) => (Blame::Job, Retry::Never, "bad-output"),
+            (_, Fault::Ours) => (Blame::Ours, Retry::Never, "internal"),
+        };
+        Self::new(blame, retry, kind, error.to_string())
     }
 }
 

@@ -49,12 +49,13 @@ impl ResizeOptions {
     #[must_use]
     pub fn for_memory(bytes: u64) -> Self {
         let source_bytes = bytes / 100 * SOURCE_MEMORY_PERCENT;
+        let pixel_bytes = bytes / 100 * PIXEL_MEMORY_PERCENT;
         Self {
             source_bytes_max: SOURCE_BYTES_MAX.min(source_bytes),
             source_memory: Memory::new(source_bytes, MEMORY_WAIT_MAX),
-            pixel_memory: Memory::new(bytes / 100 * PIXEL_MEMORY_PERCENT, MEMORY_WAIT_MAX),
+            pixel_memory: Memory::new(pixel_bytes, MEMORY_WAIT_MAX),
             render_concurrency: std::thread::available_parallelism().map_or(1, NonZero::get),
-            limits: Limits::default(),
+            limits: Limits { memory_bytes_max: pixel_bytes, ..Limits::default() },
         }
     }
 }
@@ -143,7 +144,7 @@ impl Resizer {
     ) -> Result<Vec<Encoded>, Failure> {
         let limits = self.options.limits.clone();
         let probe = pixels::probe(&bytes, &limits)?;
-        let memory = self.options.pixel_memory.spend(probe.decoded_bytes_max(), deadline).await?;
+        let memory = self.options.pixel_memory.spend(probe.memory_bytes_max(&renditions), deadline).await?;
         let renderer = self.renderers.clone().acquire_owned().await;
         let deadline = *deadline;
         // The permits move into the thread: a job that is dropped at the deadline leaves its thread running, and what that

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::batch::{Backoff, BatchOptions};
 use crate::event::body::Renditions;
-use crate::pixels::Limits;
 use crate::resize::ResizeOptions;
 
 /// How the function is set up.
@@ -23,9 +22,9 @@ pub struct Settings {
     pub s3_endpoint_url: Option<String>,
     /// `DEADLINE_RESERVE_MS`: how long before the deadline work stops; default 1,000.
     pub deadline_reserve: Duration,
-    /// `CONCURRENCY_MAX`, `BACKOFF_BASE_SECONDS`, `BACKOFF_MAX_SECONDS`.
+    /// `MAX_CONCURRENCY`, `BACKOFF_BASE_SECONDS`, `BACKOFF_MAX_SECONDS`.
     pub batch: BatchOptions,
-    /// From `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, with `SOURCE_BYTES_MAX` and `PIXELS_MAX`.
+    /// From `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, with `MAX_SOURCE_BYTES` and `MAX_PIXELS`.
     pub resize: ResizeOptions,
     /// `METRICS_NAMESPACE`: the namespace of the embedded metrics; default `ImageResize`.
     pub metrics_namespace: String,
@@ -72,7 +71,7 @@ impl Reader {
         let base = self.number("BACKOFF_BASE_SECONDS", 0, 43_200).map_or(backoff.base, Duration::from_secs);
         let max = self.number("BACKOFF_MAX_SECONDS", 0, 43_200).map_or(backoff.max, Duration::from_secs);
         let mut batch = BatchOptions { backoff: Backoff { base, max }, ..BatchOptions::default() };
-        if let Some(concurrency) = self.number("CONCURRENCY_MAX", 1, 1000) {
+        if let Some(concurrency) = self.number("MAX_CONCURRENCY", 1, 1000) {
             batch.concurrency_max = usize::try_from(concurrency).unwrap_or(batch.concurrency_max);
         }
         let reserve = self.number("DEADLINE_RESERVE_MS", 100, 60_000).unwrap_or(1000);
@@ -95,12 +94,13 @@ impl Reader {
     fn resize(&mut self) -> ResizeOptions {
         let memory_mib = self.number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 128, 1_048_576).unwrap_or(1024);
         let mut resize = ResizeOptions::for_memory(memory_mib * MIB);
-        if let Some(bytes) = self.number("SOURCE_BYTES_MAX", 1, 1 << 40) {
+        if let Some(bytes) = self.number("MAX_SOURCE_BYTES", 1, 1 << 40) {
             // What is larger than the memory for sources fails by its own name anyway.
             resize.source_bytes_max = bytes;
+            resize.limits.file_bytes_max = bytes;
         }
-        if let Some(pixels_max) = self.number("PIXELS_MAX", 1, 1_000_000_000) {
-            resize.limits = Limits { pixels_max, ..Limits::default() };
+        if let Some(pixels_max) = self.number("MAX_PIXELS", 1, 1_000_000_000) {
+            resize.limits.pixels_max = pixels_max;
         }
         resize
     }
@@ -187,9 +187,9 @@ mod tests {
         let error = read(&[
             ("RENDITIONS", r#"[{"target":"s3://b/{stem}","width":0}]"#),
             ("DEAD_LETTER_QUEUE_URL", "dead-letters"),
-            ("CONCURRENCY_MAX", "0"),
+            ("MAX_CONCURRENCY", "0"),
             ("DEADLINE_RESERVE_MS", "soon"),
-            ("PIXELS_MAX", "-1"),
+            ("MAX_PIXELS", "-1"),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "64"),
             ("AWS_LAMBDA_LOG_FORMAT", "xml"),
             ("AWS_LAMBDA_LOG_LEVEL", "loud"),
@@ -198,9 +198,9 @@ mod tests {
         let expected = [
             "RENDITIONS=\"[{\\\"target\\\":\\\"s3://b/{stem}\\\",\\\"width\\\":0}]\" [0].width is 0",
             "DEAD_LETTER_QUEUE_URL=\"dead-letters\" is not accepted; expected an http:// or https:// URL",
-            "CONCURRENCY_MAX=\"0\" is not accepted; expected a whole number from 1 to 1000",
+            "MAX_CONCURRENCY=\"0\" is not accepted; expected a whole number from 1 to 1000",
             "DEADLINE_RESERVE_MS=\"soon\" is not accepted; expected a whole number from 100 to 60000",
-            "PIXELS_MAX=\"-1\" is not accepted; expected a whole number from 1 to 1000000000",
+            "MAX_PIXELS=\"-1\" is not accepted; expected a whole number from 1 to 1000000000",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=\"64\" is not accepted; expected a whole number from 128",
             "AWS_LAMBDA_LOG_FORMAT=\"xml\" expected JSON or Text",
             "AWS_LAMBDA_LOG_LEVEL=\"loud\" expected TRACE",
@@ -215,10 +215,10 @@ mod tests {
     fn set_variables_are_taken() {
         let settings = read(&[
             ("RENDITIONS", r#"[{"target":"s3://thumbs/{stem}.{format}","width":9,"format":"png"}]"#),
-            ("CONCURRENCY_MAX", "3"),
+            ("MAX_CONCURRENCY", "3"),
             ("BACKOFF_BASE_SECONDS", "2"),
-            ("SOURCE_BYTES_MAX", "1000"),
-            ("PIXELS_MAX", "77"),
+            ("MAX_SOURCE_BYTES", "1000"),
+            ("MAX_PIXELS", "77"),
             ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
             ("AWS_LAMBDA_LOG_LEVEL", "FATAL"),
             ("RUST_LOG", "trace"),
