@@ -83,11 +83,16 @@ impl SqsSink {
             request = request.entries(entry);
         }
         let answer = request.send().await;
-        let answer =
-            answer.map_err(|error| SinkError(format!("ChangeMessageVisibilityBatch: {}", DisplayErrorContext(error))))?;
+        let answer = answer
+            .map_err(|error| SinkError(format!("ChangeMessageVisibilityBatch: {}", DisplayErrorContext(error))))?;
         match answer.failed() {
             [] => Ok(()),
-            failed => Err(SinkError(format!("{} of {} changes were refused: {}", failed.len(), changes.len(), failed[0].code()))),
+            failed => Err(SinkError(format!(
+                "{} of {} changes were refused: {}",
+                failed.len(),
+                changes.len(),
+                failed[0].code()
+            ))),
         }
     }
 }

@@ -148,7 +148,9 @@ fn record(raw: &RawValue) -> Record {
     let text = |name: &str| fields.get(name).and_then(|value| read::<String>(value)).filter(|text| !text.is_empty());
     let body = text("body");
     let problem = match (&body, fields.get("body"), event_source(raw)) {
-        (_, _, Some(source)) if source != SQS => Some(bad_record(format!("the record is of {source:?}, not of {SQS:?}"))),
+        (_, _, Some(source)) if source != SQS => {
+            Some(bad_record(format!("the record is of {source:?}, not of {SQS:?}")))
+        }
         (Some(_), _, _) => None,
         (None, None, _) => Some(bad_record("the record has no body".to_owned())),
         (None, Some(value), _) => {

@@ -26,8 +26,8 @@ async fn main() -> Result<(), Error> {
     let metrics = Arc::new(Metrics::new(&settings));
     let bodies = BodyReader::new(settings.renditions);
     let resizer = Resizer::new(storage.build(), bodies, settings.resize);
-    let sink = SqsSink::new(aws_sdk_sqs::Client::new(&config), settings.dead_letter_queue_url)
-        .queue_url(settings.queue_url);
+    let sink =
+        SqsSink::new(aws_sdk_sqs::Client::new(&config), settings.dead_letter_queue_url).queue_url(settings.queue_url);
     let batch = &Batch::with_sink(resizer, sink).options(settings.batch).observer(metrics);
     let reserve = settings.deadline_reserve;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| async move {

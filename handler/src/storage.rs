@@ -238,11 +238,7 @@ impl Storage {
         stored.map(|_| ()).map_err(|error| failure(Role::Target, location, &error))
     }
 
-    async fn resolve(
-        &self,
-        role: Role,
-        location: &Location,
-    ) -> Result<(Arc<dyn ObjectStore>, StorePath), Failure> {
+    async fn resolve(&self, role: Role, location: &Location) -> Result<(Arc<dyn ObjectStore>, StorePath), Failure> {
         let unusable = |reason: String| {
             Failure::permanent(role.blame(), "bad-location", format!("{location} cannot be used: {reason}"))
         };

@@ -42,11 +42,7 @@ pub(super) fn plan(records: &[Record]) -> Plan {
 
 /// AWS: a standard queue delivers at least once, so a batch can hold a message twice (documentation: "Amazon SQS
 /// at-least-once delivery"). Only an equal body makes two records one: what merely claims the same id runs for itself.
-fn first_copy<'a>(
-    first_with_id: &mut HashMap<&'a str, usize>,
-    records: &'a [Record],
-    index: usize,
-) -> Option<usize> {
+fn first_copy<'a>(first_with_id: &mut HashMap<&'a str, usize>, records: &'a [Record], index: usize) -> Option<usize> {
     let Message { id, body, .. } = &records[index].message;
     let first = *first_with_id.entry(id.as_deref()?).or_insert(index);
     (first != index && records[first].message.body == *body).then_some(first)

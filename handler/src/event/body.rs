@@ -62,8 +62,10 @@ impl Renditions {
             let target = Location::parse(&target)
                 .map_err(|error| Failure::bad_job(format!("RENDITIONS[{index}].target for {source}: {error}")))?;
             if notified && would_be_notified(source, &target) {
-                let text = format!("RENDITIONS[{index}].target {target} would be notified like its source {source}; \
-                                    expected another bucket, folder or extension");
+                let text = format!(
+                    "RENDITIONS[{index}].target {target} would be notified like its source {source}; \
+                                    expected another bucket, folder or extension"
+                );
                 return Err(Failure::permanent(Blame::Job, "loop", text));
             }
             outputs.push(Output { target, rendition: rendition.clone() });
@@ -110,8 +112,10 @@ impl Template {
                     Part::Text(word.ok_or("uses {format} but the output has none; name one or use {ext}")?.to_owned())
                 }
                 other => {
-                    return Err(format!("uses {{{other}}}; expected {{bucket}}, {{key}}, {{dir}}, {{stem}}, {{ext}}, \
-                                        {{width}}, {{height}} or {{format}}"));
+                    return Err(format!(
+                        "uses {{{other}}}; expected {{bucket}}, {{key}}, {{dir}}, {{stem}}, {{ext}}, \
+                                        {{width}}, {{height}} or {{format}}"
+                    ));
                 }
             });
             rest = after;
@@ -156,8 +160,9 @@ impl BodyReader {
         })?;
         match Shape::of(&value) {
             Shape::Sns(message) => {
-                let inner: Value = serde_json::from_str(message)
-                    .map_err(|error| Failure::bad_job(format!("Message of the SNS notification is not JSON: {error}")))?;
+                let inner: Value = serde_json::from_str(message).map_err(|error| {
+                    Failure::bad_job(format!("Message of the SNS notification is not JSON: {error}"))
+                })?;
                 match Shape::of(&inner) {
                     Shape::Sns(_) => Err(Failure::bad_job("an SNS notification within an SNS notification")),
                     shape => self.read_shape(shape, &inner),

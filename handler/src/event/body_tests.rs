@@ -78,10 +78,19 @@ fn what_cannot_be_used_says_why() {
     let record = |key: &str| json!({ "Records": [s3_record("ObjectCreated:Put", "photos", key)] }).to_string();
     for (body, expected) in [
         ("not json".to_owned(), "the body is not JSON"),
-        (json!({ "Records": [{ "eventName": "ObjectCreated:Put" }] }).to_string(), "Records[0].s3.bucket.name is missing"),
+        (
+            json!({ "Records": [{ "eventName": "ObjectCreated:Put" }] }).to_string(),
+            "Records[0].s3.bucket.name is missing",
+        ),
         (json!({ "Records": [7] }).to_string(), "Records[0].eventName is missing"),
-        (json!({ "Type": "Notification", "Message": "hello" }).to_string(), "Message of the SNS notification is not JSON"),
-        (json!({ "source": "aws.s3", "detail-type": "Object Created", "detail": {} }).to_string(), "detail.bucket.name"),
+        (
+            json!({ "Type": "Notification", "Message": "hello" }).to_string(),
+            "Message of the SNS notification is not JSON",
+        ),
+        (
+            json!({ "source": "aws.s3", "detail-type": "Object Created", "detail": {} }).to_string(),
+            "detail.bucket.name",
+        ),
         (record("a%ff.jpg"), "not UTF-8"),
         (record("a/../b.jpg"), "'..' segment"),
         (record("%2e%2e/b.jpg"), "'..' segment"),

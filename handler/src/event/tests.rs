@@ -92,6 +92,10 @@ fn a_body_nested_without_end_is_only_text() {
     let body = "[".repeat(100_000);
     let event = json!({ "Records": [{ "messageId": "m", "body": body }] }).to_string();
     assert_eq!(parse(&event).unwrap()[0].message.body.len(), 100_000);
-    let deep = format!(r#"{{"Records":[{{"messageId":"m","body":"x","deep":{}{}}}]}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    let deep = format!(
+        r#"{{"Records":[{{"messageId":"m","body":"x","deep":{}{}}}]}}"#,
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
     assert!(parse(&deep).is_ok());
 }

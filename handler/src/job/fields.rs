@@ -78,13 +78,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A whole number within bounds; `accepted` is the clause that says them.
-    pub(super) fn integer(
-        &mut self,
-        name: &str,
-        min: u32,
-        max: u32,
-        accepted: &str,
-    ) -> Result<Option<u32>, Failure> {
+    pub(super) fn integer(&mut self, name: &str, min: u32, max: u32, accepted: &str) -> Result<Option<u32>, Failure> {
         let Some(value) = self.take(name) else {
             return Ok(None);
         };
