@@ -292,8 +292,8 @@ impl<R: Runner, S: FailureSink> Batch<R, S> {
             return;
         }
         let until = deadline.answer_until().unwrap_or_else(|| Instant::now() + VISIBILITY_TIMEOUT);
-        let changed = tokio::time::timeout_at(until, self.sink.change_visibility(&changes)).await;
-        match changed {
+        let asked = tokio::time::timeout_at(until, self.sink.change_visibility(&changes)).await;
+        match asked {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!("could not change when messages come back: {error}"),
             Err(_) => tracing::warn!("there was no time to change when messages come back"),
@@ -305,8 +305,8 @@ impl<R: Runner, S: FailureSink> Batch<R, S> {
             Retry::Never => None,
             Retry::Elsewhere => Some(Duration::ZERO),
             Retry::Later => {
-                let random = self.random.lock().unwrap_or_else(PoisonError::into_inner).f64();
-                Some(self.options.backoff.pause(message.receive_count(), began.elapsed(), random))
+                let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+                Some(self.options.backoff.pause(message.receive_count(), began.elapsed(), &mut random))
             }
         }
     }

@@ -115,13 +115,11 @@ impl Memory {
         })?;
         let waited = Instant::now() + self.wait_max;
         let until = deadline.work_until().map_or(waited, |work_until| work_until.min(waited));
-        match tokio::time::timeout_at(until, self.permits.clone().acquire_many_owned(units)).await {
-            Ok(Ok(permit)) => Ok(MemoryPermit(permit)),
-            Ok(Err(_)) | Err(_) => {
-                let text = format!("no {} of memory were free in time", mib(bytes));
-                Err(Failure::new(Blame::Limits, Retry::Elsewhere, "no-memory", text))
-            }
+        if let Ok(Ok(permit)) = tokio::time::timeout_at(until, self.permits.clone().acquire_many_owned(units)).await {
+            return Ok(MemoryPermit(permit));
         }
+        let text = format!("no {} of memory were free in time", mib(bytes));
+        Err(Failure::new(Blame::Limits, Retry::Elsewhere, "no-memory", text))
     }
 
     /// Bytes that nobody holds.

@@ -16,7 +16,7 @@ use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, MessageAttrib
 use futures_util::StreamExt;
 
 use crate::batch::{FailureSink, Routed, SinkError, VisibilityChange};
-use crate::event::{AttributeValue, Message, MessageAttribute};
+use crate::event::{AttributeValue, FIFO_SUFFIX, Message, MessageAttribute};
 use crate::failure::Failure;
 
 /// AWS: body and attributes together are at most 1 MiB (documentation: "Amazon SQS message quotas").
@@ -102,7 +102,7 @@ impl FailureSink for SqsSink {
         let Some(url) = &self.dead_letter_queue_url else {
             return Ok(Routed::NotTaken);
         };
-        let fifo = url.ends_with(".fifo");
+        let fifo = url.ends_with(FIFO_SUFFIX);
         let Some(attributes) = attributes(message, failure, fifo) else {
             return Err(SinkError("the message leaves no room for its reason".to_owned()));
         };

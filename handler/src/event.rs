@@ -16,6 +16,9 @@ use serde_json::value::RawValue;
 
 use crate::failure::Failure;
 
+/// How the name, ARN and URL of a FIFO queue end.
+pub(crate) const FIFO_SUFFIX: &str = ".fifo";
+
 /// One message as SQS delivered it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Message {
@@ -62,7 +65,7 @@ impl Message {
     /// queues"); a group id alone proves nothing, since standard queues have them too, for fairness.
     #[must_use]
     pub fn is_fifo(&self) -> bool {
-        self.queue_arn.as_deref().is_some_and(|arn| arn.ends_with(".fifo"))
+        self.queue_arn.as_deref().is_some_and(|arn| arn.ends_with(FIFO_SUFFIX))
     }
 
     /// The message group, if it has one.

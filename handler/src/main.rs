@@ -32,12 +32,12 @@ async fn main() -> Result<(), Error> {
     let reserve = settings.deadline_reserve;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| async move {
         let deadline = Deadline::of_invocation(event.context.deadline(), reserve);
-        batch.handle(event.payload.get(), deadline).await.map_err(diagnostic)
+        batch.handle(event.payload.get(), deadline).await.map_err(|error| diagnostic(&error))
     }))
     .await
 }
 
 /// The error type that Lambda shows would otherwise be the name of a Rust type.
-fn diagnostic(error: BatchError) -> Diagnostic {
+fn diagnostic(error: &BatchError) -> Diagnostic {
     Diagnostic { error_type: error.error_type().to_owned(), error_message: error.to_string() }
 }

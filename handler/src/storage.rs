@@ -347,7 +347,7 @@ pub fn failure(role: Role, location: &Location, error: &object_store::Error) -> 
 /// What `object_store` does not sort: statuses besides the common ones, connections, files, credentials.
 fn unsorted(role: Role, location: &Location, error: &object_store::Error) -> Failure {
     let text = |what: &str| format!("{} {location} {what}: {}", role.as_str(), deepest(error));
-    if chain(error).any(|cause| cause.is::<s3::CredentialsFailed>()) || is_about_time(error) {
+    if chain(error).any(<dyn std::error::Error>::is::<s3::CredentialsFailed>) || is_about_time(error) {
         return Failure::transient(Blame::Environment, "credentials", text("could not be asked for"));
     }
     let cause = chain(error).find_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);

@@ -37,11 +37,10 @@ impl Backoff {
         grown.min(self.max).min(left)
     }
 
-    /// A pause in whole seconds, which is what SQS takes; `random` is uniform in 0..1.
+    /// A pause in whole seconds, which is what SQS takes: any from none to the ceiling.
     #[must_use]
-    pub fn pause(&self, receive_count: u32, invisible_for: Duration, random: f64) -> Duration {
-        let ceiling = self.ceiling(receive_count, invisible_for);
-        Duration::from_secs(ceiling.mul_f64(random.clamp(0.0, 1.0)).as_secs_f64().round() as u64).min(ceiling)
+    pub fn pause(&self, receive_count: u32, invisible_for: Duration, random: &mut fastrand::Rng) -> Duration {
+        Duration::from_secs(random.u64(0..=self.ceiling(receive_count, invisible_for).as_secs()))
     }
 }
 
@@ -74,12 +73,15 @@ mod tests {
     #[test]
     fn jitter_is_full_and_in_whole_seconds() {
         let backoff = Backoff::default();
-        for (random, expected) in [(0.0, 0), (0.5, 40), (0.999, 80), (1.0, 80), (7.0, 80)] {
-            assert_eq!(backoff.pause(5, Duration::ZERO, random), Duration::from_secs(expected), "{random}");
-        }
-        let mut random = fastrand::Rng::with_seed(7);
-        let pauses: Vec<u64> = (0..1000).map(|_| backoff.pause(5, Duration::ZERO, random.f64()).as_secs()).collect();
-        assert!(pauses.iter().all(|pause| *pause <= 80));
-        assert!(pauses.iter().any(|pause| *pause < 8) && pauses.iter().any(|pause| *pause > 72));
+        let pauses = |seed| {
+            let mut random = fastrand::Rng::with_seed(seed);
+            (0..1000).map(|_| backoff.pause(5, Duration::ZERO, &mut random).as_secs()).collect::<Vec<_>>()
+        };
+        let drawn: std::collections::BTreeSet<u64> = pauses(7).into_iter().collect();
+        assert_eq!(drawn, (0..=80).collect(), "every second from none to the ceiling occurs, and no other");
+        assert_eq!(pauses(7), pauses(7), "the same seed draws the same pauses");
+        assert_ne!(pauses(7), pauses(8));
+        let none = backoff.pause(9, Duration::MAX, &mut fastrand::Rng::with_seed(7));
+        assert_eq!(none, Duration::ZERO);
     }
 }

@@ -51,7 +51,7 @@ pub(super) async fn drive<R: Runner, S: FailureSink>(
 ) -> Vec<Progress<R::Output>> {
     let mut progress: Vec<_> = items.iter().map(|_| Progress::Waiting).collect();
     // Two notes a record at most, so a lane never waits for the driver.
-    let (notes, mut noted) = mpsc::channel(items.len() * 2 + 1);
+    let (notes, mut inbox) = mpsc::channel(items.len() * 2 + 1);
     let mut waiting = lanes.iter();
     let mut tasks = JoinSet::new();
     loop {
@@ -65,14 +65,14 @@ pub(super) async fn drive<R: Runner, S: FailureSink>(
         }
         tokio::select! {
             biased;
-            Some(note) = noted.recv() => take(batch, items, &mut progress, note),
+            Some(note) = inbox.recv() => take(batch, items, &mut progress, note),
             () = deadline.reached() => break,
             // A lane that panicked outside its jobs has left a record started and not ended; that is reported.
             _ = tasks.join_next() => {}
         }
     }
     tasks.abort_all();
-    while let Ok(note) = noted.try_recv() {
+    while let Ok(note) = inbox.try_recv() {
         take(batch, items, &mut progress, note);
     }
     progress

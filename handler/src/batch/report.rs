@@ -83,6 +83,7 @@ struct BatchItemFailure {
 
 impl BatchResponse {
     /// The identifiers of the messages that come back.
+    #[must_use]
     pub fn item_identifiers(&self) -> impl ExactSizeIterator<Item = &str> {
         self.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str())
     }

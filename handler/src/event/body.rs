@@ -177,15 +177,15 @@ impl BodyReader {
             // AWS: S3 sends s3:TestEvent when a notification is configured (documentation: "Event message structure").
             Shape::S3Test => Ok(Vec::new()),
             Shape::S3(records) => {
-                let jobs = records.iter().enumerate().map(|(index, record)| self.from_s3(index, record));
+                let jobs = records.iter().enumerate().map(|(index, record)| self.s3_job(index, record));
                 Ok(jobs.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
             }
-            Shape::EventBridge(detail) => Ok(self.from_event_bridge(value, detail)?.into_iter().collect()),
+            Shape::EventBridge(detail) => Ok(self.event_bridge_job(value, detail)?.into_iter().collect()),
             Shape::Job | Shape::Sns(_) => Ok(vec![ResizeJob::from_value(value)?]),
         }
     }
 
-    fn from_s3(&self, index: usize, record: &Value) -> Result<Option<ResizeJob>, Failure> {
+    fn s3_job(&self, index: usize, record: &Value) -> Result<Option<ResizeJob>, Failure> {
         let field = |path: &str| {
             record.pointer(path).and_then(Value::as_str).ok_or_else(|| {
                 let path = path.replace('/', ".");
@@ -201,10 +201,10 @@ impl BodyReader {
         let bucket = field("/s3/bucket/name")?;
         let key = form_decoded(field("/s3/object/key")?)
             .ok_or_else(|| Failure::bad_job(format!("Records[{index}].s3.object.key is not UTF-8 once decoded")))?;
-        self.from_object(bucket, &key)
+        self.object_job(bucket, &key)
     }
 
-    fn from_event_bridge(&self, value: &Value, detail: &Value) -> Result<Option<ResizeJob>, Failure> {
+    fn event_bridge_job(&self, value: &Value, detail: &Value) -> Result<Option<ResizeJob>, Failure> {
         if value.get("detail-type").and_then(Value::as_str) != Some("Object Created") {
             return Ok(None);
         }
@@ -214,10 +214,10 @@ impl BodyReader {
             })
         };
         // AWS: in an EventBridge event the key is not encoded (documentation: "EventBridge event message structure").
-        self.from_object(field("/bucket/name")?, field("/object/key")?)
+        self.object_job(field("/bucket/name")?, field("/object/key")?)
     }
 
-    fn from_object(&self, bucket: &str, key: &str) -> Result<Option<ResizeJob>, Failure> {
+    fn object_job(&self, bucket: &str, key: &str) -> Result<Option<ResizeJob>, Failure> {
         // The console makes a folder by storing an empty object whose key ends with a slash.
         if key.ends_with('/') {
             return Ok(None);
@@ -233,6 +233,7 @@ impl BodyReader {
 }
 
 /// The kinds of body, told apart by the fields that only they have.
+#[derive(Clone, Copy)]
 enum Shape<'a> {
     Job,
     S3(&'a [Value]),
@@ -266,5 +267,4 @@ fn form_decoded(key: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-#[path = "body_tests.rs"]
 mod tests;

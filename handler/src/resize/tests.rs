@@ -11,7 +11,10 @@ use crate::event::{Message, Record};
 use crate::failure::{Blame, Retry};
 
 fn png(width: u32, height: u32) -> Bytes {
-    let image = RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, 90]));
+    let image = RgbImage::from_fn(width, height, |x, y| {
+        let [_, _, _, blue] = (x * y).to_be_bytes();
+        image::Rgb([200, 90, blue])
+    });
     let mut bytes = Cursor::new(Vec::new());
     image.write_to(&mut bytes, ImageFormat::Png).unwrap();
     bytes.into_inner().into()
@@ -99,8 +102,8 @@ async fn what_can_never_work_is_permanent_and_says_whose_fault() {
 async fn memory_is_spent_before_it_is_used_and_given_back() {
     let storage = Storage::memory();
     storage.store(&at("a.png"), png(640, 480), "image/png").await.unwrap();
-    let mut options = ResizeOptions::default();
-    options.pixel_memory = Memory::new(64 * 1024, Duration::from_secs(1));
+    let pixel_memory = Memory::new(64 * 1024, Duration::from_secs(1));
+    let options = ResizeOptions { pixel_memory, ..ResizeOptions::default() };
     let resizer_small = Resizer::new(storage.clone(), BodyReader::default(), options);
     let failure = failure(resizer_small, job("a.png", "b.png", 32)).await;
     assert_eq!((failure.blame, failure.retry, failure.kind), (Blame::Limits, Retry::Never, "memory-too-small"));

@@ -54,7 +54,7 @@ impl S3 {
         let client = ClientOptions::new()
             .with_allow_http(allow_http)
             .with_connect_timeout(Duration::from_secs(3))
-            .with_timeout(Duration::from_secs(60));
+            .with_timeout(Duration::from_mins(1));
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(name)
             .with_region(&self.region)
