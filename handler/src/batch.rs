@@ -147,7 +147,12 @@ pub trait Observer<T>: Send + Sync {
         let _ = message;
     }
 
-    /// The batch has its answer. Every record is in it.
+    /// A message that was started has its outcome; when it comes back, if it does, is not decided yet.
+    fn ended(&self, message: &Message, outcome: &Outcome<T>) {
+        let _ = (message, outcome);
+    }
+
+    /// The batch has its answer. Every record is in it, also those that were never started.
     fn finished(&self, report: &BatchReport<T>) {
         let _ = report;
     }

@@ -1,5 +1,6 @@
 //! The Lambda: reads its settings, makes its clients, and hands each invocation to the batch.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use handler::aws;
@@ -15,7 +16,18 @@ use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 
 #[tokio::main]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Lambda says only that the runtime exited; this line above it says why.
+            eprintln!("the function could not start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Error> {
     let settings = Settings::from_env()?;
     telemetry::init(&settings);
     let config = aws::config().await;

@@ -91,7 +91,12 @@ fn take<R: Runner, S: FailureSink>(
                 observer.started(&items[index].message);
             }
         }
-        Note::Ended(index, outcome, elapsed) => progress[index] = Progress::Ended(outcome, elapsed),
+        Note::Ended(index, outcome, elapsed) => {
+            if let Some(observer) = &batch.observer {
+                observer.ended(&items[index].message, &outcome);
+            }
+            progress[index] = Progress::Ended(outcome, elapsed);
+        }
     }
 }
 
@@ -139,7 +144,9 @@ async fn run_item<R: Runner, S: FailureSink>(
         Ok(output) => return Outcome::Done(output),
         Err(failure) => failure,
     };
-    tracing::warn!(kind = failure.kind, blame = %failure.blame, "job failed: {failure}");
+    // The text may name keys, which are not for everyone who reads logs; it goes where the message goes.
+    tracing::warn!(kind = failure.kind, blame = %failure.blame, "the job failed");
+    tracing::debug!(kind = failure.kind, "{failure}");
     if !failure.is_permanent() {
         return Outcome::Reported { failure, visible_in: None };
     }

@@ -94,7 +94,7 @@ impl BatchResponse {
 /// Leaving it out would delete it; an empty identifier would make the whole batch fail without saying why. So the
 /// invocation fails, the whole batch comes back, and what was done already is done again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("record {index} has no messageId, so its failure cannot be reported alone and the batch fails: {failure}")]
+#[error("record {index} has no messageId, so its failure ({}) cannot be reported alone and the batch fails", .failure.kind)]
 pub struct Unnameable {
     /// The record's place in the batch.
     pub index: usize,

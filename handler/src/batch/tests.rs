@@ -360,12 +360,16 @@ async fn work_is_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_observer_sees_each_start_and_the_whole_report() {
+async fn an_observer_sees_each_start_each_end_and_the_whole_report() {
     #[derive(Default)]
     struct Watcher(Mutex<Vec<String>>);
     impl Observer<String> for Watcher {
         fn started(&self, message: &Message) {
             self.0.lock().unwrap().push(message.id.clone().unwrap());
+        }
+        fn ended(&self, message: &Message, outcome: &Outcome<String>) {
+            let done = matches!(outcome, Outcome::Done(_));
+            self.0.lock().unwrap().push(format!("{} {done}", message.id.clone().unwrap()));
         }
         fn finished(&self, report: &BatchReport<String>) {
             self.0.lock().unwrap().push(format!("{:?}", report.counts()));
@@ -378,7 +382,9 @@ async fn an_observer_sees_each_start_and_the_whole_report() {
     let event = json!({ "Records": records }).to_string();
     batch.handle(&event, Deadline::NEVER).await.unwrap();
     let counts = Counts { done: 1, dead_lettered: 0, failed: 1, postponed: 1, duplicates: 1 };
-    assert_eq!(*watcher.0.lock().unwrap(), ["a", "b", "c", &format!("{counts:?}")].map(str::to_owned));
+    let seen = watcher.0.lock().unwrap();
+    let expected = ["a", "b", "b false", "c", "c false", "a true", &format!("{counts:?}")];
+    assert_eq!(*seen, expected.map(str::to_owned));
 }
 
 #[tokio::test(start_paused = true)]
