@@ -151,8 +151,8 @@ impl LocalQueue {
         self.call(|engine, now| engine.send(now, queue.as_str(), message))
     }
 
-    /// Receives messages, and waits for one if the request or the queue says so. Dropping the future gives up the wait:
-    /// no message is handed to nobody.
+    /// Receives messages, and waits for one if the request or the queue says so. Dropping the future gives up the wait. A
+    /// message whose way to this receiver had begun at that moment is in flight, as it is when a connection breaks.
     pub async fn receive(&self, queue: &QueueArn, request: Receive) -> Result<Vec<Delivery>, EngineError> {
         self.receive_by_arn(queue.as_str(), request).await
     }
@@ -200,10 +200,6 @@ impl LocalQueue {
             let (sender, answer) = oneshot::channel();
             state.answers.insert(waiter, sender);
             self.shared.drain(&mut state);
-            if state.timer.is_none() {
-                state.timer = Some(now);
-                tokio::spawn(run_timer(TimerGuard(Arc::downgrade(&self.shared))));
-            }
             (Waiting { shared: &self.shared, waiter }, answer)
         };
         let result = answer.await.expect("a waiting receive is answered before it is forgotten");
@@ -218,25 +214,32 @@ impl Shared {
         self.state.lock().expect("no call into the engine has panicked")
     }
 
-    fn drain(&self, state: &mut State) {
+    /// Carries out the effects of a call, and sees to it that the timer looks again in time.
+    fn drain(self: &Arc<Self>, state: &mut State) {
         while let Some(Output::Answer { waiter, result }) = state.engine.poll_output() {
             // Who is no longer there has been cancelled before.
             if let Some(answer) = state.answers.remove(&waiter) {
                 let _ = answer.send(result);
             }
         }
-        // A timer that looks too early does no harm, so only a closer wake-up or the last one's end is worth a bell.
-        if let Some(at) = state.timer
-            && state.engine.next_wakeup().is_none_or(|wakeup| wakeup < at)
-        {
-            self.wakeup_changed.notify_one();
+        match (state.timer, state.engine.next_wakeup()) {
+            // A timer that looks too early does no harm, so only a closer wake-up or the last one's end is worth a bell.
+            (Some(at), wakeup) if wakeup.is_none_or(|wakeup| wakeup < at) => self.wakeup_changed.notify_one(),
+            (None, Some(wakeup)) => {
+                // Outside of a runtime nobody can be waiting, and the next call makes true what is due by then.
+                if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                    state.timer = Some(wakeup);
+                    runtime.spawn(run_timer(TimerGuard(Arc::downgrade(self))));
+                }
+            }
+            _ => {}
         }
     }
 }
 
 /// A receive that waits; forgotten by the engine when it goes.
 struct Waiting<'a> {
-    shared: &'a Shared,
+    shared: &'a Arc<Shared>,
     waiter: WaiterId,
 }
 
@@ -260,7 +263,7 @@ impl Drop for TimerGuard {
     }
 }
 
-/// The one timer of an emulator. It runs only while a receive waits.
+/// The one timer of an emulator. It runs only while a receive waits or a message move task is at work.
 async fn run_timer(mut guard: TimerGuard) {
     loop {
         let Some(shared) = guard.0.upgrade() else { return };

@@ -11,13 +11,21 @@ pub enum AttributeName {
     ApproximateNumberOfMessages,
     ApproximateNumberOfMessagesDelayed,
     ApproximateNumberOfMessagesNotVisible,
+    ContentBasedDeduplication,
     CreatedTimestamp,
+    DeduplicationScope,
     DelaySeconds,
+    FifoQueue,
+    FifoThroughputLimit,
+    KmsDataKeyReusePeriodSeconds,
+    KmsMasterKeyId,
     LastModifiedTimestamp,
     MaximumMessageSize,
     MessageRetentionPeriod,
+    Policy,
     QueueArn,
     ReceiveMessageWaitTimeSeconds,
+    RedriveAllowPolicy,
     RedrivePolicy,
     SqsManagedSseEnabled,
     VisibilityTimeout,
@@ -25,17 +33,25 @@ pub enum AttributeName {
 
 impl AttributeName {
     /// Every attribute, in the order of their names.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 21] = [
         Self::ApproximateNumberOfMessages,
         Self::ApproximateNumberOfMessagesDelayed,
         Self::ApproximateNumberOfMessagesNotVisible,
+        Self::ContentBasedDeduplication,
         Self::CreatedTimestamp,
+        Self::DeduplicationScope,
         Self::DelaySeconds,
+        Self::FifoQueue,
+        Self::FifoThroughputLimit,
+        Self::KmsDataKeyReusePeriodSeconds,
+        Self::KmsMasterKeyId,
         Self::LastModifiedTimestamp,
         Self::MaximumMessageSize,
         Self::MessageRetentionPeriod,
+        Self::Policy,
         Self::QueueArn,
         Self::ReceiveMessageWaitTimeSeconds,
+        Self::RedriveAllowPolicy,
         Self::RedrivePolicy,
         Self::SqsManagedSseEnabled,
         Self::VisibilityTimeout,
@@ -54,13 +70,21 @@ impl AttributeName {
             Self::ApproximateNumberOfMessages => "ApproximateNumberOfMessages",
             Self::ApproximateNumberOfMessagesDelayed => "ApproximateNumberOfMessagesDelayed",
             Self::ApproximateNumberOfMessagesNotVisible => "ApproximateNumberOfMessagesNotVisible",
+            Self::ContentBasedDeduplication => "ContentBasedDeduplication",
             Self::CreatedTimestamp => "CreatedTimestamp",
+            Self::DeduplicationScope => "DeduplicationScope",
             Self::DelaySeconds => "DelaySeconds",
+            Self::FifoQueue => "FifoQueue",
+            Self::FifoThroughputLimit => "FifoThroughputLimit",
+            Self::KmsDataKeyReusePeriodSeconds => "KmsDataKeyReusePeriodSeconds",
+            Self::KmsMasterKeyId => "KmsMasterKeyId",
             Self::LastModifiedTimestamp => "LastModifiedTimestamp",
             Self::MaximumMessageSize => "MaximumMessageSize",
             Self::MessageRetentionPeriod => "MessageRetentionPeriod",
+            Self::Policy => "Policy",
             Self::QueueArn => "QueueArn",
             Self::ReceiveMessageWaitTimeSeconds => "ReceiveMessageWaitTimeSeconds",
+            Self::RedriveAllowPolicy => "RedriveAllowPolicy",
             Self::RedrivePolicy => "RedrivePolicy",
             Self::SqsManagedSseEnabled => "SqsManagedSseEnabled",
             Self::VisibilityTimeout => "VisibilityTimeout",
@@ -83,23 +107,80 @@ pub struct RedrivePolicy {
     pub max_receive_count: u32,
 }
 
+/// Which queues may name a queue as their dead-letter queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RedriveAllowPolicy {
+    /// Every queue of the same account and region.
+    AllowAll,
+    /// None.
+    DenyAll,
+    /// These.
+    ByQueue(Vec<QueueArn>),
+}
+
+impl RedriveAllowPolicy {
+    pub(super) fn allows(&self, source: &QueueArn) -> bool {
+        match self {
+            Self::AllowAll => true,
+            Self::DenyAll => false,
+            Self::ByQueue(sources) => sources.contains(source),
+        }
+    }
+}
+
+/// Within what a deduplication id of a FIFO queue is unique.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeduplicationScope {
+    /// The whole queue.
+    #[default]
+    Queue,
+    /// Each message group.
+    MessageGroup,
+}
+
+/// What the throughput quota of a FIFO queue counts for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FifoThroughputLimit {
+    /// The whole queue.
+    #[default]
+    PerQueue,
+    /// Each message group: high throughput.
+    PerMessageGroupId,
+}
+
 /// One settable attribute with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Attribute {
+    /// `ContentBasedDeduplication`: a message without deduplication id gets the SHA-256 of its body.
+    ContentBasedDeduplication(bool),
+    /// `DeduplicationScope`.
+    DeduplicationScope(DeduplicationScope),
     /// `DelaySeconds`: how long a new message is invisible.
     Delay(Duration),
+    /// `FifoQueue`: decided when the queue is created.
+    FifoQueue(bool),
+    /// `FifoThroughputLimit`.
+    FifoThroughputLimit(FifoThroughputLimit),
+    /// `KmsDataKeyReusePeriodSeconds`: kept and answered; nothing here is encrypted.
+    KmsDataKeyReusePeriod(Duration),
+    /// `KmsMasterKeyId`: kept and answered; the empty text removes it.
+    KmsMasterKeyId(String),
     /// `MaximumMessageSize`, in bytes.
     MaximumMessageSize(u64),
-    /// `MessageRetentionPeriod`: after it a message is gone, received or not.
-    RetentionPeriod(Duration),
-    /// `ReceiveMessageWaitTimeSeconds`: how long a receive waits that does not say.
-    WaitTime(Duration),
+    /// `Policy`: kept and answered, not enforced; `None` removes it.
+    Policy(Option<String>),
+    /// `RedriveAllowPolicy`; `None` removes it.
+    RedriveAllowPolicy(Option<RedriveAllowPolicy>),
     /// `RedrivePolicy`; `None` removes it.
     RedrivePolicy(Option<RedrivePolicy>),
+    /// `MessageRetentionPeriod`: after it a message is gone, received or not.
+    RetentionPeriod(Duration),
     /// `SqsManagedSseEnabled`: kept and answered; nothing here is encrypted.
     SqsManagedSse(bool),
     /// `VisibilityTimeout`: how long a received message is invisible to others.
     VisibilityTimeout(Duration),
+    /// `ReceiveMessageWaitTimeSeconds`: how long a receive waits that does not say.
+    WaitTime(Duration),
 }
 
 impl Attribute {
@@ -107,35 +188,71 @@ impl Attribute {
     #[must_use]
     pub const fn name(&self) -> AttributeName {
         match self {
+            Self::ContentBasedDeduplication(_) => AttributeName::ContentBasedDeduplication,
+            Self::DeduplicationScope(_) => AttributeName::DeduplicationScope,
             Self::Delay(_) => AttributeName::DelaySeconds,
+            Self::FifoQueue(_) => AttributeName::FifoQueue,
+            Self::FifoThroughputLimit(_) => AttributeName::FifoThroughputLimit,
+            Self::KmsDataKeyReusePeriod(_) => AttributeName::KmsDataKeyReusePeriodSeconds,
+            Self::KmsMasterKeyId(_) => AttributeName::KmsMasterKeyId,
             Self::MaximumMessageSize(_) => AttributeName::MaximumMessageSize,
-            Self::RetentionPeriod(_) => AttributeName::MessageRetentionPeriod,
-            Self::WaitTime(_) => AttributeName::ReceiveMessageWaitTimeSeconds,
+            Self::Policy(_) => AttributeName::Policy,
+            Self::RedriveAllowPolicy(_) => AttributeName::RedriveAllowPolicy,
             Self::RedrivePolicy(_) => AttributeName::RedrivePolicy,
+            Self::RetentionPeriod(_) => AttributeName::MessageRetentionPeriod,
             Self::SqsManagedSse(_) => AttributeName::SqsManagedSseEnabled,
             Self::VisibilityTimeout(_) => AttributeName::VisibilityTimeout,
+            Self::WaitTime(_) => AttributeName::ReceiveMessageWaitTimeSeconds,
         }
     }
 
-    /// Checks the value against its range.
-    pub(super) fn check(&self, limits: &Limits) -> Result<(), EngineError> {
+    /// Whether only FIFO queues have it.
+    const fn is_fifo_only(&self) -> bool {
+        matches!(
+            self,
+            Self::ContentBasedDeduplication(_)
+                | Self::DeduplicationScope(_)
+                | Self::FifoQueue(_)
+                | Self::FifoThroughputLimit(_)
+        )
+    }
+
+    /// Checks the value against its range, and that this kind of queue has the attribute at all.
+    pub(super) fn check(&self, limits: &Limits, queue_is_fifo: bool) -> Result<(), EngineError> {
+        let attribute = self.name();
+        if self.is_fifo_only() && !queue_is_fifo {
+            return Err(EngineError::AttributeUnknown { attribute });
+        }
         let in_range = match self {
             Self::Delay(delay) => limits.delay_seconds.contains(&delay.as_secs()),
             Self::MaximumMessageSize(bytes) => limits.message_bytes.contains(bytes),
             Self::RetentionPeriod(period) => limits.retention_period_seconds.contains(&period.as_secs()),
             Self::WaitTime(wait) => limits.wait_time_seconds.contains(&wait.as_secs()),
             Self::VisibilityTimeout(timeout) => limits.visibility_timeout_seconds.contains(&timeout.as_secs()),
-            Self::SqsManagedSse(_) | Self::RedrivePolicy(None) => true,
+            Self::KmsDataKeyReusePeriod(period) => limits.kms_reuse_seconds.contains(&period.as_secs()),
+            Self::FifoQueue(false) => return Err(EngineError::QueueTypeCannotChange),
             Self::RedrivePolicy(Some(policy)) => {
                 let count = policy.max_receive_count;
                 if !limits.receive_count.contains(&count.into()) {
-                    return Err(EngineError::MaxReceiveCountInvalid { count: count.into() });
+                    return Err(EngineError::MaxReceiveCountInvalid { policy: policy.clone() });
                 }
                 true
             }
+            _ => true,
         };
-        if in_range { Ok(()) } else { Err(EngineError::AttributeValueInvalid { attribute: self.name() }) }
+        if in_range { Ok(()) } else { Err(EngineError::AttributeValueInvalid { attribute }) }
     }
+}
+
+/// The settings that only a FIFO queue has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FifoSettings {
+    /// Whether a message without deduplication id gets the SHA-256 of its body.
+    pub content_based_deduplication: bool,
+    /// Within what a deduplication id is unique.
+    pub deduplication_scope: DeduplicationScope,
+    /// What the throughput quota counts for.
+    pub throughput_limit: FifoThroughputLimit,
 }
 
 /// The settings of a queue.
@@ -143,45 +260,87 @@ impl Attribute {
 pub struct QueueSettings {
     /// How long a new message is invisible.
     pub delay: Duration,
+    /// What a FIFO queue has beside; `None` for a standard queue.
+    pub fifo: Option<FifoSettings>,
+    /// The key of server-side encryption; nothing here is encrypted.
+    pub kms_master_key_id: Option<String>,
+    /// How long a data key would be used again.
+    pub kms_data_key_reuse_period: Duration,
     /// The largest message, in bytes.
     pub maximum_message_size: u64,
-    /// How long a message is kept.
-    pub retention_period: Duration,
-    /// How long a receive waits that does not say.
-    pub wait_time: Duration,
+    /// The access policy, as it was given; not enforced.
+    pub policy: Option<String>,
+    /// Who may use this queue as a dead-letter queue; everybody when absent.
+    pub redrive_allow_policy: Option<RedriveAllowPolicy>,
     /// When and where messages give up.
     pub redrive_policy: Option<RedrivePolicy>,
+    /// How long a message is kept.
+    pub retention_period: Duration,
     /// Answered as it was set; nothing here is encrypted.
     pub sqs_managed_sse: bool,
     /// How long a received message is invisible to others.
     pub visibility_timeout: Duration,
-}
-
-impl Default for QueueSettings {
-    /// The defaults of a new standard queue (recorded).
-    fn default() -> Self {
-        Self {
-            delay: Duration::ZERO,
-            maximum_message_size: 1_048_576,
-            retention_period: Duration::from_secs(345_600),
-            wait_time: Duration::ZERO,
-            redrive_policy: None,
-            sqs_managed_sse: true,
-            visibility_timeout: Duration::from_secs(30),
-        }
-    }
+    /// How long a receive waits that does not say.
+    pub wait_time: Duration,
 }
 
 impl QueueSettings {
+    /// The defaults of a new queue (recorded).
+    #[must_use]
+    pub fn new(fifo: bool) -> Self {
+        Self {
+            delay: Duration::ZERO,
+            fifo: fifo.then(FifoSettings::default),
+            kms_master_key_id: None,
+            kms_data_key_reuse_period: Duration::from_secs(300),
+            maximum_message_size: 1_048_576,
+            policy: None,
+            redrive_allow_policy: None,
+            redrive_policy: None,
+            retention_period: Duration::from_secs(345_600),
+            sqs_managed_sse: true,
+            visibility_timeout: Duration::from_secs(30),
+            wait_time: Duration::ZERO,
+        }
+    }
+
     pub(super) fn set(&mut self, attribute: Attribute) {
         match attribute {
             Attribute::Delay(delay) => self.delay = delay,
+            Attribute::KmsDataKeyReusePeriod(period) => self.kms_data_key_reuse_period = period,
+            Attribute::KmsMasterKeyId(key) => self.set_kms_master_key(key),
             Attribute::MaximumMessageSize(bytes) => self.maximum_message_size = bytes,
-            Attribute::RetentionPeriod(period) => self.retention_period = period,
-            Attribute::WaitTime(wait) => self.wait_time = wait,
+            Attribute::Policy(policy) => self.policy = policy,
+            Attribute::RedriveAllowPolicy(policy) => self.redrive_allow_policy = policy,
             Attribute::RedrivePolicy(policy) => self.redrive_policy = policy,
+            Attribute::RetentionPeriod(period) => self.retention_period = period,
             Attribute::SqsManagedSse(enabled) => self.sqs_managed_sse = enabled,
             Attribute::VisibilityTimeout(timeout) => self.visibility_timeout = timeout,
+            Attribute::WaitTime(wait) => self.wait_time = wait,
+            Attribute::ContentBasedDeduplication(_)
+            | Attribute::DeduplicationScope(_)
+            | Attribute::FifoQueue(_)
+            | Attribute::FifoThroughputLimit(_) => self.set_fifo(&attribute),
+        }
+    }
+
+    fn set_fifo(&mut self, attribute: &Attribute) {
+        let Some(fifo) = &mut self.fifo else { return };
+        match attribute {
+            Attribute::ContentBasedDeduplication(enabled) => fifo.content_based_deduplication = *enabled,
+            Attribute::DeduplicationScope(scope) => fifo.deduplication_scope = *scope,
+            Attribute::FifoThroughputLimit(limit) => fifo.throughput_limit = *limit,
+            _ => {}
+        }
+    }
+
+    /// AWS (recorded): a key turns SQS's own encryption off, and removing the key does not turn it on again.
+    fn set_kms_master_key(&mut self, key: String) {
+        if key.is_empty() {
+            self.kms_master_key_id = None;
+        } else {
+            self.kms_master_key_id = Some(key);
+            self.sqs_managed_sse = false;
         }
     }
 
@@ -190,6 +349,23 @@ impl QueueSettings {
         let mut changed = self.clone();
         changed.set(attribute.clone());
         changed == *self
+    }
+
+    /// Checks what no attribute alone can show.
+    pub(super) fn check_together(&self, changes: &[Attribute]) -> Result<(), EngineError> {
+        let has_key = changes.iter().any(|it| matches!(it, Attribute::KmsMasterKeyId(key) if !key.is_empty()));
+        if has_key && changes.contains(&Attribute::SqsManagedSse(true)) {
+            return Err(EngineError::TwoKindsOfEncryption);
+        }
+        match self.fifo {
+            Some(fifo)
+                if fifo.throughput_limit == FifoThroughputLimit::PerMessageGroupId
+                    && fifo.deduplication_scope == DeduplicationScope::Queue =>
+            {
+                Err(EngineError::ThroughputLimitNeedsGroupScope)
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -200,7 +376,7 @@ pub struct QueueAttributes {
     pub arn: QueueArn,
     /// What was set, or is the default.
     pub settings: QueueSettings,
-    /// Messages that can be received now.
+    /// Messages that can be received now. On a FIFO queue those behind a locked group count too (validated).
     pub messages: usize,
     /// Messages whose delay has not ended.
     pub messages_delayed: usize,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{AttributeName, QueueArn};
+use super::{AttributeName, QueueArn, RedrivePolicy};
 
 /// Why the engine refused a request. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,27 +56,52 @@ pub enum EngineError {
         /// The attribute.
         attribute: AttributeName,
     },
+    /// A queue stays what it was created as.
+    #[error("the type of a queue cannot be changed")]
+    QueueTypeCannotChange,
+    /// A KMS key and SQS's own encryption in one request.
+    #[error("both kinds of server-side encryption are asked for")]
+    TwoKindsOfEncryption,
+    /// High throughput needs deduplication by group.
+    #[error("perMessageGroupId needs the deduplication scope messageGroup")]
+    ThroughputLimitNeedsGroupScope,
     /// `maxReceiveCount` of a redrive policy is out of its range.
-    #[error("maxReceiveCount {count} is out of range")]
+    #[error("maxReceiveCount {} is out of range", policy.max_receive_count)]
     MaxReceiveCountInvalid {
-        /// The value given.
-        count: i64,
+        /// The policy.
+        policy: RedrivePolicy,
     },
     /// The redrive policy names a queue that is not there.
-    #[error("dead letter target {target} does not exist")]
+    #[error("dead letter target {} does not exist", policy.dead_letter_target)]
     DeadLetterTargetDoesNotExist {
-        /// The ARN in the policy.
-        target: QueueArn,
-        /// The policy's `maxReceiveCount`, for the wire's echo.
-        max_receive_count: u32,
+        /// The policy.
+        policy: RedrivePolicy,
     },
     /// The redrive policy names a queue of the other type, standard against FIFO.
-    #[error("dead letter target {target} is of another type")]
+    #[error("dead letter target {} is of another type", policy.dead_letter_target)]
     DeadLetterTargetOfOtherType {
-        /// The ARN in the policy.
-        target: QueueArn,
-        /// The policy's `maxReceiveCount`, for the wire's echo.
-        max_receive_count: u32,
+        /// The policy.
+        policy: RedrivePolicy,
+    },
+    /// The dead-letter queue's `RedriveAllowPolicy` does not admit this source.
+    #[error("dead letter target {} does not allow this source", policy.dead_letter_target)]
+    DeadLetterTargetDenies {
+        /// The policy.
+        policy: RedrivePolicy,
+    },
+    /// More tags than a queue can have.
+    #[error("queue {queue} would have more than {tags_max} tags")]
+    TooManyTags {
+        /// The ARN.
+        queue: QueueArn,
+        /// The limit.
+        tags_max: usize,
+    },
+    /// A FIFO queue's action is called too often in one second.
+    #[error("more than {calls_per_second} calls in one second")]
+    Throttled {
+        /// The quota.
+        calls_per_second: u32,
     },
     /// A message has no body.
     #[error("message body is empty")]
@@ -147,9 +172,21 @@ pub enum EngineError {
         /// The limit on the total.
         total_max: Duration,
     },
+    /// A FIFO queue needs a message group id.
+    #[error("the message has no group id")]
+    MessageGroupIdMissing,
+    /// A FIFO queue needs a deduplication id, if it does not make one from the content.
+    #[error("the message has no deduplication id, and content-based deduplication is off")]
+    DeduplicationIdMissing,
+    /// A standard queue has no deduplication.
+    #[error("a standard queue takes no deduplication id")]
+    DeduplicationIdNotAllowed,
     /// The receipt handle is not one of this queue's.
     #[error("receipt handle is not valid")]
     ReceiptHandleIsInvalid,
+    /// The receipt handle's visibility timeout is over, and the queue is FIFO.
+    #[error("receipt handle has expired")]
+    ReceiptHandleExpired,
     /// The message of the receipt handle is gone.
     #[error("message does not exist or is not available for visibility timeout change")]
     MessageNotAvailable,
@@ -159,6 +196,9 @@ pub enum EngineError {
         /// The limit.
         in_flight_max: usize,
     },
+    /// Something is wrong with a message move task.
+    #[error("message move task: {0}")]
+    MessageMoveTask(MoveTaskProblem),
 }
 
 /// What is wrong with a message attribute.
@@ -186,4 +226,37 @@ pub enum MessageAttributeProblem {
     /// The value has characters that SQS does not accept.
     #[error("the value contains characters that SQS does not accept")]
     Contents,
+}
+
+/// What is wrong with a request about a message move task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MoveTaskProblem {
+    /// No queue has the source's ARN.
+    #[error("the source does not exist")]
+    SourceDoesNotExist,
+    /// No queue has the destination's ARN.
+    #[error("the destination does not exist")]
+    DestinationDoesNotExist,
+    /// No queue names the source as its dead-letter queue.
+    #[error("the source is not a dead-letter queue")]
+    SourceIsNoDeadLetterQueue,
+    /// Source and destination are one queue.
+    #[error("source and destination are the same")]
+    SameQueue,
+    /// One of them is FIFO and the other is not.
+    #[error("source and destination are of different types")]
+    OtherType,
+    /// The rate is out of its range.
+    #[error("the rate is out of range")]
+    RateOutOfRange,
+    /// A task of this source is running.
+    #[error("a task of this source is running")]
+    AlreadyRunning,
+    /// The source has no task of this id.
+    #[error("the task does not exist")]
+    TaskDoesNotExist,
+    /// The task has ended.
+    #[error("the task is not running")]
+    NotRunning,
 }

@@ -2,18 +2,21 @@
 
 use std::fmt;
 
-/// The identifier of a message: a random (version 4) UUID, as SQS makes them.
+/// A random (version 4) UUID, by which SQS names messages, requests and tasks.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MessageId(u128);
+pub struct Uuid(u128);
 
-impl fmt::Display for MessageId {
+/// The identifier of a message.
+pub type MessageId = Uuid;
+
+impl fmt::Display for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hex = format!("{:032x}", self.0);
         write!(f, "{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
     }
 }
 
-impl fmt::Debug for MessageId {
+impl fmt::Debug for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -38,15 +41,11 @@ impl IdSource {
         mix(self.state)
     }
 
-    /// The next UUID, as a number.
-    pub fn next_uuid(&mut self) -> u128 {
+    /// The next UUID.
+    pub fn next_uuid(&mut self) -> Uuid {
         let bits = (u128::from(self.next_u64()) << 64) | u128::from(self.next_u64());
         // RFC 9562: version 4 and the variant take six fixed bits.
-        (bits & !(0xf000 << 64) & !(0xc000 << 48)) | (0x4000 << 64) | (0x8000 << 48)
-    }
-
-    pub(super) fn next_message_id(&mut self) -> MessageId {
-        MessageId(self.next_uuid())
+        Uuid((bits & !(0xf000 << 64) & !(0xc000 << 48)) | (0x4000 << 64) | (0x8000 << 48))
     }
 }
 
@@ -66,7 +65,7 @@ mod tests {
     fn message_ids_are_version_4_uuids_and_repeat_with_the_seed() {
         let ids = |seed| {
             let mut source = IdSource::seeded(seed);
-            (0..1_000).map(|_| source.next_message_id().to_string()).collect::<std::collections::BTreeSet<_>>()
+            (0..1_000).map(|_| source.next_uuid().to_string()).collect::<std::collections::BTreeSet<_>>()
         };
         assert_eq!(ids(1).len(), 1_000);
         assert_eq!(ids(1), ids(1));

@@ -21,6 +21,8 @@ pub struct Limits {
     pub wait_time_seconds: RangeInclusive<u64>,
     /// `MaxNumberOfMessages` of a receive.
     pub receive_messages: RangeInclusive<u64>,
+    /// `KmsDataKeyReusePeriodSeconds`, in seconds.
+    pub kms_reuse_seconds: RangeInclusive<u64>,
     /// `maxReceiveCount` of a redrive policy.
     pub receive_count: RangeInclusive<u64>,
     /// Entries in one batch request.
@@ -33,6 +35,15 @@ pub struct Limits {
     pub in_flight_max: usize,
     /// Queues named by one page of `ListQueues`.
     pub list_results_max: usize,
+    /// Tags of one queue.
+    pub tags_max: usize,
+    /// How long a message of a FIFO queue keeps later ones with its deduplication id away, and how long a receive can be
+    /// repeated by its attempt id.
+    pub deduplication_interval: Duration,
+    /// Calls a second of each action on a FIFO queue without high throughput; not limited when absent.
+    pub fifo_calls_per_second: Option<u32>,
+    /// `MaxNumberOfMessagesPerSecond` of a message move task.
+    pub move_rate: RangeInclusive<u64>,
     /// Time between two purges of a queue.
     pub purge_interval: Duration,
     /// Time after deleting a queue before its name can be used again.
@@ -50,12 +61,17 @@ impl Limits {
         message_bytes: 1_024..=1_048_576,
         wait_time_seconds: 0..=20,
         receive_messages: 1..=10,
+        kms_reuse_seconds: 60..=86_400,
         receive_count: 1..=1_000,
         batch_entries_max: 10,
         batch_entry_id_chars_max: 80,
         message_attributes_max: 10,
         in_flight_max: 120_000,
         list_results_max: 1_000,
+        tags_max: 50,
+        deduplication_interval: Duration::from_secs(300),
+        fifo_calls_per_second: None,
+        move_rate: 1..=500,
         purge_interval: Duration::from_secs(60),
         recreate_interval: Duration::from_secs(60),
     };

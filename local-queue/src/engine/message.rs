@@ -184,13 +184,22 @@ pub struct SendMessage {
     pub trace_header: Option<String>,
     /// The tenant it belongs to. On a standard queue a mark for fair delivery, without an order.
     pub group_id: Option<String>,
+    /// What it is known by for five minutes, on a FIFO queue.
+    pub deduplication_id: Option<String>,
 }
 
 impl SendMessage {
     /// A message with nothing but a body.
     #[must_use]
     pub fn new(body: MessageBody) -> Self {
-        Self { body, delay: None, attributes: MessageAttributes::default(), trace_header: None, group_id: None }
+        Self {
+            body,
+            delay: None,
+            attributes: MessageAttributes::default(),
+            trace_header: None,
+            group_id: None,
+            deduplication_id: None,
+        }
     }
 
     /// What counts towards the queue's limit: the UTF-8 bytes of the body and of each attribute's name, type and value.
@@ -203,8 +212,21 @@ impl SendMessage {
 /// What the engine answers to a sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// The new message's id.
+    /// The message's id; of a duplicate, the first message's.
     pub message_id: MessageId,
+    /// The message's place in its FIFO queue; of a duplicate, the first message's.
+    pub sequence_number: Option<SequenceNumber>,
+}
+
+/// The place of a message in a FIFO queue: grows with every message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SequenceNumber(pub(super) u64);
+
+impl fmt::Display for SequenceNumber {
+    /// 20 digits, as AWS writes them (recorded).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", 18_850_000_000_000_000_000_u128 + u128::from(self.0) * 256)
+    }
 }
 
 /// A message as it was sent. Shared between the queue and those who receive it.
@@ -225,16 +247,24 @@ struct Rare {
     attributes: MessageAttributes,
     trace_header: Option<String>,
     group_id: Option<String>,
+    deduplication_id: Option<String>,
+    sequence_number: Option<SequenceNumber>,
     dead_letter_source: Option<QueueArn>,
 }
 
 static NO_ATTRIBUTES: MessageAttributes = MessageAttributes(BTreeMap::new());
 
 impl Message {
-    pub(super) fn new(id: MessageId, sent_at: Time, request: SendMessage) -> Self {
-        let SendMessage { body, attributes, trace_header, group_id, delay: _ } = request;
+    pub(super) fn new(
+        id: MessageId,
+        sent_at: Time,
+        sequence_number: Option<SequenceNumber>,
+        request: SendMessage,
+    ) -> Self {
+        let SendMessage { body, attributes, trace_header, group_id, deduplication_id, delay: _ } = request;
         let plain = attributes.is_empty() && trace_header.is_none() && group_id.is_none();
-        let rare = Rare { attributes, trace_header, group_id, dead_letter_source: None };
+        let dead_letter_source = None;
+        let rare = Rare { attributes, trace_header, group_id, deduplication_id, sequence_number, dead_letter_source };
         Self { id, body, sent_at, rare: (!plain).then(|| Box::new(rare)) }
     }
 
@@ -256,14 +286,46 @@ impl Message {
         self.rare.as_ref()?.group_id.as_deref()
     }
 
+    /// What it was known by for five minutes in its FIFO queue.
+    #[must_use]
+    pub fn deduplication_id(&self) -> Option<&str> {
+        self.rare.as_ref()?.deduplication_id.as_deref()
+    }
+
+    /// Its place in its FIFO queue.
+    #[must_use]
+    pub fn sequence_number(&self) -> Option<SequenceNumber> {
+        self.rare.as_ref()?.sequence_number
+    }
+
     /// The queue that gave it up, if it is in a dead-letter queue.
     #[must_use]
     pub fn dead_letter_source(&self) -> Option<&QueueArn> {
         self.rare.as_ref()?.dead_letter_source.as_ref()
     }
 
+    /// Marks it as given up by `source`.
+    ///
+    /// AWS (developer guide, "Learn how to configure a dead-letter queue redrive"): in a FIFO dead-letter queue its id
+    /// takes the place of its deduplication id, so that two messages with one deduplication id are both kept.
     pub(super) fn set_dead_letter_source(&mut self, source: QueueArn) {
-        self.rare.get_or_insert_default().dead_letter_source = Some(source);
+        let deduplication_id = source.is_fifo().then(|| self.id.to_string());
+        let rare = self.rare.get_or_insert_default();
+        rare.dead_letter_source = Some(source);
+        if deduplication_id.is_some() {
+            rare.deduplication_id = deduplication_id;
+        }
+    }
+
+    /// The same message as one that is sent anew by a message move task: a new id, a new time, no past (developer guide,
+    /// "Learn how to configure a dead-letter queue redrive").
+    pub(super) fn redriven(&self, id: MessageId, sent_at: Time, sequence_number: Option<SequenceNumber>) -> Self {
+        let mut message = Self { id, sent_at, ..self.clone() };
+        if let Some(rare) = &mut message.rare {
+            rare.dead_letter_source = None;
+            rare.sequence_number = sequence_number;
+        }
+        message
     }
 }
 
@@ -281,7 +343,7 @@ pub struct ReceiptHandle {
 }
 
 /// What a receiver asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receive {
     /// At most so many messages, 1 to 10.
     pub max_messages: u64,
@@ -289,11 +351,14 @@ pub struct Receive {
     pub visibility_timeout: Option<Duration>,
     /// How long to wait for a first message; the queue's own wait time when absent.
     pub wait_time: Option<Duration>,
+    /// Names this receive of a FIFO queue, so that it can be repeated when its answer was lost
+    /// (`ReceiveRequestAttemptId`).
+    pub attempt_id: Option<String>,
 }
 
 impl Default for Receive {
     fn default() -> Self {
-        Self { max_messages: 1, visibility_timeout: None, wait_time: None }
+        Self { max_messages: 1, visibility_timeout: None, wait_time: None, attempt_id: None }
     }
 }
 

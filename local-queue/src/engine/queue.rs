@@ -1,21 +1,35 @@
 //! One queue: where each of its messages is, and when that changes.
 //!
 //! Invariants:
-//! - Every message is in exactly one place: *ready* (in `ready`), *delayed* or *in flight* (both in `hidden`).
+//! - Every message is in exactly one place: *ready*, *delayed* or *in flight*. The last two are *hidden*.
 //! - `hidden` is ordered by when its messages become ready, `by_age` by when they expire.
+//! - Which ready message is next is decided by `line`: fair lanes on a standard queue, message groups on a FIFO queue.
 //! - No operation walks over messages that it does not change.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
-    Delivery, Message, QueueArn, QueueAttributes, QueueSettings, ReceiptHandle, Time, slab::Slab, waiters::WaiterId,
+    Delivery, Limits, Message, QueueArn, QueueAttributes, QueueSettings, ReceiptHandle, Time,
+    fifo::{Attempts, Deduplication, Groups, Handed},
+    move_tasks::MoveTask,
+    quota::Quota,
+    slab::Slab,
+    standard::Lanes,
+    waiters::WaiterId,
 };
 
 /// The place of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub enum Place {
+    /// It can be received.
     Ready,
+    /// Its delay has not ended.
     Delayed,
+    /// It was received, and its visibility timeout has not ended.
     InFlight,
 }
 
@@ -24,26 +38,38 @@ pub(super) enum Place {
 pub(super) struct Entry {
     pub(super) message: Arc<Message>,
     /// Unique in the engine, so that a receipt handle can tell this message from a later one in its slot.
-    sequence: u64,
+    pub(super) sequence: u64,
     /// When it becomes, or became, ready.
-    visible_at: Time,
+    pub(super) visible_at: Time,
     /// What its retention period is counted from.
     enqueued_at: Time,
     received_at: Time,
-    first_received_at: Time,
-    receive_count: u32,
+    pub(super) first_received_at: Time,
+    pub(super) receive_count: u32,
     /// Receives from this queue, which alone count towards its redrive policy.
     receive_count_here: u32,
-    place: Place,
+    /// Its lane or its message group.
+    group: u32,
+    pub(super) place: Place,
+    /// Whether its visibility was changed since it was received.
+    changed: bool,
 }
 
 /// Orders messages by a moment, and within it by arrival.
-type Order = (Time, u64, u32);
+pub(super) type Order = (Time, u64, u32);
+
+/// Who is next among the ready messages.
+#[derive(Debug)]
+enum Line {
+    Standard(Lanes),
+    Fifo(Groups),
+}
 
 #[derive(Debug)]
 pub(super) struct Queue {
     pub(super) arn: QueueArn,
     pub(super) settings: QueueSettings,
+    pub(super) tags: BTreeMap<String, String>,
     pub(super) created_at: Time,
     pub(super) modified_at: Time,
     pub(super) purged_at: Option<Time>,
@@ -51,11 +77,15 @@ pub(super) struct Queue {
     pub(super) waiting: BTreeSet<WaiterId>,
     /// When the engine is to look at this queue again; kept by the engine.
     pub(super) wakeup: Option<Time>,
+    pub(super) deduplication: Deduplication,
+    pub(super) attempts: Attempts,
+    pub(super) quota: Quota,
+    /// Tasks that move messages away from here, the newest last.
+    pub(super) move_tasks: Vec<MoveTask>,
     /// This queue's number in the engine; never used again.
     number: u32,
     messages: Slab<Entry>,
-    /// In the order in which they became ready, so that a message that keeps coming back does not hold up the others.
-    ready: BTreeSet<Order>,
+    line: Line,
     hidden: BTreeSet<Order>,
     by_age: BTreeSet<Order>,
     delayed: usize,
@@ -64,16 +94,21 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn new(arn: QueueArn, number: u32, settings: QueueSettings, now: Time) -> Self {
         Self {
+            line: new_line(&arn),
             arn,
             settings,
+            tags: BTreeMap::new(),
             created_at: now,
             modified_at: now,
             purged_at: None,
             waiting: BTreeSet::new(),
             wakeup: None,
+            deduplication: Deduplication::default(),
+            attempts: Attempts::default(),
+            quota: Quota::default(),
+            move_tasks: Vec::new(),
             number,
             messages: Slab::default(),
-            ready: BTreeSet::new(),
             hidden: BTreeSet::new(),
             by_age: BTreeSet::new(),
             delayed: 0,
@@ -84,11 +119,15 @@ impl Queue {
         self.number
     }
 
+    pub(super) fn is_fifo(&self) -> bool {
+        matches!(self.line, Line::Fifo(_))
+    }
+
     pub(super) fn attributes(&self) -> QueueAttributes {
         QueueAttributes {
             arn: self.arn.clone(),
             settings: self.settings.clone(),
-            messages: self.ready.len(),
+            messages: self.ready(),
             messages_delayed: self.delayed,
             messages_not_visible: self.in_flight(),
             created_at: self.created_at,
@@ -96,12 +135,20 @@ impl Queue {
         }
     }
 
+    pub(super) fn ready(&self) -> usize {
+        self.messages.len() - self.hidden.len()
+    }
+
     pub(super) fn in_flight(&self) -> usize {
         self.hidden.len() - self.delayed
     }
 
-    pub(super) fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
+    /// Whether a receive would find something.
+    pub(super) fn has_available(&self) -> bool {
+        match &self.line {
+            Line::Standard(lanes) => lanes.has_ready(),
+            Line::Fifo(groups) => groups.has_available(),
+        }
     }
 
     /// When the next hidden message becomes ready.
@@ -110,7 +157,7 @@ impl Queue {
     }
 
     /// Makes true what time alone brings: expired messages go, hidden ones whose time has come become ready.
-    pub(super) fn advance(&mut self, now: Time) {
+    pub(super) fn advance(&mut self, now: Time, limits: &Limits) {
         while let Some(&(enqueued_at, _, slot)) = self.by_age.first()
             && enqueued_at + self.settings.retention_period <= now
         {
@@ -119,87 +166,124 @@ impl Queue {
         while let Some(&(visible_at, _, slot)) = self.hidden.first()
             && visible_at <= now
         {
-            self.place(slot, Place::Ready, visible_at);
+            self.move_to(slot, Place::Ready, visible_at);
+        }
+        if self.is_fifo() {
+            self.deduplication.advance(now, limits);
+            self.attempts.advance(now, limits);
         }
     }
 
     /// Takes in a message that nobody has received yet.
     pub(super) fn insert(&mut self, message: Message, sequence: u64, now: Time, delay: Duration) {
-        let entry = Entry {
-            message: Arc::new(message),
-            sequence,
-            visible_at: now,
-            enqueued_at: now,
-            received_at: now,
-            first_received_at: now,
-            receive_count: 0,
-            receive_count_here: 0,
-            place: Place::Ready,
-        };
         let place = if delay.is_zero() { Place::Ready } else { Place::Delayed };
-        self.link(Entry { place, visible_at: now + delay, ..entry });
+        self.link(
+            Entry {
+                message: Arc::new(message),
+                sequence,
+                visible_at: now + delay,
+                enqueued_at: now,
+                received_at: now,
+                first_received_at: now,
+                receive_count: 0,
+                receive_count_here: 0,
+                group: 0,
+                place,
+                changed: false,
+            },
+            now,
+        );
     }
 
     /// Takes in a message that another queue gave up, with its past.
     ///
-    /// A standard dead-letter queue keeps the time from which the retention is counted (developer guide, "Using
-    /// dead-letter queues").
+    /// A standard dead-letter queue keeps the time from which the retention is counted, a FIFO one counts anew (developer
+    /// guide, "Using dead-letter queues").
     pub(super) fn insert_dead_letter(&mut self, mut entry: Entry, source: &QueueArn, sequence: u64, now: Time) {
         Arc::make_mut(&mut entry.message).set_dead_letter_source(source.clone());
-        self.link(Entry { sequence, place: Place::Ready, visible_at: now, receive_count_here: 0, ..entry });
+        let enqueued_at = if self.is_fifo() { now } else { entry.enqueued_at };
+        let place = Place::Ready;
+        self.link(Entry { sequence, place, visible_at: now, enqueued_at, receive_count_here: 0, ..entry }, now);
     }
 
-    fn link(&mut self, entry: Entry) {
-        let (sequence, visible_at, enqueued_at, place) =
-            (entry.sequence, entry.visible_at, entry.enqueued_at, entry.place);
+    fn link(&mut self, mut entry: Entry, now: Time) {
+        let group = entry.message.group_id();
+        entry.group = match &mut self.line {
+            Line::Standard(lanes) => lanes.enter(group, now),
+            Line::Fifo(groups) => groups.enter(group.unwrap_or_default()),
+        };
+        let (group, place, enqueued_at) = (entry.group, entry.place, entry.enqueued_at);
+        let (visible_at, sequence) = (entry.visible_at, entry.sequence);
         let slot = self.messages.insert(entry);
+        let order = (visible_at, sequence, slot);
         self.by_age.insert((enqueued_at, sequence, slot));
-        self.index_insert(place, (visible_at, sequence, slot));
+        if let Line::Fifo(groups) = &mut self.line {
+            groups.insert(group, order, place != Place::Ready);
+        }
+        self.enter_place(group, place, order);
     }
 
-    fn index_insert(&mut self, place: Place, order: Order) {
-        match place {
-            Place::Ready => self.ready.insert(order),
-            Place::Delayed => {
-                self.delayed += 1;
-                self.hidden.insert(order)
+    fn enter_place(&mut self, group: u32, place: Place, order: Order) {
+        if place == Place::Ready {
+            match &mut self.line {
+                Line::Standard(lanes) => lanes.insert_ready(group, order),
+                Line::Fifo(groups) => groups.show(group, order),
             }
-            Place::InFlight => self.hidden.insert(order),
-        };
+            return;
+        }
+        self.hidden.insert(order);
+        self.delayed += usize::from(place == Place::Delayed);
+        match &mut self.line {
+            Line::Standard(lanes) if place == Place::InFlight => lanes.enter_flight(group),
+            Line::Standard(_) => {}
+            Line::Fifo(groups) => groups.hide(group, order),
+        }
     }
 
-    fn index_remove(&mut self, place: Place, order: Order) {
-        match place {
-            Place::Ready => self.ready.remove(&order),
-            Place::Delayed => {
-                self.delayed -= 1;
-                self.hidden.remove(&order)
+    /// A message that leaves a place enters another or leaves the queue, which a message group is told then.
+    fn leave_place(&mut self, group: u32, place: Place, order: Order) {
+        if place != Place::Ready {
+            self.hidden.remove(&order);
+            self.delayed -= usize::from(place == Place::Delayed);
+        }
+        if let Line::Standard(lanes) = &mut self.line {
+            match place {
+                Place::Ready => lanes.remove_ready(group, order),
+                Place::InFlight => lanes.leave_flight(group),
+                Place::Delayed => {}
             }
-            Place::InFlight => self.hidden.remove(&order),
-        };
+        }
     }
 
-    fn place(&mut self, slot: u32, place: Place, visible_at: Time) {
+    fn move_to(&mut self, slot: u32, place: Place, visible_at: Time) {
         let entry = &mut self.messages[slot];
-        let before = (entry.place, (entry.visible_at, entry.sequence, slot));
+        let (group, before) = (entry.group, entry.place);
+        let order_before = (entry.visible_at, entry.sequence, slot);
+        let order = (visible_at, entry.sequence, slot);
         entry.place = place;
         entry.visible_at = visible_at;
-        let after = (visible_at, entry.sequence, slot);
-        self.index_remove(before.0, before.1);
-        self.index_insert(place, after);
+        self.leave_place(group, before, order_before);
+        self.enter_place(group, place, order);
     }
 
-    /// The slot of the next message to hand out, and whether it has used up its receives.
-    pub(super) fn next_ready(&self) -> Option<(u32, bool)> {
-        let &(_, _, slot) = self.ready.first()?;
-        let spent = self.settings.redrive_policy.as_ref();
-        let spent = spent.is_some_and(|policy| self.messages[slot].receive_count_here >= policy.max_receive_count);
-        Some((slot, spent))
+    /// The slots of the next messages to hand out, in order: at least one if there is any, at most `max`.
+    pub(super) fn next(&mut self, max: usize, now: Time, slots: &mut Vec<u32>) {
+        let in_flight = self.in_flight();
+        match &mut self.line {
+            Line::Standard(lanes) => slots.extend(lanes.next(now, in_flight)),
+            Line::Fifo(groups) => groups.next(max, slots),
+        }
+    }
+
+    /// Whether a message has used up its receives.
+    pub(super) fn is_spent(&self, slot: u32) -> bool {
+        let policy = self.settings.redrive_policy.as_ref();
+        policy.is_some_and(|policy| self.messages[slot].receive_count_here >= policy.max_receive_count)
     }
 
     /// Hands out a ready message.
     pub(super) fn deliver(&mut self, slot: u32, now: Time, visibility_timeout: Duration) -> Delivery {
-        self.place(slot, Place::InFlight, now + visibility_timeout);
+        self.move_to(slot, Place::InFlight, now + visibility_timeout);
         let entry = &mut self.messages[slot];
         if entry.receive_count == 0 {
             entry.first_received_at = now;
@@ -207,13 +291,38 @@ impl Queue {
         entry.received_at = now;
         entry.receive_count += 1;
         entry.receive_count_here += 1;
-        let (sequence, receive) = (entry.sequence, entry.receive_count_here);
+        entry.changed = false;
+        self.delivery(slot)
+    }
+
+    fn delivery(&self, slot: u32) -> Delivery {
+        let entry = &self.messages[slot];
+        let (queue, sequence, receive) = (self.number, entry.sequence, entry.receive_count_here);
         Delivery {
             message: Arc::clone(&entry.message),
-            receipt_handle: ReceiptHandle { queue: self.number, slot, sequence, receive },
+            receipt_handle: ReceiptHandle { queue, slot, sequence, receive },
             receive_count: entry.receive_count,
             first_received_at: entry.first_received_at,
         }
+    }
+
+    /// Hands out again what an attempt was handed, if nothing of it has changed since.
+    pub(super) fn repeat(&mut self, handed: &[Handed], now: Time, timeout: Duration) -> Option<Vec<Delivery>> {
+        let unchanged = handed.iter().all(|&(slot, sequence, receive)| {
+            self.messages.get(slot).is_some_and(|entry| {
+                (entry.sequence, entry.receive_count_here) == (sequence, receive)
+                    && entry.place == Place::InFlight
+                    && !entry.changed
+            })
+        });
+        unchanged.then(|| {
+            let again = handed.iter().map(|&(slot, ..)| {
+                self.move_to(slot, Place::InFlight, now + timeout);
+                self.messages[slot].received_at = now;
+                self.delivery(slot)
+            });
+            again.collect()
+        })
     }
 
     /// The slot of the message that a handle stands for, if the message is still here.
@@ -224,40 +333,69 @@ impl Queue {
         self.messages.get(handle.slot).filter(|entry| entry.sequence == handle.sequence).map(|_| handle.slot)
     }
 
+    /// Whether a handle of a message that is still here has lost its right. That is a matter of FIFO queues (recorded).
+    pub(super) fn is_expired(&self, handle: ReceiptHandle) -> bool {
+        let entry = &self.messages[handle.slot];
+        self.is_fifo() && (entry.place != Place::InFlight || entry.receive_count_here != handle.receive)
+    }
+
     pub(super) fn received_at(&self, slot: u32) -> Time {
         self.messages[slot].received_at
     }
 
     /// Hides a received message until `visible_at`, also if its timeout had ended before (recorded).
     pub(super) fn hide(&mut self, slot: u32, visible_at: Time) {
-        self.place(slot, Place::InFlight, visible_at);
+        self.move_to(slot, Place::InFlight, visible_at);
+        self.messages[slot].changed = true;
     }
 
     pub(super) fn remove(&mut self, slot: u32) -> Entry {
         let entry = self.messages.remove(slot).expect("the slot is in use");
+        let order = (entry.visible_at, entry.sequence, slot);
         self.by_age.remove(&(entry.enqueued_at, entry.sequence, slot));
-        self.index_remove(entry.place, (entry.visible_at, entry.sequence, slot));
+        self.leave_place(entry.group, entry.place, order);
+        match &mut self.line {
+            Line::Standard(lanes) => lanes.leave(entry.group),
+            Line::Fifo(groups) => groups.remove(entry.group, order),
+        }
         entry
     }
 
+    /// Removes every message, and what is remembered for deduplication (validated).
     pub(super) fn purge(&mut self, now: Time) {
         self.messages.clear();
-        self.ready.clear();
+        self.line = new_line(&self.arn);
         self.hidden.clear();
         self.by_age.clear();
         self.delayed = 0;
+        self.deduplication = Deduplication::default();
+        self.attempts = Attempts::default();
         self.purged_at = Some(now);
+    }
+
+    /// Its messages by age, the oldest first.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.by_age.iter().map(|order| &self.messages[order.2])
+    }
+
+    pub(super) fn entry(&self, slot: u32) -> &Entry {
+        &self.messages[slot]
     }
 
     /// Panics if an invariant does not hold. For tests.
     pub(super) fn check(&self) {
-        assert_eq!(self.messages.len(), self.ready.len() + self.hidden.len(), "every message is in one place");
         assert_eq!(self.messages.len(), self.by_age.len(), "every message has an age");
-        for &(visible_at, sequence, slot) in self.ready.iter().chain(&self.hidden) {
+        for &(visible_at, sequence, slot) in &self.hidden {
             let entry = &self.messages[slot];
             assert_eq!((entry.visible_at, entry.sequence), (visible_at, sequence), "the index is true");
+            assert_ne!(entry.place, Place::Ready, "a hidden message is not ready");
         }
-        let delayed = self.hidden.iter().filter(|order| self.messages[order.2].place == Place::Delayed).count();
-        assert_eq!(self.delayed, delayed, "delayed messages are counted");
+        let count = |place| self.entries().filter(|entry| entry.place == place).count();
+        assert_eq!(self.delayed, count(Place::Delayed), "delayed messages are counted");
+        assert_eq!(self.ready(), count(Place::Ready), "ready messages are counted");
     }
+}
+
+fn new_line(arn: &QueueArn) -> Line {
+    if arn.is_fifo() { Line::Fifo(Groups::default()) } else { Line::Standard(Lanes::new()) }
 }

@@ -1,11 +1,8 @@
 //! Receives that wait for a message: long polls.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::Time;
+use super::{Receive, Time};
 
 /// A receive that waits. Ids grow, so that their order is the order of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,8 +11,7 @@ pub struct WaiterId(u64);
 #[derive(Clone, Debug)]
 pub(super) struct Waiter {
     pub(super) queue: u32,
-    pub(super) max_messages: u64,
-    pub(super) visibility_timeout: Option<Duration>,
+    pub(super) request: Receive,
     deadline: Time,
 }
 
@@ -28,16 +24,10 @@ pub(super) struct Waiters {
 }
 
 impl Waiters {
-    pub(super) fn park(
-        &mut self,
-        queue: u32,
-        max_messages: u64,
-        visibility_timeout: Option<Duration>,
-        deadline: Time,
-    ) -> WaiterId {
+    pub(super) fn park(&mut self, queue: u32, request: Receive, deadline: Time) -> WaiterId {
         self.last += 1;
         let id = WaiterId(self.last);
-        self.by_id.insert(id, Waiter { queue, max_messages, visibility_timeout, deadline });
+        self.by_id.insert(id, Waiter { queue, request, deadline });
         self.deadlines.insert((deadline, id));
         id
     }

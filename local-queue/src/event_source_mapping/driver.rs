@@ -213,7 +213,7 @@ impl<S: Source, I: Invoker> Driver<S, I> {
     }
 
     fn invoke(&mut self, batch: Arc<Batch>) {
-        let request_id = uuid_text(self.request_ids.next_uuid());
+        let request_id = self.request_ids.next_uuid().to_string();
         let (messages, closed_by) = (&batch.messages, batch.closed_by);
         (self.observer)(&Observation::Invoked { request_id: &request_id, messages, closed_by });
         let (started_at, timeout, window) = (self.clock.now(), self.function_timeout, self.batching_window);
@@ -299,12 +299,6 @@ async fn delete<S: Source>(source: Arc<S>, batch: BatchId, receipt_handles: Vec<
         first_error = first_error.or(error);
     }
     Done::Deleted { batch, deleted, failed, first_error }
-}
-
-/// The usual spelling of a UUID.
-fn uuid_text(number: u128) -> String {
-    let hex = format!("{number:032x}");
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
 #[cfg(test)]

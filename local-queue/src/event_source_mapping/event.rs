@@ -6,11 +6,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{
-    digest,
-    source::{SourceMessage, SystemAttributes},
+use super::source::{SourceMessage, SystemAttributes};
+use crate::{
+    engine::{MessageAttribute, MessageAttributeValue, QueueArn},
+    protocol::digest,
 };
-use crate::engine::{MessageAttribute, MessageAttributeValue, QueueArn};
 
 /// The event of a batch, as JSON.
 ///
@@ -103,7 +103,7 @@ impl<'a> Record<'a> {
 /// batching window, and null when it has one.
 fn attributes_md5(message: &SourceMessage, batching_window: Duration) -> Option<Value> {
     if !message.message_attributes.is_empty() {
-        return Some(digest::message_attributes_md5(&message.message_attributes).into());
+        return Some(digest::attributes_md5(message.message_attributes.iter()).into());
     }
     (!batching_window.is_zero()).then_some(Value::Null)
 }
@@ -201,7 +201,7 @@ mod tests {
             MessageAttribute { data_type: "Binary".to_owned(), value: MessageAttributeValue::Binary(vec![0, 255, 1]) };
         let raw = BTreeMap::from([("n".to_owned(), text("Number", "6")), ("b".to_owned(), blob)]);
         let message_attributes = MessageAttributes::parse(raw, &Limits::STRICT).unwrap();
-        let digest = digest::message_attributes_md5(&message_attributes);
+        let digest = digest::attributes_md5(message_attributes.iter());
         let expected = [
             r#""messageAttributes":{"#,
             r#""b":{"binaryValue":"AP8B","stringListValues":[],"binaryListValues":[],"dataType":"Binary"},"#,

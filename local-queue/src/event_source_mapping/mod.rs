@@ -40,14 +40,12 @@
 //! # }
 //! ```
 
-mod digest;
 mod driver;
 mod event;
 mod handle;
 mod invoker;
 mod mapping;
 mod planner;
-mod receipt_handle;
 mod response;
 mod scaling;
 mod source;

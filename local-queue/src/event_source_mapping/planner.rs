@@ -290,6 +290,7 @@ impl Planner {
             max_messages: room.min(ENTRIES_MAX) as u64,
             visibility_timeout: self.settings.visibility_timeout,
             wait_time: Some(wait_time),
+            attempt_id: None,
         };
         self.actions.push_back(Action::Receive { batch: collecting.id, request });
         self.collecting = Some(Collecting { poll: Poll::Waiting, ..collecting });

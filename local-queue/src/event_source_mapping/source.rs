@@ -2,10 +2,10 @@
 
 use std::{error::Error, future::Future, time::Duration};
 
-use super::receipt_handle;
 use crate::{
     engine::{Delivery, EngineError, MessageAttributes, QueueArn, Receive, Time},
     local_queue::LocalQueue,
+    protocol::receipt_handle,
 };
 
 /// The most messages that one receive returns and one batch delete takes (`ReceiveMessage` and `DeleteMessageBatch` in
@@ -149,9 +149,9 @@ impl QueueSource {
                 sender_id: self.queue.account().to_owned(),
                 first_received_at,
                 trace_header: message.trace_header().map(str::to_owned),
-                sequence_number: None,
+                sequence_number: message.sequence_number().map(|number| number.to_string()),
                 group_id: message.group_id().map(str::to_owned),
-                deduplication_id: None,
+                deduplication_id: message.deduplication_id().map(str::to_owned),
                 dead_letter_source: message.dead_letter_source().map(|source| source.as_str().to_owned()),
             },
         }

@@ -4,25 +4,45 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::error::{ErrorKind, WireError};
-use crate::engine::{Attribute, AttributeName, QueueArn, QueueAttributes, RedrivePolicy};
+use super::{
+    error::{ErrorKind, WireError},
+    policy,
+};
+use crate::engine::{
+    Attribute, AttributeName, DeduplicationScope, FifoThroughputLimit, QueueArn, QueueAttributes, RedriveAllowPolicy,
+    RedrivePolicy,
+};
 
 /// Reads one attribute that a request sets.
 pub(super) fn parse(name: &str, value: &str) -> Result<Attribute, WireError> {
     let unknown = || WireError::unknown_attribute(name);
-    let number = || value.parse::<u64>().map_err(|_| WireError::attribute_value(name));
+    let invalid = || WireError::attribute_value(name);
+    let number = || value.parse::<u64>().map_err(|_| invalid());
     let seconds = || number().map(Duration::from_secs);
+    let flag = || value.parse::<bool>().map_err(|_| invalid());
     match AttributeName::parse(name).ok_or_else(unknown)? {
+        AttributeName::ContentBasedDeduplication => flag().map(Attribute::ContentBasedDeduplication),
+        AttributeName::DeduplicationScope => match value {
+            "queue" => Ok(Attribute::DeduplicationScope(DeduplicationScope::Queue)),
+            "messageGroup" => Ok(Attribute::DeduplicationScope(DeduplicationScope::MessageGroup)),
+            _ => Err(invalid()),
+        },
         AttributeName::DelaySeconds => seconds().map(Attribute::Delay),
+        AttributeName::FifoQueue => flag().map(Attribute::FifoQueue),
+        AttributeName::FifoThroughputLimit => match value {
+            "perQueue" => Ok(Attribute::FifoThroughputLimit(FifoThroughputLimit::PerQueue)),
+            "perMessageGroupId" => Ok(Attribute::FifoThroughputLimit(FifoThroughputLimit::PerMessageGroupId)),
+            _ => Err(invalid()),
+        },
+        AttributeName::KmsDataKeyReusePeriodSeconds => seconds().map(Attribute::KmsDataKeyReusePeriod),
+        AttributeName::KmsMasterKeyId => Ok(Attribute::KmsMasterKeyId(value.to_owned())),
         AttributeName::MaximumMessageSize => number().map(Attribute::MaximumMessageSize),
         AttributeName::MessageRetentionPeriod => seconds().map(Attribute::RetentionPeriod),
+        AttributeName::Policy => policy::check(value).map(Attribute::Policy),
         AttributeName::ReceiveMessageWaitTimeSeconds => seconds().map(Attribute::WaitTime),
+        AttributeName::RedriveAllowPolicy => redrive_allow_policy(value).map(Attribute::RedriveAllowPolicy),
         AttributeName::RedrivePolicy => redrive_policy(value).map(Attribute::RedrivePolicy),
-        AttributeName::SqsManagedSseEnabled => match value {
-            "true" => Ok(Attribute::SqsManagedSse(true)),
-            "false" => Ok(Attribute::SqsManagedSse(false)),
-            _ => Err(WireError::attribute_value(name)),
-        },
+        AttributeName::SqsManagedSseEnabled => flag().map(Attribute::SqsManagedSse),
         AttributeName::VisibilityTimeout => seconds().map(Attribute::VisibilityTimeout),
         AttributeName::ApproximateNumberOfMessages
         | AttributeName::ApproximateNumberOfMessagesDelayed
@@ -41,13 +61,30 @@ pub(super) fn render(name: AttributeName, queue: &QueueAttributes) -> Option<Str
         AttributeName::ApproximateNumberOfMessages => queue.messages.to_string(),
         AttributeName::ApproximateNumberOfMessagesDelayed => queue.messages_delayed.to_string(),
         AttributeName::ApproximateNumberOfMessagesNotVisible => queue.messages_not_visible.to_string(),
+        AttributeName::ContentBasedDeduplication => settings.fifo?.content_based_deduplication.to_string(),
         AttributeName::CreatedTimestamp => queue.created_at.as_secs().to_string(),
+        AttributeName::DeduplicationScope => match settings.fifo?.deduplication_scope {
+            DeduplicationScope::Queue => "queue".to_owned(),
+            DeduplicationScope::MessageGroup => "messageGroup".to_owned(),
+        },
         AttributeName::DelaySeconds => seconds(settings.delay),
+        AttributeName::FifoQueue => settings.fifo.map(|_| "true".to_owned())?,
+        AttributeName::FifoThroughputLimit => match settings.fifo?.throughput_limit {
+            FifoThroughputLimit::PerQueue => "perQueue".to_owned(),
+            FifoThroughputLimit::PerMessageGroupId => "perMessageGroupId".to_owned(),
+        },
+        // Shown only beside a key (recorded).
+        AttributeName::KmsDataKeyReusePeriodSeconds => {
+            settings.kms_master_key_id.as_ref().map(|_| seconds(settings.kms_data_key_reuse_period))?
+        }
+        AttributeName::KmsMasterKeyId => settings.kms_master_key_id.clone()?,
         AttributeName::LastModifiedTimestamp => queue.modified_at.as_secs().to_string(),
         AttributeName::MaximumMessageSize => settings.maximum_message_size.to_string(),
         AttributeName::MessageRetentionPeriod => seconds(settings.retention_period),
+        AttributeName::Policy => settings.policy.clone()?,
         AttributeName::QueueArn => queue.arn.to_string(),
         AttributeName::ReceiveMessageWaitTimeSeconds => seconds(settings.wait_time),
+        AttributeName::RedriveAllowPolicy => render_redrive_allow_policy(settings.redrive_allow_policy.as_ref()?),
         AttributeName::RedrivePolicy => {
             let policy = settings.redrive_policy.as_ref()?;
             // AWS answers its own order of keys, and the count as a number however it was given (recorded).
@@ -57,6 +94,58 @@ pub(super) fn render(name: AttributeName, queue: &QueueAttributes) -> Option<Str
         AttributeName::SqsManagedSseEnabled => settings.sqs_managed_sse.to_string(),
         AttributeName::VisibilityTimeout => seconds(settings.visibility_timeout),
     })
+}
+
+fn render_redrive_allow_policy(policy: &RedriveAllowPolicy) -> String {
+    match policy {
+        RedriveAllowPolicy::AllowAll => "{\"redrivePermission\":\"allowAll\"}".to_owned(),
+        RedriveAllowPolicy::DenyAll => "{\"redrivePermission\":\"denyAll\"}".to_owned(),
+        RedriveAllowPolicy::ByQueue(sources) => {
+            let sources = sources.iter().map(|source| format!("\"{source}\"")).collect::<Vec<_>>().join(",");
+            format!("{{\"redrivePermission\":\"byQueue\",\"sourceQueueArns\":[{sources}]}}")
+        }
+    }
+}
+
+/// Reads who may use a queue as a dead-letter queue; the empty text removes it.
+fn redrive_allow_policy(text: &str) -> Result<Option<RedriveAllowPolicy>, WireError> {
+    const NAME: &str = "RedriveAllowPolicy";
+    const SOURCES_MAX: usize = 10;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let invalid = |reason: &str| WireError::invalid_value(text, NAME, reason);
+    let Ok(members) = serde_json::from_str::<Map<String, Value>>(text) else {
+        return Err(invalid("Redrive allow policy is not a valid JSON map."));
+    };
+    if members.keys().any(|name| name != "redrivePermission" && name != "sourceQueueArns") {
+        return Err(invalid("Only following attributes are supported: [sourceQueueArns, redrivePermission]."));
+    }
+    let permission = members.get("redrivePermission").and_then(Value::as_str);
+    let sources = match members.get("sourceQueueArns") {
+        None => Vec::new(),
+        Some(Value::Array(sources)) => sources
+            .iter()
+            .map(|source| source.as_str().and_then(QueueArn::parse))
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| invalid("Invalid value for sourceQueueArns: each must be the ARN of a queue."))?,
+        Some(_) => return Err(invalid("Invalid value for sourceQueueArns: it must be a list.")),
+    };
+    if sources.len() > SOURCES_MAX {
+        return Err(invalid("The maximum number of source queue ARNs is 10."));
+    }
+    match permission {
+        Some("byQueue") if sources.is_empty() => Err(invalid(
+            "When you specify the byQueue permission type, you must also specify one or more sourceQueueArns values.",
+        )),
+        Some("byQueue") => Ok(Some(RedriveAllowPolicy::ByQueue(sources))),
+        Some("allowAll" | "denyAll") if !sources.is_empty() => {
+            Err(invalid("To specify one or more source queue ARNs, you must set redrivePermission to byQueue."))
+        }
+        Some("allowAll") => Ok(Some(RedriveAllowPolicy::AllowAll)),
+        Some("denyAll") => Ok(Some(RedriveAllowPolicy::DenyAll)),
+        _ => Err(invalid("Invalid value for redrivePermission: it must be allowAll, denyAll or byQueue.")),
+    }
 }
 
 /// Reads a redrive policy; the empty text removes it.

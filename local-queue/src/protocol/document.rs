@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Document {
     Text(String),
+    Integer(u64),
     Boolean(bool),
     List(Vec<Document>),
     Map(Vec<(String, Document)>),
@@ -27,6 +28,7 @@ impl Document {
     fn write_json(&self, out: &mut String) {
         match self {
             Self::Text(text) => write_json_string(text, out),
+            Self::Integer(number) => write!(out, "{number}").expect("a string can be written to"),
             Self::Boolean(flag) => out.push_str(if *flag { "true" } else { "false" }),
             Self::List(items) => {
                 out.push('[');

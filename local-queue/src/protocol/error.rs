@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
-use crate::engine::{EngineError, MessageAttributeProblem};
+use crate::engine::{AttributeName, EngineError, MessageAttributeProblem, MoveTaskProblem, RedrivePolicy};
 
 /// The kinds of error that the wire knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub(crate) enum ErrorKind {
     QueueDoesNotExist,
     QueueNameExists,
     ReceiptHandleIsInvalid,
+    RequestThrottled,
+    ResourceNotFound,
     TooManyEntriesInBatchRequest,
     UnknownOperation,
     UnsupportedOperation,
@@ -40,7 +42,8 @@ pub(crate) struct Row {
 }
 
 impl ErrorKind {
-    /// The table. Status, type and code are recorded from AWS for each row but `OverLimit`, which is documented.
+    /// The table. Status, type and code are recorded from AWS for each row but `OverLimit` and
+    /// `RequestThrottled`, which are documented.
     pub(crate) const fn row(self) -> Row {
         const BAD: StatusCode = StatusCode::BAD_REQUEST;
         const FORBIDDEN: StatusCode = StatusCode::FORBIDDEN;
@@ -80,6 +83,10 @@ impl ErrorKind {
             Self::QueueNameExists => (BAD, "com.amazonaws.sqs#QueueNameExists", "QueueAlreadyExists"),
             Self::ReceiptHandleIsInvalid => {
                 (StatusCode::NOT_FOUND, "com.amazonaws.sqs#ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid")
+            }
+            Self::RequestThrottled => (FORBIDDEN, "com.amazonaws.sqs#RequestThrottled", "RequestThrottled"),
+            Self::ResourceNotFound => {
+                (StatusCode::NOT_FOUND, "com.amazonaws.sqs#ResourceNotFoundException", "ResourceNotFoundException")
             }
             Self::TooManyEntriesInBatchRequest => (
                 BAD,
@@ -142,6 +149,9 @@ impl WireError {
                 "ReceiptHandle",
                 "Message does not exist or is not available for visibility timeout change.",
             ),
+            EngineError::ReceiptHandleExpired => {
+                Self::invalid_value(handle, "ReceiptHandle", "The receipt handle has expired.")
+            }
             other => other.into(),
         }
     }
@@ -160,6 +170,14 @@ const FIFO_QUEUE_NAME: &str = "The name of a FIFO queue can only include alphanu
                                underscores, must end with .fifo suffix and be 1 to 80 in length.";
 const QUEUE_DELETED_RECENTLY: &str =
     "You must wait 60 seconds after deleting a queue before you can create another with the same name.";
+const TWO_KINDS_OF_ENCRYPTION: &str = "You can use one type of server-side encryption (SSE) at one time. You can either \
+                                       enable KMS SSE or SQS SSE.";
+const THROUGHPUT_LIMIT_NEEDS_GROUP_SCOPE: &str =
+    "The perMessageGroupId value is allowed only when the value for DeduplicationScope is messageGroup";
+const DEDUPLICATION_ID_MISSING: &str =
+    "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly";
+const DEDUPLICATION_ID_NOT_ALLOWED: &str =
+    "The request include parameter MessageDeduplicationId which is not valid for this queue type";
 const ALLOWED_CHARACTERS: &str =
     "the set of allowed characters is #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF";
 
@@ -179,74 +197,141 @@ impl From<EngineError> for WireError {
                 Kind::PurgeQueueInProgress,
                 format!("Only one PurgeQueue operation on {} is allowed every 60 seconds.", queue.name()),
             ),
+            EngineError::AttributeUnknown {
+                attribute: attribute @ (AttributeName::DeduplicationScope | AttributeName::FifoThroughputLimit),
+            } => Self::new(
+                Kind::InvalidAttributeName,
+                format!("You can specify the {attribute} only when FifoQueue is set to true."),
+            ),
             EngineError::AttributeUnknown { attribute } => Self::unknown_attribute(attribute.as_str()),
             EngineError::AttributeValueInvalid { attribute } => Self::attribute_value(attribute.as_str()),
-            EngineError::MaxReceiveCountInvalid { .. }
-            | EngineError::DeadLetterTargetDoesNotExist { .. }
-            | EngineError::DeadLetterTargetOfOtherType { .. } => redrive_policy(&error),
-            EngineError::MessageEmpty => Self::missing("MessageBody"),
-            EngineError::MessageContentsInvalid { .. } => {
-                let message = format!("Invalid binary character was found in the message body, {ALLOWED_CHARACTERS}");
-                Self::new(Kind::InvalidMessageContents, message)
+            EngineError::QueueTypeCannotChange => Self::new(
+                Kind::InvalidAttributeValue,
+                "Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not supported.",
+            ),
+            EngineError::TwoKindsOfEncryption => Self::new(Kind::InvalidAttributeName, TWO_KINDS_OF_ENCRYPTION),
+            EngineError::ThroughputLimitNeedsGroupScope => {
+                Self::new(Kind::InvalidAttributeValue, THROUGHPUT_LIMIT_NEEDS_GROUP_SCOPE)
             }
-            EngineError::MessageTooLong { bytes_max, .. } => Self::new(
-                Kind::InvalidParameterValue,
-                format!("One or more parameters are invalid. Reason: Message must be shorter than {bytes_max} bytes."),
-            ),
-            EngineError::TooManyMessageAttributes { count, count_max } => Self::new(
-                Kind::InvalidParameterValue,
-                format!("Number of message attributes [{count}] exceeds the allowed maximum [{count_max}]."),
-            ),
-            EngineError::MessageAttributeInvalid { name, problem } => {
-                Self::new(Kind::InvalidParameterValue, message_attribute(&name, &problem))
+            EngineError::MaxReceiveCountInvalid { policy } => {
+                let count = policy.max_receive_count;
+                redrive_policy(
+                    &policy,
+                    &format!(
+                        "Invalid value for maxReceiveCount: {count}, valid values are from 1 to 1000 both inclusive."
+                    ),
+                )
             }
-            EngineError::ParameterNotValidForQueueType { parameter, value } => Self::invalid_value(
-                value,
-                parameter,
-                "The request include parameter that is not valid for this queue type.",
-            ),
-            EngineError::OutOfRange { parameter, value, min, max } => {
-                Self::invalid_value(value, parameter, &range(parameter, min, max))
+            EngineError::DeadLetterTargetDoesNotExist { policy } => {
+                redrive_policy(&policy, "Dead letter target does not exist.")
             }
-            EngineError::TokenInvalid { parameter, value } => Self::invalid_value(
-                value,
-                parameter,
-                &format!("{parameter} can only include alphanumeric and punctuation characters. 1 to 128 in length."),
-            ),
-            EngineError::VisibilityTimeoutTotal { timeout, total_max } => Self::invalid_value(
-                timeout.as_secs(),
-                "VisibilityTimeout",
-                &format!(
-                    "Total VisibilityTimeout for the message is beyond the limit [{} seconds]",
-                    total_max.as_secs()
-                ),
-            ),
-            EngineError::ReceiptHandleIsInvalid | EngineError::MessageNotAvailable => Self::of_handle(error, ""),
-            EngineError::OverLimit { in_flight_max } => Self::new(
-                Kind::OverLimit,
-                format!("Too many messages are in flight: the limit is {in_flight_max} for each queue."),
-            ),
+            EngineError::DeadLetterTargetOfOtherType { policy } => {
+                redrive_policy(&policy, "Dead-letter queue must be same type of queue as the source.")
+            }
+            EngineError::DeadLetterTargetDenies { policy } => {
+                redrive_policy(&policy, "Queue does not have permission to use the specified dead-letter queue.")
+            }
+            EngineError::TooManyTags { queue, .. } => {
+                Self::new(Kind::InvalidParameterValue, format!("Too many tags added for queue {}.", queue.name()))
+            }
+            EngineError::Throttled { .. } => Self::new(Kind::RequestThrottled, "Rate exceeded"),
+            EngineError::MessageMoveTask(problem) => move_task(problem),
+            other => message_error(other),
         }
     }
 }
 
-fn redrive_policy(error: &EngineError) -> WireError {
-    let (policy, reason) = match error {
-        EngineError::MaxReceiveCountInvalid { count } => (
-            format!("{{\"maxReceiveCount\":{count}}}"),
-            format!("Invalid value for maxReceiveCount: {count}, valid values are from 1 to 1000 both inclusive."),
+/// Errors about messages.
+fn message_error(error: EngineError) -> WireError {
+    use ErrorKind as Kind;
+    match error {
+        EngineError::MessageEmpty => WireError::missing("MessageBody"),
+        EngineError::MessageContentsInvalid { .. } => {
+            let message = format!("Invalid binary character was found in the message body, {ALLOWED_CHARACTERS}");
+            WireError::new(Kind::InvalidMessageContents, message)
+        }
+        EngineError::MessageTooLong { bytes_max, .. } => WireError::new(
+            Kind::InvalidParameterValue,
+            format!("One or more parameters are invalid. Reason: Message must be shorter than {bytes_max} bytes."),
         ),
-        EngineError::DeadLetterTargetDoesNotExist { target, max_receive_count } => (
-            format!("{{\"deadLetterTargetArn\":\"{target}\",\"maxReceiveCount\":{max_receive_count}}}"),
-            "Dead letter target does not exist.".to_owned(),
+        EngineError::TooManyMessageAttributes { count, count_max } => WireError::new(
+            Kind::InvalidParameterValue,
+            format!("Number of message attributes [{count}] exceeds the allowed maximum [{count_max}]."),
         ),
-        EngineError::DeadLetterTargetOfOtherType { target, max_receive_count } => (
-            format!("{{\"deadLetterTargetArn\":\"{target}\",\"maxReceiveCount\":{max_receive_count}}}"),
-            "Dead-letter queue must be same type of queue as the source.".to_owned(),
+        EngineError::MessageAttributeInvalid { name, problem } => {
+            WireError::new(Kind::InvalidParameterValue, message_attribute(&name, &problem))
+        }
+        EngineError::ParameterNotValidForQueueType { parameter, value } => WireError::invalid_value(
+            value,
+            parameter,
+            "The request include parameter that is not valid for this queue type.",
         ),
-        other => (String::new(), other.to_string()),
+        EngineError::OutOfRange { parameter, value, min, max } => {
+            WireError::invalid_value(value, parameter, &range(parameter, min, max))
+        }
+        EngineError::TokenInvalid { parameter, value } => WireError::invalid_value(
+            value,
+            parameter,
+            &format!("{parameter} can only include alphanumeric and punctuation characters. 1 to 128 in length."),
+        ),
+        EngineError::VisibilityTimeoutTotal { timeout, total_max } => WireError::invalid_value(
+            timeout.as_secs(),
+            "VisibilityTimeout",
+            &format!("Total VisibilityTimeout for the message is beyond the limit [{} seconds]", total_max.as_secs()),
+        ),
+        EngineError::ReceiptHandleIsInvalid | EngineError::ReceiptHandleExpired | EngineError::MessageNotAvailable => {
+            WireError::of_handle(error, "")
+        }
+        EngineError::MessageGroupIdMissing => WireError::missing("MessageGroupId"),
+        EngineError::DeduplicationIdMissing => WireError::new(Kind::InvalidParameterValue, DEDUPLICATION_ID_MISSING),
+        EngineError::DeduplicationIdNotAllowed => {
+            WireError::new(Kind::InvalidParameterValue, DEDUPLICATION_ID_NOT_ALLOWED)
+        }
+        EngineError::OverLimit { in_flight_max } => WireError::new(
+            Kind::OverLimit,
+            format!("Too many messages are in flight: the limit is {in_flight_max} for each queue."),
+        ),
+        other => WireError::new(Kind::InvalidParameterValue, other.to_string()),
+    }
+}
+
+fn redrive_policy(policy: &RedrivePolicy, reason: &str) -> WireError {
+    let (target, count) = (&policy.dead_letter_target, policy.max_receive_count);
+    let shown = format!("{{\"deadLetterTargetArn\":\"{target}\",\"maxReceiveCount\":{count}}}");
+    WireError::invalid_value(shown, "RedrivePolicy", reason)
+}
+
+fn move_task(problem: MoveTaskProblem) -> WireError {
+    let (kind, message) = match problem {
+        MoveTaskProblem::SourceDoesNotExist => {
+            (ErrorKind::ResourceNotFound, "The resource that you specified for the SourceArn parameter doesn't exist.")
+        }
+        MoveTaskProblem::DestinationDoesNotExist => (
+            ErrorKind::ResourceNotFound,
+            "The resource that you specified for the DestinationArn parameter doesn't exist.",
+        ),
+        MoveTaskProblem::SourceIsNoDeadLetterQueue => {
+            (ErrorKind::InvalidParameterValue, "Source queue must be configured as a Dead Letter Queue.")
+        }
+        MoveTaskProblem::SameQueue => {
+            (ErrorKind::InvalidParameterValue, "Source queue arn and destination queue arn cannot be the same.")
+        }
+        MoveTaskProblem::OtherType => {
+            (ErrorKind::InvalidParameterValue, "The source queue and destination queue must be of the same queue type.")
+        }
+        MoveTaskProblem::RateOutOfRange => (
+            ErrorKind::InvalidParameterValue,
+            "Value for parameter MaxNumberOfMessagesPerSecond is invalid. Reason: You must enter a number that's \
+             between 1 and 500.",
+        ),
+        MoveTaskProblem::AlreadyRunning => (
+            ErrorKind::InvalidParameterValue,
+            "There is already a task running. Only one active task is allowed for a source queue arn at a given time.",
+        ),
+        MoveTaskProblem::TaskDoesNotExist => (ErrorKind::ResourceNotFound, "Task does not exist."),
+        MoveTaskProblem::NotRunning => (ErrorKind::InvalidParameterValue, "Only active tasks can be cancelled."),
     };
-    WireError::invalid_value(policy, "RedrivePolicy", &reason)
+    WireError::new(kind, message)
 }
 
 /// The texts differ by parameter (recorded for the receive's, quoted by users for the delay's).

@@ -10,6 +10,7 @@ mod document;
 mod error;
 mod fields;
 mod operations;
+mod policy;
 pub(crate) mod receipt_handle;
 #[cfg(test)]
 mod tests;

@@ -83,7 +83,12 @@ impl World {
     async fn dead_letters(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         loop {
-            let request = Receive { max_messages: 10, visibility_timeout: None, wait_time: Some(Duration::ZERO) };
+            let request = Receive {
+                max_messages: 10,
+                visibility_timeout: None,
+                wait_time: Some(Duration::ZERO),
+                attempt_id: None,
+            };
             let received = self.queues.receive(&self.dead_letters, request).await.unwrap();
             if received.is_empty() {
                 return found;
@@ -383,7 +388,7 @@ async fn the_functions_own_visibility_change_of_a_reported_message_survives() {
         async move {
             let event: serde_json::Value = serde_json::from_slice(&invocation.event).unwrap();
             let record = &event["Records"][0];
-            let handle = super::super::receipt_handle::decode(record["receiptHandle"].as_str().unwrap()).unwrap();
+            let handle = crate::protocol::receipt_handle::decode(record["receiptHandle"].as_str().unwrap()).unwrap();
             queue.queues.change_visibility(&queue.jobs, handle, Duration::from_secs(77)).unwrap();
             Ok(report(&[record["messageId"].as_str().unwrap().to_owned()]))
         }

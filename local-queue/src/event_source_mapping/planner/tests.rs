@@ -90,7 +90,10 @@ impl Planner {
 fn without_a_window_a_batch_is_what_the_first_receive_brings() {
     let mut planner = started(PlannerSettings { batch_size: 5, ..SETTINGS });
     let (batch, request) = planner.expect_receive();
-    assert_eq!(request, Receive { max_messages: 5, visibility_timeout: None, wait_time: Some(LONG_POLL) });
+    assert_eq!(
+        request,
+        Receive { max_messages: 5, visibility_timeout: None, wait_time: Some(LONG_POLL), attempt_id: None }
+    );
     planner.expect_nothing();
     assert_eq!(planner.next_wakeup(), None);
     assert!(planner.is_idle());

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Answer, Call, messages};
 use crate::{
-    engine::{Engine, Limits, QueueArn, SendMessage, Time},
+    engine::{Action, Engine, EngineError, Limits, QueueArn, SendMessage, Time},
     protocol::{
         document::{Document, members},
         error::{ErrorKind, WireError},
@@ -30,10 +30,37 @@ pub(super) fn send_message_batch(call: &Call<'_>) -> Answer {
             })
             .collect::<Vec<_>>();
         check_total(entries, &requests, &limits)?;
+        if queue.is_fifo() {
+            check_fifo(engine, now, queue, &requests)?;
+        }
         let requests = requests.into_iter();
         Ok(requests.map(|request| messages::send(engine, now, queue, request?)).collect())
     };
-    batch(call, "SendMessageBatchRequestEntry", run)
+    batch(call, Action::Send, "SendMessageBatchRequestEntry", run)
+}
+
+/// AWS (recorded): one entry without group or deduplication id fails the whole batch, and both by this kind of error,
+/// although a single send without a group is a missing parameter.
+fn check_fifo(
+    engine: &mut Engine,
+    now: Time,
+    queue: &QueueArn,
+    requests: &[Result<SendMessage, WireError>],
+) -> Result<(), WireError> {
+    let settings = engine.queue_attributes(now, queue.as_str())?.settings;
+    let content_based = settings.fifo.is_some_and(|fifo| fifo.content_based_deduplication);
+    for request in requests.iter().flatten() {
+        let missing = if request.group_id.is_none() {
+            EngineError::MessageGroupIdMissing
+        } else if request.deduplication_id.is_none() && !content_based {
+            EngineError::DeduplicationIdMissing
+        } else {
+            continue;
+        };
+        let message = WireError::from(missing).message;
+        return Err(WireError::new(ErrorKind::InvalidParameterValue, message));
+    }
+    Ok(())
 }
 
 /// The total is compared with the service's limit, never with the queue's own (validated against AWS).
@@ -58,7 +85,7 @@ fn check_total(
 }
 
 pub(super) fn delete_message_batch(call: &Call<'_>) -> Answer {
-    batch(call, "DeleteMessageBatchRequestEntry", |engine, now, queue, entries| {
+    batch(call, Action::Delete, "DeleteMessageBatchRequestEntry", |engine, now, queue, entries| {
         let entries = entries.iter();
         Ok(entries.map(|entry| messages::delete(engine, now, queue, &entry.fields).map(|()| Vec::new())).collect())
     })
@@ -66,7 +93,7 @@ pub(super) fn delete_message_batch(call: &Call<'_>) -> Answer {
 
 pub(super) fn change_message_visibility_batch(call: &Call<'_>) -> Answer {
     // AWS names this one without "RequestEntry" when it is empty.
-    batch(call, "ChangeMessageVisibilityBatch", |engine, now, queue, entries| {
+    batch(call, Action::ChangeVisibility, "ChangeMessageVisibilityBatch", |engine, now, queue, entries| {
         let change = |entry: &Entry<'_>| {
             let parameter = format!("ChangeMessageVisibilityBatchRequestEntry.{}.VisibilityTimeout", entry.number);
             messages::change_visibility(engine, now, queue, &entry.fields, &parameter).map(|()| Vec::new())
@@ -82,7 +109,7 @@ struct Entry<'a> {
     fields: Fields<'a>,
 }
 
-fn batch<F>(call: &Call<'_>, entry_name: &str, run: F) -> Answer
+fn batch<F>(call: &Call<'_>, action: Action, entry_name: &str, run: F) -> Answer
 where
     F: FnOnce(&mut Engine, Time, &QueueArn, &[Entry<'_>]) -> Result<Vec<Result<Members, WireError>>, WireError>,
 {
@@ -90,6 +117,7 @@ where
     let (entries, results) = call.queues.call(|engine, now| {
         engine.find_queue(queue.as_str())?;
         let entries = parse_entries(call, entry_name, engine.limits())?;
+        engine.admit(now, queue.as_str(), action)?;
         let results = run(engine, now, &queue, &entries)?;
         Ok::<_, WireError>((entries, results))
     })?;

@@ -9,8 +9,8 @@ use std::{
 use super::{Answer, Call};
 use crate::{
     engine::{
-        Delivery, Engine, EngineError, Limits, MessageAttribute, MessageAttributeValue, MessageAttributes, MessageBody,
-        QueueArn, ReceiptHandle, Receive, SendMessage, Sent, Time,
+        Action, Delivery, Engine, EngineError, Limits, MessageAttribute, MessageAttributeValue, MessageAttributes,
+        MessageBody, QueueArn, ReceiptHandle, Receive, SendMessage, Sent, Time,
     },
     protocol::{
         digest,
@@ -26,6 +26,7 @@ const TRACE_HEADER: &str = "AWSTraceHeader";
 pub(super) fn send_message(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
     let mut members = call.queues.call(|engine, now| {
+        engine.admit(now, queue.as_str(), Action::Send)?;
         let request = parse_message(&call.fields, engine.limits(), call.trace_header)?;
         send(engine, now, &queue, request)
     })?;
@@ -58,6 +59,7 @@ pub(super) fn parse_message(
         attributes: MessageAttributes::parse(parse_message_attributes(fields, "MessageAttributes")?, limits)?,
         trace_header: given.or_else(|| trace_header.map(str::to_owned)),
         group_id: fields.text("MessageGroupId")?.map(Into::into),
+        deduplication_id: fields.text("MessageDeduplicationId")?.map(Into::into),
     })
 }
 
@@ -109,19 +111,23 @@ pub(super) fn send(
         let attribute = MessageAttribute::string(trace.clone());
         Document::Text(digest::attributes_md5([(TRACE_HEADER, &attribute)]))
     });
-    let Sent { message_id } = engine.send(now, queue.as_str(), request)?;
+    let Sent { message_id, sequence_number } = engine.send(now, queue.as_str(), request)?;
     Ok(members! {
         "MD5OfMessageAttributes": attributes_md5,
         "MD5OfMessageBody": Some(Document::Text(body_md5)),
         "MD5OfMessageSystemAttributes": system_md5,
         "MessageId": Some(Document::text(message_id.to_string())),
+        "SequenceNumber": sequence_number.map(|number| Document::Text(number.to_string())),
     })
 }
 
 pub(super) fn receive_message<'a>(call: &'a Call<'a>) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>> {
     Box::pin(async move {
         let queue = call.queue()?;
-        let limits = call.queues.call(|engine, _| engine.limits().clone());
+        let limits = call.queues.call(|engine, now| {
+            engine.admit(now, queue.as_str(), Action::Receive)?;
+            Ok::<_, WireError>(engine.limits().clone())
+        })?;
         let request = parse_receive(&call.fields, &limits)?;
         let wanted = Wanted::parse(&call.fields)?;
         let deliveries = call.queues.receive(&queue, request).await?;
@@ -152,6 +158,7 @@ fn parse_receive(fields: &Fields<'_>, limits: &Limits) -> Result<Receive, WireEr
         wait_time: seconds(fields, "WaitTimeSeconds", 0, |value| {
             out_of_range("WaitTimeSeconds", value, &limits.wait_time_seconds)
         })?,
+        attempt_id: fields.text("ReceiveRequestAttemptId")?.map(Into::into),
     })
 }
 
@@ -230,9 +237,11 @@ fn system_attribute(name: &str, delivery: &Delivery, queue: &QueueArn) -> Option
         "ApproximateFirstReceiveTimestamp" => Some(delivery.first_received_at.as_millis().to_string()),
         "ApproximateReceiveCount" => Some(delivery.receive_count.to_string()),
         "DeadLetterQueueSourceArn" => message.dead_letter_source().map(ToString::to_string),
+        "MessageDeduplicationId" => message.deduplication_id().map(str::to_owned),
         "MessageGroupId" => message.group_id().map(str::to_owned),
         // Who calls is not known here; the queue's own account stands for them.
         "SenderId" => Some(queue.account().to_owned()),
+        "SequenceNumber" => message.sequence_number().map(|number| number.to_string()),
         "SentTimestamp" => Some(message.sent_at.as_millis().to_string()),
         TRACE_HEADER => message.trace_header().map(str::to_owned),
         _ => None,
@@ -254,7 +263,10 @@ fn message_attribute(attribute: &MessageAttribute) -> Document {
 
 pub(super) fn delete_message(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
-    call.queues.call(|engine, now| delete(engine, now, &queue, &call.fields))?;
+    call.queues.call(|engine, now| {
+        engine.admit(now, queue.as_str(), Action::Delete)?;
+        delete(engine, now, &queue, &call.fields)
+    })?;
     Ok(None)
 }
 
@@ -274,7 +286,10 @@ fn parse_handle(fields: &Fields<'_>) -> Result<(String, ReceiptHandle), WireErro
 
 pub(super) fn change_message_visibility(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
-    call.queues.call(|engine, now| change_visibility(engine, now, &queue, &call.fields, "VisibilityTimeout"))?;
+    call.queues.call(|engine, now| {
+        engine.admit(now, queue.as_str(), Action::ChangeVisibility)?;
+        change_visibility(engine, now, &queue, &call.fields, "VisibilityTimeout")
+    })?;
     Ok(None)
 }
 

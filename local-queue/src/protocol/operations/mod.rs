@@ -2,6 +2,7 @@
 
 mod batches;
 mod messages;
+mod move_tasks;
 mod queues;
 
 use std::pin::Pin;
@@ -67,7 +68,9 @@ const fn now(name: &'static str, run: fn(&Call<'_>) -> Answer) -> Operation {
 }
 
 /// The table: an operation is added here and nowhere else.
-static OPERATIONS: [Operation; 14] = [
+static OPERATIONS: [Operation; 23] = [
+    now("AddPermission", queues::add_permission),
+    now("CancelMessageMoveTask", move_tasks::cancel_message_move_task),
     now("ChangeMessageVisibility", messages::change_message_visibility),
     now("ChangeMessageVisibilityBatch", batches::change_message_visibility_batch),
     now("CreateQueue", queues::create_queue),
@@ -76,12 +79,19 @@ static OPERATIONS: [Operation; 14] = [
     now("DeleteQueue", queues::delete_queue),
     now("GetQueueAttributes", queues::get_queue_attributes),
     now("GetQueueUrl", queues::get_queue_url),
+    now("ListDeadLetterSourceQueues", queues::list_dead_letter_source_queues),
+    now("ListMessageMoveTasks", move_tasks::list_message_move_tasks),
+    now("ListQueueTags", queues::list_queue_tags),
     now("ListQueues", queues::list_queues),
     now("PurgeQueue", queues::purge_queue),
     Operation { name: "ReceiveMessage", run: Run::Waiting(messages::receive_message) },
+    now("RemovePermission", queues::remove_permission),
     now("SendMessage", messages::send_message),
     now("SendMessageBatch", batches::send_message_batch),
     now("SetQueueAttributes", queues::set_queue_attributes),
+    now("StartMessageMoveTask", move_tasks::start_message_move_task),
+    now("TagQueue", queues::tag_queue),
+    now("UntagQueue", queues::untag_queue),
 ];
 
 /// The operation of this name.

@@ -1,14 +1,17 @@
 //! Operations on queues.
 
+use std::collections::BTreeMap;
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use super::{Answer, Call};
 use crate::{
-    engine::{Attribute, AttributeName, QueueName, Scope},
+    engine::{Attribute, AttributeName, EngineError, QueueArn, QueueName, Scope},
     protocol::{
         attributes,
         document::{Document, members},
         error::{ErrorKind, WireError},
+        policy,
     },
 };
 
@@ -18,9 +21,16 @@ pub(super) fn create_queue(call: &Call<'_>) -> Answer {
         return Err(no_queue_name());
     }
     let attributes = parse_attributes(call)?.unwrap_or_default();
+    let tags = parse_tags(call, "tags")?.unwrap_or_default();
     let queue = call.queues.call(|engine, now| {
         let name = QueueName::parse(&name, engine.limits())?;
-        engine.create_queue(now, &call.scope, &name, &attributes)
+        // AWS (recorded): FifoQueue on a standard queue is an unknown attribute, whatever its value.
+        if !name.is_fifo() && attributes.contains(&Attribute::FifoQueue(false)) {
+            return Err(EngineError::AttributeUnknown { attribute: AttributeName::FifoQueue });
+        }
+        let queue = engine.create_queue(now, &call.scope, &name, &attributes)?;
+        engine.tag_queue(queue.as_str(), tags)?;
+        Ok(queue)
     })?;
     Ok(Some(Document::Struct(vec![("QueueUrl", Document::text(call.queue_url(&queue)))])))
 }
@@ -62,33 +72,64 @@ pub(super) fn get_queue_url(call: &Call<'_>) -> Answer {
 
 pub(super) fn list_queues(call: &Call<'_>) -> Answer {
     let prefix = call.fields.text("QueueNamePrefix")?.unwrap_or_default();
-    let after = match call.fields.text("NextToken")? {
-        Some(token) => Some(decode_token(&token)?),
-        None => None,
-    };
-    let results_max = call.fields.integer("MaxResults")?;
-    let (queues, more) = call.queues.call(|engine, _| {
-        let limit = engine.limits().list_results_max;
-        let max = match results_max {
-            None => limit,
-            Some(max) => usize::try_from(max).ok().filter(|max| (1..=limit).contains(max)).ok_or_else(|| {
-                let message = "Value for parameter MaxResults is invalid. Reason: MaxResults must be an integer between 1 \
-                               and 1000.";
-                WireError::new(ErrorKind::InvalidParameterValue, message)
-            })?,
-        };
-        let mut queues = engine.list_queues(&call.scope, &prefix, after.as_deref(), max + 1);
-        let more = queues.len() > max;
-        queues.truncate(max);
-        Ok::<_, WireError>((queues, more))
-    })?;
-    // A token is given only to those who asked for pages (documented).
-    let token = queues.last().filter(|_| more && results_max.is_some());
-    let token = token.map(|queue| Document::text(BASE64_STANDARD.encode(queue.name())));
+    let page = Page::parse(call)?;
+    let queues =
+        call.queues.call(|engine, _| engine.list_queues(&call.scope, &prefix, page.after.as_deref(), page.max + 1));
+    let (queues, token) = page.cut(queues);
     let urls = queues.iter().map(|queue| Document::text(call.queue_url(queue))).collect::<Vec<_>>();
     let urls = (!urls.is_empty()).then_some(Document::List(urls));
     Ok(Some(Document::Struct(members! { "NextToken": token, "QueueUrls": urls })))
 }
+
+pub(super) fn list_dead_letter_source_queues(call: &Call<'_>) -> Answer {
+    let queue = call.queue()?;
+    let page = Page::parse(call)?;
+    let sources = call.queues.call(|engine, _| {
+        engine.find_queue(queue.as_str())?;
+        let sources = engine.dead_letter_sources(queue.as_str()).into_iter().flatten();
+        let rest = sources.skip_while(|source| page.after.as_deref().is_some_and(|after| source.name() <= after));
+        Ok::<_, EngineError>(rest.take(page.max + 1).cloned().collect::<Vec<_>>())
+    })?;
+    let (sources, token) = page.cut(sources);
+    let urls = sources.iter().map(|queue| Document::text(call.queue_url(queue))).collect::<Vec<_>>();
+    let urls = (!urls.is_empty()).then_some(Document::List(urls));
+    // This one member starts in lower case.
+    Ok(Some(Document::Struct(members! { "NextToken": token, "queueUrls": urls })))
+}
+
+/// One page of a list of queues.
+struct Page {
+    after: Option<String>,
+    max: usize,
+    /// Whether the request asked for pages; only then is there a token for the next (documented).
+    asked: bool,
+}
+
+impl Page {
+    fn parse(call: &Call<'_>) -> Result<Self, WireError> {
+        let after = call.fields.text("NextToken")?.map(|token| decode_token(&token)).transpose()?;
+        let limit = call.queues.call(|engine, _| engine.limits().list_results_max);
+        let Some(max) = call.fields.integer("MaxResults")? else {
+            return Ok(Self { after, max: limit, asked: false });
+        };
+        match usize::try_from(max) {
+            Ok(max) if (1..=limit).contains(&max) => Ok(Self { after, max, asked: true }),
+            _ => Err(WireError::new(ErrorKind::InvalidParameterValue, MAX_RESULTS)),
+        }
+    }
+
+    /// Takes one page off a list that is one longer if there is more.
+    fn cut(&self, mut queues: Vec<QueueArn>) -> (Vec<QueueArn>, Option<Document>) {
+        let more = queues.len() > self.max;
+        queues.truncate(self.max);
+        let last = queues.last().filter(|_| more && self.asked);
+        let token = last.map(|queue| Document::text(BASE64_STANDARD.encode(queue.name())));
+        (queues, token)
+    }
+}
+
+const MAX_RESULTS: &str =
+    "Value for parameter MaxResults is invalid. Reason: MaxResults must be an integer between 1 and 1000.";
 
 fn decode_token(token: &str) -> Result<String, WireError> {
     let name = BASE64_STANDARD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
@@ -120,5 +161,90 @@ pub(super) fn set_queue_attributes(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
     let attributes = parse_attributes(call)?.ok_or_else(|| WireError::missing("Attribute.Name"))?;
     call.queues.set_queue_attributes(&queue, &attributes)?;
+    Ok(None)
+}
+
+pub(super) fn tag_queue(call: &Call<'_>) -> Answer {
+    let queue = call.queue()?;
+    let tags = parse_tags(call, "Tags")?.filter(|tags| !tags.is_empty()).ok_or_else(|| WireError::missing("Tags"))?;
+    call.queues.call(|engine, _| engine.tag_queue(queue.as_str(), tags))?;
+    Ok(None)
+}
+
+fn parse_tags(call: &Call<'_>, parameter: &str) -> Result<Option<BTreeMap<String, String>>, WireError> {
+    let Some(given) = call.fields.text_map(parameter)? else { return Ok(None) };
+    let mut tags = BTreeMap::new();
+    for (key, value) in given {
+        if !(1..=128).contains(&key.chars().count()) {
+            let message = "Tag keys must be between 1 and 128 characters in length.";
+            return Err(WireError::new(ErrorKind::InvalidParameterValue, message));
+        }
+        if value.chars().count() > 256 {
+            let message = "Tag values must be between 0 and 256 characters in length.";
+            return Err(WireError::new(ErrorKind::InvalidParameterValue, message));
+        }
+        tags.insert(key.to_owned(), value.into_owned());
+    }
+    Ok(Some(tags))
+}
+
+pub(super) fn untag_queue(call: &Call<'_>) -> Answer {
+    let queue = call.queue()?;
+    let keys = call.fields.texts("TagKeys")?;
+    call.queues.call(|engine, _| {
+        engine.find_queue(queue.as_str())?;
+        if keys.is_empty() {
+            return Err(WireError::missing("TagKeys"));
+        }
+        Ok(engine.untag_queue(queue.as_str(), keys.iter().map(|key| &**key))?)
+    })?;
+    Ok(None)
+}
+
+pub(super) fn list_queue_tags(call: &Call<'_>) -> Answer {
+    let queue = call.queue()?;
+    let tags = call.queues.call(|engine, _| engine.tags(queue.as_str()).cloned())?;
+    let tags = tags.into_iter().map(|(key, value)| (key, Document::Text(value))).collect::<Vec<_>>();
+    let tags = (!tags.is_empty()).then_some(Document::Map(tags));
+    Ok(Some(Document::Struct(members! { "Tags": tags })))
+}
+
+pub(super) fn add_permission(call: &Call<'_>) -> Answer {
+    let label = label(call)?;
+    let accounts = owned(call.fields.texts("AWSAccountIds")?);
+    let actions = owned(call.fields.texts("Actions")?);
+    change_policy(call, |before, queue| policy::add(before, queue, &label, &accounts, &actions).map(Some))
+}
+
+pub(super) fn remove_permission(call: &Call<'_>) -> Answer {
+    let label = label(call)?;
+    change_policy(call, |before, _| policy::remove(before, &label))
+}
+
+fn owned(texts: Vec<std::borrow::Cow<'_, str>>) -> Vec<String> {
+    texts.into_iter().map(std::borrow::Cow::into_owned).collect()
+}
+
+fn label(call: &Call<'_>) -> Result<String, WireError> {
+    let label = call.fields.required_text("Label")?.into_owned();
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if label.len() > 80 || !label.bytes().all(allowed) {
+        let reason = "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length";
+        return Err(WireError::invalid_value(label, "Label", reason));
+    }
+    Ok(label)
+}
+
+/// Changes the policy of the call's queue, with nothing in between.
+fn change_policy(
+    call: &Call<'_>,
+    change: impl FnOnce(Option<&str>, &QueueArn) -> Result<Option<String>, WireError>,
+) -> Answer {
+    let queue = call.queue()?;
+    call.queues.call(|engine, now| {
+        let before = engine.queue_attributes(now, queue.as_str())?.settings.policy;
+        let after = change(before.as_deref(), &queue)?;
+        Ok::<_, WireError>(engine.set_queue_attributes(now, queue.as_str(), &[Attribute::Policy(after)])?)
+    })?;
     Ok(None)
 }

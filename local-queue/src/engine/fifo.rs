@@ -1,0 +1,176 @@
+//! Which messages of a FIFO queue are next: in order within each message group, groups taking turns.
+//!
+//! Rules, validated against AWS:
+//! - A receive takes as many messages as it can from the first available group, then goes on with the next.
+//! - What can be received of a group is what comes before its first hidden message. So a group with messages in flight is
+//!   locked, and when some of them come back early, those before the first one still in flight can be received.
+//! - A group that becomes available goes to the end of the line.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use super::{Limits, MessageId, SequenceNumber, Time, queue::Order, slab::Slab};
+
+/// A message's place in its group: groups are ordered by arrival.
+type Arrival = (u64, u32);
+
+#[derive(Debug, Default)]
+struct Group {
+    name: String,
+    messages: BTreeSet<Arrival>,
+    hidden: BTreeSet<Arrival>,
+    /// Its place in the line of available groups.
+    turn: Option<u64>,
+}
+
+impl Group {
+    fn is_available(&self) -> bool {
+        !self.messages.is_empty() && self.messages.first() != self.hidden.first()
+    }
+}
+
+/// The message groups of a FIFO queue.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    groups: Slab<Group>,
+    by_name: HashMap<String, u32>,
+    line: BTreeMap<u64, u32>,
+    turns: u64,
+}
+
+impl Groups {
+    /// The group of this name, made if need be.
+    pub(super) fn enter(&mut self, name: &str) -> u32 {
+        if let Some(key) = self.by_name.get(name) {
+            return *key;
+        }
+        let key = self.groups.insert(Group { name: name.to_owned(), ..Group::default() });
+        self.by_name.insert(name.to_owned(), key);
+        key
+    }
+
+    pub(super) fn insert(&mut self, key: u32, (_, sequence, slot): Order, is_hidden: bool) {
+        let group = &mut self.groups[key];
+        group.messages.insert((sequence, slot));
+        if is_hidden {
+            group.hidden.insert((sequence, slot));
+        }
+        self.update_turn(key);
+    }
+
+    pub(super) fn remove(&mut self, key: u32, (_, sequence, slot): Order) {
+        let group = &mut self.groups[key];
+        group.messages.remove(&(sequence, slot));
+        group.hidden.remove(&(sequence, slot));
+        self.update_turn(key);
+        if self.groups[key].messages.is_empty() {
+            let group = self.groups.remove(key).expect("the group is in use");
+            self.by_name.remove(&group.name);
+        }
+    }
+
+    pub(super) fn hide(&mut self, key: u32, (_, sequence, slot): Order) {
+        self.groups[key].hidden.insert((sequence, slot));
+        self.update_turn(key);
+    }
+
+    pub(super) fn show(&mut self, key: u32, (_, sequence, slot): Order) {
+        self.groups[key].hidden.remove(&(sequence, slot));
+        self.update_turn(key);
+    }
+
+    pub(super) fn has_available(&self) -> bool {
+        !self.line.is_empty()
+    }
+
+    /// The slots of the next messages to hand out: up to `max` of the first available group.
+    pub(super) fn next(&self, max: usize, slots: &mut Vec<u32>) {
+        let Some(key) = self.line.values().next() else { return };
+        let group = &self.groups[*key];
+        let until = group.hidden.first();
+        let available = group.messages.iter().take_while(|arrival| Some(*arrival) != until);
+        slots.extend(available.take(max).map(|(_, slot)| *slot));
+    }
+
+    fn update_turn(&mut self, key: u32) {
+        let group = &mut self.groups[key];
+        match (group.turn, group.is_available()) {
+            (None, true) => {
+                self.turns += 1;
+                group.turn = Some(self.turns);
+                self.line.insert(self.turns, key);
+            }
+            (Some(turn), false) => {
+                group.turn = None;
+                self.line.remove(&turn);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What a FIFO queue remembers of the messages sent in the last five minutes.
+#[derive(Debug, Default)]
+pub(super) struct Deduplication {
+    seen: HashMap<DeduplicationKey, (MessageId, SequenceNumber)>,
+    by_age: VecDeque<(Time, DeduplicationKey)>,
+}
+
+/// A deduplication id, within a group if the queue's scope is the group.
+pub(super) type DeduplicationKey = (Option<String>, String);
+
+impl Deduplication {
+    pub(super) fn advance(&mut self, now: Time, limits: &Limits) {
+        while let Some((sent_at, _)) = self.by_age.front()
+            && *sent_at + limits.deduplication_interval <= now
+        {
+            if let Some((_, key)) = self.by_age.pop_front() {
+                self.seen.remove(&key);
+            }
+        }
+    }
+
+    /// The first message that was sent with this key, if it was within the interval.
+    pub(super) fn find(&self, key: &DeduplicationKey) -> Option<(MessageId, SequenceNumber)> {
+        self.seen.get(key).copied()
+    }
+
+    /// AWS (validated): this outlives the message. A late repetition is a duplicate also after a delete.
+    pub(super) fn remember(&mut self, key: DeduplicationKey, first: (MessageId, SequenceNumber), now: Time) {
+        self.by_age.push_back((now, key.clone()));
+        self.seen.insert(key, first);
+    }
+}
+
+/// What a FIFO queue remembers of receives that named themselves.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    by_id: HashMap<String, (Time, Vec<Handed>)>,
+    by_age: VecDeque<(Time, String)>,
+}
+
+/// One message that a receive was handed: its slot, its sequence, and which receive of it that was.
+pub(super) type Handed = (u32, u64, u32);
+
+impl Attempts {
+    pub(super) fn advance(&mut self, now: Time, limits: &Limits) {
+        while let Some((received_at, _)) = self.by_age.front()
+            && *received_at + limits.deduplication_interval <= now
+        {
+            // An attempt id that was used anew since then lives on.
+            if let Some((received_at, id)) = self.by_age.pop_front()
+                && self.by_id.get(&id).is_some_and(|attempt| attempt.0 == received_at)
+            {
+                self.by_id.remove(&id);
+            }
+        }
+    }
+
+    pub(super) fn find(&self, id: &str) -> Option<&[Handed]> {
+        self.by_id.get(id).map(|attempt| attempt.1.as_slice())
+    }
+
+    pub(super) fn remember(&mut self, id: String, handed: Vec<Handed>, now: Time) {
+        self.by_age.push_back((now, id.clone()));
+        self.by_id.insert(id, (now, handed));
+    }
+}

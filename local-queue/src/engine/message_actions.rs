@@ -1,0 +1,308 @@
+//! Actions on messages.
+
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    Action, DeduplicationScope, Delivery, Engine, EngineError, FifoThroughputLimit, Message, Place, ReceiptHandle,
+    Receive, Received, SendMessage, Sent, SequenceNumber, Time, WaiterId,
+    fifo::{DeduplicationKey, Handed},
+    queue::{Entry, Queue},
+};
+
+/// A message as somebody sees it who only looks.
+#[derive(Clone, Debug)]
+pub struct Peeked {
+    /// The message.
+    pub message: Arc<Message>,
+    /// Where it is.
+    pub place: Place,
+    /// When it becomes, or became, ready.
+    pub visible_at: Time,
+    /// How often it has been received, over all queues it was in.
+    pub receive_count: u32,
+    /// When it was received for the first time.
+    pub first_received_at: Option<Time>,
+}
+
+impl Engine {
+    /// Spends one call of a FIFO queue's throughput quota, if there is one.
+    pub fn admit(&mut self, now: Time, arn: &str, action: Action) -> Result<(), EngineError> {
+        let Some(calls_per_second) = self.limits.fifo_calls_per_second else { return Ok(()) };
+        let slot = self.enter(now, arn)?;
+        let queue = &mut self.queues[slot];
+        match queue.settings.fifo {
+            Some(fifo) if fifo.throughput_limit == FifoThroughputLimit::PerQueue => {
+                queue.quota.spend(self.now, action, calls_per_second)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts a message into a queue. On a FIFO queue a duplicate is answered like its first, and not put in.
+    pub fn send(&mut self, now: Time, arn: &str, mut request: SendMessage) -> Result<Sent, EngineError> {
+        let slot = self.enter(now, arn)?;
+        let queue = &self.queues[slot];
+        let (bytes, bytes_max) = (request.bytes(), queue.settings.maximum_message_size);
+        if bytes > bytes_max {
+            return Err(EngineError::MessageTooLong { bytes, bytes_max });
+        }
+        if let Some(delay) = request.delay {
+            in_range("DelaySeconds", delay, &self.limits.delay_seconds)?;
+        }
+        if let Some(group_id) = &request.group_id {
+            check_token("MessageGroupId", group_id)?;
+        }
+        if let Some(deduplication_id) = &request.deduplication_id {
+            check_token("MessageDeduplicationId", deduplication_id)?;
+        }
+        let duplication = if queue.is_fifo() {
+            Some(prepare_fifo(queue, &mut request)?)
+        } else if request.deduplication_id.is_some() {
+            return Err(EngineError::DeduplicationIdNotAllowed);
+        } else {
+            None
+        };
+        if let Some((message_id, sequence_number)) = duplication.as_ref().and_then(|key| queue.deduplication.find(key))
+        {
+            return Ok(Sent { message_id, sequence_number: Some(sequence_number) });
+        }
+        let delay = request.delay.unwrap_or(queue.settings.delay);
+        let message_id = self.ids.next_uuid();
+        self.sequence += 1;
+        let sequence_number = duplication.is_some().then_some(SequenceNumber(self.sequence));
+        let message = Message::new(message_id, self.now, sequence_number, request);
+        let queue = &mut self.queues[slot];
+        queue.insert(message, self.sequence, self.now, delay);
+        if let Some((key, sequence_number)) = duplication.zip(sequence_number) {
+            queue.deduplication.remember(key, (message_id, sequence_number), self.now);
+        }
+        self.settle(slot);
+        Ok(Sent { message_id, sequence_number })
+    }
+
+    /// Receives messages, or waits for one if the request or the queue says so.
+    pub fn receive(&mut self, now: Time, arn: &str, request: Receive) -> Result<Received, EngineError> {
+        let slot = self.enter(now, arn)?;
+        self.check_receive(&request)?;
+        if let Some(again) = self.repeat_attempt(slot, &request) {
+            return Ok(Received::Now(again));
+        }
+        let queue = &self.queues[slot];
+        let wait = request.wait_time.unwrap_or(queue.settings.wait_time);
+        let (in_flight, in_flight_max) = (queue.in_flight(), self.limits.in_flight_max);
+        // AWS (documentation of ReceiveMessage): at the limit of messages in flight a short poll of a standard queue gets
+        // OverLimit; a long poll, or any receive of a FIFO queue, gets no error and no message.
+        if wait.is_zero() && in_flight >= in_flight_max && !queue.is_fifo() {
+            return Err(EngineError::OverLimit { in_flight_max });
+        }
+        let deliveries = self.take(slot, &request);
+        if !deliveries.is_empty() || wait.is_zero() {
+            self.settle(slot);
+            return Ok(Received::Now(deliveries));
+        }
+        let waiter = self.waiters.park(slot, request, self.now + wait);
+        self.queues[slot].waiting.insert(waiter);
+        self.settle(slot);
+        Ok(Received::Waiting(waiter))
+    }
+
+    fn check_receive(&self, request: &Receive) -> Result<(), EngineError> {
+        let limits = &self.limits;
+        if !limits.receive_messages.contains(&request.max_messages) {
+            let value = i64::try_from(request.max_messages).unwrap_or(i64::MAX);
+            return Err(out_of_range("MaxNumberOfMessages", value, &limits.receive_messages));
+        }
+        if let Some(timeout) = request.visibility_timeout {
+            in_range("VisibilityTimeout", timeout, &limits.visibility_timeout_seconds)?;
+        }
+        if let Some(wait) = request.wait_time {
+            in_range("WaitTimeSeconds", wait, &limits.wait_time_seconds)?;
+        }
+        if let Some(attempt_id) = &request.attempt_id {
+            check_token("ReceiveRequestAttemptId", attempt_id)?;
+        }
+        Ok(())
+    }
+
+    /// AWS (documentation of ReceiveMessage): the same attempt id within five minutes gets the same messages and handles
+    /// again, with a new visibility timeout, unless one of them was deleted, changed, or has come back. A standard queue
+    /// ignores it.
+    fn repeat_attempt(&mut self, slot: u32, request: &Receive) -> Option<Vec<Delivery>> {
+        let queue = &mut self.queues[slot];
+        if !queue.is_fifo() {
+            return None;
+        }
+        let handed = queue.attempts.find(request.attempt_id.as_deref()?)?.to_vec();
+        let timeout = request.visibility_timeout.unwrap_or(queue.settings.visibility_timeout);
+        let again = queue.repeat(&handed, self.now, timeout)?;
+        self.settle(slot);
+        Some(again)
+    }
+
+    /// Takes up to `max` ready messages. On the way, messages that have used up their receives go to the dead-letter
+    /// queue: AWS moves them on the receive after the last (recorded), not when their timeout ends.
+    pub(super) fn take(&mut self, slot: u32, request: &Receive) -> Vec<Delivery> {
+        let (now, in_flight_max) = (self.now, self.limits.in_flight_max);
+        let queue = &mut self.queues[slot];
+        let timeout = request.visibility_timeout.unwrap_or(queue.settings.visibility_timeout);
+        let dead_letter_target = queue.settings.redrive_policy.as_ref().map(|policy| &policy.dead_letter_target);
+        let dead_letter_slot = dead_letter_target.and_then(|target| self.by_arn.get(target)).copied();
+        let max = usize::try_from(request.max_messages).unwrap_or(usize::MAX);
+        let (mut deliveries, mut dead, mut next) = (Vec::new(), Vec::new(), Vec::new());
+        loop {
+            let room = (max - deliveries.len()).min(in_flight_max.saturating_sub(queue.in_flight()));
+            next.clear();
+            queue.next(room, now, &mut next);
+            if room == 0 || next.is_empty() {
+                break;
+            }
+            for &message in &next {
+                // A policy whose target has been deleted moves nothing: the message stays where it can be found.
+                if dead_letter_slot.is_some() && queue.is_spent(message) {
+                    dead.push(queue.remove(message));
+                } else {
+                    deliveries.push(queue.deliver(message, now, timeout));
+                }
+            }
+        }
+        if let Some(attempt_id) = request.attempt_id.as_ref().filter(|_| queue.is_fifo() && !deliveries.is_empty()) {
+            let handed = deliveries.iter().map(|delivery| delivery.receipt_handle);
+            let handed: Vec<Handed> = handed.map(|handle| (handle.slot, handle.sequence, handle.receive)).collect();
+            queue.attempts.remember(attempt_id.clone(), handed, now);
+        }
+        if let Some(dead_letter_slot) = dead_letter_slot.filter(|_| !dead.is_empty()) {
+            self.move_to_dead_letter_queue(slot, dead_letter_slot, dead);
+        }
+        deliveries
+    }
+
+    fn move_to_dead_letter_queue(&mut self, slot: u32, dead_letter_slot: u32, dead: Vec<Entry>) {
+        let source = self.queues[slot].arn.clone();
+        for entry in dead {
+            self.sequence += 1;
+            self.queues[dead_letter_slot].insert_dead_letter(entry, &source, self.sequence, self.now);
+        }
+        // A queue can be its own dead-letter queue (accepted by AWS); the caller settles it.
+        if dead_letter_slot != slot {
+            self.settle(dead_letter_slot);
+        }
+    }
+
+    /// Forgets a waiting receive whose caller has gone, so that no message is handed to nobody.
+    pub fn cancel(&mut self, waiter: WaiterId) {
+        if let Some(slot) = self.forget(waiter) {
+            self.update_wakeup(slot);
+        }
+    }
+
+    /// Deletes a received message. On a standard queue, deleting it again, or after its visibility timeout, succeeds too.
+    pub fn delete(&mut self, now: Time, arn: &str, handle: ReceiptHandle) -> Result<(), EngineError> {
+        let slot = self.enter(now, arn)?;
+        let queue = &mut self.queues[slot];
+        if handle.queue != queue.number() {
+            return Err(EngineError::ReceiptHandleIsInvalid);
+        }
+        let Some(message) = queue.find(handle) else { return Ok(()) };
+        if queue.is_expired(handle) {
+            return Err(EngineError::ReceiptHandleExpired);
+        }
+        queue.remove(message);
+        self.settle(slot);
+        Ok(())
+    }
+
+    /// Lets a received message become visible `timeout` from now; at once for zero.
+    pub fn change_visibility(
+        &mut self,
+        now: Time,
+        arn: &str,
+        handle: ReceiptHandle,
+        timeout: Duration,
+    ) -> Result<(), EngineError> {
+        let slot = self.enter(now, arn)?;
+        in_range("VisibilityTimeout", timeout, &self.limits.visibility_timeout_seconds)?;
+        let queue = &mut self.queues[slot];
+        if handle.queue != queue.number() {
+            return Err(EngineError::ReceiptHandleIsInvalid);
+        }
+        let message = queue.find(handle).ok_or(EngineError::MessageNotAvailable)?;
+        if queue.is_expired(handle) {
+            return Err(EngineError::ReceiptHandleExpired);
+        }
+        let visible_at = self.now + timeout;
+        // AWS (quoted from real answers): the total counts from the receive, and nothing is shortened to fit.
+        let total_max = self.limits.visibility_timeout_total_max;
+        if visible_at > queue.received_at(message) + total_max {
+            return Err(EngineError::VisibilityTimeoutTotal { timeout, total_max });
+        }
+        queue.hide(message, visible_at);
+        self.settle(slot);
+        Ok(())
+    }
+
+    /// Looks at messages of a queue in whatever place, the oldest first, and changes nothing.
+    pub fn peek(&mut self, now: Time, arn: &str, skip: usize, max: usize) -> Result<Vec<Peeked>, EngineError> {
+        let slot = self.enter(now, arn)?;
+        let entries = self.queues[slot].entries().skip(skip).take(max);
+        Ok(entries
+            .map(|entry| Peeked {
+                message: Arc::clone(&entry.message),
+                place: entry.place,
+                visible_at: entry.visible_at,
+                receive_count: entry.receive_count,
+                first_received_at: (entry.receive_count > 0).then_some(entry.first_received_at),
+            })
+            .collect())
+    }
+}
+
+/// Checks what a FIFO queue asks of a message, and says by what it is recognised when it is sent again.
+fn prepare_fifo(queue: &Queue, request: &mut SendMessage) -> Result<DeduplicationKey, EngineError> {
+    let fifo = queue.settings.fifo.unwrap_or_default();
+    let Some(group_id) = request.group_id.clone() else { return Err(EngineError::MessageGroupIdMissing) };
+    // AWS (recorded): a delay of zero is accepted, and the queue's own delay holds.
+    match request.delay.take() {
+        Some(delay) if !delay.is_zero() => {
+            let value = delay.as_secs().to_string();
+            return Err(EngineError::ParameterNotValidForQueueType { parameter: "DelaySeconds", value });
+        }
+        _ => {}
+    }
+    if request.deduplication_id.is_none() && fifo.content_based_deduplication {
+        request.deduplication_id = Some(content_id(request.body.as_str()));
+    }
+    let id = request.deduplication_id.clone().ok_or(EngineError::DeduplicationIdMissing)?;
+    Ok(match fifo.deduplication_scope {
+        DeduplicationScope::Queue => (None, id),
+        DeduplicationScope::MessageGroup => (Some(group_id), id),
+    })
+}
+
+/// The deduplication id of a body: its SHA-256 in lower-case hex; attributes do not count (recorded).
+fn content_id(body: &str) -> String {
+    use std::fmt::Write as _;
+    let mut id = String::with_capacity(64);
+    for byte in Sha256::digest(body.as_bytes()) {
+        write!(id, "{byte:02x}").expect("a string can be written to");
+    }
+    id
+}
+
+fn in_range(parameter: &'static str, value: Duration, range: &RangeInclusive<u64>) -> Result<(), EngineError> {
+    if range.contains(&value.as_secs()) {
+        return Ok(());
+    }
+    Err(out_of_range(parameter, i64::try_from(value.as_secs()).unwrap_or(i64::MAX), range))
+}
+
+fn out_of_range(parameter: &'static str, value: i64, range: &RangeInclusive<u64>) -> EngineError {
+    EngineError::OutOfRange { parameter, value, min: *range.start(), max: *range.end() }
+}
+
+/// 1 to 128 alphanumeric and punctuation characters (`SendMessage` in the API reference).
+fn check_token(parameter: &'static str, value: &str) -> Result<(), EngineError> {
+    let fits = (1..=128).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(()) } else { Err(EngineError::TokenInvalid { parameter, value: value.to_owned() }) }
+}

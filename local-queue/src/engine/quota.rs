@@ -1,0 +1,37 @@
+//! The throughput quota of FIFO queues: calls of each action in one second.
+
+use super::{EngineError, Time};
+
+/// What a quota is counted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// `SendMessage` and its batch, which counts once.
+    Send,
+    /// `ReceiveMessage`.
+    Receive,
+    /// `DeleteMessage` and its batch.
+    Delete,
+    /// `ChangeMessageVisibility` and its batch.
+    ChangeVisibility,
+}
+
+/// Calls in the present second.
+#[derive(Debug, Default)]
+pub(super) struct Quota {
+    second: u64,
+    calls: [u32; 4],
+}
+
+impl Quota {
+    pub(super) fn spend(&mut self, now: Time, action: Action, calls_per_second: u32) -> Result<(), EngineError> {
+        if self.second != now.as_secs() {
+            *self = Self { second: now.as_secs(), calls: [0; 4] };
+        }
+        let calls = &mut self.calls[action as usize];
+        if *calls >= calls_per_second {
+            return Err(EngineError::Throttled { calls_per_second });
+        }
+        *calls += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,192 @@
+//! Which message of a standard queue is next: fair between tenants.
+//!
+//! A message's group id names its tenant. AWS (developer guide, "How fair queues work"): a tenant with more than a tenth
+//! of the messages in flight, and at least 30 of them, is *noisy*. Quiet tenants' messages go first; among noisy tenants
+//! the one with the fewest in flight. A tenant is quiet again when its backlog is gone or when it has sent nothing for
+//! five minutes. Messages without a group id are tenants of their own, and so always quiet.
+//!
+//! Each tenant has a lane. Only the head of a lane is compared with the heads of others, so that a tenant that turns
+//! noisy moves one entry, not its backlog.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
+
+use super::{Time, queue::Order, slab::Slab};
+
+const NOISY_IN_FLIGHT_MIN: usize = 30;
+const NOISY_SHARE_MIN: usize = 10;
+const NOISY_SILENCE_MAX: Duration = Duration::from_secs(300);
+
+/// The lane of messages without a group id.
+const COMMON: u32 = 0;
+
+#[derive(Debug, Default)]
+struct Lane {
+    name: String,
+    ready: BTreeSet<Order>,
+    /// Messages in whatever place; the lane goes when there are none.
+    messages: usize,
+    in_flight: usize,
+    noisy: bool,
+    last_sent_at: Time,
+}
+
+/// The ready messages of a standard queue.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    lanes: Slab<Lane>,
+    by_name: HashMap<String, u32>,
+    /// The heads of quiet lanes.
+    quiet: BTreeSet<(Order, u32)>,
+    /// Noisy lanes with something ready, by messages in flight.
+    noisy: BTreeSet<(usize, Order, u32)>,
+    /// All noisy lanes, by when they last sent.
+    noisy_by_silence: BTreeSet<(Time, u32)>,
+}
+
+impl Lanes {
+    pub(super) fn new() -> Self {
+        let mut lanes = Slab::default();
+        lanes.insert(Lane::default());
+        Self {
+            lanes,
+            by_name: HashMap::new(),
+            quiet: BTreeSet::new(),
+            noisy: BTreeSet::new(),
+            noisy_by_silence: BTreeSet::new(),
+        }
+    }
+
+    /// Counts a message into its lane, and says which that is.
+    pub(super) fn enter(&mut self, group: Option<&str>, now: Time) -> u32 {
+        let Some(group) = group else { return COMMON };
+        let key = match self.by_name.get(group) {
+            Some(key) => *key,
+            None => {
+                let key = self.lanes.insert(Lane { name: group.to_owned(), ..Lane::default() });
+                self.by_name.insert(group.to_owned(), key);
+                key
+            }
+        };
+        self.update(key, |lane| {
+            lane.messages += 1;
+            lane.last_sent_at = now;
+        });
+        key
+    }
+
+    /// Counts a message out of its lane.
+    pub(super) fn leave(&mut self, key: u32) {
+        if key == COMMON {
+            return;
+        }
+        self.update(key, |lane| lane.messages -= 1);
+        if self.lanes[key].messages == 0 {
+            self.update(key, |lane| lane.noisy = false);
+            let lane = self.lanes.remove(key).expect("the lane is in use");
+            self.by_name.remove(&lane.name);
+        }
+    }
+
+    pub(super) fn insert_ready(&mut self, key: u32, order: Order) {
+        self.update(key, |lane| {
+            lane.ready.insert(order);
+        });
+    }
+
+    pub(super) fn remove_ready(&mut self, key: u32, order: Order) {
+        self.update(key, |lane| {
+            lane.ready.remove(&order);
+            if lane.ready.is_empty() {
+                lane.noisy = false;
+            }
+        });
+    }
+
+    pub(super) fn enter_flight(&mut self, key: u32) {
+        if key != COMMON {
+            self.update(key, |lane| lane.in_flight += 1);
+        }
+    }
+
+    pub(super) fn leave_flight(&mut self, key: u32) {
+        if key != COMMON {
+            self.update(key, |lane| lane.in_flight -= 1);
+        }
+    }
+
+    pub(super) fn has_ready(&self) -> bool {
+        !self.quiet.is_empty() || !self.noisy.is_empty()
+    }
+
+    /// The slot of the message to hand out next.
+    pub(super) fn next(&mut self, now: Time, in_flight_total: usize) -> Option<u32> {
+        while let Some(&(last_sent_at, key)) = self.noisy_by_silence.first()
+            && last_sent_at + NOISY_SILENCE_MAX <= now
+        {
+            self.update(key, |lane| lane.noisy = false);
+        }
+        // A lane is judged when it comes first, so that nobody else's traffic makes work for it.
+        while let Some(&((_, _, slot), key)) = self.quiet.first() {
+            let lane = &self.lanes[key];
+            let is_noisy = key != COMMON
+                && lane.in_flight >= NOISY_IN_FLIGHT_MIN
+                && lane.in_flight * NOISY_SHARE_MIN > in_flight_total
+                && lane.last_sent_at + NOISY_SILENCE_MAX > now;
+            if !is_noisy {
+                return Some(slot);
+            }
+            self.update(key, |lane| lane.noisy = true);
+        }
+        self.noisy.first().map(|(_, (_, _, slot), _)| *slot)
+    }
+
+    /// Changes a lane and keeps the indexes true.
+    fn update(&mut self, key: u32, change: impl FnOnce(&mut Lane)) {
+        let lane = &mut self.lanes[key];
+        let before = Indexed::of(lane);
+        change(lane);
+        let after = Indexed::of(lane);
+        if before == after {
+            return;
+        }
+        if let Some(head) = before.head {
+            if before.noisy {
+                self.noisy.remove(&(before.in_flight, head, key));
+            } else {
+                self.quiet.remove(&(head, key));
+            }
+        }
+        if before.noisy {
+            self.noisy_by_silence.remove(&(before.last_sent_at, key));
+        }
+        if let Some(head) = after.head {
+            if after.noisy {
+                self.noisy.insert((after.in_flight, head, key));
+            } else {
+                self.quiet.insert((head, key));
+            }
+        }
+        if after.noisy {
+            self.noisy_by_silence.insert((after.last_sent_at, key));
+        }
+    }
+}
+
+/// What the indexes know of a lane. What they do not need to know of a quiet one is left at zero.
+#[derive(PartialEq, Eq)]
+struct Indexed {
+    head: Option<Order>,
+    noisy: bool,
+    in_flight: usize,
+    last_sent_at: Time,
+}
+
+impl Indexed {
+    fn of(lane: &Lane) -> Self {
+        let (in_flight, last_sent_at) = if lane.noisy { (lane.in_flight, lane.last_sent_at) } else { (0, Time::EPOCH) };
+        Self { head: lane.ready.first().copied(), noisy: lane.noisy, in_flight, last_sent_at }
+    }
+}
