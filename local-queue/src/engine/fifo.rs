@@ -31,7 +31,7 @@ impl Group {
 /// The message groups of a FIFO queue.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    groups: Slab<Group>,
+    by_key: Slab<Group>,
     by_name: HashMap<String, u32>,
     line: BTreeMap<u64, u32>,
     turns: u64,
@@ -43,13 +43,13 @@ impl Groups {
         if let Some(key) = self.by_name.get(name) {
             return *key;
         }
-        let key = self.groups.insert(Group { name: name.to_owned(), ..Group::default() });
+        let key = self.by_key.insert(Group { name: name.to_owned(), ..Group::default() });
         self.by_name.insert(name.to_owned(), key);
         key
     }
 
     pub(super) fn insert(&mut self, key: u32, (_, sequence, slot): Order, is_hidden: bool) {
-        let group = &mut self.groups[key];
+        let group = &mut self.by_key[key];
         group.messages.insert((sequence, slot));
         if is_hidden {
             group.hidden.insert((sequence, slot));
@@ -58,23 +58,23 @@ impl Groups {
     }
 
     pub(super) fn remove(&mut self, key: u32, (_, sequence, slot): Order) {
-        let group = &mut self.groups[key];
+        let group = &mut self.by_key[key];
         group.messages.remove(&(sequence, slot));
         group.hidden.remove(&(sequence, slot));
         self.update_turn(key);
-        if self.groups[key].messages.is_empty() {
-            let group = self.groups.remove(key).expect("the group is in use");
+        if self.by_key[key].messages.is_empty() {
+            let group = self.by_key.remove(key).expect("the group is in use");
             self.by_name.remove(&group.name);
         }
     }
 
     pub(super) fn hide(&mut self, key: u32, (_, sequence, slot): Order) {
-        self.groups[key].hidden.insert((sequence, slot));
+        self.by_key[key].hidden.insert((sequence, slot));
         self.update_turn(key);
     }
 
     pub(super) fn show(&mut self, key: u32, (_, sequence, slot): Order) {
-        self.groups[key].hidden.remove(&(sequence, slot));
+        self.by_key[key].hidden.remove(&(sequence, slot));
         self.update_turn(key);
     }
 
@@ -85,14 +85,14 @@ impl Groups {
     /// The slots of the next messages to hand out: up to `max` of the first available group.
     pub(super) fn next(&self, max: usize, slots: &mut Vec<u32>) {
         let Some(key) = self.line.values().next() else { return };
-        let group = &self.groups[*key];
+        let group = &self.by_key[*key];
         let until = group.hidden.first();
         let available = group.messages.iter().take_while(|arrival| Some(*arrival) != until);
         slots.extend(available.take(max).map(|(_, slot)| *slot));
     }
 
     fn update_turn(&mut self, key: u32) {
-        let group = &mut self.groups[key];
+        let group = &mut self.by_key[key];
         match (group.turn, group.is_available()) {
             (None, true) => {
                 self.turns += 1;

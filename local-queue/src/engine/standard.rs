@@ -36,7 +36,7 @@ struct Lane {
 /// The ready messages of a standard queue.
 #[derive(Debug)]
 pub(super) struct Lanes {
-    lanes: Slab<Lane>,
+    by_key: Slab<Lane>,
     by_name: HashMap<String, u32>,
     /// The heads of quiet lanes.
     quiet: BTreeSet<(Order, u32)>,
@@ -48,10 +48,10 @@ pub(super) struct Lanes {
 
 impl Lanes {
     pub(super) fn new() -> Self {
-        let mut lanes = Slab::default();
-        lanes.insert(Lane::default());
+        let mut by_key = Slab::default();
+        by_key.insert(Lane::default());
         Self {
-            lanes,
+            by_key,
             by_name: HashMap::new(),
             quiet: BTreeSet::new(),
             noisy: BTreeSet::new(),
@@ -62,14 +62,11 @@ impl Lanes {
     /// Counts a message into its lane, and says which that is.
     pub(super) fn enter(&mut self, group: Option<&str>, now: Time) -> u32 {
         let Some(group) = group else { return COMMON };
-        let key = match self.by_name.get(group) {
-            Some(key) => *key,
-            None => {
-                let key = self.lanes.insert(Lane { name: group.to_owned(), ..Lane::default() });
-                self.by_name.insert(group.to_owned(), key);
-                key
-            }
-        };
+        let key = self.by_name.get(group).copied().unwrap_or_else(|| {
+            let key = self.by_key.insert(Lane { name: group.to_owned(), ..Lane::default() });
+            self.by_name.insert(group.to_owned(), key);
+            key
+        });
         self.update(key, |lane| {
             lane.messages += 1;
             lane.last_sent_at = now;
@@ -83,9 +80,9 @@ impl Lanes {
             return;
         }
         self.update(key, |lane| lane.messages -= 1);
-        if self.lanes[key].messages == 0 {
+        if self.by_key[key].messages == 0 {
             self.update(key, |lane| lane.noisy = false);
-            let lane = self.lanes.remove(key).expect("the lane is in use");
+            let lane = self.by_key.remove(key).expect("the lane is in use");
             self.by_name.remove(&lane.name);
         }
     }
@@ -130,7 +127,7 @@ impl Lanes {
         }
         // A lane is judged when it comes first, so that nobody else's traffic makes work for it.
         while let Some(&((_, _, slot), key)) = self.quiet.first() {
-            let lane = &self.lanes[key];
+            let lane = &self.by_key[key];
             let is_noisy = key != COMMON
                 && lane.in_flight >= NOISY_IN_FLIGHT_MIN
                 && lane.in_flight * NOISY_SHARE_MIN > in_flight_total
@@ -145,7 +142,7 @@ impl Lanes {
 
     /// Changes a lane and keeps the indexes true.
     fn update(&mut self, key: u32, change: impl FnOnce(&mut Lane)) {
-        let lane = &mut self.lanes[key];
+        let lane = &mut self.by_key[key];
         let before = Indexed::of(lane);
         change(lane);
         let after = Indexed::of(lane);
