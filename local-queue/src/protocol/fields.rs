@@ -5,29 +5,34 @@ use std::borrow::Cow;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value};
 
-use super::error::{ErrorKind, WireError};
+use super::{
+    error::{ErrorKind, WireError},
+    query::{self, Node},
+};
 
 /// The parameters of a request, or of one structure inside it.
 #[derive(Debug)]
-pub(crate) struct Fields<'a> {
-    members: &'a Map<String, Value>,
+pub(crate) enum Fields<'a> {
+    /// In AWS JSON.
+    Json(&'a Map<String, Value>),
+    /// In Query, where the names of some lists depend on the operation.
+    Query { node: &'a Node, operation: &'static str },
 }
 
 /// The entries of a map from text to text.
 pub(crate) type TextMap<'a> = Vec<(&'a str, Cow<'a, str>)>;
 
 impl<'a> Fields<'a> {
-    pub(crate) const fn json(members: &'a Map<String, Value>) -> Self {
-        Self { members }
-    }
-
-    /// What is there under a name; JSON's null is absence.
-    fn get(&self, name: &str) -> Option<&'a Value> {
-        self.members.get(name).filter(|value| !value.is_null())
+    /// Whether the request came in the Query protocol.
+    pub(crate) const fn is_query(&self) -> bool {
+        matches!(self, Self::Query { .. })
     }
 
     pub(crate) fn text(&self, name: &str) -> Result<Option<Cow<'a, str>>, WireError> {
-        self.get(name).map(text).transpose()
+        match self {
+            Self::Json(members) => present(members, name).map(text).transpose(),
+            Self::Query { node, .. } => Ok(node.text(name).map(Cow::Borrowed)),
+        }
     }
 
     /// A text that must be there and not be empty.
@@ -36,7 +41,10 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, WireError> {
-        self.get(name).map(integer).transpose()
+        match self {
+            Self::Json(members) => present(members, name).map(integer).transpose(),
+            Self::Query { node, .. } => node.text(name).map(|text| integer_text(name, text)).transpose(),
+        }
     }
 
     pub(crate) fn blob(&self, name: &str) -> Result<Option<Vec<u8>>, WireError> {
@@ -47,48 +55,110 @@ impl<'a> Fields<'a> {
 
     /// A list of texts; empty when absent.
     pub(crate) fn texts(&self, name: &str) -> Result<Vec<Cow<'a, str>>, WireError> {
-        let items = self.list(name)?.unwrap_or_default();
-        items.iter().map(text).collect()
+        match self {
+            Self::Json(members) => list(members, name)?.unwrap_or_default().iter().map(text).collect(),
+            Self::Query { .. } => {
+                let items = self.items(name).unwrap_or_default();
+                Ok(items.into_iter().filter_map(|item| item.value.as_deref()).map(Cow::Borrowed).collect())
+            }
+        }
     }
 
     /// A list of structures.
     pub(crate) fn structures(&self, name: &str) -> Result<Option<Vec<Fields<'a>>>, WireError> {
-        let Some(items) = self.list(name)? else { return Ok(None) };
-        items.iter().map(structure).collect::<Result<_, _>>().map(Some)
+        match self {
+            Self::Json(members) => {
+                let Some(items) = list(members, name)? else { return Ok(None) };
+                items.iter().map(structure).map(|item| item.map(Fields::Json)).collect::<Result<_, _>>().map(Some)
+            }
+            // In Query an empty list cannot be told from an absent one; a batch without entries is an empty batch.
+            Self::Query { operation, .. } => {
+                let items = self.items(name).unwrap_or_default();
+                Ok(Some(items.into_iter().map(|node| Fields::Query { node, operation }).collect()))
+            }
+        }
     }
 
     /// A map from text to text.
     pub(crate) fn text_map(&self, name: &str) -> Result<Option<TextMap<'a>>, WireError> {
-        let Some(value) = self.get(name) else { return Ok(None) };
-        let entries = structure(value)?.members.iter();
-        entries.map(|(name, value)| Ok((name.as_str(), text(value)?))).collect::<Result<_, _>>().map(Some)
+        match self {
+            Self::Json(members) => {
+                let Some(value) = present(members, name) else { return Ok(None) };
+                let entries = structure(value)?.iter();
+                entries.map(|(name, value)| Ok((name.as_str(), text(value)?))).collect::<Result<_, _>>().map(Some)
+            }
+            Self::Query { .. } => {
+                let Some(items) = self.items(name) else { return Ok(None) };
+                let entry = |item: &'a Node| {
+                    let key = item.text("Name").or_else(|| item.text("Key"))?;
+                    Some((key, Cow::Borrowed(item.text("Value").unwrap_or_default())))
+                };
+                Ok(Some(items.into_iter().filter_map(entry).collect()))
+            }
+        }
     }
 
     /// A map from text to structures; empty when absent.
     pub(crate) fn structure_map(&self, name: &str) -> Result<Vec<(&'a str, Fields<'a>)>, WireError> {
-        let Some(value) = self.get(name) else { return Ok(Vec::new()) };
-        let entries = structure(value)?.members.iter();
-        entries.map(|(name, value)| Ok((name.as_str(), structure(value)?))).collect()
+        match self {
+            Self::Json(members) => {
+                let Some(value) = present(members, name) else { return Ok(Vec::new()) };
+                let entries = structure(value)?.iter();
+                entries.map(|(name, value)| Ok((name.as_str(), Fields::Json(structure(value)?)))).collect()
+            }
+            Self::Query { operation, .. } => {
+                let entry = |item: &'a Node| {
+                    let node = item.child("Value")?;
+                    Some((item.text("Name").unwrap_or_default(), Fields::Query { node, operation }))
+                };
+                Ok(self.items(name).unwrap_or_default().into_iter().filter_map(entry).collect())
+            }
+        }
     }
 
     /// Whether a list of this name is there and has something in it.
     pub(crate) fn has_items(&self, name: &str) -> Result<bool, WireError> {
-        Ok(self.list(name)?.is_some_and(|items| !items.is_empty()))
+        match self {
+            Self::Json(members) => Ok(list(members, name)?.is_some_and(|items| !items.is_empty())),
+            Self::Query { .. } => Ok(self.items(name).is_some_and(|items| !items.is_empty())),
+        }
     }
 
-    fn list(&self, name: &str) -> Result<Option<&'a [Value]>, WireError> {
-        match self.get(name) {
-            None => Ok(None),
-            Some(Value::Array(items)) => Ok(Some(items)),
-            Some(Value::Object(_)) => Err(unexpected_structure()),
-            Some(other) => Err(malformed(format!("Unexpected field type: {} for {name}", kind(other)))),
+    /// The items of a list of the Query protocol.
+    fn items(&self, name: &str) -> Option<Vec<&'a Node>> {
+        match self {
+            Self::Json(_) => None,
+            Self::Query { node, operation } => {
+                let list = node.child(&query::member_name(name, operation))?;
+                // Old clients leave the number out when there is but one.
+                let is_alone = list.value.is_some() || list.child("Name").is_some();
+                Some(if is_alone { vec![list] } else { list.items() })
+            }
         }
     }
 }
 
-fn structure(value: &Value) -> Result<Fields<'_>, WireError> {
+/// What is there under a name; JSON's null is absence.
+fn present<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    members.get(name).filter(|value| !value.is_null())
+}
+
+fn list<'a>(members: &'a Map<String, Value>, name: &str) -> Result<Option<&'a [Value]>, WireError> {
+    match present(members, name) {
+        None => Ok(None),
+        Some(Value::Array(items)) => Ok(Some(items)),
+        Some(Value::Object(_)) => Err(unexpected_structure()),
+        Some(other) => Err(malformed(format!("Unexpected field type: {} for {name}", kind(other)))),
+    }
+}
+
+fn integer_text(name: &str, text: &str) -> Result<i64, WireError> {
+    text.parse().map_err(|_| malformed(format!("STRING_VALUE of {name} can not be converted to an Integer")))
+}
+
+fn structure(value: &Value) -> Result<&Map<String, Value>, WireError> {
     match value {
-        Value::Object(members) => Ok(Fields { members }),
+        Value::Object(members) => Ok(members),
         Value::Array(_) => Err(unexpected_list()),
         other => Err(malformed(format!("Unexpected field type: {}", kind(other)))),
     }

@@ -11,60 +11,131 @@ mod error;
 mod fields;
 mod operations;
 mod policy;
+mod query;
 pub(crate) mod receipt_handle;
-#[cfg(test)]
-mod tests;
+mod xml;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use serde_json::{Map, Value};
 
 use self::{
+    document::Document,
     error::{ErrorKind, WireError},
     fields::Fields,
-    operations::{Answer, Call, Run},
+    operations::Call,
+    query::Node,
 };
 use crate::{LocalQueue, engine::Scope};
 
-const JSON_CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
+const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
+const PLAIN_JSON: HeaderValue = HeaderValue::from_static("application/json");
+const XML: HeaderValue = HeaderValue::from_static("text/xml");
 const TARGET_PREFIX: &str = "AmazonSQS.";
 
-/// Answers one request of AWS JSON 1.0. Dropping the future gives up a long poll.
+/// Answers one request, in the protocol it came in. Dropping the future gives up a long poll.
 pub async fn respond(queues: &LocalQueue, request: Request<Bytes>) -> Response<Bytes> {
-    let answer = run(queues, &request).await;
-    let request_id = queues.call(|engine, _| engine.next_request_id());
-    let mut response = match answer {
-        Ok(document) => Response::new(document.map(|document| document.to_json()).unwrap_or_default().into()),
-        Err(error) => error_response(&error),
+    let request_id = queues.call(|engine, _| engine.next_request_id()).to_string();
+    let mut response = match request.headers().get("x-amz-target") {
+        Some(target) => respond_json(queues, &request, target).await,
+        None => respond_query(queues, &request, &request_id).await,
     };
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, JSON_CONTENT_TYPE);
-    if let Ok(request_id) = HeaderValue::try_from(request_id.to_string()) {
-        headers.insert("x-amzn-requestid", request_id);
+    if let Ok(request_id) = HeaderValue::try_from(request_id) {
+        response.headers_mut().insert("x-amzn-requestid", request_id);
     }
     response
 }
 
-async fn run(queues: &LocalQueue, request: &Request<Bytes>) -> Answer {
-    let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
-    let name = target.strip_prefix(TARGET_PREFIX).unwrap_or_default();
-    let operation = operations::find(name)
-        .ok_or_else(|| WireError::new(ErrorKind::UnknownOperation, format!("Unknown operation {target:?}.")))?;
-    let members = parse_body(request.body())?;
-    let call = Call {
-        queues,
-        scope: scope(queues, request.headers()),
-        endpoint: &endpoint(request),
-        fields: Fields::json(&members),
-        trace_header: request.headers().get("x-amzn-trace-id").and_then(|trace| trace.to_str().ok()),
+async fn respond_json(queues: &LocalQueue, request: &Request<Bytes>, target: &HeaderValue) -> Response<Bytes> {
+    let answer = async {
+        let target = target.to_str().unwrap_or_default();
+        let name = target.strip_prefix(TARGET_PREFIX).unwrap_or_default();
+        let operation = operations::find(name)
+            .ok_or_else(|| WireError::new(ErrorKind::UnknownOperation, format!("Unknown operation {target:?}.")))?;
+        let members = parse_json(request.body())?;
+        let endpoint = endpoint(request);
+        operation.run(&call(queues, request, Fields::Json(&members), "", &endpoint)).await
     };
-    match operation.run {
-        Run::Now(run) => run(&call),
-        Run::Waiting(run) => run(&call).await,
+    match answer.await {
+        Ok(document) => {
+            let body = document.map(|document| document.to_json()).unwrap_or_default();
+            response(StatusCode::OK, JSON, body)
+        }
+        Err(error) => {
+            let row = error.kind.row();
+            let members = vec![("__type", Document::text(row.json_type)), ("message", Document::text(error.message))];
+            let mut response = response(row.status, JSON, Document::Struct(members).to_json());
+            if let Ok(code) = HeaderValue::try_from(format!("{};Sender", row.code)) {
+                response.headers_mut().insert("x-amzn-query-error", code);
+            }
+            response
+        }
     }
 }
 
-fn parse_body(body: &[u8]) -> Result<Map<String, Value>, WireError> {
+async fn respond_query(queues: &LocalQueue, request: &Request<Bytes>, request_id: &str) -> Response<Bytes> {
+    let path = request.uri().path();
+    let parameters = std::str::from_utf8(request.body())
+        .map_err(|_| WireError::new(ErrorKind::MalformedInput, "The request body is not valid UTF-8."))
+        .and_then(|body| Node::parse(&[request.uri().query().unwrap_or_default(), body]));
+    let parameters = match parameters {
+        Ok(parameters) => parameters,
+        Err(error) => return query_error(&error, request_id),
+    };
+    let Some(action) = parameters.text("Action") else {
+        return response(StatusCode::NOT_FOUND, XML, "<UnknownOperationException/>".to_owned());
+    };
+    let is_queue_path = path.trim_matches('/').contains('/');
+    // AWS (validated): an action that is about no queue is as unknown on a queue's own URL as one that does not exist.
+    let found = operations::find(action)
+        .filter(|operation| !is_queue_path || !matches!(operation.name, "CreateQueue" | "ListQueues"));
+    let Some(operation) = found else {
+        let message = format!("The action {action} is not valid for this endpoint.");
+        return query_error(&WireError::new(ErrorKind::UnknownOperation, message), request_id);
+    };
+    let fields = Fields::Query { node: &parameters, operation: operation.name };
+    let endpoint = endpoint(request);
+    match operation.run(&call(queues, request, fields, path, &endpoint)).await {
+        Err(error) => query_error(&error, request_id),
+        Ok(document) if accepts_only_json(request.headers()) => {
+            response(StatusCode::OK, PLAIN_JSON, xml::json_response(operation.name, document.as_ref(), request_id))
+        }
+        Ok(document) => response(StatusCode::OK, XML, xml::response(operation.name, document.as_ref(), request_id)),
+    }
+}
+
+fn accepts_only_json(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().eq_ignore_ascii_case(b"application/json"))
+}
+
+fn query_error(error: &WireError, request_id: &str) -> Response<Bytes> {
+    let message = match error.kind {
+        // The two protocols word this one differently (recorded).
+        ErrorKind::QueueDoesNotExist => "The specified queue does not exist for this wsdl version.",
+        _ => &error.message,
+    };
+    response(error.kind.row().status, XML, xml::error(error, message, request_id))
+}
+
+fn response(status: StatusCode, content_type: HeaderValue, body: String) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+}
+
+fn call<'a>(
+    queues: &'a LocalQueue,
+    request: &'a Request<Bytes>,
+    fields: Fields<'a>,
+    path: &'a str,
+    endpoint: &'a str,
+) -> Call<'a> {
+    let trace_header = request.headers().get("x-amzn-trace-id").and_then(|trace| trace.to_str().ok());
+    Call { queues, scope: scope(queues, request.headers()), endpoint, fields, path, trace_header }
+}
+
+fn parse_json(body: &[u8]) -> Result<Map<String, Value>, WireError> {
     let malformed = |message| WireError::new(ErrorKind::MalformedInput, message);
     if body.is_empty() {
         return Ok(Map::new());
@@ -93,19 +164,4 @@ fn endpoint(request: &Request<Bytes>) -> String {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let host = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
     format!("http://{}", host.unwrap_or("localhost"))
-}
-
-fn error_response(error: &WireError) -> Response<Bytes> {
-    let row = error.kind.row();
-    let document = document::Document::Struct(vec![
-        ("__type", document::Document::text(row.json_type)),
-        ("message", document::Document::text(error.message.clone())),
-    ]);
-    let mut response = Response::new(Bytes::from(document.to_json()));
-    *response.status_mut() = row.status;
-    let fault = if row.status == StatusCode::INTERNAL_SERVER_ERROR { "Receiver" } else { "Sender" };
-    if let Ok(code) = HeaderValue::try_from(format!("{};{fault}", row.code)) {
-        response.headers_mut().insert("x-amzn-query-error", code);
-    }
-    response
 }

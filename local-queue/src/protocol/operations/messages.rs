@@ -185,6 +185,10 @@ impl Wanted {
     fn parse(fields: &Fields<'_>) -> Result<Self, WireError> {
         let mut system = BTreeSet::new();
         for parameter in ["AttributeNames", "MessageSystemAttributeNames"] {
+            // AWS (recorded): in Query the second list is ignored when the first is there; in JSON both count.
+            if fields.is_query() && !system.is_empty() {
+                break;
+            }
             for name in fields.texts(parameter)? {
                 if name == "All" {
                     system.extend(SYSTEM_ATTRIBUTES);

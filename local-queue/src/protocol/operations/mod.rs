@@ -21,6 +21,8 @@ pub(super) struct Call<'a> {
     /// What queue URLs in the answer begin with: `http://localhost:9324`.
     pub(super) endpoint: &'a str,
     pub(super) fields: Fields<'a>,
+    /// The queue that the request's own path names, for those that name it nowhere else.
+    pub(super) path: &'a str,
     /// The X-Ray trace of the request itself.
     pub(super) trace_header: Option<&'a str>,
 }
@@ -29,9 +31,9 @@ impl Call<'_> {
     /// The ARN of the queue that `QueueUrl` names. The URL's host is not looked at, and a bare name will do (both
     /// validated against AWS).
     fn queue(&self) -> Result<QueueArn, WireError> {
-        let url = self.fields.text("QueueUrl")?.unwrap_or_default();
+        let url = self.fields.text("QueueUrl")?.unwrap_or(std::borrow::Cow::Borrowed(self.path));
         let path = url.split_once("://").map_or(&*url, |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
-        let path = path.trim_end_matches('/');
+        let path = path.trim_matches('/');
         Ok(match path.rsplit_once('/') {
             Some((before, name)) => {
                 let account = before.rsplit('/').next().unwrap_or_default();
@@ -50,7 +52,7 @@ impl Call<'_> {
 pub(super) type Answer = Result<Option<Document>, WireError>;
 
 /// How an operation is carried out.
-pub(super) enum Run {
+enum Run {
     /// At once.
     Now(fn(&Call<'_>) -> Answer),
     /// Perhaps after a wait.
@@ -60,7 +62,17 @@ pub(super) enum Run {
 /// An operation of SQS.
 pub(super) struct Operation {
     pub(super) name: &'static str,
-    pub(super) run: Run,
+    run: Run,
+}
+
+impl Operation {
+    /// Carries the operation out.
+    pub(super) async fn run(&self, call: &Call<'_>) -> Answer {
+        match self.run {
+            Run::Now(run) => run(call),
+            Run::Waiting(run) => run(call).await,
+        }
+    }
 }
 
 const fn now(name: &'static str, run: fn(&Call<'_>) -> Answer) -> Operation {

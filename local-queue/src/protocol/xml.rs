@@ -1,0 +1,152 @@
+//! Answers of the Query protocol: XML, or JSON of the same shape for those who ask for it.
+
+use super::{document::Document, error::WireError};
+
+const NAMESPACE: &str = "http://queue.amazonaws.com/doc/2012-11-05/";
+
+/// The XML of an answer.
+pub(super) fn response(operation: &str, document: Option<&Document>, request_id: &str) -> String {
+    let mut xml = Xml::new();
+    let root = format!("{operation}Response");
+    xml.push(&["<", &root, " xmlns=\"", NAMESPACE, "\">"]);
+    if let Some(Document::Struct(members)) = document {
+        let result = format!("{operation}Result");
+        if members.is_empty() {
+            xml.push(&["<", &result, "/>"]);
+        } else {
+            xml.element(&result, |xml| xml.members(operation, members));
+        }
+    }
+    xml.element("ResponseMetadata", |xml| xml.text("RequestId", request_id));
+    xml.push(&["</", &root, ">"]);
+    xml.0
+}
+
+/// The XML of an error.
+pub(super) fn error(error: &WireError, message: &str, request_id: &str) -> String {
+    let mut xml = Xml::new();
+    xml.push(&["<ErrorResponse xmlns=\"", NAMESPACE, "\">"]);
+    xml.element("Error", |xml| {
+        xml.text("Type", "Sender");
+        xml.text("Code", error.kind.row().code);
+        xml.text("Message", message);
+        xml.push(&["<Detail/>"]);
+    });
+    xml.text("RequestId", request_id);
+    xml.push(&["</ErrorResponse>"]);
+    xml.0
+}
+
+/// XML as it is written.
+struct Xml(String);
+
+impl Xml {
+    fn new() -> Self {
+        Self("<?xml version=\"1.0\"?>".to_owned())
+    }
+
+    fn push(&mut self, parts: &[&str]) {
+        self.0.extend(parts.iter().copied());
+    }
+
+    fn element(&mut self, name: &str, content: impl FnOnce(&mut Self)) {
+        self.push(&["<", name, ">"]);
+        content(self);
+        self.push(&["</", name, ">"]);
+    }
+
+    fn text(&mut self, name: &str, text: &str) {
+        self.element(name, |xml| escape(text, &mut xml.0));
+    }
+
+    fn members(&mut self, operation: &str, members: &[(&'static str, Document)]) {
+        for (name, value) in members {
+            self.member(operation, name, value);
+        }
+    }
+
+    /// Writes one member. Lists and maps are flat: their element is repeated, with nothing around it.
+    fn member(&mut self, operation: &str, name: &str, value: &Document) {
+        match value {
+            Document::List(items) => {
+                let element = item_name(operation, name);
+                for item in items {
+                    self.member(operation, &element, item);
+                }
+            }
+            Document::Map(entries) => {
+                let (element, key_name) = entry_names(name);
+                for (key, value) in entries {
+                    self.element(element, |xml| {
+                        xml.text(key_name, key);
+                        xml.member(operation, "Value", value);
+                    });
+                }
+            }
+            Document::Struct(members) => self.element(name, |xml| xml.members(operation, members)),
+            Document::Text(text) => self.text(name, text),
+            Document::Integer(number) => self.text(name, &number.to_string()),
+            Document::Boolean(flag) => self.text(name, &flag.to_string()),
+        }
+    }
+}
+
+/// What one item of a list is called.
+fn item_name(operation: &str, list: &str) -> String {
+    match list {
+        "QueueUrls" | "queueUrls" => "QueueUrl".to_owned(),
+        "Messages" => "Message".to_owned(),
+        "Successful" | "Results" => format!("{operation}ResultEntry"),
+        "Failed" => "BatchResultErrorEntry".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// What one entry of a map and its key are called.
+fn entry_names(map: &str) -> (&'static str, &'static str) {
+    match map {
+        "Tags" => ("Tag", "Key"),
+        "MessageAttributes" => ("MessageAttribute", "Name"),
+        _ => ("Attribute", "Name"),
+    }
+}
+
+/// Escapes what XML cannot hold as it is. A carriage return would be read as a line feed.
+fn escape(text: &str, xml: &mut String) {
+    for character in text.chars() {
+        match character {
+            '&' => xml.push_str("&amp;"),
+            '<' => xml.push_str("&lt;"),
+            '>' => xml.push_str("&gt;"),
+            '"' => xml.push_str("&quot;"),
+            '\r' => xml.push_str("&#13;"),
+            other => xml.push(other),
+        }
+    }
+}
+
+/// JSON in the shape of the XML, which AWS answers to a Query request that accepts only JSON (validated).
+pub(super) fn json_response(operation: &'static str, document: Option<&Document>, request_id: &str) -> String {
+    let metadata = format!("\"ResponseMetadata\":{{\"RequestId\":\"{request_id}\"}}");
+    let result = document.map(|document| format!("\"{operation}Result\":{},", entries_as_lists(document).to_json()));
+    format!("{{\"{operation}Response\":{{{}{metadata}}}}}", result.unwrap_or_default())
+}
+
+/// Maps become lists of names and values.
+fn entries_as_lists(document: &Document) -> Document {
+    match document {
+        Document::Struct(members) => {
+            Document::Struct(members.iter().map(|(name, value)| (*name, entries_as_lists(value))).collect())
+        }
+        Document::List(items) => Document::List(items.iter().map(entries_as_lists).collect()),
+        Document::Map(entries) => Document::List(
+            entries
+                .iter()
+                .map(|(name, value)| {
+                    Document::Struct(vec![("Name", Document::text(name)), ("Value", entries_as_lists(value))])
+                })
+                .collect(),
+        ),
+        plain => plain.clone(),
+    }
+}
