@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -12,7 +15,7 @@ use crate::{
     clock::Clock,
     engine::{
         Attribute, Delivery, Engine, EngineError, Limits, Output, QueueArn, QueueAttributes, QueueName, ReceiptHandle,
-        Receive, Received, Scope, SendMessage, Sent, Time, WaiterId,
+        Receive, Received, Scope, SendMessage, Sent, Time, Uuid, WaiterId, mix,
     },
 };
 
@@ -42,6 +45,8 @@ struct Shared {
     clock: Clock,
     scope: Scope,
     state: Mutex<State>,
+    /// The seed of request ids, and how many there have been.
+    requests: (u64, AtomicU64),
     /// Rings when the next wake-up may have come closer.
     wakeup_changed: Notify,
 }
@@ -94,7 +99,8 @@ impl Builder {
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
         let engine = Engine::new(self.limits, seed);
         let state = Mutex::new(State { engine, answers: HashMap::new(), timer: None });
-        let shared = Shared { clock: self.clock, scope: self.scope, state, wakeup_changed: Notify::new() };
+        let requests = (mix(seed), AtomicU64::new(0));
+        let shared = Shared { clock: self.clock, scope: self.scope, state, requests, wakeup_changed: Notify::new() };
         LocalQueue { shared: Arc::new(shared) }
     }
 }
@@ -170,6 +176,13 @@ impl LocalQueue {
         timeout: Duration,
     ) -> Result<(), EngineError> {
         self.call(|engine, now| engine.change_visibility(now, queue.as_str(), handle, timeout))
+    }
+
+    /// A new identifier for a request.
+    pub(crate) fn next_request_id(&self) -> Uuid {
+        let (seed, count) = &self.shared.requests;
+        let count = count.fetch_add(1, Ordering::Relaxed);
+        Uuid::from_random(mix(seed ^ count), mix(seed.wrapping_add(count)))
     }
 
     /// Calls the engine at the present time and carries out the effects: the one way to its state.

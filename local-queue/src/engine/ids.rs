@@ -9,6 +9,14 @@ pub struct Uuid(u128);
 /// The identifier of a message.
 pub type MessageId = Uuid;
 
+impl Uuid {
+    /// A UUID of these random bits, six of which are given up for its version and variant (RFC 9562).
+    pub(crate) const fn from_random(high: u64, low: u64) -> Self {
+        let bits = ((high as u128) << 64) | low as u128;
+        Self((bits & !(0xf000 << 64) & !(0xc000 << 48)) | (0x4000 << 64) | (0x8000 << 48))
+    }
+}
+
 impl fmt::Display for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hex = format!("{:032x}", self.0);
@@ -43,9 +51,7 @@ impl IdSource {
 
     /// The next UUID.
     pub fn next_uuid(&mut self) -> Uuid {
-        let bits = (u128::from(self.next_u64()) << 64) | u128::from(self.next_u64());
-        // RFC 9562: version 4 and the variant take six fixed bits.
-        Uuid((bits & !(0xf000 << 64) & !(0xc000 << 48)) | (0x4000 << 64) | (0x8000 << 48))
+        Uuid::from_random(self.next_u64(), self.next_u64())
     }
 }
 

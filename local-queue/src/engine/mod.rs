@@ -19,6 +19,7 @@ mod message;
 mod message_actions;
 mod move_tasks;
 mod names;
+mod ordered_set;
 mod queue;
 mod queue_actions;
 mod quota;
@@ -145,11 +146,6 @@ impl Engine {
         [visible_at, self.waiters.next_deadline(), move_at].into_iter().flatten().min()
     }
 
-    /// A new identifier for a request.
-    pub fn next_request_id(&mut self) -> Uuid {
-        self.ids.next_uuid()
-    }
-
     // Inputs.
 
     /// Lets time pass. Everything that becomes true on the way happens at its own moment, in order.
@@ -193,6 +189,9 @@ impl Engine {
     /// This ends: a message that moves to a dead-letter queue starts with no receives there, so it is delivered before
     /// it can move again.
     fn settle(&mut self, slot: u32) {
+        if self.queues[slot].waiting.is_empty() {
+            return self.update_wakeup(slot);
+        }
         self.queues[slot].advance(self.now, &self.limits);
         while let Some(&waiter) = self.queues[slot].waiting.first()
             && self.queues[slot].has_available()

@@ -16,6 +16,7 @@ use super::{
     Delivery, Limits, Message, QueueArn, QueueAttributes, QueueSettings, ReceiptHandle, Time,
     fifo::{Attempts, Deduplication, Groups, Handed},
     move_tasks::MoveTask,
+    ordered_set::OrderedSet,
     quota::Quota,
     slab::Slab,
     standard::Lanes,
@@ -86,8 +87,8 @@ pub(super) struct Queue {
     number: u32,
     messages: Slab<Entry>,
     line: Line,
-    hidden: BTreeSet<Order>,
-    by_age: BTreeSet<Order>,
+    hidden: OrderedSet<Order>,
+    by_age: OrderedSet<Order>,
     delayed: usize,
 }
 
@@ -109,8 +110,8 @@ impl Queue {
             move_tasks: Vec::new(),
             number,
             messages: Slab::default(),
-            hidden: BTreeSet::new(),
-            by_age: BTreeSet::new(),
+            hidden: OrderedSet::default(),
+            by_age: OrderedSet::default(),
             delayed: 0,
         }
     }
@@ -385,7 +386,7 @@ impl Queue {
     /// Panics if an invariant does not hold. For tests.
     pub(super) fn check(&self) {
         assert_eq!(self.messages.len(), self.by_age.len(), "every message has an age");
-        for &(visible_at, sequence, slot) in &self.hidden {
+        for &(visible_at, sequence, slot) in self.hidden.iter() {
             let entry = &self.messages[slot];
             assert_eq!((entry.visible_at, entry.sequence), (visible_at, sequence), "the index is true");
             assert_ne!(entry.place, Place::Ready, "a hidden message is not ready");

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Time, queue::Order, slab::Slab};
+use super::{Time, ordered_set::OrderedSet, queue::Order, slab::Slab};
 
 const NOISY_IN_FLIGHT_MIN: usize = 30;
 const NOISY_SHARE_MIN: usize = 10;
@@ -25,7 +25,7 @@ const COMMON: u32 = 0;
 #[derive(Debug, Default)]
 struct Lane {
     name: String,
-    ready: BTreeSet<Order>,
+    ready: OrderedSet<Order>,
     /// Messages in whatever place; the lane goes when there are none.
     messages: usize,
     in_flight: usize,
@@ -88,9 +88,7 @@ impl Lanes {
     }
 
     pub(super) fn insert_ready(&mut self, key: u32, order: Order) {
-        self.update(key, |lane| {
-            lane.ready.insert(order);
-        });
+        self.update(key, |lane| lane.ready.insert(order));
     }
 
     pub(super) fn remove_ready(&mut self, key: u32, order: Order) {

@@ -35,7 +35,7 @@ const TARGET_PREFIX: &str = "AmazonSQS.";
 
 /// Answers one request, in the protocol it came in. Dropping the future gives up a long poll.
 pub async fn respond(queues: &LocalQueue, request: Request<Bytes>) -> Response<Bytes> {
-    let request_id = queues.call(|engine, _| engine.next_request_id()).to_string();
+    let request_id = queues.next_request_id().to_string();
     let mut response = match request.headers().get("x-amz-target") {
         Some(target) => respond_json(queues, &request, target).await,
         None => respond_query(queues, &request, &request_id).await,
