@@ -116,6 +116,12 @@ impl ResizeJob {
     pub fn outputs(&self) -> &[Output] {
         &self.outputs
     }
+
+    /// What is made, by value.
+    #[must_use]
+    pub fn into_outputs(self) -> Vec<Output> {
+        self.outputs
+    }
 }
 
 impl Serialize for ResizeJob {

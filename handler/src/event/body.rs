@@ -55,6 +55,11 @@ impl Renditions {
         Ok(renditions)
     }
 
+    /// The outputs of one source: every template filled.
+    pub fn outputs(&self, source: &Location) -> Result<Vec<Output>, Failure> {
+        self.job(source, false).map(ResizeJob::into_outputs)
+    }
+
     fn job(&self, source: &Location, notified: bool) -> Result<ResizeJob, Failure> {
         let mut outputs = Vec::new();
         for (index, (template, rendition)) in self.0.iter().enumerate() {

@@ -1,0 +1,72 @@
+//! The report as one JSON document.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::report::{Done, Report};
+
+/// The document, with a line end. Its fields are documented in the README of the package.
+pub(crate) fn of(report: &Report) -> String {
+    let shown = |path: &Path| report.shown.path(path);
+    let mut images: Vec<Value> = report.each.iter().flatten().map(|done| image(report, done)).collect();
+    images.extend(report.dead_letters.iter().map(|dead_letter| {
+        json!({
+            "source": shown(&dead_letter.source),
+            "outcome": "dead-lettered",
+            "receives": dead_letter.receives,
+            "kind": dead_letter.kind,
+            "blame": dead_letter.blame,
+            "reason": dead_letter.reason,
+            "body": dead_letter.body,
+        })
+    }));
+    images.extend(
+        report
+            .refused
+            .iter()
+            .map(|refused| json!({ "source": shown(&refused.source), "outcome": "refused", "reason": refused.reason })),
+    );
+    images.sort_by(|a, b| a["source"].as_str().cmp(&b["source"].as_str()));
+    let left_out = report.left_out.iter().map(|(format, files)| json!({ "format": format, "files": files }));
+    let left_out: Vec<Value> = left_out.collect();
+    let document = json!({
+        "out": shown(&report.out),
+        "interrupted": report.interruption.is_some(),
+        "totals": {
+            "images": report.images,
+            "done": report.done,
+            "retried": report.retried.len(),
+            "dead_lettered": report.dead_letters.len(),
+            "refused": report.refused.len(),
+            "outputs": report.outputs,
+            "seconds": report.elapsed.as_secs_f64(),
+            "bytes_in": report.bytes_in,
+            "bytes_out": report.bytes_out,
+            "outputs_renamed": report.renamed,
+        },
+        "images": images,
+        "left_out": left_out,
+    });
+    format!("{document:#}\n")
+}
+
+fn image(report: &Report, done: &Done) -> Value {
+    let outputs = done.outputs.iter().map(|made| {
+        let path = report.shown.path(&made.path);
+        json!({ "path": path, "width": made.width, "height": made.height, "bytes": made.bytes })
+    });
+    let outputs: Vec<Value> = outputs.collect();
+    let retry_reason = report.retried.iter().find(|retried| done.receives > 1 && retried.source == done.source);
+    let mut image = json!({
+        "source": report.shown.path(&done.source),
+        "outcome": "done",
+        "receives": done.receives,
+        "bytes_in": done.bytes_in,
+        "outputs": outputs,
+    });
+    if let Some(retried) = retry_reason {
+        image["retry_reason"] = retried.reason.clone().into();
+    }
+    image
+}

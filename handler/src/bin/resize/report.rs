@@ -1,0 +1,136 @@
+//! What became of a run: everything that is printed, and nothing that only ran.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::dead_letters::DeadLetter;
+
+/// What ended a run before its work was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interruption {
+    /// Ctrl-C.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+}
+
+/// One image that was made.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) source: PathBuf,
+    pub(crate) receives: u32,
+    pub(crate) bytes_in: u64,
+    pub(crate) outputs: Vec<Made>,
+}
+
+/// One output.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) path: PathBuf,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) bytes: u64,
+}
+
+/// An image that was made, but not at the first try.
+#[derive(Debug)]
+pub(crate) struct Retried {
+    pub(crate) source: PathBuf,
+    pub(crate) receives: u32,
+    /// Why the try before failed.
+    pub(crate) reason: String,
+}
+
+/// An image for which there can be no job.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) source: PathBuf,
+    pub(crate) reason: String,
+}
+
+/// A whole run.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) shown: Shown,
+    pub(crate) out: PathBuf,
+    pub(crate) interruption: Option<Interruption>,
+    pub(crate) elapsed: Duration,
+    /// Images that were found.
+    pub(crate) images: u64,
+    pub(crate) done: u64,
+    pub(crate) outputs: u64,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    /// Every image that was made, if every one is to be listed.
+    pub(crate) each: Option<Vec<Done>>,
+    pub(crate) retried: Vec<Retried>,
+    pub(crate) dead_letters: Vec<DeadLetter>,
+    pub(crate) refused: Vec<Refused>,
+    /// Photos in formats that are not read.
+    pub(crate) left_out: BTreeMap<&'static str, usize>,
+    /// Outputs that got longer names.
+    pub(crate) renamed: usize,
+}
+
+impl Report {
+    /// Of a run that has not begun.
+    pub(crate) fn new(out: PathBuf) -> Self {
+        Self {
+            shown: Shown::here(),
+            out,
+            interruption: None,
+            elapsed: Duration::ZERO,
+            images: 0,
+            done: 0,
+            outputs: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            each: None,
+            retried: Vec::new(),
+            dead_letters: Vec::new(),
+            refused: Vec::new(),
+            left_out: BTreeMap::new(),
+            renamed: 0,
+        }
+    }
+
+    /// As in the help.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self.interruption {
+            Some(Interruption::Interrupt) => 130,
+            Some(Interruption::Terminate) => 143,
+            None if self.dead_letters.is_empty() && self.refused.is_empty() => 0,
+            None => 1,
+        }
+    }
+
+    /// Brings every list into the order of its paths: work side by side ends in any order.
+    pub(crate) fn sort(&mut self) {
+        self.each.iter_mut().for_each(|each| each.sort_by(|a, b| a.source.cmp(&b.source)));
+        self.retried.sort_by(|a, b| a.source.cmp(&b.source));
+        self.dead_letters.sort_by(|a, b| a.source.cmp(&b.source));
+        self.refused.sort_by(|a, b| a.source.cmp(&b.source));
+    }
+}
+
+/// Paths as they are shown: from the current folder where they are below it.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    current: Option<PathBuf>,
+}
+
+impl Shown {
+    pub(crate) fn here() -> Self {
+        Self { current: std::env::current_dir().and_then(|current| current.canonicalize()).ok() }
+    }
+
+    pub(crate) fn path(&self, path: &Path) -> String {
+        let below = self.current.as_ref().and_then(|current| path.strip_prefix(current).ok());
+        match below {
+            Some(below) if below.as_os_str().is_empty() => ".".to_owned(),
+            Some(below) => below.display().to_string(),
+            None => path.display().to_string(),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The report for people: what went wrong one by one, what went well in numbers.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use indicatif::HumanBytes;
+
+use super::report::{Done, Interruption, Report};
+
+/// Up to so many images every one is listed, so that a first try shows what was made.
+pub(crate) const EACH_MAX: usize = 20;
+/// Rows of what went wrong. Whoever has more wants `--json`.
+const PROBLEMS_MAX: usize = 50;
+
+/// The tables and a closing line.
+pub(crate) fn of(report: &Report) -> String {
+    if report.images == 0 && report.interruption.is_none() {
+        return format!("no images found\n{}", notes(report));
+    }
+    let mut text = String::new();
+    let (rows, more) = rows(report);
+    if !rows.is_empty() {
+        let mut table = table(["Image", "Outcome", "Output or reason"]);
+        table.add_rows(rows);
+        let _ = writeln!(text, "{table}");
+    }
+    if more > 0 {
+        let _ = writeln!(text, "... and {more} more; --json lists them all");
+    }
+    let _ = writeln!(text, "{}", totals(report));
+    text + &notes(report) + &closing(report)
+}
+
+fn table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_header(header);
+    // What is piped is for other programs, which would stumble over a line that was folded.
+    if std::io::stdout().is_terminal() {
+        let (_, columns) = console::Term::stdout().size();
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(columns);
+    }
+    table
+}
+
+/// The rows to show, and how many problems are not among them.
+fn rows(report: &Report) -> (Vec<[String; 3]>, usize) {
+    let mut rows = Vec::new();
+    let shown = |path| report.shown.path(path);
+    let dead_letters = report.dead_letters.iter().map(|dead_letter| {
+        let reason = format!("{}: {}", dead_letter.kind, dead_letter.reason);
+        let outcome = match dead_letter.receives {
+            0 | 1 => "dead-lettered".to_owned(),
+            receives => format!("dead-lettered (try {receives})"),
+        };
+        [shown(&dead_letter.source), outcome, reason]
+    });
+    let refused =
+        report.refused.iter().map(|refused| [shown(&refused.source), "refused".to_owned(), refused.reason.clone()]);
+    rows.extend(dead_letters.chain(refused).take(PROBLEMS_MAX));
+    let mut problems = report.dead_letters.len() + report.refused.len();
+    match &report.each {
+        Some(each) if each.len() <= EACH_MAX => {
+            rows.extend(each.iter().map(|done| [shown(&done.source), outcome(done), made(report, done)]));
+        }
+        _ => {
+            problems += report.retried.len();
+            let retried = report.retried.iter().map(|retried| {
+                let outcome = format!("done (try {})", retried.receives);
+                [shown(&retried.source), outcome, format!("before: {}", retried.reason)]
+            });
+            rows.extend(retried.take(PROBLEMS_MAX.saturating_sub(rows.len())));
+        }
+    }
+    let listed = rows.len();
+    rows.sort();
+    (rows, problems.saturating_sub(listed))
+}
+
+fn outcome(done: &Done) -> String {
+    if done.receives > 1 { format!("done (try {})", done.receives) } else { "done".to_owned() }
+}
+
+fn made(report: &Report, done: &Done) -> String {
+    let outputs = done.outputs.iter().map(|made| {
+        let name = made.path.strip_prefix(&report.out).unwrap_or(&made.path).display();
+        format!("{name}, {}x{}, {}", made.width, made.height, HumanBytes(made.bytes))
+    });
+    outputs.collect::<Vec<_>>().join("\n")
+}
+
+fn totals(report: &Report) -> Table {
+    let mut table = table(["Images", "Done", "Retried", "Dead-lettered", "Time", "Read", "Written"]);
+    let written = format!("{} in {}", HumanBytes(report.bytes_out), count(report.outputs, "file"));
+    table.add_row([
+        report.images.to_string(),
+        report.done.to_string(),
+        report.retried.len().to_string(),
+        report.dead_letters.len().to_string(),
+        time(report.elapsed),
+        HumanBytes(report.bytes_in).to_string(),
+        written,
+    ]);
+    table
+}
+
+/// What would otherwise go unsaid.
+fn notes(report: &Report) -> String {
+    let mut text = String::new();
+    if !report.left_out.is_empty() {
+        let formats: Vec<_> = report.left_out.iter().map(|(format, files)| format!("{files} {format}")).collect();
+        let _ = writeln!(text, "Left out, because the format is not read: {}.", formats.join(", "));
+    }
+    if report.renamed > 0 {
+        let outputs = count(report.renamed as u64, "output");
+        let _ = writeln!(text, "{outputs} got another name, because several images had the same one.");
+    }
+    text
+}
+
+fn closing(report: &Report) -> String {
+    let out = report.shown.path(&report.out);
+    let by = match report.interruption {
+        None => return format!("The outputs are in {out}.\n"),
+        Some(Interruption::Interrupt) => "Ctrl-C",
+        Some(Interruption::Terminate) => "SIGTERM",
+    };
+    let left = report.images.saturating_sub(report.done + (report.dead_letters.len() + report.refused.len()) as u64);
+    format!("Stopped by {by} with {} to go. Every output in {out} is whole.\n", count(left, "image"))
+}
+
+fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+fn time(elapsed: Duration) -> String {
+    match elapsed.as_secs() {
+        0..60 => format!("{:.1} s", elapsed.as_secs_f64()),
+        seconds @ 60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        seconds => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
