@@ -228,6 +228,9 @@ fn real_path(path: &Path) -> std::io::Result<PathBuf> {
 
 /// Makes the folder and a file in it, which is the only way to know that files can be made there.
 fn make_folder(out: &Path) -> std::io::Result<()> {
+    if out.exists() && !out.is_dir() {
+        return Err(std::io::Error::new(std::io::ErrorKind::NotADirectory, "not a folder"));
+    }
     std::fs::create_dir_all(out)?;
     let probe = out.join(format!(".resize-{}", std::process::id()));
     std::fs::write(&probe, "this folder can be written to")?;

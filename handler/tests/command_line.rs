@@ -1,0 +1,296 @@
+//! The binary `resize` as a person runs it, on copies of the photos that the README uses.
+
+#![cfg(feature = "cli")]
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder of its own for each test.
+struct Place(TempDir);
+
+impl Place {
+    fn empty() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn with_photos() -> Self {
+        let place = Self::empty();
+        for entry in walkdir::WalkDir::new(photos()).into_iter().map(Result::unwrap) {
+            if entry.file_type().is_file() {
+                let below = entry.path().strip_prefix(photos()).unwrap().display().to_string();
+                place.photo(&below, &format!("photos/{below}"));
+            }
+        }
+        place
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    fn photo(&self, from: &str, to: &str) {
+        fs::create_dir_all(self.at(to).parent().unwrap()).unwrap();
+        fs::copy(photos().join(from), self.at(to)).unwrap();
+    }
+
+    fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_resize"));
+        command.args(arguments.split_whitespace()).current_dir(self.0.path()).stdin(Stdio::null());
+        command.env_remove("RUST_LOG").stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn resize(&self, arguments: &str) -> Run {
+        Run::of(self.command(arguments).output().unwrap())
+    }
+
+    fn size(&self, image: &str) -> (u32, u32) {
+        image::ImageReader::open(self.at(image)).unwrap().with_guessed_format().unwrap().into_dimensions().unwrap()
+    }
+
+    /// Every file below a folder, by its path from there.
+    fn files(&self, folder: &str) -> Vec<String> {
+        let root = self.at(folder);
+        let entries = walkdir::WalkDir::new(&root).into_iter().map(Result::unwrap);
+        let files = entries.filter(|entry| entry.file_type().is_file());
+        let mut files: Vec<_> =
+            files.map(|entry| entry.path().strip_prefix(&root).unwrap().display().to_string()).collect();
+        files.sort();
+        files
+    }
+}
+
+fn photos() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/photos")
+}
+
+#[derive(Debug)]
+struct Run {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Run {
+    fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// The cells of the first row that has this text.
+    fn row(&self, text: &str) -> Vec<String> {
+        let row = self.stdout.lines().find(|line| line.contains(text));
+        let row = row.unwrap_or_else(|| panic!("no row has {text:?}:\n{}", self.stdout));
+        row.split(['\u{2502}', '\u{2506}']).map(|cell| cell.trim().to_owned()).filter(|cell| !cell.is_empty()).collect()
+    }
+
+    /// The one line that says why nothing was begun.
+    fn refusal(&self) -> &str {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(2), ""), "{self:?}");
+        assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
+        self.stderr.strip_prefix("resize: ").unwrap().trim_end()
+    }
+}
+
+#[test]
+fn a_folder_becomes_a_folder_and_what_is_broken_a_dead_letter() {
+    let place = Place::with_photos();
+    let run = place.resize("run photos --width 64 --out thumbs");
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert_eq!(run.stderr, "", "there is no bar without a terminal");
+    let outputs = [
+        "landscape/hills-at-dusk.jpg",
+        "landscape/lake/mountain-lake.jpg",
+        "misnamed/a-jpeg-called.jpg",
+        "portrait/lighthouse.jpg",
+        "still-life/fruit.webp",
+        "still-life/marble.png",
+        "still-life/moon.png",
+    ];
+    assert_eq!(place.files("thumbs"), outputs);
+    let size = |name: &str| place.size(&format!("thumbs/{name}"));
+    assert_eq!(size("landscape/hills-at-dusk.jpg"), (64, 43));
+    assert_eq!(size("portrait/lighthouse.jpg"), (64, 85), "turned upright by its EXIF orientation");
+    assert_eq!(size("misnamed/a-jpeg-called.jpg"), (64, 43), "a JPEG whatever its name says");
+    assert_eq!(size("still-life/fruit.webp"), (64, 48));
+
+    let reason = "bad-image: JPEG is truncated: no end marker";
+    assert_eq!(run.row("torn-in-half.jpg"), ["photos/broken/torn-in-half.jpg", "dead-lettered", reason]);
+    let done = run.row("a-jpeg-called");
+    assert_eq!(done[..2], ["photos/misnamed/a-jpeg-called.png", "done"]);
+    assert!(done[2].starts_with("misnamed/a-jpeg-called.jpg, 64x43, "), "{done:?}");
+    assert_eq!(run.row(" in 7 files")[..4], ["8", "7", "0", "1"]);
+    assert!(run.stdout.ends_with("The outputs are in thumbs.\n"), "{}", run.stdout);
+}
+
+#[test]
+fn json_is_one_document_with_every_image() {
+    let place = Place::with_photos();
+    let run = place.resize("run photos --width 64 --height 64 --format webp --quality 50 --out thumbs --json");
+    assert_eq!((run.code, run.stderr.as_str()), (Some(1), ""));
+    let document: Value = serde_json::from_str(&run.stdout).unwrap();
+    let totals = &document["totals"];
+    for (name, expected) in [("images", 8), ("done", 7), ("retried", 0), ("dead_lettered", 1), ("outputs", 7)] {
+        assert_eq!(totals[name], expected, "{name} of {totals}");
+    }
+    assert!(totals["seconds"].as_f64().unwrap() > 0.0);
+    assert_eq!((&document["out"], &document["interrupted"]), (&"thumbs".into(), &false.into()));
+    let images = document["images"].as_array().unwrap();
+    let sources: Vec<_> = images.iter().map(|image| image["source"].as_str().unwrap()).collect();
+    assert!(sources.is_sorted() && sources.len() == 8, "{sources:?}");
+    let (mut bytes_in, mut bytes_out) = (0, 0);
+    for image in images.iter().filter(|image| image["outcome"] == "done") {
+        let made = &image["outputs"][0];
+        let path = made["path"].as_str().unwrap();
+        assert_eq!(place.size(path), (64, 64));
+        assert_eq!((&made["width"], &made["height"]), (&64.into(), &64.into()));
+        assert_eq!(made["bytes"], fs::metadata(place.at(path)).unwrap().len());
+        bytes_in += fs::metadata(place.at(image["source"].as_str().unwrap())).unwrap().len();
+        bytes_out += made["bytes"].as_u64().unwrap();
+    }
+    assert_eq!((&totals["bytes_in"], &totals["bytes_out"]), (&bytes_in.into(), &bytes_out.into()));
+
+    let broken = &images[0];
+    assert_eq!(broken["source"], "photos/broken/torn-in-half.jpg");
+    assert_eq!((&broken["outcome"], &broken["kind"]), (&"dead-lettered".into(), &"bad-image".into()));
+    assert_eq!((&broken["blame"], &broken["receives"]), (&"source".into(), &1.into()));
+    assert_eq!(broken["reason"], "JPEG is truncated: no end marker");
+    let body: Value = serde_json::from_str(broken["body"].as_str().unwrap()).unwrap();
+    assert!(body["source"].as_str().unwrap().ends_with("/photos/broken/torn-in-half.jpg"), "{body}");
+    assert_eq!(body["outputs"][0]["quality"], 50);
+}
+
+#[test]
+fn all_made_is_exit_code_0_and_renditions_are_several_outputs_of_one_image() {
+    let place = Place::empty();
+    place.photo("still-life/moon.gif", "photos/moon.gif");
+    place.photo("misnamed/a-jpeg-called.png", "photos/deep/photo.png");
+    let renditions = r#"[{"target":"{dir}/{stem}-{width}.{format}","width":40},
+                         {"target":"square/{dir}/{stem}.webp","width":30,"height":30,"format":"webp"}]"#;
+    fs::write(place.at("renditions.json"), renditions).unwrap();
+    let run = place.resize("run photos --renditions renditions.json --out thumbs");
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let outputs = ["deep/photo-40.jpeg", "moon-40.png", "square/deep/photo.webp", "square/moon.webp"];
+    assert_eq!(place.files("thumbs"), outputs);
+    assert_eq!((place.size("thumbs/moon-40.png"), place.size("thumbs/square/moon.webp")), ((40, 40), (30, 30)));
+    assert_eq!(run.row("in 4 files")[..4], ["2", "2", "0", "0"]);
+}
+
+#[test]
+fn outputs_never_meet_and_an_earlier_run_is_replaced_but_not_read_again() {
+    let place = Place::empty();
+    place.photo("still-life/moon.gif", "photos/a.gif");
+    place.photo("misnamed/a-jpeg-called.png", "photos/a.jpg");
+    place.photo("misnamed/a-jpeg-called.png", "photos/b.jpg");
+    for (width, size) in [(40, (40, 27)), (30, (30, 20))] {
+        let run = place.resize(&format!("run photos --width {width} --format webp --out photos/out"));
+        assert_eq!(run.code, Some(0), "{run:?}");
+        assert_eq!(place.files("photos/out"), ["a.gif.webp", "a.jpg.webp", "b.webp"]);
+        assert_eq!(place.size("photos/out/b.webp"), size);
+        assert!(run.stdout.contains("2 outputs got another name"), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn photos_in_formats_that_are_not_read_are_said_and_a_folder_without_images_too() {
+    let place = Place::empty();
+    fs::create_dir(place.at("photos")).unwrap();
+    fs::write(place.at("photos/phone.heic"), b"\0\0\0\x18ftypheic\0\0\0\0").unwrap();
+    fs::write(place.at("photos/notes.txt"), b"nothing").unwrap();
+    let run = place.resize("run photos --width 9 --out thumbs");
+    let expected = "no images found\nLeft out, because the format is not read: 1 HEIC.\n";
+    assert_eq!((run.code, run.stdout.as_str()), (Some(0), expected));
+    assert!(!place.at("thumbs").exists());
+}
+
+#[test]
+fn what_cannot_be_begun_is_one_line_and_exit_code_2() {
+    let place = Place::empty();
+    place.photo("still-life/moon.gif", "photos/moon.gif");
+    fs::write(place.at("notes.txt"), "not an image").unwrap();
+    fs::write(place.at("phone.heic"), b"\0\0\0\x18ftypheic\0\0\0\0").unwrap();
+    fs::write(place.at("renditions.json"), r#"[{"target":"{stem}","widht":3}]"#).unwrap();
+    std::os::unix::fs::symlink("loop", place.at("loop")).unwrap();
+    for (arguments, said) in [
+        ("run nowhere --width 9 --out out", "cannot read nowhere: No such file"),
+        ("run photos nowhere --width 9 --out out", "cannot read nowhere: No such file"),
+        ("run loop --width 9 --out out", "cannot read loop: "),
+        ("run notes.txt --width 9 --out out", "notes.txt is not an image: "),
+        ("run phone.heic --width 9 --out out", "phone.heic: file is HEIC, which is not supported"),
+        ("run photos --width 9 --out notes.txt", "cannot write to --out notes.txt: not a folder"),
+        ("run photos --width 9 --out notes.txt/out", "cannot write to --out notes.txt/out: Not a directory"),
+        ("run photos --width 9 --out /proc/out", "cannot write to --out /proc/out: "),
+        ("run photos --width 9 --out photos", "--out photos is one of the folders to read"),
+        ("run photos --renditions renditions.json --out out", "[0].widht is not a known field"),
+        ("run photos --renditions nowhere.json --out out", "cannot read --renditions nowhere.json"),
+        ("run photos/moon.gif --width 9 --out photos/moon.gif", "cannot write to --out photos/moon.gif"),
+    ] {
+        let run = place.resize(arguments);
+        assert!(run.refusal().contains(said), "{arguments}: {run:?}");
+    }
+    place.photo("misnamed/a-jpeg-called.png", "photo.jpg");
+    let run = place.resize("run photo.jpg --width 9 --out .");
+    assert!(run.refusal().contains("would replace the photo"), "{run:?}");
+    assert_eq!(place.files("."), ["notes.txt", "phone.heic", "photo.jpg", "photos/moon.gif", "renditions.json"]);
+}
+
+#[test]
+fn wrong_arguments_are_exit_code_2_and_help_is_0() {
+    let place = Place::with_photos();
+    for arguments in [
+        "",
+        "nonsense",
+        "run --width 9 --out out",
+        "run photos --width 9",
+        "run photos --out out",
+        "run photos --width 0 --out out",
+        "run photos --width 99999 --out out",
+        "run photos --width 9 --quality 0 --out out",
+        "run photos --width 9 --fit round --out out",
+        "run photos --width 9 --renditions r.json --out out",
+    ] {
+        let run = place.resize(arguments);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{arguments}: {run:?}");
+        assert!(!run.stderr.is_empty(), "{arguments}");
+    }
+    assert_eq!(place.resize("run --help").code, Some(0));
+    assert!(!place.at("out").exists());
+}
+
+/// The broken photo is the first job: its line in the log says that work goes on, with hundreds of others to come.
+#[test]
+fn ctrl_c_leaves_whole_outputs_and_says_what_was_done() {
+    let place = Place::empty();
+    place.photo("broken/torn-in-half.jpg", "photos/0.jpg");
+    for number in 1000..1400 {
+        place.photo("landscape/lake/mountain-lake.jpg", &format!("photos/{number}.jpg"));
+    }
+    let mut command = place.command("run photos --width 8 --height 8 --out thumbs");
+    let mut child = command.env("RUST_LOG", "handler=warn").spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    log.read_line(&mut line).unwrap();
+    assert!(line.contains("the job failed"), "{line}");
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let mut rest = String::new();
+    log.read_to_string(&mut rest).unwrap();
+    let run = Run::of(child.wait_with_output().unwrap());
+
+    assert_eq!(run.code, Some(130), "{run:?} {rest}");
+    assert!(run.stdout.contains("Stopped by Ctrl-C with "), "{}", run.stdout);
+    assert_eq!(run.row("photos/0.jpg")[1], "dead-lettered");
+    let outputs = place.files("thumbs");
+    assert!(outputs.len() < 400, "nothing was left to interrupt");
+    for output in outputs {
+        let path = place.at("thumbs").join(&output);
+        assert!(path.extension().is_some_and(|extension| extension == "jpg"), "{output} is no output");
+        let image = image::ImageReader::open(path).unwrap().decode().unwrap();
+        assert_eq!((image.width(), image.height()), (8, 8), "{output}");
+    }
+}
