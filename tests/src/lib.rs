@@ -4,6 +4,7 @@
 //! - [`jobs`]: messages to submit, and what has to become of each.
 //! - [`faults`]: a storage that misbehaves as it was planned to.
 //! - [`ledger`]: what happened to each message, and whether it should have.
+//! - [`simulation`]: the queue engine beside a naive model of it, under a random workload.
 //!
 //! Everything is drawn from a seed. A test that fails says which seed it was ([`SeedOnFailure`]), and `SEED=7 cargo test`
 //! runs that seed alone.
@@ -13,7 +14,10 @@
 pub mod faults;
 pub mod jobs;
 pub mod ledger;
+mod model;
+pub mod simulation;
 pub mod stack;
+mod workload;
 
 /// The seeds of a test: as many as it asks for, unless the environment names one (`SEED`) or wants more (`SEEDS`).
 #[must_use]
