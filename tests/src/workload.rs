@@ -84,10 +84,10 @@ impl Workload {
             *weight = if rng.u32(..10) < 3 { 0 } else { 1 << rng.u32(..7) };
         }
         // Without messages there is nothing to see; without restraint queues are gone before there is.
-        weights[0] = 64 << rng.u32(..4);
-        weights[1] = 64 << rng.u32(..4);
-        for rare in [4, 8, 9, 18] {
-            weights[rare] /= 1 << rng.u32(..6);
+        weights[0] = 128 << rng.u32(..3);
+        weights[1] = 128 << rng.u32(..3);
+        for rare in [4, 7, 8, 9, 18] {
+            weights[rare] /= 8 << rng.u32(..4);
         }
         weights[17] = weights[17].min(1) * rng.u32(..2);
         let mut time_weights = [0; 9];
@@ -95,6 +95,10 @@ impl Workload {
             *weight = if rng.u32(..10) < 3 { 0 } else { 1 << rng.u32(..6) };
         }
         time_weights[0] = 16 << rng.u32(..5);
+        // After hours and days little is left.
+        time_weights[6] = time_weights[6].min(4);
+        time_weights[7] = time_weights[7].min(2);
+        time_weights[8] = u32::from(rng.u32(..4) == 0);
         let names: &[&str] = match rng.u32(..5) {
             0 => &["a", "b"],
             1 => &["a", "b", "c"],
@@ -110,7 +114,7 @@ impl Workload {
             weights,
             time_weights,
             groups: if rng.bool() { 1 + rng.u32(..3) } else { 1 + rng.u32(..12) },
-            deduplication_ids: if rng.bool() { 1 + rng.u32(..4) } else { 1_000_000 },
+            deduplication_ids: [2, 5, 12, 40, 1_000_000, 1_000_000][rng.usize(..6)],
             bodies: 1 + rng.u32(..4),
             ungrouped: 2 + rng.u32(..40),
             messages_max: if is_crowded { 120 } else { 4 + rng.usize(..28) },
@@ -150,6 +154,11 @@ impl Workload {
 
     fn next_operation(&mut self, model: &Model) -> Operation {
         let queue = self.queue();
+        // What is not there is mostly created again.
+        if model.find(queue.as_str()).is_none() && self.rng.bool() {
+            let name = self.name();
+            return self.create(name);
+        }
         match self.pick() {
             0 => self.send_or_receive(queue, model),
             1 => Operation::Receive { request: self.receive(), queue },

@@ -26,6 +26,13 @@ pub struct Peeked {
     pub first_received_at: Option<Time>,
 }
 
+/// What was taken from a queue.
+pub(super) struct Taken {
+    pub(super) deliveries: Vec<Delivery>,
+    /// The dead-letter queue, if messages went there.
+    pub(super) dead_letters_in: Option<u32>,
+}
+
 impl Engine {
     /// Spends one call of a FIFO queue's throughput quota, if there is one.
     pub fn admit(&mut self, now: Time, arn: &str, action: Action) -> Result<(), EngineError> {
@@ -97,15 +104,19 @@ impl Engine {
         if wait.is_zero() && in_flight >= in_flight_max && !queue.is_fifo() {
             return Err(EngineError::OverLimit { in_flight_max });
         }
-        let deliveries = self.take(slot, &request);
-        if !deliveries.is_empty() || wait.is_zero() {
-            self.settle(slot);
-            return Ok(Received::Now(deliveries));
-        }
-        let waiter = self.waiters.park(slot, request, self.now + wait);
-        self.queues[slot].waiting.insert(waiter);
+        let Taken { deliveries, dead_letters_in } = self.take(slot, &request);
+        let received = if !deliveries.is_empty() || wait.is_zero() {
+            Received::Now(deliveries)
+        } else {
+            let waiter = self.waiters.park(slot, request, self.now + wait);
+            self.queues[slot].waiting.insert(waiter);
+            Received::Waiting(waiter)
+        };
         self.settle(slot);
-        Ok(Received::Waiting(waiter))
+        if let Some(dead_letter_slot) = dead_letters_in {
+            self.settle(dead_letter_slot);
+        }
+        Ok(received)
     }
 
     fn check_receive(&self, request: &Receive) -> Result<(), EngineError> {
@@ -142,8 +153,9 @@ impl Engine {
     }
 
     /// Takes up to `max` ready messages. On the way, messages that have used up their receives go to the dead-letter
-    /// queue: AWS moves them on the receive after the last (recorded), not when their timeout ends.
-    pub(super) fn take(&mut self, slot: u32, request: &Receive) -> Vec<Delivery> {
+    /// queue: AWS moves them on the receive after the last (recorded), not when their timeout ends. The caller settles
+    /// both queues.
+    pub(super) fn take(&mut self, slot: u32, request: &Receive) -> Taken {
         let (now, in_flight_max) = (self.now, self.limits.in_flight_max);
         let queue = &mut self.queues[slot];
         let timeout = request.visibility_timeout.unwrap_or(queue.settings.visibility_timeout);
@@ -158,13 +170,14 @@ impl Engine {
             if room == 0 || next.is_empty() {
                 break;
             }
-            for &message in &next {
-                // A policy whose target has been deleted moves nothing: the message stays where it can be found.
-                if dead_letter_slot.is_some() && queue.is_spent(message) {
-                    dead.push(queue.remove(message));
-                } else {
-                    deliveries.push(queue.deliver(message, now, timeout));
-                }
+            // A policy whose target has been deleted moves nothing: the message stays where it can be found.
+            let is_spent = |queue: &Queue, message: &u32| dead_letter_slot.is_some() && queue.is_spent(*message);
+            if next.iter().any(|message| is_spent(queue, message)) {
+                // Those behind them in their group move up.
+                next.retain(|message| is_spent(queue, message));
+                dead.extend(next.iter().map(|message| queue.remove(*message)));
+            } else {
+                deliveries.extend(next.iter().map(|message| queue.deliver(*message, now, timeout)));
             }
         }
         if let Some(attempt_id) = request.attempt_id.as_ref().filter(|_| queue.is_fifo() && !deliveries.is_empty()) {
@@ -172,21 +185,20 @@ impl Engine {
             let handed: Vec<Handed> = handed.map(|handle| (handle.slot, handle.sequence, handle.receive)).collect();
             queue.attempts.remember(attempt_id.clone(), handed, now);
         }
-        if let Some(dead_letter_slot) = dead_letter_slot.filter(|_| !dead.is_empty()) {
+        let dead_letters_in = dead_letter_slot.filter(|_| !dead.is_empty());
+        if let Some(dead_letter_slot) = dead_letters_in {
             self.move_to_dead_letter_queue(slot, dead_letter_slot, dead);
         }
-        deliveries
+        Taken { deliveries, dead_letters_in }
     }
 
     fn move_to_dead_letter_queue(&mut self, slot: u32, dead_letter_slot: u32, dead: Vec<Entry>) {
         let source = self.queues[slot].arn.clone();
+        // What became ready there before comes before.
+        self.queues[dead_letter_slot].advance(self.now, &self.limits);
         for entry in dead {
             self.sequence += 1;
             self.queues[dead_letter_slot].insert_dead_letter(entry, &source, self.sequence, self.now);
-        }
-        // A queue can be its own dead-letter queue (accepted by AWS); the caller settles it.
-        if dead_letter_slot != slot {
-            self.settle(dead_letter_slot);
         }
     }
 

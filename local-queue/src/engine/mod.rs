@@ -93,7 +93,7 @@ pub struct Engine {
     /// Queues that a running task moves messages away from, by when it moves the next.
     moving: BTreeSet<(Time, u32)>,
     waiters: Waiters,
-    /// Queues that somebody waits for, by when their next hidden message becomes ready.
+    /// Queues that somebody waits for, by when a message of theirs next becomes ready or expires.
     wakeups: BTreeSet<(Time, u32)>,
     outputs: VecDeque<Output>,
 }
@@ -192,19 +192,25 @@ impl Engine {
         if self.queues[slot].waiting.is_empty() {
             return self.update_wakeup(slot);
         }
+        let mut dead_letters_in = None;
         self.queues[slot].advance(self.now, &self.limits);
         while let Some(&waiter) = self.queues[slot].waiting.first()
             && self.queues[slot].has_available()
             && self.queues[slot].in_flight() < self.limits.in_flight_max
         {
             let request = self.waiters.get(waiter).request.clone();
-            let deliveries = self.take(slot, &request);
-            if !deliveries.is_empty() {
-                self.answer(waiter, Ok(deliveries));
+            let taken = self.take(slot, &request);
+            dead_letters_in = dead_letters_in.or(taken.dead_letters_in);
+            if !taken.deliveries.is_empty() {
+                self.answer(waiter, Ok(taken.deliveries));
             }
             self.queues[slot].advance(self.now, &self.limits);
         }
         self.update_wakeup(slot);
+        // Only now, with everybody here answered: dead letters may come back here in the same moment.
+        if let Some(dead_letter_slot) = dead_letters_in {
+            self.settle(dead_letter_slot);
+        }
     }
 
     fn answer(&mut self, waiter: WaiterId, result: Result<Vec<Delivery>, EngineError>) {
@@ -222,7 +228,7 @@ impl Engine {
 
     fn update_wakeup(&mut self, slot: u32) {
         let queue = &mut self.queues[slot];
-        let wakeup = if queue.waiting.is_empty() { None } else { queue.next_visible_at() };
+        let wakeup = if queue.waiting.is_empty() { None } else { queue.next_change() };
         if queue.wakeup != wakeup {
             if let Some(before) = queue.wakeup {
                 self.wakeups.remove(&(before, slot));

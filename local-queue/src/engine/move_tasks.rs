@@ -174,6 +174,8 @@ impl Engine {
         self.sequence += 1;
         let sequence_number = self.queues[destination].is_fifo().then_some(SequenceNumber(self.sequence));
         let message = entry.message.redriven(self.ids.next_uuid(), now, sequence_number);
+        // What became ready there before comes before.
+        self.queues[destination].advance(now, &self.limits);
         self.queues[destination].insert(message, self.sequence, now, std::time::Duration::ZERO);
         self.settle(destination);
         self.running_task(slot).moved += 1;

@@ -152,22 +152,27 @@ impl Queue {
         }
     }
 
-    /// When the next hidden message becomes ready.
-    pub(super) fn next_visible_at(&self) -> Option<Time> {
-        self.hidden.first().map(|order| order.0)
+    /// When the next hidden message becomes ready or the next message expires, which may make way for others.
+    pub(super) fn next_change(&self) -> Option<Time> {
+        let visible_at = self.hidden.first().map(|order| order.0);
+        [visible_at, self.next_expiry()].into_iter().flatten().min()
     }
 
-    /// Makes true what time alone brings: expired messages go, hidden ones whose time has come become ready.
+    fn next_expiry(&self) -> Option<Time> {
+        self.by_age.first().map(|order| order.0 + self.settings.retention_period)
+    }
+
+    /// Makes true what time alone brings, each at its own moment: expired messages go, hidden ones whose time has come
+    /// become ready. The order decides whose turn is next on a FIFO queue.
     pub(super) fn advance(&mut self, now: Time, limits: &Limits) {
-        while let Some(&(enqueued_at, _, slot)) = self.by_age.first()
-            && enqueued_at + self.settings.retention_period <= now
-        {
-            self.remove(slot);
-        }
-        while let Some(&(visible_at, _, slot)) = self.hidden.first()
-            && visible_at <= now
-        {
-            self.move_to(slot, Place::Ready, visible_at);
+        while let Some(at) = self.next_change().filter(|at| *at <= now) {
+            if self.next_expiry() == Some(at) {
+                let oldest = self.by_age.first().expect("a message expires").2;
+                self.remove(oldest);
+            } else {
+                let first = self.hidden.first().expect("a message becomes ready").2;
+                self.move_to(first, Place::Ready, at);
+            }
         }
         if self.is_fifo() {
             self.deduplication.advance(now, limits);

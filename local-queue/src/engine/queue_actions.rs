@@ -21,6 +21,9 @@ impl Engine {
         if name.is_fifo() != attributes.contains(&Attribute::FifoQueue(true)) {
             return Err(EngineError::QueueTypeMismatch { name: name.as_str().to_owned() });
         }
+        for attribute in attributes {
+            attribute.check(&self.limits, name.is_fifo())?;
+        }
         if let Some(&queue) = self.by_arn.get(&arn) {
             // AWS (validated): only what the request names is compared, and with the present value.
             let settings = &self.queues[queue].settings;

@@ -69,6 +69,7 @@ impl Lanes {
         });
         self.update(key, |lane| {
             lane.messages += 1;
+            lane.noisy &= lane.last_sent_at + NOISY_SILENCE_MAX > now;
             lane.last_sent_at = now;
         });
         key
