@@ -12,9 +12,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use local_queue::engine::{
-    Delivery, Engine, EngineError, MoveTaskStatus, Output, QueueArn, Received, Time, WaiterId,
-};
+use local_queue::engine::{Delivery, Engine, EngineError, MoveTaskStatus, Output, QueueArn, Received, Time, WaiterId};
 
 use crate::{
     model::{self, Answer, Model},

@@ -15,24 +15,77 @@ use crate::model::Model;
 /// One call of the engine.
 #[derive(Clone, Debug)]
 pub(crate) enum Operation {
-    CreateQueue { name: QueueName, attributes: Vec<Attribute> },
-    DeleteQueue { queue: QueueArn },
-    SetAttributes { queue: QueueArn, attributes: Vec<Attribute> },
-    GetAttributes { queue: QueueArn },
-    Purge { queue: QueueArn },
-    Tag { queue: QueueArn, tags: BTreeMap<String, String> },
-    Untag { queue: QueueArn, keys: Vec<&'static str> },
-    List { prefix: &'static str, after: Option<&'static str>, max: usize },
-    Send { queue: QueueArn, message: SendMessage },
-    Receive { queue: QueueArn, request: Receive },
-    Delete { queue: QueueArn, handle: ReceiptHandle },
-    ChangeVisibility { queue: QueueArn, handle: ReceiptHandle, timeout: Duration },
-    Cancel { waiter: WaiterId },
-    Admit { queue: QueueArn, action: Action },
-    StartTask { queue: QueueArn, destination: Option<QueueArn>, rate: Option<i64> },
-    Tasks { queue: QueueArn },
-    CancelTask { queue: QueueArn, id: String },
-    Peek { queue: QueueArn, skip: usize, max: usize },
+    CreateQueue {
+        name: QueueName,
+        attributes: Vec<Attribute>,
+    },
+    DeleteQueue {
+        queue: QueueArn,
+    },
+    SetAttributes {
+        queue: QueueArn,
+        attributes: Vec<Attribute>,
+    },
+    GetAttributes {
+        queue: QueueArn,
+    },
+    Purge {
+        queue: QueueArn,
+    },
+    Tag {
+        queue: QueueArn,
+        tags: BTreeMap<String, String>,
+    },
+    Untag {
+        queue: QueueArn,
+        keys: Vec<&'static str>,
+    },
+    List {
+        prefix: &'static str,
+        after: Option<&'static str>,
+        max: usize,
+    },
+    Send {
+        queue: QueueArn,
+        message: SendMessage,
+    },
+    Receive {
+        queue: QueueArn,
+        request: Receive,
+    },
+    Delete {
+        queue: QueueArn,
+        handle: ReceiptHandle,
+    },
+    ChangeVisibility {
+        queue: QueueArn,
+        handle: ReceiptHandle,
+        timeout: Duration,
+    },
+    Cancel {
+        waiter: WaiterId,
+    },
+    Admit {
+        queue: QueueArn,
+        action: Action,
+    },
+    StartTask {
+        queue: QueueArn,
+        destination: Option<QueueArn>,
+        rate: Option<i64>,
+    },
+    Tasks {
+        queue: QueueArn,
+    },
+    CancelTask {
+        queue: QueueArn,
+        id: String,
+    },
+    Peek {
+        queue: QueueArn,
+        skip: usize,
+        max: usize,
+    },
     Reset,
     /// Time passes, and nobody calls.
     Wait,

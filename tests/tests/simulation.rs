@@ -11,11 +11,12 @@ use std::{
     thread,
 };
 
+use local_queue::engine::canary::{self, Canary};
 use tests::simulation::{self, Difference, Options, Report};
 
 const SEEDS_FIXED: u64 = 64;
-const SEEDS_VARYING: u64 = 448;
-const STEPS: u64 = 4_000;
+const SEEDS_VARYING: u64 = 1_984;
+const STEPS: u64 = 2_500;
 
 const OPTIONS: Options = Options { steps: STEPS, traces: false, checks: true };
 
@@ -86,9 +87,43 @@ fn the_engine_equals_the_model() {
     let total = total.into_inner().unwrap();
     println!("{} seeds: {total:?}, {} days in the queues", seeds.len(), total.simulated_millis / 86_400_000);
     if seeds.len() > 1 {
-        assert!(total.operations >= 2_000_000 && seeds.len() >= 500);
+        assert!(total.operations >= 5_000_000 && seeds.len() >= 2_000);
         assert!(total.fifo_groups >= 1_000, "FIFO queues were seen with many groups");
     }
+}
+
+/// Calls within which a planted bug must be found.
+const CANARY_OPERATIONS_MAX: u64 = 200_000;
+
+/// Calls until a planted bug is found, if it is.
+fn hunt(canary: Canary) -> Option<u64> {
+    let options = Options { checks: false, ..OPTIONS };
+    let mut operations = 0;
+    canary::plant(Some(canary));
+    for seed in 0.. {
+        match simulation::run(seed, options) {
+            Ok(report) => operations += report.operations,
+            Err(difference) => {
+                operations += difference.operations;
+                break;
+            }
+        }
+        if operations > CANARY_OPERATIONS_MAX {
+            break;
+        }
+    }
+    canary::plant(None);
+    (operations <= CANARY_OPERATIONS_MAX).then_some(operations)
+}
+
+#[test]
+fn every_planted_bug_is_found() {
+    let found: Vec<(Canary, Option<u64>)> = Canary::ALL.into_iter().map(|canary| (canary, hunt(canary))).collect();
+    for (canary, operations) in &found {
+        println!("{:<32} {operations:?}", format!("{canary:?}"));
+    }
+    let survivors: Vec<Canary> = found.iter().filter(|found| found.1.is_none()).map(|found| found.0).collect();
+    assert!(survivors.is_empty(), "these were not found: {survivors:?}");
 }
 
 #[test]

@@ -6,7 +6,10 @@
 //!   locked, and when some of them come back early, those before the first one still in flight can be received.
 //! - A group that becomes available goes to the end of the line.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    time::Duration,
+};
 
 use super::{Limits, MessageId, SequenceNumber, Time, queue::Order, slab::Slab};
 
@@ -61,6 +64,9 @@ impl Groups {
         let group = &mut self.by_key[key];
         group.messages.remove(&(sequence, slot));
         group.hidden.remove(&(sequence, slot));
+        if canary!(GroupUnlockedByDelete) {
+            group.hidden.clear();
+        }
         self.update_turn(key);
         if self.by_key[key].messages.is_empty() {
             let group = self.by_key.remove(key).expect("the group is in use");
@@ -86,7 +92,7 @@ impl Groups {
     pub(super) fn next(&self, max: usize, slots: &mut Vec<u32>) {
         let Some(key) = self.line.values().next() else { return };
         let group = &self.by_key[*key];
-        let until = group.hidden.first();
+        let until = group.hidden.first().filter(|_| !canary!(HiddenMessagesHandedOut));
         let available = group.messages.iter().take_while(|arrival| Some(*arrival) != until);
         slots.extend(available.take(max).map(|(_, slot)| *slot));
     }
@@ -96,8 +102,9 @@ impl Groups {
         match (group.turn, group.is_available()) {
             (None, true) => {
                 self.turns += 1;
-                group.turn = Some(self.turns);
-                self.line.insert(self.turns, key);
+                let turn = if canary!(NewestGroupFirst) { u64::MAX - self.turns } else { self.turns };
+                group.turn = Some(turn);
+                self.line.insert(turn, key);
             }
             (Some(turn), false) => {
                 group.turn = None;
@@ -120,6 +127,7 @@ pub(super) type DeduplicationKey = (Option<String>, String);
 
 impl Deduplication {
     pub(super) fn advance(&mut self, now: Time, limits: &Limits) {
+        let now = if canary!(DeduplicationOffByOne) { now - Duration::from_millis(1) } else { now };
         while let Some((sent_at, _)) = self.by_age.front()
             && *sent_at + limits.deduplication_interval <= now
         {
@@ -154,6 +162,7 @@ pub(super) type Handed = (u32, u64, u32);
 impl Attempts {
     pub(super) fn advance(&mut self, now: Time, limits: &Limits) {
         while let Some((received_at, _)) = self.by_age.front()
+            && !canary!(AttemptNeverForgotten)
             && *received_at + limits.deduplication_interval <= now
         {
             // An attempt id that was used anew since then lives on.

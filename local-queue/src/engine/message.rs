@@ -322,7 +322,9 @@ impl Message {
     pub(super) fn redriven(&self, id: MessageId, sent_at: Time, sequence_number: Option<SequenceNumber>) -> Self {
         let mut message = Self { id, sent_at, ..self.clone() };
         if let Some(rare) = &mut message.rare {
-            rare.dead_letter_source = None;
+            if !canary!(MovedMessageKeepsSource) {
+                rare.dead_letter_source = None;
+            }
             rare.sequence_number = sequence_number;
         }
         message

@@ -75,7 +75,8 @@ impl Engine {
         {
             return Ok(Sent { message_id, sequence_number: Some(sequence_number) });
         }
-        let delay = request.delay.unwrap_or(queue.settings.delay);
+        let delay = request.delay.filter(|_| !canary!(QueueDelayWins)).unwrap_or(queue.settings.delay);
+        let delay = if canary!(FifoDelayIgnored) && queue.is_fifo() { Duration::ZERO } else { delay };
         let message_id = self.ids.next_uuid();
         self.sequence += 1;
         let sequence_number = duplication.is_some().then_some(SequenceNumber(self.sequence));
@@ -97,11 +98,13 @@ impl Engine {
             return Ok(Received::Now(again));
         }
         let queue = &self.queues[slot];
-        let wait = request.wait_time.unwrap_or(queue.settings.wait_time);
+        let queue_wait = if canary!(QueueWaitIgnored) { Duration::ZERO } else { queue.settings.wait_time };
+        let wait = request.wait_time.unwrap_or(queue_wait);
         let (in_flight, in_flight_max) = (queue.in_flight(), self.limits.in_flight_max);
         // AWS (documentation of ReceiveMessage): at the limit of messages in flight a short poll of a standard queue gets
         // OverLimit; a long poll, or any receive of a FIFO queue, gets no error and no message.
-        if wait.is_zero() && in_flight >= in_flight_max && !queue.is_fifo() {
+        let is_short = wait.is_zero() || canary!(LongPollOverLimit);
+        if is_short && in_flight >= in_flight_max && !queue.is_fifo() {
             return Err(EngineError::OverLimit { in_flight_max });
         }
         let Taken { deliveries, dead_letters_in } = self.take(slot, &request);
@@ -113,7 +116,7 @@ impl Engine {
             Received::Waiting(waiter)
         };
         self.settle(slot);
-        if let Some(dead_letter_slot) = dead_letters_in {
+        if let Some(dead_letter_slot) = dead_letters_in.filter(|_| !canary!(DeadLettersWakeNobody)) {
             self.settle(dead_letter_slot);
         }
         Ok(received)
@@ -156,7 +159,8 @@ impl Engine {
     /// queue: AWS moves them on the receive after the last (recorded), not when their timeout ends. The caller settles
     /// both queues.
     pub(super) fn take(&mut self, slot: u32, request: &Receive) -> Taken {
-        let (now, in_flight_max) = (self.now, self.limits.in_flight_max);
+        let in_flight_extra = usize::from(canary!(InFlightOneTooMany));
+        let (now, in_flight_max) = (self.now, self.limits.in_flight_max + in_flight_extra);
         let queue = &mut self.queues[slot];
         let timeout = request.visibility_timeout.unwrap_or(queue.settings.visibility_timeout);
         let dead_letter_target = queue.settings.redrive_policy.as_ref().map(|policy| &policy.dead_letter_target);
@@ -165,9 +169,12 @@ impl Engine {
         let (mut deliveries, mut dead, mut next) = (Vec::new(), Vec::new(), Vec::new());
         loop {
             let room = (max - deliveries.len()).min(in_flight_max.saturating_sub(queue.in_flight()));
+            if room == 0 {
+                break;
+            }
             next.clear();
             queue.next(room, now, &mut next);
-            if room == 0 || next.is_empty() {
+            if next.is_empty() {
                 break;
             }
             // A policy whose target has been deleted moves nothing: the message stays where it can be found.
@@ -195,7 +202,9 @@ impl Engine {
     fn move_to_dead_letter_queue(&mut self, slot: u32, dead_letter_slot: u32, dead: Vec<Entry>) {
         let source = self.queues[slot].arn.clone();
         // What became ready there before comes before.
-        self.queues[dead_letter_slot].advance(self.now, &self.limits);
+        if !canary!(DeadLettersJumpTheLine) {
+            self.queues[dead_letter_slot].advance(self.now, &self.limits);
+        }
         for entry in dead {
             self.sequence += 1;
             self.queues[dead_letter_slot].insert_dead_letter(entry, &source, self.sequence, self.now);
@@ -204,6 +213,9 @@ impl Engine {
 
     /// Forgets a waiting receive whose caller has gone, so that no message is handed to nobody.
     pub fn cancel(&mut self, waiter: WaiterId) {
+        if canary!(CancelledWaiterServed) {
+            return;
+        }
         if let Some(slot) = self.forget(waiter) {
             self.update_wakeup(slot);
         }
@@ -213,7 +225,7 @@ impl Engine {
     pub fn delete(&mut self, now: Time, arn: &str, handle: ReceiptHandle) -> Result<(), EngineError> {
         let slot = self.enter(now, arn)?;
         let queue = &mut self.queues[slot];
-        if handle.queue != queue.number() {
+        if handle.queue != queue.number() && !canary!(ForeignHandleAccepted) {
             return Err(EngineError::ReceiptHandleIsInvalid);
         }
         let Some(message) = queue.find(handle) else { return Ok(()) };
@@ -221,6 +233,9 @@ impl Engine {
             return Err(EngineError::ReceiptHandleExpired);
         }
         queue.remove(message);
+        if canary!(DeduplicationForgottenOnDelete) {
+            queue.deduplication = super::fifo::Deduplication::default();
+        }
         self.settle(slot);
         Ok(())
     }
@@ -246,6 +261,7 @@ impl Engine {
         let visible_at = self.now + timeout;
         // AWS (quoted from real answers): the total counts from the receive, and nothing is shortened to fit.
         let total_max = self.limits.visibility_timeout_total_max;
+        let total_max = if canary!(TotalOffByOne) { total_max - Duration::from_millis(1) } else { total_max };
         if visible_at > queue.received_at(message) + total_max {
             return Err(EngineError::VisibilityTimeoutTotal { timeout, total_max });
         }
@@ -288,6 +304,7 @@ fn prepare_fifo(queue: &Queue, request: &mut SendMessage) -> Result<Deduplicatio
     let id = request.deduplication_id.clone().ok_or(EngineError::DeduplicationIdMissing)?;
     Ok(match fifo.deduplication_scope {
         DeduplicationScope::Queue => (None, id),
+        DeduplicationScope::MessageGroup if canary!(GroupScopeIgnored) => (None, id),
         DeduplicationScope::MessageGroup => (Some(group_id), id),
     })
 }

@@ -10,7 +10,23 @@
 //! - **Nothing is scanned.** Every call costs O(log n) in messages, queues and waiting receives, amortised over the
 //!   messages that it moves.
 
+/// Whether a bug is planted at this place, which needs the feature `canaries`.
+#[cfg(feature = "canaries")]
+macro_rules! canary {
+    ($name:ident) => {
+        crate::engine::canary::is_planted(crate::engine::canary::Canary::$name)
+    };
+}
+#[cfg(not(feature = "canaries"))]
+macro_rules! canary {
+    ($name:ident) => {
+        false
+    };
+}
+
 mod attributes;
+#[cfg(feature = "canaries")]
+pub mod canary;
 mod error;
 mod fifo;
 mod ids;
@@ -194,7 +210,7 @@ impl Engine {
         }
         let mut dead_letters_in = None;
         self.queues[slot].advance(self.now, &self.limits);
-        while let Some(&waiter) = self.queues[slot].waiting.first()
+        while let Some(waiter) = self.queues[slot].next_waiter()
             && self.queues[slot].has_available()
             && self.queues[slot].in_flight() < self.limits.in_flight_max
         {
@@ -228,7 +244,8 @@ impl Engine {
 
     fn update_wakeup(&mut self, slot: u32) {
         let queue = &mut self.queues[slot];
-        let wakeup = if queue.waiting.is_empty() { None } else { queue.next_change() };
+        let is_deaf = canary!(DelayWakesNobody) && queue.in_flight() == 0;
+        let wakeup = if queue.waiting.is_empty() || is_deaf { None } else { queue.next_change() };
         if queue.wakeup != wakeup {
             if let Some(before) = queue.wakeup {
                 self.wakeups.remove(&(before, slot));

@@ -138,6 +138,7 @@ impl Engine {
         let now = self.now;
         let task = self.running_task(slot);
         let millis = match rate {
+            Some(rate) if canary!(MoveRateRoundedDown) => task.moved * 1_000 / u64::from(rate) + 1,
             Some(rate) => (task.moved * 1_000).div_ceil(rate.into()),
             None => now.since(task.started_at).as_millis().try_into().unwrap_or(u64::MAX - 1) + 1,
         };

@@ -159,7 +159,8 @@ impl Queue {
     }
 
     fn next_expiry(&self) -> Option<Time> {
-        self.by_age.first().map(|order| order.0 + self.settings.retention_period)
+        let extra = Duration::from_millis(u64::from(canary!(RetentionOffByOne)));
+        self.by_age.first().map(|order| order.0 + self.settings.retention_period + extra)
     }
 
     /// Makes true what time alone brings, each at its own moment: expired messages go, hidden ones whose time has come
@@ -178,6 +179,11 @@ impl Queue {
             self.deduplication.advance(now, limits);
             self.attempts.advance(now, limits);
         }
+    }
+
+    /// The receive that has waited longest.
+    pub(super) fn next_waiter(&self) -> Option<WaiterId> {
+        if canary!(NewestWaiterFirst) { self.waiting.last().copied() } else { self.waiting.first().copied() }
     }
 
     /// Takes in a message that nobody has received yet.
@@ -207,7 +213,11 @@ impl Queue {
     /// guide, "Using dead-letter queues").
     pub(super) fn insert_dead_letter(&mut self, mut entry: Entry, source: &QueueArn, sequence: u64, now: Time) {
         Arc::make_mut(&mut entry.message).set_dead_letter_source(source.clone());
-        let enqueued_at = if self.is_fifo() { now } else { entry.enqueued_at };
+        let counts_anew = self.is_fifo() != canary!(DeadLetterAgeSwapped);
+        let enqueued_at = if counts_anew { now } else { entry.enqueued_at };
+        if canary!(DeadLetterCountStartsAnew) {
+            entry.receive_count = 0;
+        }
         let place = Place::Ready;
         self.link(Entry { sequence, place, visible_at: now, enqueued_at, receive_count_here: 0, ..entry }, now);
     }
@@ -284,12 +294,14 @@ impl Queue {
     /// Whether a message has used up its receives.
     pub(super) fn is_spent(&self, slot: u32) -> bool {
         let policy = self.settings.redrive_policy.as_ref();
-        policy.is_some_and(|policy| self.messages[slot].receive_count_here >= policy.max_receive_count)
+        let extra = u32::from(canary!(DeadLetterOneReceiveLate));
+        policy.is_some_and(|policy| self.messages[slot].receive_count_here >= policy.max_receive_count + extra)
     }
 
     /// Hands out a ready message.
     pub(super) fn deliver(&mut self, slot: u32, now: Time, visibility_timeout: Duration) -> Delivery {
-        self.move_to(slot, Place::InFlight, now + visibility_timeout);
+        let extra = Duration::from_millis(u64::from(canary!(VisibilityOffByOne)));
+        self.move_to(slot, Place::InFlight, now + visibility_timeout + extra);
         let entry = &mut self.messages[slot];
         if entry.receive_count == 0 {
             entry.first_received_at = now;
@@ -317,12 +329,13 @@ impl Queue {
         let unchanged = handed.iter().all(|&(slot, sequence, receive)| {
             self.messages.get(slot).is_some_and(|entry| {
                 (entry.sequence, entry.receive_count_here) == (sequence, receive)
-                    && entry.place == Place::InFlight
-                    && !entry.changed
+                    && (entry.place == Place::InFlight || canary!(AttemptSurvivesReturn))
+                    && (!entry.changed || canary!(AttemptSurvivesChange))
             })
         });
         unchanged.then(|| {
             let again = handed.iter().map(|&(slot, ..)| {
+                let timeout = if canary!(RepeatKeepsTimeout) { Duration::from_secs(30) } else { timeout };
                 self.move_to(slot, Place::InFlight, now + timeout);
                 self.messages[slot].received_at = now;
                 self.delivery(slot)
@@ -342,7 +355,8 @@ impl Queue {
     /// Whether a handle of a message that is still here has lost its right. That is a matter of FIFO queues (recorded).
     pub(super) fn is_expired(&self, handle: ReceiptHandle) -> bool {
         let entry = &self.messages[handle.slot];
-        self.is_fifo() && (entry.place != Place::InFlight || entry.receive_count_here != handle.receive)
+        let is_old = entry.receive_count_here != handle.receive && !canary!(OldHandleAccepted);
+        self.is_fifo() && (is_old || (entry.place != Place::InFlight && !canary!(ExpiredHandleAccepted)))
     }
 
     pub(super) fn received_at(&self, slot: u32) -> Time {
@@ -373,8 +387,12 @@ impl Queue {
         self.line = new_line(&self.arn);
         self.hidden.clear();
         self.by_age.clear();
-        self.delayed = 0;
-        self.deduplication = Deduplication::default();
+        if !canary!(DelayedCountedAfterPurge) {
+            self.delayed = 0;
+        }
+        if !canary!(DeduplicationOutlivesPurge) {
+            self.deduplication = Deduplication::default();
+        }
         self.attempts = Attempts::default();
         self.purged_at = Some(now);
     }

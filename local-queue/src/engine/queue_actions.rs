@@ -33,6 +33,7 @@ impl Engine {
             };
         }
         let interval = self.limits.recreate_interval;
+        let interval = if canary!(RecreateTooEarly) { interval / 2 } else { interval };
         self.deleted.retain(|_, deleted_at| *deleted_at + interval > now);
         if self.deleted.contains_key(&arn) {
             return Err(EngineError::QueueDeletedRecently { queue: arn });
@@ -72,7 +73,9 @@ impl Engine {
             return Err(EngineError::DeadLetterTargetDoesNotExist { policy: policy_again() });
         };
         match &self.queues[slot].settings.redrive_allow_policy {
-            Some(allow) if !allow.allows(arn) => Err(EngineError::DeadLetterTargetDenies { policy: policy_again() }),
+            Some(allow) if !allow.allows(arn) && !canary!(AllowPolicyIgnored) => {
+                Err(EngineError::DeadLetterTargetDenies { policy: policy_again() })
+            }
             _ => Ok(()),
         }
     }
@@ -188,7 +191,8 @@ impl Engine {
     pub fn purge_queue(&mut self, now: Time, arn: &str) -> Result<(), EngineError> {
         let slot = self.enter(now, arn)?;
         let queue = &mut self.queues[slot];
-        if queue.purged_at.is_some_and(|purged_at| purged_at + self.limits.purge_interval > self.now) {
+        let interval = self.limits.purge_interval / (1 + u32::from(canary!(PurgeTooEarly)));
+        if queue.purged_at.is_some_and(|purged_at| purged_at + interval > self.now) {
             return Err(EngineError::PurgeQueueInProgress { queue: queue.arn.clone() });
         }
         queue.purge(self.now);

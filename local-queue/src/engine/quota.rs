@@ -27,7 +27,7 @@ impl Quota {
         if self.second != now.as_secs() {
             *self = Self { second: now.as_secs(), calls: [0; 4] };
         }
-        let calls = &mut self.calls[action as usize];
+        let calls = &mut self.calls[if canary!(QuotaOfAllActions) { 0 } else { action as usize }];
         if *calls >= calls_per_second {
             return Err(EngineError::Throttled { calls_per_second });
         }

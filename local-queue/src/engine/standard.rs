@@ -121,6 +121,7 @@ impl Lanes {
     pub(super) fn next(&mut self, now: Time, in_flight_total: usize) -> Option<u32> {
         while let Some(&(last_sent_at, key)) = self.noisy_by_silence.first()
             && last_sent_at + NOISY_SILENCE_MAX <= now
+            && !canary!(NoisyForever)
         {
             self.update(key, |lane| lane.noisy = false);
         }
@@ -128,6 +129,7 @@ impl Lanes {
         while let Some(&((_, _, slot), key)) = self.quiet.first() {
             let lane = &self.by_key[key];
             let is_noisy = key != COMMON
+                && !canary!(NobodyIsNoisy)
                 && lane.in_flight >= NOISY_IN_FLIGHT_MIN
                 && lane.in_flight * NOISY_SHARE_MIN > in_flight_total
                 && lane.last_sent_at + NOISY_SILENCE_MAX > now;

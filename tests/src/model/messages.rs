@@ -249,6 +249,8 @@ impl Model {
         let (place, visible_at) = (Place::Ready, now);
         let message =
             Message { arrival, source, enqueued_at, deduplication, place, visible_at, receives_here: 0, ..message };
+        // What was handed out for no time at all is ready again before the dead letters arrive.
+        queue.pass(now);
         queue.arrive(message, now);
         queue.pass(now);
     }

@@ -124,9 +124,10 @@ impl Model {
     }
 
     pub(crate) fn list(&self, prefix: &str, after: Option<&str>, max: usize) -> Vec<QueueArn> {
-        let matching = self.queues().map(|queue| &queue.arn).filter(|arn| {
-            arn.name().starts_with(prefix) && after.is_none_or(|after| arn.name() > after)
-        });
+        let matching = self
+            .queues()
+            .map(|queue| &queue.arn)
+            .filter(|arn| arn.name().starts_with(prefix) && after.is_none_or(|after| arn.name() > after));
         let mut matching: Vec<QueueArn> = matching.cloned().collect();
         matching.sort();
         matching.truncate(max);
@@ -136,7 +137,8 @@ impl Model {
     /// The queues that name this one as their dead-letter queue.
     pub(crate) fn sources(&self, arn: &str) -> Vec<QueueArn> {
         let policy = |queue: &Queue| queue.settings.redrive_policy.clone();
-        let sources = self.queues().filter(|queue| policy(queue).is_some_and(|it| it.dead_letter_target.as_str() == arn));
+        let sources =
+            self.queues().filter(|queue| policy(queue).is_some_and(|it| it.dead_letter_target.as_str() == arn));
         let mut sources: Vec<QueueArn> = sources.map(|queue| queue.arn.clone()).collect();
         sources.sort();
         sources
@@ -172,10 +174,7 @@ impl Model {
 }
 
 const fn is_about_target(fault: &EngineError) -> bool {
-    matches!(
-        fault,
-        EngineError::DeadLetterTargetDenies { .. } | EngineError::DeadLetterTargetDoesNotExist { .. }
-    )
+    matches!(fault, EngineError::DeadLetterTargetDenies { .. } | EngineError::DeadLetterTargetDoesNotExist { .. })
 }
 
 /// What is wrong with an attribute by itself.

@@ -4,11 +4,12 @@
 //!   inversion in a group, and no group is handed to two receivers at a time.
 //! - No second copy of a message is taken in within the deduplication interval.
 
-use std::collections::{HashMap, HashSet};
-
-use local_queue::engine::{
-    DeduplicationScope, Delivery, Engine, MessageId, QueueArn, SendMessage, Sent, Time,
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
 };
+
+use local_queue::engine::{DeduplicationScope, Delivery, Engine, MessageId, QueueArn, SendMessage, Sent, Time};
 
 /// A queue, the group if ids are unique by group, and the deduplication id.
 type Key = (QueueArn, Option<String>, String);
@@ -69,16 +70,20 @@ impl Checker {
         }
         self.deliveries += deliveries.len() as u64;
         let Ok(there) = engine.peek(now, queue.as_str(), 0, usize::MAX) else { return Ok(()) };
-        let position = |id: MessageId| there.iter().position(|peeked| peeked.message.id == id);
+        let position =
+            |delivery: &Delivery| there.iter().position(|peeked| Arc::ptr_eq(&peeked.message, &delivery.message));
         let mut last_of_group: HashMap<&str, usize> = HashMap::new();
         for delivery in deliveries {
-            // One that was handed out for no time at all may have moved on.
-            let Some(at) = position(delivery.message.id) else { continue };
+            // One that was handed out for no time at all may have moved on, and may even have come back as a dead letter.
+            let Some(at) = position(delivery) else { continue };
             let group = delivery.message.group_id().unwrap_or_default();
             let earlier = there[..at].iter().filter(|peeked| peeked.message.group_id() == Some(group));
             for earlier in earlier {
                 if !deliveries.iter().any(|other| other.message.id == earlier.message.id) {
-                    return Err(format!("{:?} is handed out before {:?} of {group}", delivery.message, earlier.message));
+                    return Err(format!(
+                        "{:?} is handed out before {:?} of {group}",
+                        delivery.message, earlier.message
+                    ));
                 }
             }
             if last_of_group.insert(group, at).is_some_and(|before| before > at) {

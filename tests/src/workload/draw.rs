@@ -92,9 +92,8 @@ impl Workload {
         };
         let visibility_timeout = (self.rng.u32(..3) == 0).then(|| self.visibility_timeout());
         let wait_time = (self.rng.u32(..3) == 0).then(|| self.seconds(&[0, 1, 19, 20, 20], &[21]));
-        let attempt_id = (self.rng.u32(..4) == 0).then(|| {
-            if self.is_faulty() { self.token() } else { format!("r{}", self.rng.u32(..3)) }
-        });
+        let attempt_id = (self.rng.u32(..4) == 0)
+            .then(|| if self.is_faulty() { self.token() } else { format!("r{}", self.rng.u32(..3)) });
         Receive { max_messages, visibility_timeout, wait_time, attempt_id }
     }
 
