@@ -1,11 +1,12 @@
 //! Queue attributes between their text on the wire and their typed values.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use serde_json::{Map, Value};
 
 use super::{
     error::{ErrorKind, WireError},
+    fields::TextMap,
     policy,
 };
 use crate::engine::{
@@ -13,8 +14,23 @@ use crate::engine::{
     RedrivePolicy,
 };
 
-/// Reads one attribute that a request sets.
-pub(super) fn parse(name: &str, value: &str) -> Result<Attribute, WireError> {
+/// Reads the attributes that a request sets on a FIFO or a standard queue, in the order of their names: JSON has no other,
+/// and an error names the first.
+pub(super) fn parse_all(mut given: TextMap<'_>, queue_is_fifo: bool) -> Result<Vec<Attribute>, WireError> {
+    given.sort_by_key(|(name, _)| *name);
+    let parse = |(name, value): &(&str, Cow<'_, str>)| {
+        // AWS (recorded): on a standard queue FifoQueue is an unknown attribute, whatever its value. That it is true is
+        // the engine's to judge, because then the name of a new queue may be what is wrong.
+        if *name == "FifoQueue" && !queue_is_fifo && value != "true" {
+            return Err(WireError::unknown_attribute(name));
+        }
+        parse(name, value)
+    };
+    given.iter().map(parse).collect()
+}
+
+/// Reads one attribute.
+fn parse(name: &str, value: &str) -> Result<Attribute, WireError> {
     let unknown = || WireError::unknown_attribute(name);
     let invalid = || WireError::attribute_value(name);
     let number = || value.parse::<u64>().map_err(|_| invalid());

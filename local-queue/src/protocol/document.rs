@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 /// A value of an answer. Members are in alphabetical order, as AWS writes them (recorded).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Document {
+    Null,
     Text(String),
     Integer(u64),
     Boolean(bool),
@@ -27,6 +28,7 @@ impl Document {
 
     fn write_json(&self, out: &mut String) {
         match self {
+            Self::Null => out.push_str("null"),
             Self::Text(text) => write_json_string(text, out),
             Self::Integer(number) => write!(out, "{number}").expect("a string can be written to"),
             Self::Boolean(flag) => out.push_str(if *flag { "true" } else { "false" }),

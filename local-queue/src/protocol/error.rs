@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
+use super::fields::TextMap;
 use crate::engine::{AttributeName, EngineError, MessageAttributeProblem, MoveTaskProblem, RedrivePolicy};
 
 /// The kinds of error that the wire knows.
@@ -140,6 +141,16 @@ impl WireError {
         Self::new(ErrorKind::ReceiptHandleIsInvalid, message)
     }
 
+    /// An error about attributes that were given like this: AWS shows a redrive policy as it came (quoted by users).
+    pub(crate) fn of_attributes(error: EngineError, given: &TextMap<'_>) -> Self {
+        let mut error = Self::from(error);
+        let policy = given.iter().find(|(name, _)| *name == "RedrivePolicy");
+        if let Some(((_, policy), (_, reason))) = policy.zip(error.message.split_once(OF_REDRIVE_POLICY)) {
+            error.message = format!("Value {policy}{OF_REDRIVE_POLICY}{reason}").into();
+        }
+        error
+    }
+
     /// An error about a message that was named by this handle, whose text AWS echoes.
     pub(crate) fn of_handle(error: EngineError, handle: &str) -> Self {
         match error {
@@ -182,6 +193,7 @@ const ALLOWED_CHARACTERS: &str =
     "the set of allowed characters is #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF";
 
 impl From<EngineError> for WireError {
+    #[expect(clippy::too_many_lines, reason = "one table without a catch-all: an error without a row does not compile")]
     fn from(error: EngineError) -> Self {
         use ErrorKind as Kind;
         match error {
@@ -236,64 +248,60 @@ impl From<EngineError> for WireError {
             }
             EngineError::Throttled { .. } => Self::new(Kind::RequestThrottled, "Rate exceeded"),
             EngineError::MessageMoveTask(problem) => move_task(problem),
-            other => message_error(other),
+            EngineError::MessageEmpty => Self::missing("MessageBody"),
+            EngineError::MessageContentsInvalid { .. } => {
+                let message = format!("Invalid binary character was found in the message body, {ALLOWED_CHARACTERS}");
+                Self::new(Kind::InvalidMessageContents, message)
+            }
+            EngineError::MessageTooLong { bytes_max, .. } => Self::new(
+                Kind::InvalidParameterValue,
+                format!("One or more parameters are invalid. Reason: Message must be shorter than {bytes_max} bytes."),
+            ),
+            EngineError::TooManyMessageAttributes { count, count_max } => Self::new(
+                Kind::InvalidParameterValue,
+                format!("Number of message attributes [{count}] exceeds the allowed maximum [{count_max}]."),
+            ),
+            EngineError::MessageAttributeInvalid { name, problem } => {
+                Self::new(Kind::InvalidParameterValue, message_attribute(&name, &problem))
+            }
+            EngineError::ParameterNotValidForQueueType { parameter, value } => Self::invalid_value(
+                value,
+                parameter,
+                "The request include parameter that is not valid for this queue type.",
+            ),
+            EngineError::OutOfRange { parameter, value, min, max } => {
+                Self::invalid_value(value, parameter, &range(parameter, min, max))
+            }
+            EngineError::TokenInvalid { parameter, value } => Self::invalid_value(
+                value,
+                parameter,
+                &format!("{parameter} can only include alphanumeric and punctuation characters. 1 to 128 in length."),
+            ),
+            EngineError::VisibilityTimeoutTotal { timeout, total_max } => Self::invalid_value(
+                timeout.as_secs(),
+                "VisibilityTimeout",
+                &format!(
+                    "Total VisibilityTimeout for the message is beyond the limit [{} seconds]",
+                    total_max.as_secs()
+                ),
+            ),
+            EngineError::ReceiptHandleIsInvalid
+            | EngineError::ReceiptHandleExpired
+            | EngineError::MessageNotAvailable => Self::of_handle(error, ""),
+            EngineError::MessageGroupIdMissing => Self::missing("MessageGroupId"),
+            EngineError::DeduplicationIdMissing => Self::new(Kind::InvalidParameterValue, DEDUPLICATION_ID_MISSING),
+            EngineError::DeduplicationIdNotAllowed => {
+                Self::new(Kind::InvalidParameterValue, DEDUPLICATION_ID_NOT_ALLOWED)
+            }
+            EngineError::OverLimit { in_flight_max } => Self::new(
+                Kind::OverLimit,
+                format!("Too many messages are in flight: the limit is {in_flight_max} for each queue."),
+            ),
         }
     }
 }
 
-/// Errors about messages.
-fn message_error(error: EngineError) -> WireError {
-    use ErrorKind as Kind;
-    match error {
-        EngineError::MessageEmpty => WireError::missing("MessageBody"),
-        EngineError::MessageContentsInvalid { .. } => {
-            let message = format!("Invalid binary character was found in the message body, {ALLOWED_CHARACTERS}");
-            WireError::new(Kind::InvalidMessageContents, message)
-        }
-        EngineError::MessageTooLong { bytes_max, .. } => WireError::new(
-            Kind::InvalidParameterValue,
-            format!("One or more parameters are invalid. Reason: Message must be shorter than {bytes_max} bytes."),
-        ),
-        EngineError::TooManyMessageAttributes { count, count_max } => WireError::new(
-            Kind::InvalidParameterValue,
-            format!("Number of message attributes [{count}] exceeds the allowed maximum [{count_max}]."),
-        ),
-        EngineError::MessageAttributeInvalid { name, problem } => {
-            WireError::new(Kind::InvalidParameterValue, message_attribute(&name, &problem))
-        }
-        EngineError::ParameterNotValidForQueueType { parameter, value } => WireError::invalid_value(
-            value,
-            parameter,
-            "The request include parameter that is not valid for this queue type.",
-        ),
-        EngineError::OutOfRange { parameter, value, min, max } => {
-            WireError::invalid_value(value, parameter, &range(parameter, min, max))
-        }
-        EngineError::TokenInvalid { parameter, value } => WireError::invalid_value(
-            value,
-            parameter,
-            &format!("{parameter} can only include alphanumeric and punctuation characters. 1 to 128 in length."),
-        ),
-        EngineError::VisibilityTimeoutTotal { timeout, total_max } => WireError::invalid_value(
-            timeout.as_secs(),
-            "VisibilityTimeout",
-            &format!("Total VisibilityTimeout for the message is beyond the limit [{} seconds]", total_max.as_secs()),
-        ),
-        EngineError::ReceiptHandleIsInvalid | EngineError::ReceiptHandleExpired | EngineError::MessageNotAvailable => {
-            WireError::of_handle(error, "")
-        }
-        EngineError::MessageGroupIdMissing => WireError::missing("MessageGroupId"),
-        EngineError::DeduplicationIdMissing => WireError::new(Kind::InvalidParameterValue, DEDUPLICATION_ID_MISSING),
-        EngineError::DeduplicationIdNotAllowed => {
-            WireError::new(Kind::InvalidParameterValue, DEDUPLICATION_ID_NOT_ALLOWED)
-        }
-        EngineError::OverLimit { in_flight_max } => WireError::new(
-            Kind::OverLimit,
-            format!("Too many messages are in flight: the limit is {in_flight_max} for each queue."),
-        ),
-        other => WireError::new(Kind::InvalidParameterValue, other.to_string()),
-    }
-}
+const OF_REDRIVE_POLICY: &str = " for parameter RedrivePolicy is invalid. Reason: ";
 
 fn redrive_policy(policy: &RedrivePolicy, reason: &str) -> WireError {
     let (target, count) = (&policy.dead_letter_target, policy.max_receive_count);
@@ -364,6 +372,122 @@ fn message_attribute(name: &str, problem: &MessageAttributeProblem) -> String {
         ),
         MessageAttributeProblem::Contents => {
             format!("Invalid binary character was found in the message (user) attribute '{name}', {ALLOWED_CHARACTERS}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names the conformance rule that gets each error, for every variant: one that is not here does not compile.
+    macro_rules! rules {
+        ($name:ident of $type:ident: $($variant:ident => $rule:literal,)*) => {
+            fn $name() -> Vec<(&'static str, &'static str)> {
+                let _is_exhaustive = |error: &$type| match error {
+                    $($type::$variant { .. } => {})*
+                };
+                vec![$((stringify!($variant), $rule)),*]
+            }
+        };
+    }
+
+    rules! { kinds of ErrorKind:
+        BatchEntryIdsNotDistinct => "the first repeated id is named",
+        BatchRequestTooLong => "a batch may be 1 MiB in all",
+        EmptyBatchRequest => "an empty batch is refused",
+        InvalidAttributeName => "an unknown attribute name is 400 InvalidAttributeName",
+        InvalidAttributeValue => "a bad attribute value is 400 InvalidAttributeValue",
+        InvalidBatchEntryId => "an id is 1 to 80 letters, digits, hyphens or underscores, in all three actions",
+        InvalidMessageContents => "a bad character in a body is 400 InvalidMessageContents",
+        InvalidParameterValue => "a bad parameter is 400 InvalidParameterValue",
+        MalformedInput => "malformed JSON, or JSON that is no object, is 400 SerializationException",
+        MissingParameter => "a missing parameter is 400 MissingParameter",
+        OverLimit => "more than a limit is 403 OverLimit",
+        PurgeQueueInProgress => "a second purge too early is 403 PurgeQueueInProgress",
+        QueueDeletedRecently => "a queue created again too early is 400 QueueDeletedRecently",
+        QueueDoesNotExist => "a missing queue is 400 NonExistentQueue, also when the QueueUrl itself is missing",
+        QueueNameExists => "a queue with other attributes is 400 QueueAlreadyExists",
+        ReceiptHandleIsInvalid => "a garbage receipt handle is 404 ReceiptHandleIsInvalid",
+        RequestThrottled => "over the quota, if it is switched on, a FIFO queue's action is 403 RequestThrottled",
+        ResourceNotFound => "a missing resource of a move task is 404 ResourceNotFoundException",
+        TooManyEntriesInBatchRequest => "a batch has at most ten entries",
+        UnknownOperation => "an unknown operation is 400 UnknownOperationException with the code InvalidAction",
+        UnsupportedOperation => "list values of a message attribute are 400 UnsupportedOperation",
+    }
+
+    rules! { engine_errors of EngineError:
+        QueueDoesNotExist => "a missing queue is worded differently in each protocol",
+        QueueNameInvalid => "the text about a bad queue name",
+        QueueTypeMismatch => "the suffix .fifo and FifoQueue=true need each other",
+        QueueNameExists => "the first attribute that differs is named, without a full stop",
+        QueueDeletedRecently => "a name can be used again 60 seconds after the queue was deleted",
+        PurgeQueueInProgress => "a queue can be purged once in 60 seconds, and the error has its name",
+        AttributeUnknown => "ContentBasedDeduplication is an unknown attribute of a standard queue",
+        AttributeValueInvalid => "a number out of its range is a bad attribute value, which is named",
+        QueueTypeCannotChange => "the type of a FIFO queue can be set to what it is, and not changed",
+        TwoKindsOfEncryption => "both kinds of encryption in one request are refused",
+        ThroughputLimitNeedsGroupScope =>
+            "perMessageGroupId without the scope messageGroup is a bad attribute value",
+        MaxReceiveCountInvalid => "the text about a maxReceiveCount outside of 1 to 1000",
+        DeadLetterTargetDoesNotExist => "a dead-letter target must be there",
+        DeadLetterTargetOfOtherType => "a dead-letter target must be of the same type",
+        DeadLetterTargetDenies =>
+            "a target is asked whether it admits a source when the source is set, and never again",
+        TooManyTags => "the texts about tags: none, too many, a key that is empty or too long",
+        Throttled => "over the quota, if it is switched on, a FIFO queue's action is 403 RequestThrottled",
+        MessageEmpty => "an empty or absent body is a missing parameter",
+        MessageContentsInvalid => "the text about bad characters lists the good ones",
+        MessageTooLong => "a message may be as long as the queue's limit, which the error shows",
+        TooManyMessageAttributes => "a message has at most ten attributes",
+        MessageAttributeInvalid => "bad names are refused",
+        ParameterNotValidForQueueType =>
+            "a delay of a message is refused unless it is zero, and then the queue's holds",
+        OutOfRange => "a delay outside of 0 to 900 seconds is shown",
+        TokenInvalid => "a bad group id is shown, also on a standard queue and when it is empty",
+        VisibilityTimeoutTotal =>
+            "a message is hidden for at most 43,200 seconds from its receive, and nothing is shortened",
+        MessageGroupIdMissing => "a message without a group is a missing parameter",
+        DeduplicationIdMissing => "a message needs a deduplication id unless the queue makes it from the content",
+        DeduplicationIdNotAllowed => "the text about a deduplication id on a standard queue",
+        ReceiptHandleIsInvalid => "a garbage handle is shown",
+        ReceiptHandleExpired => "on a FIFO queue an expired handle is refused, and shown",
+        MessageNotAvailable => "a deleted message's visibility cannot be changed, and the handle is shown",
+        OverLimit => "at the limit in flight a short poll of a standard queue is over the limit",
+        MessageMoveTask => "only a dead-letter queue can be a source",
+    }
+
+    rules! { attribute_problems of MessageAttributeProblem:
+        Name => "bad names are refused",
+        NameReserved => "the text about reserved names",
+        Type => "a type begins with Binary, Number or String, in this spelling",
+        Empty => "an empty value is refused",
+        NotANumber => "a number that is none is refused",
+        Contents => "bad characters in the value of an attribute are a bad parameter, not bad contents",
+    }
+
+    rules! { move_task_problems of MoveTaskProblem:
+        SourceDoesNotExist => "a source or a destination that is not there is named",
+        DestinationDoesNotExist => "a source or a destination that is not there is named",
+        SourceIsNoDeadLetterQueue => "only a dead-letter queue can be a source",
+        SameQueue => "the texts about one queue twice, another type, and a rate outside of 1 to 500",
+        OtherType => "the texts about one queue twice, another type, and a rate outside of 1 to 500",
+        RateOutOfRange => "the texts about one queue twice, another type, and a rate outside of 1 to 500",
+        AlreadyRunning => "a source has one task at a time",
+        TaskDoesNotExist => "a handle of garbage, of no task, or of no queue is told apart",
+        NotRunning => "cancelling answers what was moved so far, and the task is CANCELLED",
+    }
+
+    #[test]
+    fn every_error_has_a_conformance_rule() {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/tests/conformance");
+        let Ok(files) = std::fs::read_dir(directory) else {
+            println!("skipped: the conformance rules are not beside this crate");
+            return;
+        };
+        let sources = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect::<String>();
+        for (error, rule) in [kinds(), engine_errors(), attribute_problems(), move_task_problems()].concat() {
+            assert!(sources.contains(&format!("\"{rule}\"")), "{error} has no rule {rule:?}");
         }
     }
 }

@@ -53,6 +53,15 @@ impl<'a> Fields<'a> {
         decoded.map(Some).map_err(|_| malformed(format!("{name} is not base64")))
     }
 
+    /// What an error calls a list that lacks: Query has names of its own for them.
+    pub(crate) fn list_name(&self, name: &'static str) -> &'static str {
+        match (self, name) {
+            (Self::Query { .. }, "Actions") => "ActionName",
+            (Self::Query { .. }, "TagKeys") => "TagKey",
+            _ => name,
+        }
+    }
+
     /// A list of texts; empty when absent.
     pub(crate) fn texts(&self, name: &str) -> Result<Vec<Cow<'a, str>>, WireError> {
         match self {
@@ -153,7 +162,7 @@ fn list<'a>(members: &'a Map<String, Value>, name: &str) -> Result<Option<&'a [V
 }
 
 fn integer_text(name: &str, text: &str) -> Result<i64, WireError> {
-    text.parse().map_err(|_| malformed(format!("STRING_VALUE of {name} can not be converted to an Integer")))
+    text.parse().map_err(|_| malformed(format!("The value of {name} can not be converted to an Integer")))
 }
 
 fn structure(value: &Value) -> Result<&Map<String, Value>, WireError> {

@@ -132,7 +132,7 @@ fn call<'a>(
     endpoint: &'a str,
 ) -> Call<'a> {
     let trace_header = request.headers().get("x-amzn-trace-id").and_then(|trace| trace.to_str().ok());
-    Call { queues, scope: scope(queues, request.headers()), endpoint, fields, path, trace_header }
+    Call { queues, scope: scope(queues, request), endpoint, fields, path, trace_header }
 }
 
 fn parse_json(body: &[u8]) -> Result<Map<String, Value>, WireError> {
@@ -148,11 +148,14 @@ fn parse_json(body: &[u8]) -> Result<Map<String, Value>, WireError> {
 }
 
 /// The region of the signature's credential scope, and the account if the access key id is one of 12 digits.
-fn scope(queues: &LocalQueue, headers: &HeaderMap) -> Scope {
+/// A signature is a header, or parameters of the URL's query.
+fn scope(queues: &LocalQueue, request: &Request<Bytes>) -> Scope {
     let default = queues.scope();
-    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let credential = authorization.split_once("Credential=").map_or("", |(_, rest)| rest);
-    let mut parts = credential.split([',', ' ']).next().unwrap_or_default().split('/');
+    let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let signature = authorization.or_else(|| request.uri().query()).unwrap_or_default();
+    let credential = signature.split_once("Credential=").map_or("", |(_, rest)| rest);
+    let credential = credential.split([',', ' ', '&']).next().unwrap_or_default().replace("%2F", "/");
+    let mut parts = credential.split('/');
     let (key, _date, region) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
     let is_account = key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit());
     let region = region.filter(|region| !region.is_empty()).unwrap_or(&default.region);

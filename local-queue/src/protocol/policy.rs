@@ -1,6 +1,10 @@
 //! Access policies: kept and answered as AWS builds them, not enforced.
 
-use serde_json::{Value, json};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{
+    Value, json,
+    value::{RawValue, to_raw_value},
+};
 
 use super::error::{ErrorKind, WireError};
 use crate::engine::QueueArn;
@@ -45,12 +49,11 @@ pub(super) fn check(text: &str) -> Result<Option<String>, WireError> {
     let Ok(policy @ Value::Object(_)) = serde_json::from_str::<Value>(text) else {
         return Err(WireError::new(ErrorKind::InvalidAttributeValue, "Invalid value for the parameter Policy."));
     };
-    check_statements(&policy)?;
+    check_count(policy["Statement"].as_array().map_or(0, Vec::len))?;
     Ok(Some(text.to_owned()))
 }
 
-fn check_statements(policy: &Value) -> Result<(), WireError> {
-    let count = policy["Statement"].as_array().map_or(0, Vec::len);
+fn check_count(count: usize) -> Result<(), WireError> {
     if count <= STATEMENTS_MAX {
         return Ok(());
     }
@@ -58,7 +61,49 @@ fn check_statements(policy: &Value) -> Result<(), WireError> {
     Err(WireError::new(ErrorKind::OverLimit, message))
 }
 
-/// The policy with one more statement, as `AddPermission` writes it (recorded).
+/// A policy whose statements stay as they were written. Members are in AWS's own order (recorded).
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Policy {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Box<RawValue>>,
+    #[serde(default, deserialize_with = "one_or_many_statements")]
+    statement: Vec<Box<RawValue>>,
+}
+
+/// A statement as `AddPermission` writes it (recorded).
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statement<'a> {
+    sid: &'a str,
+    effect: &'a str,
+    principal: Value,
+    action: Value,
+    resource: &'a str,
+}
+
+impl Policy {
+    fn parse(text: Option<&str>) -> Option<Self> {
+        serde_json::from_str(text?).ok()
+    }
+
+    fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("a policy is made of text")
+    }
+}
+
+fn one_or_many_statements<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Box<RawValue>>, D::Error> {
+    let statements = Box::<RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str(statements.get()).unwrap_or_else(|_| vec![statements]))
+}
+
+fn has_label(statement: &RawValue, label: &str) -> bool {
+    serde_json::from_str::<Value>(statement.get()).is_ok_and(|statement| statement["Sid"] == label)
+}
+
+/// The policy with one more statement.
 pub(super) fn add(
     policy: Option<&str>,
     queue: &QueueArn,
@@ -67,45 +112,41 @@ pub(super) fn add(
     actions: &[String],
 ) -> Result<String, WireError> {
     check_permission(accounts, actions)?;
-    let mut policy = parse(policy).unwrap_or_else(
-        || json!({ "Version": "2008-10-17", "Id": format!("{queue}/SQSDefaultPolicy"), "Statement": [] }),
-    );
-    if statements(&mut policy).iter().any(|statement| statement["Sid"] == label) {
+    let mut policy = Policy::parse(policy).unwrap_or_else(|| Policy {
+        version: to_raw_value("2008-10-17").ok(),
+        id: to_raw_value(&format!("{queue}/SQSDefaultPolicy")).ok(),
+        statement: Vec::new(),
+    });
+    if policy.statement.iter().any(|statement| has_label(statement, label)) {
         return Err(WireError::invalid_value(label, "Label", "Already exists."));
     }
     let principals = accounts.iter().map(|account| format!("arn:aws:iam::{account}:root")).collect();
-    let actions = actions.iter().map(|action| format!("SQS:{action}")).collect();
-    let statement = json!({
-        "Sid": label,
-        "Effect": "Allow",
-        "Principal": { "AWS": one_or_many(principals) },
-        "Action": one_or_many(actions),
-        "Resource": queue.as_str(),
-    });
-    statements(&mut policy).push(statement);
-    check_statements(&policy)?;
-    Ok(policy.to_string())
+    let statement = Statement {
+        sid: label,
+        effect: "Allow",
+        principal: json!({ "AWS": one_or_many(principals) }),
+        action: one_or_many(actions.iter().map(|action| format!("SQS:{action}")).collect()),
+        resource: queue.as_str(),
+    };
+    policy.statement.push(to_raw_value(&statement).expect("a statement is made of text"));
+    check_count(policy.statement.len())?;
+    Ok(policy.to_text())
 }
 
 /// The policy without the statement of this label; nothing is left when it was the last.
 pub(super) fn remove(policy: Option<&str>, label: &str) -> Result<Option<String>, WireError> {
-    let Some(mut policy) = parse(policy) else {
+    let Some(mut policy) = Policy::parse(policy) else {
         return Err(WireError::invalid_value(label, "Label", "can't find label."));
     };
-    let statements = statements(&mut policy);
-    let before = statements.len();
-    statements.retain(|statement| statement["Sid"] != label);
-    if statements.len() == before {
+    let before = policy.statement.len();
+    policy.statement.retain(|statement| !has_label(statement, label));
+    if policy.statement.len() == before {
         return Err(WireError::invalid_value(label, "Label", "can't find label on existing policy."));
     }
-    let is_empty = statements.is_empty();
-    Ok((!is_empty).then(|| policy.to_string()))
+    Ok((!policy.statement.is_empty()).then(|| policy.to_text()))
 }
 
 fn check_permission(accounts: &[String], actions: &[String]) -> Result<(), WireError> {
-    if actions.is_empty() {
-        return Err(WireError::missing("Actions"));
-    }
     if accounts.is_empty() {
         return Err(WireError::invalid_value("[]", "PrincipalId", "Unable to verify."));
     }
@@ -124,22 +165,6 @@ fn check_permission(accounts: &[String], actions: &[String]) -> Result<(), WireE
         }
     }
     Ok(())
-}
-
-fn parse(policy: Option<&str>) -> Option<Value> {
-    serde_json::from_str(policy?).ok()
-}
-
-/// The statements of a policy, which need not be a list when a person wrote it.
-fn statements(policy: &mut Value) -> &mut Vec<Value> {
-    let statements = &mut policy["Statement"];
-    if !statements.is_array() {
-        *statements = match statements.take() {
-            Value::Null => json!([]),
-            one => json!([one]),
-        };
-    }
-    statements.as_array_mut().expect("it was just made a list")
 }
 
 fn one_or_many(mut texts: Vec<String>) -> Value {

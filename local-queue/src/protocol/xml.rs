@@ -1,5 +1,7 @@
 //! Answers of the Query protocol: XML, or JSON of the same shape for those who ask for it.
 
+use std::collections::BTreeMap;
+
 use super::{document::Document, error::WireError};
 
 const NAMESPACE: &str = "http://queue.amazonaws.com/doc/2012-11-05/";
@@ -84,6 +86,7 @@ impl Xml {
                 }
             }
             Document::Struct(members) => self.element(name, |xml| xml.members(operation, members)),
+            Document::Null => {}
             Document::Text(text) => self.text(name, text),
             Document::Integer(number) => self.text(name, &number.to_string()),
             Document::Boolean(flag) => self.text(name, &flag.to_string()),
@@ -127,26 +130,52 @@ fn escape(text: &str, xml: &mut String) {
 
 /// JSON in the shape of the XML, which AWS answers to a Query request that accepts only JSON (validated).
 pub(super) fn json_response(operation: &'static str, document: Option<&Document>, request_id: &str) -> String {
-    let metadata = format!("\"ResponseMetadata\":{{\"RequestId\":\"{request_id}\"}}");
-    let result = document.map(|document| format!("\"{operation}Result\":{},", entries_as_lists(document).to_json()));
-    format!("{{\"{operation}Response\":{{{}{metadata}}}}}", result.unwrap_or_default())
+    let metadata = Document::Struct(vec![("RequestId", Document::text(request_id))]).to_json();
+    let mut members = vec![("ResponseMetadata".to_owned(), metadata)];
+    if let Some(document) = document {
+        let members_max = match operation {
+            "ListQueues" => LIST_MEMBERS,
+            "SendMessage" => SENT_MEMBERS,
+            "ReceiveMessage" => RECEIVED_MEMBERS,
+            _ => &[],
+        };
+        members.push((format!("{operation}Result"), json_shape(document, members_max).to_json()));
+    }
+    members.sort();
+    let members = members.iter().map(|(name, json)| format!("\"{name}\":{json}")).collect::<Vec<_>>();
+    format!("{{\"{operation}Response\":{{{}}}}}", members.join(","))
 }
 
-/// Maps become lists of names and values.
-fn entries_as_lists(document: &Document) -> Document {
+// In this JSON a member without a value is null (answers of the real service quoted by its users).
+const LIST_MEMBERS: &[&str] = &["NextToken", "queueUrls"];
+const SENT_MEMBERS: &[&str] =
+    &["MD5OfMessageAttributes", "MD5OfMessageBody", "MD5OfMessageSystemAttributes", "MessageId", "SequenceNumber"];
+const RECEIVED_MEMBERS: &[&str] = &["messages"];
+const MESSAGE_MEMBERS: &[&str] =
+    &["Attributes", "Body", "MD5OfBody", "MD5OfMessageAttributes", "MessageAttributes", "MessageId", "ReceiptHandle"];
+
+/// Maps become lists of names and values, and the members that are always there are null if they are not.
+fn json_shape(document: &Document, always: &[&'static str]) -> Document {
     match document {
         Document::Struct(members) => {
-            Document::Struct(members.iter().map(|(name, value)| (*name, entries_as_lists(value))).collect())
+            let members = members.iter().map(|(name, value)| match *name {
+                "QueueUrls" => ("queueUrls", json_shape(value, &[])),
+                "Messages" => ("messages", json_shape(value, MESSAGE_MEMBERS)),
+                name => (name, json_shape(value, &[])),
+            });
+            let mut members = members.collect::<BTreeMap<_, _>>();
+            for name in always {
+                members.entry(name).or_insert(Document::Null);
+            }
+            Document::Struct(members.into_iter().collect())
         }
-        Document::List(items) => Document::List(items.iter().map(entries_as_lists).collect()),
-        Document::Map(entries) => Document::List(
-            entries
-                .iter()
-                .map(|(name, value)| {
-                    Document::Struct(vec![("Name", Document::text(name)), ("Value", entries_as_lists(value))])
-                })
-                .collect(),
-        ),
+        Document::List(items) => Document::List(items.iter().map(|item| json_shape(item, always)).collect()),
+        Document::Map(entries) => {
+            let entry = |(name, value): &(String, Document)| {
+                Document::Struct(vec![("Name", Document::text(name)), ("Value", json_shape(value, &[]))])
+            };
+            Document::List(entries.iter().map(entry).collect())
+        }
         plain => plain.clone(),
     }
 }

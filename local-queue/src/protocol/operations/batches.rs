@@ -86,8 +86,11 @@ fn check_total(
 
 pub(super) fn delete_message_batch(call: &Call<'_>) -> Answer {
     batch(call, Action::Delete, "DeleteMessageBatchRequestEntry", |engine, now, queue, entries| {
-        let entries = entries.iter();
-        Ok(entries.map(|entry| messages::delete(engine, now, queue, &entry.fields).map(|()| Vec::new())).collect())
+        let delete = |entry: &Entry<'_>| {
+            let prefix = format!("DeleteMessageBatchRequestEntry.{}.", entry.number);
+            messages::delete(engine, now, queue, &entry.fields, &prefix).map(|()| Vec::new())
+        };
+        Ok(entries.iter().map(delete).collect())
     })
 }
 
@@ -95,8 +98,8 @@ pub(super) fn change_message_visibility_batch(call: &Call<'_>) -> Answer {
     // AWS names this one without "RequestEntry" when it is empty.
     batch(call, Action::ChangeVisibility, "ChangeMessageVisibilityBatch", |engine, now, queue, entries| {
         let change = |entry: &Entry<'_>| {
-            let parameter = format!("ChangeMessageVisibilityBatchRequestEntry.{}.VisibilityTimeout", entry.number);
-            messages::change_visibility(engine, now, queue, &entry.fields, &parameter).map(|()| Vec::new())
+            let prefix = format!("ChangeMessageVisibilityBatchRequestEntry.{}.", entry.number);
+            messages::change_visibility(engine, now, queue, &entry.fields, &prefix).map(|()| Vec::new())
         };
         Ok(entries.iter().map(change).collect())
     })

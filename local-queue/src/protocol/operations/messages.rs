@@ -41,15 +41,7 @@ pub(super) fn parse_message(
     trace_header: Option<&str>,
 ) -> Result<SendMessage, WireError> {
     let body = MessageBody::parse(&*fields.text("MessageBody")?.unwrap_or_default())?;
-    let system_attributes = parse_message_attributes(fields, "MessageSystemAttributes")?;
-    if let Some(name) = system_attributes.keys().find(|name| *name != TRACE_HEADER) {
-        let message = format!("Message system attribute name '{name}' is invalid.");
-        return Err(WireError::new(ErrorKind::InvalidParameterValue, message));
-    }
-    let given = system_attributes.get(TRACE_HEADER).and_then(|attribute| match &attribute.value {
-        MessageAttributeValue::Text(text) => Some(text.clone()),
-        MessageAttributeValue::Binary(_) => None,
-    });
+    let given = parse_trace_header(parse_message_attributes(fields, "MessageSystemAttributes")?)?;
     Ok(SendMessage {
         body,
         delay: seconds(fields, "DelaySeconds", 0, |value| {
@@ -61,6 +53,32 @@ pub(super) fn parse_message(
         group_id: fields.text("MessageGroupId")?.map(Into::into),
         deduplication_id: fields.text("MessageDeduplicationId")?.map(Into::into),
     })
+}
+
+/// The one system attribute that can be sent: a trace header, which is text.
+fn parse_trace_header(attributes: BTreeMap<String, MessageAttribute>) -> Result<Option<String>, WireError> {
+    let invalid = |message| Err(WireError::new(ErrorKind::InvalidParameterValue, message));
+    let mut header = None;
+    for (name, attribute) in attributes {
+        if name != TRACE_HEADER {
+            return invalid(format!("Message system attribute name '{name}' is invalid."));
+        }
+        header = match (attribute.data_type.as_str(), attribute.value) {
+            ("String", MessageAttributeValue::Text(text)) if !text.is_empty() => Some(text),
+            ("String", _) => {
+                return invalid(format!(
+                    "Message (system) attribute '{name}' must contain a non-empty value of type 'String'."
+                ));
+            }
+            _ => {
+                return invalid(format!(
+                    "The type of message (system) attribute '{name}' is invalid. You must use only the following \
+                     supported type prefixes: String."
+                ));
+            }
+        };
+    }
+    Ok(header)
 }
 
 fn parse_message_attributes(
@@ -78,7 +96,11 @@ fn parse_message_attributes(
             (None, Some(bytes)) => MessageAttributeValue::Binary(bytes),
             (text, _) => MessageAttributeValue::Text(text.unwrap_or_default().into_owned()),
         };
-        attributes.insert(name.to_owned(), MessageAttribute { data_type, value });
+        if attributes.insert(name.to_owned(), MessageAttribute { data_type, value }).is_some() {
+            // Only Query can say a name twice; the text is not known from AWS.
+            let message = format!("Message (user) attribute name '{name}' already exists.");
+            return Err(WireError::new(ErrorKind::InvalidParameterValue, message));
+        }
     }
     Ok(attributes)
 }
@@ -269,19 +291,27 @@ pub(super) fn delete_message(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
     call.queues.call(|engine, now| {
         engine.admit(now, queue.as_str(), Action::Delete)?;
-        delete(engine, now, &queue, &call.fields)
+        delete(engine, now, &queue, &call.fields, "")
     })?;
     Ok(None)
 }
 
-pub(super) fn delete(engine: &mut Engine, now: Time, queue: &QueueArn, fields: &Fields<'_>) -> Result<(), WireError> {
+/// Deletes one message; `prefix` is what an error puts before the name of a parameter that is not there.
+pub(super) fn delete(
+    engine: &mut Engine,
+    now: Time,
+    queue: &QueueArn,
+    fields: &Fields<'_>,
+    prefix: &str,
+) -> Result<(), WireError> {
     engine.find_queue(queue.as_str())?;
-    let (text, handle) = parse_handle(fields)?;
+    let (text, handle) = parse_handle(fields, prefix)?;
     engine.delete(now, queue.as_str(), handle).map_err(|error| WireError::of_handle(error, &text))
 }
 
-fn parse_handle(fields: &Fields<'_>) -> Result<(String, ReceiptHandle), WireError> {
-    let text = fields.required_text("ReceiptHandle")?.into_owned();
+fn parse_handle(fields: &Fields<'_>, prefix: &str) -> Result<(String, ReceiptHandle), WireError> {
+    let text = fields.text("ReceiptHandle")?.filter(|text| !text.is_empty());
+    let text = text.ok_or_else(|| WireError::missing(&format!("{prefix}ReceiptHandle")))?.into_owned();
     match receipt_handle::decode(&text) {
         Some(handle) => Ok((text, handle)),
         None => Err(WireError::receipt_handle(&text)),
@@ -292,23 +322,24 @@ pub(super) fn change_message_visibility(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
     call.queues.call(|engine, now| {
         engine.admit(now, queue.as_str(), Action::ChangeVisibility)?;
-        change_visibility(engine, now, &queue, &call.fields, "VisibilityTimeout")
+        change_visibility(engine, now, &queue, &call.fields, "")
     })?;
     Ok(None)
 }
 
-/// Changes the visibility of one message; `parameter` is how an error calls a timeout that is not there.
+/// Changes the visibility of one message; `prefix` is what an error puts before the name of a parameter that is not there.
 pub(super) fn change_visibility(
     engine: &mut Engine,
     now: Time,
     queue: &QueueArn,
     fields: &Fields<'_>,
-    parameter: &str,
+    prefix: &str,
 ) -> Result<(), WireError> {
     engine.find_queue(queue.as_str())?;
-    let (text, handle) = parse_handle(fields)?;
+    let (text, handle) = parse_handle(fields, prefix)?;
     let range = engine.limits().visibility_timeout_seconds.clone();
-    let value = fields.integer("VisibilityTimeout")?.ok_or_else(|| WireError::missing(parameter))?;
+    let value = fields.integer("VisibilityTimeout")?;
+    let value = value.ok_or_else(|| WireError::missing(&format!("{prefix}VisibilityTimeout")))?;
     let seconds = u64::try_from(value).ok().filter(|seconds| range.contains(seconds)).ok_or_else(|| {
         let reason = format!("VisibilityTimeout must be an integer between {} and {}.", range.start(), range.end());
         WireError::invalid_value(value, "VisibilityTimeout", &reason)

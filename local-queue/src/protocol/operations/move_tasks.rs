@@ -1,7 +1,7 @@
 //! Operations on message move tasks.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Answer, Call};
 use crate::{
@@ -89,9 +89,9 @@ fn arn(call: &Call<'_>, parameter: &str) -> Result<Option<QueueArn>, WireError> 
     })
 }
 
-/// A task's handle says which task and whose: base64 of a JSON object (recorded).
+/// A task's handle says which task and whose: base64 of a JSON object, in this order (recorded).
 fn encode_handle(task: &str, source: &QueueArn) -> String {
-    BASE64_STANDARD.encode(json!({ "taskId": task, "sourceArn": source.as_str() }).to_string())
+    BASE64_STANDARD.encode(format!("{{\"taskId\":\"{task}\",\"sourceArn\":\"{source}\"}}"))
 }
 
 fn decode_handle(handle: &str) -> Option<(String, String)> {

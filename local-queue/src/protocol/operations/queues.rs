@@ -20,17 +20,23 @@ pub(super) fn create_queue(call: &Call<'_>) -> Answer {
     if name.is_empty() {
         return Err(no_queue_name());
     }
-    let attributes = parse_attributes(call)?.unwrap_or_default();
+    let given = call.fields.text_map("Attributes")?.unwrap_or_default();
     let tags = parse_tags(call, "tags")?.unwrap_or_default();
     let queue = call.queues.call(|engine, now| {
         let name = QueueName::parse(&name, engine.limits())?;
-        // AWS (recorded): FifoQueue on a standard queue is an unknown attribute, whatever its value.
-        if !name.is_fifo() && attributes.contains(&Attribute::FifoQueue(false)) {
-            return Err(EngineError::AttributeUnknown { attribute: AttributeName::FifoQueue });
+        let attributes = attributes::parse_all(given.clone(), name.is_fifo())?;
+        let (queue, tags_max) = (call.scope.arn(name.as_str()), engine.limits().tags_max);
+        if tags.len() > tags_max {
+            return Err(EngineError::TooManyTags { queue, tags_max }.into());
         }
-        let queue = engine.create_queue(now, &call.scope, &name, &attributes)?;
-        engine.tag_queue(queue.as_str(), tags)?;
-        Ok(queue)
+        let is_new = engine.find_queue(queue.as_str()).is_err();
+        let created = engine.create_queue(now, &call.scope, &name, &attributes);
+        created.map_err(|error| WireError::of_attributes(error, &given))?;
+        // Not known from AWS: a queue that is found keeps the tags that it has.
+        if is_new {
+            engine.tag_queue(queue.as_str(), tags)?;
+        }
+        Ok::<_, WireError>(queue)
     })?;
     Ok(Some(Document::Struct(vec![("QueueUrl", Document::text(call.queue_url(&queue)))])))
 }
@@ -38,11 +44,6 @@ pub(super) fn create_queue(call: &Call<'_>) -> Answer {
 fn no_queue_name() -> WireError {
     let message = "Value for parameter QueueName is invalid. Reason: Must specify a queue name.";
     WireError::new(ErrorKind::InvalidParameterValue, message)
-}
-
-fn parse_attributes(call: &Call<'_>) -> Result<Option<Vec<Attribute>>, WireError> {
-    let Some(given) = call.fields.text_map("Attributes")? else { return Ok(None) };
-    given.iter().map(|(name, value)| attributes::parse(name, value)).collect::<Result<_, _>>().map(Some)
 }
 
 pub(super) fn delete_queue(call: &Call<'_>) -> Answer {
@@ -123,7 +124,7 @@ impl Page {
         let more = queues.len() > self.max;
         queues.truncate(self.max);
         let last = queues.last().filter(|_| more && self.asked);
-        let token = last.map(|queue| Document::text(BASE64_STANDARD.encode(queue.name())));
+        let token = last.map(|queue| Document::Text(BASE64_STANDARD.encode(format!("{TOKEN_MARK}{}", queue.name()))));
         (queues, token)
     }
 }
@@ -131,8 +132,12 @@ impl Page {
 const MAX_RESULTS: &str =
     "Value for parameter MaxResults is invalid. Reason: MaxResults must be an integer between 1 and 1000.";
 
+/// Tells a token from other base64.
+const TOKEN_MARK: &str = "after:";
+
 fn decode_token(token: &str) -> Result<String, WireError> {
-    let name = BASE64_STANDARD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let text = BASE64_STANDARD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let name = text.and_then(|text| text.strip_prefix(TOKEN_MARK).map(str::to_owned));
     name.ok_or_else(|| WireError::new(ErrorKind::InvalidParameterValue, "Invalid or expired next token."))
 }
 
@@ -159,8 +164,14 @@ pub(super) fn get_queue_attributes(call: &Call<'_>) -> Answer {
 
 pub(super) fn set_queue_attributes(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
-    let attributes = parse_attributes(call)?.ok_or_else(|| WireError::missing("Attribute.Name"))?;
-    call.queues.set_queue_attributes(&queue, &attributes)?;
+    let given = call.fields.text_map("Attributes")?.filter(|given| !given.is_empty());
+    let given = given.ok_or_else(|| WireError::missing("Attribute.Name"))?;
+    call.queues.call(|engine, now| {
+        engine.find_queue(queue.as_str())?;
+        let attributes = attributes::parse_all(given.clone(), queue.is_fifo())?;
+        let set = engine.set_queue_attributes(now, queue.as_str(), &attributes);
+        set.map_err(|error| WireError::of_attributes(error, &given))
+    })?;
     Ok(None)
 }
 
@@ -194,7 +205,7 @@ pub(super) fn untag_queue(call: &Call<'_>) -> Answer {
     call.queues.call(|engine, _| {
         engine.find_queue(queue.as_str())?;
         if keys.is_empty() {
-            return Err(WireError::missing("TagKeys"));
+            return Err(WireError::missing(call.fields.list_name("TagKeys")));
         }
         Ok(engine.untag_queue(queue.as_str(), keys.iter().map(|key| &**key))?)
     })?;
@@ -213,6 +224,9 @@ pub(super) fn add_permission(call: &Call<'_>) -> Answer {
     let label = label(call)?;
     let accounts = owned(call.fields.texts("AWSAccountIds")?);
     let actions = owned(call.fields.texts("Actions")?);
+    if actions.is_empty() {
+        return Err(WireError::missing(call.fields.list_name("Actions")));
+    }
     change_policy(call, |before, queue| policy::add(before, queue, &label, &accounts, &actions).map(Some))
 }
 
