@@ -1,0 +1,173 @@
+//! Fair queues, messages in flight, throughput.
+
+use local_queue::engine::Limits;
+use serde_json::{Value, json};
+
+use crate::{
+    client::{Protocol, Sqs, bodies},
+    errors::{OVER_LIMIT, REQUEST_THROTTLED},
+    rules::{
+        Evidence::{Documented, Unverified},
+        Section,
+    },
+};
+
+pub(crate) fn rules(rules: &mut Section<'_>) {
+    fair_queues(rules);
+    in_flight(rules);
+    throughput(rules);
+}
+
+/// Sends as many messages of a tenant, whose name is their body.
+fn send_many(sqs: &Sqs, tenant: &str, count: usize) {
+    for _ in 0..count {
+        sqs.send_to_group("jobs", tenant, tenant);
+    }
+}
+
+fn receive_many(sqs: &Sqs, count: usize) -> Vec<Value> {
+    let receive = |_| sqs.receive_with("jobs", &json!({ "MaxNumberOfMessages": 1 })).pop();
+    (0..count).filter_map(receive).collect()
+}
+
+fn fair_queues(rules: &mut Section<'_>) {
+    const NOISY: &str = "a tenant is noisy with 30 messages in flight that are more than a tenth, and others go first";
+    rules.both(Documented, NOISY, |sqs| {
+        sqs.jobs();
+        send_many(sqs, "noisy", 60);
+        send_many(sqs, "quiet", 2);
+        sqs.send("jobs", "alone");
+        assert!(bodies(&receive_many(sqs, 30)).iter().all(|body| *body == "noisy"));
+        assert_eq!(bodies(&receive_many(sqs, 4)), ["quiet", "quiet", "alone", "noisy"]);
+    });
+    rules.both(Documented, "a tenant with fewer than 30 messages in flight waits for nobody", |sqs| {
+        sqs.jobs();
+        send_many(sqs, "busy", 31);
+        send_many(sqs, "quiet", 1);
+        receive_many(sqs, 29);
+        assert_eq!(bodies(&receive_many(sqs, 3)), ["busy", "quiet", "busy"]);
+    });
+    rules.both(Documented, "among noisy tenants the one with the fewest messages in flight goes first", |sqs| {
+        sqs.jobs();
+        send_many(sqs, "one", 50);
+        send_many(sqs, "two", 50);
+        let first = receive_many(sqs, 60);
+        let count = |name: &str| bodies(&first).into_iter().filter(|body| *body == name).count();
+        assert_eq!((count("one"), count("two")), (30, 30));
+        assert_eq!(bodies(&receive_many(sqs, 4)).iter().filter(|body| **body == "one").count(), 2);
+    });
+    rules.both(Documented, "a noisy tenant that sends nothing for five minutes is quiet again", |sqs| {
+        sqs.create("jobs", &json!({ "VisibilityTimeout": "3600" }));
+        send_many(sqs, "noisy", 40);
+        receive_many(sqs, 30);
+        sqs.pass(1);
+        send_many(sqs, "quiet", 2);
+        assert_eq!(bodies(&receive_many(sqs, 1)), ["quiet"]);
+        sqs.pass(299);
+        assert_eq!(bodies(&receive_many(sqs, 1)), ["noisy"]);
+    });
+    rules.not_covered(
+        Documented,
+        "a tenant is noisy too with more than a tenth of the recent processing time",
+        "how AWS measures processing time is not documented; only messages in flight count here",
+    );
+}
+
+fn limited(limits: &Limits, rule: fn(&Sqs)) {
+    for protocol in [Protocol::Json, Protocol::Query] {
+        rule(&Sqs::with_limits(protocol, limits.clone()));
+    }
+}
+
+fn in_flight(rules: &mut Section<'_>) {
+    rules.once(Documented, "at most 120,000 messages of a queue are in flight", || {
+        assert_eq!(Limits::STRICT.in_flight_max, 120_000);
+    });
+    rules.once(Documented, "at the limit in flight a short poll of a standard queue is over the limit", || {
+        limited(&Limits { in_flight_max: 2, ..Limits::STRICT }, |sqs| {
+            sqs.jobs();
+            send_many(sqs, "a", 3);
+            assert_eq!(sqs.receive("jobs").len(), 2);
+            sqs.call("ReceiveMessage", &json!({ "QueueUrl": "jobs" })).refused_somehow(OVER_LIMIT);
+        });
+    });
+    rules.once(Documented, "at the limit in flight a long poll of a standard queue gets nothing, and no error", || {
+        limited(&Limits { in_flight_max: 2, ..Limits::STRICT }, |sqs| {
+            sqs.jobs();
+            send_many(sqs, "a", 3);
+            sqs.receive("jobs");
+            let waiting = sqs.start("ReceiveMessage", &json!({ "QueueUrl": "jobs", "WaitTimeSeconds": 5 }));
+            sqs.pass(5);
+            sqs.counts("jobs");
+            assert_eq!(waiting.answer().ok(), json!({}));
+        });
+    });
+    rules.once(Documented, "at the limit in flight a FIFO queue hands out nothing, and there is no error", || {
+        limited(&Limits { in_flight_max: 2, ..Limits::STRICT }, |sqs| {
+            sqs.jobs_fifo();
+            for group in ["1", "2", "3"] {
+                sqs.send_to_group("jobs.fifo", group, group);
+            }
+            assert_eq!(sqs.receive("jobs.fifo").len(), 2);
+            assert!(sqs.receive("jobs.fifo").is_empty());
+        });
+    });
+    rules.once(Unverified, "the text about too many messages in flight", || {
+        limited(&Limits { in_flight_max: 1, ..Limits::STRICT }, |sqs| {
+            sqs.jobs();
+            send_many(sqs, "a", 2);
+            sqs.receive("jobs");
+            let text = "Too many messages are in flight: the limit is 1 for each queue.";
+            sqs.call("ReceiveMessage", &json!({ "QueueUrl": "jobs" })).refused(OVER_LIMIT, text);
+        });
+    });
+    rules.not_covered(
+        Documented,
+        "a FIFO receive looks for available groups among the first 120,000 messages only",
+        "a bound on AWS's search; here groups are found at any depth",
+    );
+}
+
+fn throughput(rules: &mut Section<'_>) {
+    rules.once(
+        Unverified,
+        "over the quota, if it is switched on, a FIFO queue's action is 403 RequestThrottled",
+        || {
+            limited(&Limits { fifo_calls_per_second: Some(2), ..Limits::STRICT }, |sqs| {
+                sqs.jobs_fifo();
+                let parameters = json!({ "QueueUrl": "jobs.fifo", "MessageBody": "a", "MessageGroupId": "g" });
+                for _ in 0..2 {
+                    sqs.ok("SendMessage", &parameters);
+                }
+                sqs.call("SendMessage", &parameters).refused(REQUEST_THROTTLED, "Rate exceeded");
+                sqs.receive("jobs.fifo");
+                sqs.pass(1);
+                sqs.ok("SendMessage", &parameters);
+            });
+        },
+    );
+    rules.once(
+        Documented,
+        "each action of a FIFO queue has a quota of its own, and high throughput has none here",
+        || {
+            limited(&Limits { fifo_calls_per_second: Some(1), ..Limits::STRICT }, |sqs| {
+                let attributes = json!({
+                    "FifoQueue": "true", "ContentBasedDeduplication": "true", "DeduplicationScope": "messageGroup",
+                    "FifoThroughputLimit": "perMessageGroupId",
+                });
+                sqs.create("fast.fifo", &attributes);
+                for body in ["a", "b", "c"] {
+                    sqs.send_to_group("fast.fifo", "g", body);
+                }
+                sqs.jobs_fifo();
+                sqs.send_to_group("jobs.fifo", "g", "a");
+                assert_eq!(sqs.receive("jobs.fifo").len(), 1);
+            });
+        },
+    );
+    rules.not_covered(
+        Documented,
+        "high throughput has limits for each partition, which depend on the region",
+        "a region's numbers change; only the quota of 300 calls a second can be switched on",
+    );
+}
