@@ -475,7 +475,7 @@ mod tests {
         RateOutOfRange => "the texts about one queue twice, another type, and a rate outside of 1 to 500",
         AlreadyRunning => "a source has one task at a time",
         TaskDoesNotExist => "a handle of garbage, of no task, or of no queue is told apart",
-        NotRunning => "cancelling answers what was moved so far, and the task is CANCELLED",
+        NotRunning => "a task that has ended cannot be cancelled",
     }
 
     #[test]

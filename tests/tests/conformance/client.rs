@@ -214,8 +214,8 @@ fn write_value(form: &mut String, operation: &str, name: &str, value: &Value) {
                 write_value(form, operation, &format!("{name}.Value"), value);
             }
         }
-        Value::String(text) => form.push_str(&format!("&{name}={}", encode(text))),
-        plain => form.push_str(&format!("&{name}={plain}")),
+        Value::String(text) => form.extend(["&", name, "=", &encode(text)]),
+        plain => form.extend(["&", name, "=", &plain.to_string()]),
     }
 }
 

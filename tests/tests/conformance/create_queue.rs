@@ -130,7 +130,7 @@ fn repetition(rules: &mut Section<'_>) {
 }
 
 fn values(rules: &mut Section<'_>) {
-    rules.both(Quoted, "a number out of its range is a bad attribute value, which is named", |sqs| {
+    rules.both(Unverified, "a number out of its range is a bad attribute value, which is named", |sqs| {
         let cases = [
             ("DelaySeconds", ["901", "-1", "abc"]),
             ("VisibilityTimeout", ["43201", "-1", ""]),

@@ -77,7 +77,7 @@ fn fifo(rules: &mut Section<'_>) {
 }
 
 fn bad_handles(rules: &mut Section<'_>) {
-    rules.both(Validated, "a garbage handle is shown", |sqs| {
+    rules.both(Unverified, "a garbage handle is shown", |sqs| {
         sqs.jobs();
         let text = "The input receipt handle \"garbage\" is not a valid receipt handle.";
         sqs.delete("jobs", &json!("garbage")).refused(RECEIPT_HANDLE_IS_INVALID, text);
@@ -91,6 +91,12 @@ fn bad_handles(rules: &mut Section<'_>) {
         sqs.hide("jobs", &handle, 1).refused_somehow(RECEIPT_HANDLE_IS_INVALID);
     });
     rules.both(Recorded, "a handle or a timeout that lacks is a missing parameter", |sqs| {
+        sqs.jobs();
+        sqs.call("DeleteMessage", &json!({ "QueueUrl": "jobs" })).refused_somehow(MISSING_PARAMETER);
+        let parameters = json!({ "QueueUrl": "jobs", "ReceiptHandle": received(sqs, "jobs") });
+        sqs.call("ChangeMessageVisibility", &parameters).refused_somehow(MISSING_PARAMETER);
+    });
+    rules.both(Unverified, "the texts about a handle or a timeout that lacks", |sqs| {
         sqs.jobs();
         let handle = received(sqs, "jobs");
         let text = "The request must contain the parameter ReceiptHandle.";

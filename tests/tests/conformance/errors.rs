@@ -167,8 +167,8 @@ fn not_covered(rules: &mut Section<'_>) {
     );
     rules.not_covered(
         Recorded,
-        "no credentials are 403 AccessDenied, an unknown key 403 InvalidClientTokenId, a bad signature or a skewed clock \
-         403 SignatureDoesNotMatch, a malformed Authorization header 400 IncompleteSignature",
-        "requests are not authenticated: the emulator serves this machine only",
+        "credentials that lack, are unknown, badly signed or malformed have four errors of their own",
+        "requests are not authenticated: the emulator serves this machine only (AccessDenied, InvalidClientTokenId and \
+         SignatureDoesNotMatch would be 403, IncompleteSignature 400)",
     );
 }

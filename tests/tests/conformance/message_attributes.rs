@@ -32,9 +32,13 @@ fn names(rules: &mut Section<'_>) {
     rules.both(Validated, "bad names are refused", |sqs| {
         sqs.jobs();
         let long = "n".repeat(257);
-        for name in ["AWS.x", "aws.x", "Amazon.x", "AMAZON.x", ".x", "x.", "x/y", "x y", "x!", "x:", "", &long] {
+        for name in ["AWS.x", "aws.x", "Amazon.x", "AMAZON.x", ".x", "x.", "x/y", "x y", "x!", "x:", &long] {
             send(sqs, &json!({ name: text("v") })).refused_somehow(INVALID_PARAMETER_VALUE);
         }
+    });
+    rules.both(Unverified, "an empty name is refused", |sqs| {
+        sqs.jobs();
+        send(sqs, &json!({ "": text("v") })).refused_somehow(INVALID_PARAMETER_VALUE);
     });
     rules.both(Unverified, "the text about reserved names", |sqs| {
         sqs.jobs();
@@ -128,6 +132,10 @@ fn digests(rules: &mut Section<'_>) {
         sqs.jobs();
         let cases = [
             (json!({ "test-key": text("test-value") }), "befa18540a897f7d022bf07057754a03"),
+            (
+                json!({ "test-key": text("test-value"), "test-key-alt": text("test-value-alt") }),
+                "2256c3b617e2b4b3ae4f2d455dcf54d0",
+            ),
             (
                 json!({
                     "color": text("blue"),

@@ -236,7 +236,12 @@ fn cancelling(rules: &mut Section<'_>) {
         let task = tasks(sqs).remove(0);
         assert_eq!((&task["Status"], task.get("TaskHandle")), (&json!("CANCELLED"), None));
         assert_eq!(sqs.counts("dead"), [1, 0, 0]);
-        sqs.call("CancelMessageMoveTask", &json!({ "TaskHandle": handle })).refused_somehow(INVALID_PARAMETER_VALUE);
+    });
+    rules.both(Unverified, "a task that has ended cannot be cancelled", |sqs| {
+        create(sqs, &["jobs"]);
+        let handle = start(sqs, &json!({ "SourceArn": DEAD }));
+        let text = "Only active tasks can be cancelled.";
+        sqs.call("CancelMessageMoveTask", &json!({ "TaskHandle": handle })).refused(INVALID_PARAMETER_VALUE, text);
     });
     rules.not_covered(
         Recorded,

@@ -1,4 +1,4 @@
-//! A few rules over a real connection: what only a server can get wrong.
+//! A few rules over a real connection and through the SDK: what only a server, or only a client, can get wrong.
 
 use std::net::SocketAddr;
 
@@ -17,6 +17,7 @@ use crate::rules::{
 };
 
 pub(crate) fn rules(rules: &mut Section<'_>) {
+    sdk(rules);
     rules.once(Recorded, "an action without output has Content-Length: 0 and no body", || {
         let answers = exchange(&[
             ("AmazonSQS.CreateQueue", "/", "{\"QueueName\":\"jobs\"}"),
@@ -43,6 +44,18 @@ pub(crate) fn rules(rules: &mut Section<'_>) {
         let (head, body) = answers[1].split_once("\r\n\r\n").unwrap();
         assert!(head.contains("\r\ncontent-type: text/xml"), "{head}");
         assert!(body.contains("<MD5OfMessageBody>5d41402abc4b2a76b9719d911017c592</MD5OfMessageBody>"), "{body}");
+    });
+}
+
+fn sdk(rules: &mut Section<'_>) {
+    rules.once(Recorded, "an SDK knows an error by its type, and shows the code of Query", || {
+        use aws_sdk_sqs::error::ProvideErrorMetadata;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let client = LocalQueue::builder().build().client();
+        let missing = runtime.block_on(client.get_queue_url().queue_name("jobs").send()).unwrap_err();
+        let error = missing.into_service_error();
+        assert!(error.is_queue_does_not_exist(), "{error:?}");
+        assert_eq!(error.code(), Some("AWS.SimpleQueueService.NonExistentQueue"));
     });
 }
 

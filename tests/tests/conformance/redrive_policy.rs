@@ -6,7 +6,7 @@ use crate::{
     client::{Answer, Sqs},
     errors::{INVALID_ATTRIBUTE_VALUE, INVALID_PARAMETER_VALUE},
     rules::{
-        Evidence::{Documented, Quoted, Recorded, Unverified, Validated},
+        Evidence::{Quoted, Recorded, Unverified, Validated},
         Section,
     },
 };
@@ -83,7 +83,7 @@ fn texts(rules: &mut Section<'_>) {
 }
 
 fn targets(rules: &mut Section<'_>) {
-    rules.both(Quoted, "a dead-letter target must be there", |sqs| {
+    rules.both(Unverified, "a dead-letter target must be there", |sqs| {
         let policy = format!("{{\"maxReceiveCount\": \"3\", \"deadLetterTargetArn\": \"{DEAD}\"}}");
         refused(sqs, &policy, "Dead letter target does not exist.");
     });
@@ -153,7 +153,7 @@ fn allow_policies(rules: &mut Section<'_>) {
             set(sqs, policy).refused_somehow(INVALID_PARAMETER_VALUE);
         }
     });
-    rules.both(Documented, "a redrive allow policy is answered, names up to ten sources, and can be removed", |sqs| {
+    rules.both(Unverified, "a redrive allow policy is answered, names up to ten sources, and can be removed", |sqs| {
         sqs.create("dead", &json!({}));
         let ten = (0..10).map(|n| format!("arn:aws:sqs:us-east-1:000000000000:q{n}")).collect::<Vec<_>>();
         let by_queue = json!({ "redrivePermission": "byQueue", "sourceQueueArns": ten }).to_string();

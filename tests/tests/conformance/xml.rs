@@ -25,15 +25,15 @@ impl Element {
     /// Reads an element whose `<` has been read.
     fn read(characters: &mut Peekable<Chars<'_>>) -> Self {
         let tag = until(characters, '>');
-        let (tag, is_empty) = tag.strip_suffix('/').map_or((&*tag, false), |tag| (tag, true));
+        let (tag, mut is_open) = tag.strip_suffix('/').map_or((&*tag, true), |tag| (tag, false));
         let (name, attributes) = tag.split_once(' ').unwrap_or((tag, ""));
         let (name, attributes) = (name.to_owned(), attributes.to_owned());
         let mut element = Self { name, attributes, text: String::new(), children: Vec::new() };
-        while !is_empty {
+        while is_open {
             match characters.next().expect("the element is closed") {
                 '<' if characters.peek() == Some(&'/') => {
                     assert_eq!(until(characters, '>'), format!("/{}", element.name), "elements are closed in order");
-                    break;
+                    is_open = false;
                 }
                 '<' => element.children.push(Self::read(characters)),
                 '&' => element.text.push(entity(&until(characters, ';'))),
