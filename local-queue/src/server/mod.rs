@@ -1,59 +1,76 @@
 //! The emulator over HTTP/1.1, for any SDK in any language.
 //!
-//! Built on hyper's connection builder with a timer, because a half-sent header must not hold a connection for ever. Every
-//! size and every wait has a bound in [`Bounds`]; a long poll is the one wait that may last, and ends when its client
-//! goes.
+//! Built on hyper's connection builder, because a half-sent header must not hold a connection for ever. From the outside
+//! in:
+//! - [`Server`] accepts connections; `places` keeps their number and makes room when they only wait;
+//! - `connection` follows what each is doing and how long it may;
+//! - `exchange` takes a request through the [`Bounds`], the [`Guard`] and, if there is a [`KeyPair`], the `signature`,
+//!   to the protocol; what is refused on the way leaves as a `refusal`.
+//!
+//! Nothing of a request is logged at the level `info` and above but the code with which it was refused; at `debug`, its
+//! method, path and action, escaped. Bodies, queries and headers never are.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+mod bounds;
+mod connection;
+mod exchange;
+mod guard;
+mod places;
+mod refusal;
+mod signature;
+
+use std::{convert::Infallible, future::poll_fn, net::SocketAddr, sync::Arc, task::Poll, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http::{Request, Response};
+use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::watch,
 };
 
-use crate::{LocalQueue, protocol};
+pub use self::{
+    bounds::Bounds,
+    guard::{Guard, GuardError},
+    signature::{KeyPair, KeyPairError},
+};
+use self::{
+    connection::{Activity, Deadline, Socket},
+    exchange::Exchange,
+    places::{Place, Places},
+};
+use crate::LocalQueue;
 
-/// What one client can ask of the server.
-#[derive(Clone, Debug)]
-pub struct Bounds {
-    /// Connections at the same time; the next one waits to be accepted.
-    pub connections_max: usize,
-    /// From the first byte of a request to the end of its header, and between two requests.
-    pub header_timeout: Duration,
-    /// From the end of the header to the end of the body.
-    pub body_timeout: Duration,
-    /// Bytes of a body: a full batch of 1 MiB whose every character is escaped in JSON, with room for its envelope.
-    pub body_bytes_max: usize,
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Self {
-            connections_max: 1_024,
-            header_timeout: Duration::from_secs(75),
-            body_timeout: Duration::from_secs(30),
-            body_bytes_max: 8 * 1024 * 1024,
-        }
-    }
-}
+/// How long requests that are being answered have when the server stops.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A server that has its address and does not answer yet.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
-    queues: LocalQueue,
-    bounds: Bounds,
+    exchange: Exchange,
 }
 
 impl Server {
-    /// Takes the address, which fails if another program has it.
+    /// Takes the address, which fails if another program has it. An address that others can reach is the caller's
+    /// decision: requests are not authenticated unless [`require_signature`](Self::require_signature) says so.
     pub async fn bind(address: SocketAddr, queues: LocalQueue, bounds: Bounds) -> std::io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(address).await?, queues, bounds })
+        Ok(Self { listener: TcpListener::bind(address).await?, exchange: Exchange::new(queues, bounds) })
+    }
+
+    /// Answers to other names or pages than it does by itself.
+    #[must_use]
+    pub fn guard(mut self, guard: Guard) -> Self {
+        self.exchange.guard = guard;
+        self
+    }
+
+    /// Answers only requests that are signed with this key pair (Signature Version 4, in the header).
+    #[must_use]
+    pub fn require_signature(mut self, key_pair: KeyPair) -> Self {
+        self.exchange.key_pair = Some(key_pair);
+        self
     }
 
     /// The address, with the port that the system chose if none was asked for.
@@ -63,83 +80,118 @@ impl Server {
 
     /// Answers requests until `stop` ends; then lets those end that are being answered, except long polls.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let places = Arc::new(Semaphore::new(self.bounds.connections_max));
+        let places = Arc::new(Places::new(self.exchange.bounds.connections_max));
+        let exchange = Arc::new(self.exchange);
         let (stopping, stopped) = watch::channel(false);
         tokio::pin!(stop);
         loop {
             let accepted = async {
-                let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
-                (self.listener.accept().await, place)
+                let (stream, _) = self.listener.accept().await?;
+                let activity = Arc::new(Activity::new());
+                let place = places.take(&activity).await;
+                Ok::<_, std::io::Error>((stream, activity, place))
             };
-            let (accepted, place) = tokio::select! {
+            let accepted = tokio::select! {
                 () = &mut stop => break,
                 accepted = accepted => accepted,
             };
             match accepted {
-                Ok((stream, _)) => {
-                    let (queues, bounds) = (self.queues.clone(), self.bounds.clone());
-                    tokio::spawn(serve(stream, place, queues, bounds, stopped.clone()));
+                Ok((stream, activity, place)) => {
+                    let connection = Connection { activity, place, exchange: Arc::clone(&exchange) };
+                    tokio::spawn(connection.serve(stream, stopped.clone()));
                 }
-                // Out of descriptors, for one: give the connections that hold them time to end.
+                // Out of descriptors, for one: one that waits may give its own back.
                 Err(error) => {
                     tracing::warn!(%error, "failed to accept a connection");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    places.ask_longest_waiting_to_end();
+                    tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             }
         }
         drop(self.listener);
         let _ = stopping.send(true);
-        let connections_max = u32::try_from(self.bounds.connections_max).unwrap_or(u32::MAX);
-        let _ = tokio::time::timeout(Duration::from_secs(1), places.acquire_many(connections_max)).await;
-    }
-}
-
-async fn serve(
-    stream: TcpStream,
-    _place: OwnedSemaphorePermit,
-    queues: LocalQueue,
-    bounds: Bounds,
-    mut stopped: watch::Receiver<bool>,
-) {
-    // Answers are small and wanted at once.
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| answer(&queues, &bounds, request));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(bounds.header_timeout)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+        if tokio::time::timeout(STOP_TIMEOUT, places.emptied()).await.is_err() {
+            places.order_all_to_end();
+            let _ = tokio::time::timeout(STOP_TIMEOUT, places.emptied()).await;
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "connection ended");
     }
 }
 
-async fn answer(
-    queues: &LocalQueue,
-    bounds: &Bounds,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (parts, body) = request.into_parts();
-    let body = tokio::time::timeout(bounds.body_timeout, Limited::new(body, bounds.body_bytes_max).collect()).await;
-    let response = match body {
-        Ok(Ok(body)) => protocol::respond(queues, Request::from_parts(parts, body.to_bytes())).await,
-        Ok(Err(error)) if error.is::<LengthLimitError>() => refuse(StatusCode::PAYLOAD_TOO_LARGE),
-        Ok(Err(_)) => refuse(StatusCode::BAD_REQUEST),
-        Err(_) => refuse(StatusCode::REQUEST_TIMEOUT),
-    };
-    Ok(response.map(Full::new))
+/// One connection, with all that it needs.
+struct Connection {
+    activity: Arc<Activity>,
+    place: Place,
+    exchange: Arc<Exchange>,
 }
 
-fn refuse(status: StatusCode) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::new());
-    *response.status_mut() = status;
-    response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
-    response
+impl Connection {
+    async fn serve(self, stream: TcpStream, mut stopped: watch::Receiver<bool>) {
+        // Answers are small and wanted at once.
+        let _ = stream.set_nodelay(true);
+        let Ok(reached) = stream.local_addr() else { return };
+        let bounds = &self.exchange.bounds;
+        let socket = TokioIo::new(Socket::new(stream, Arc::clone(&self.activity)));
+        let connection = http1::Builder::new()
+            // The phases have their own times; hyper's would begin while the connection is idle.
+            .header_read_timeout(None)
+            .max_buf_size(bounds.header_bytes_max.saturating_mul(2).max(8 * 1024))
+            .serve_connection(socket, service_fn(|request| self.answer(request, reached)));
+        tokio::pin!(connection);
+        let mut deadline = Deadline::new(bounds);
+        let mut is_stopping = false;
+        loop {
+            let ended = poll_fn(|cx| {
+                if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                    return Poll::Ready(Some(ended));
+                }
+                self.place.offer(&self.activity);
+                deadline.poll(cx, &self.activity, bounds).map(|()| None)
+            });
+            tokio::select! {
+                // First reads what has come, then looks whether the connection must go.
+                biased;
+                ended = ended => return log_end(ended),
+                () = self.activity.dismissed() => {
+                    if self.activity.must_end() {
+                        return tracing::debug!("connection ended to make room");
+                    }
+                    self.place.keep();
+                }
+                () = async { drop(stopped.wait_for(|stopped| *stopped).await) }, if !is_stopping => {
+                    is_stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        reached: SocketAddr,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        self.activity.begin_body();
+        let seen = tracing::enabled!(tracing::Level::DEBUG).then(|| describe(&request));
+        let response = self.exchange.answer(request, reached, || self.activity.begin_answer()).await;
+        if let Some((method, path, action)) = seen {
+            tracing::debug!(%method, path, action, status = response.status().as_u16(), "answered");
+        }
+        self.activity.begin_writing();
+        Ok(response.map(Full::new))
+    }
+}
+
+/// What may be logged of a request, escaped and cut.
+fn describe(request: &Request<Incoming>) -> (http::Method, String, String) {
+    let escape = |bytes: &[u8]| bytes[..bytes.len().min(200)].escape_ascii().to_string();
+    let action = request.headers().get("x-amz-target").map(|target| escape(target.as_bytes()));
+    (request.method().clone(), escape(request.uri().path().as_bytes()), action.unwrap_or_default())
+}
+
+fn log_end(ended: Option<hyper::Result<()>>) {
+    match ended {
+        Some(Ok(())) => tracing::debug!("connection ended"),
+        Some(Err(error)) => tracing::debug!(%error, "connection ended"),
+        None => tracing::debug!("connection ended: its time is over"),
+    }
 }
