@@ -74,11 +74,50 @@ fn a_port_in_use_is_said_in_one_line_and_ends_the_program() {
 }
 
 #[test]
-fn only_loopback_is_listened_on() {
+fn only_loopback_is_listened_on_unless_requests_are_signed_or_the_network_is_trusted() {
     let output = local_queue(&["serve", "--listen", "0.0.0.0:0"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.starts_with("local-queue: 0.0.0.0 is not a loopback address"), "{stderr}");
+    assert!(stderr.contains("--require-signature") && stderr.contains("--trust-network"), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+}
+
+#[test]
+fn a_trusted_network_is_warned_of_once() {
+    let child = local_queue(&["serve", "--listen", "0.0.0.0:0", "--trust-network"]).spawn().unwrap();
+    let mut running = Running(child);
+    let mut first = String::new();
+    BufReader::new(running.0.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    assert!(first.contains("http://0.0.0.0:"), "{first}");
+    let port = first.split("http://0.0.0.0:").nth(1).unwrap().split(' ').next().unwrap();
+    assert!(post(&format!("127.0.0.1:{port}"), "ListQueues", "{}").starts_with("HTTP/1.1 200 OK\r\n"));
+    running.0.kill().unwrap();
+    let mut stderr = String::new();
+    running.0.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert!(stderr.starts_with("local-queue: warning: anybody who reaches 0.0.0.0"), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+}
+
+#[test]
+fn a_required_signature_needs_a_key_pair_in_the_environment() {
+    let mut command = local_queue(&["serve", "--listen", "127.0.0.1:0", "--require-signature"]);
+    let output = command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.starts_with("local-queue: --require-signature needs AWS_ACCESS_KEY_ID"), "{stderr}");
+}
+
+#[test]
+fn names_and_origins_that_would_be_anybody_are_refused() {
+    for arguments in
+        [["--allow-host", "*"], ["--allow-host", "a b"], ["--allow-origin", "*"], ["--allow-origin", "null"]]
+    {
+        let output = local_queue(&["serve", "--listen", "127.0.0.1:0"]).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains(arguments[1]), "{stderr}");
+    }
 }
 
 #[test]

@@ -176,9 +176,9 @@ pub(super) fn check_content(method: &Method, headers: &HeaderMap) -> Result<(), 
     match content_type.as_deref() {
         Some(JSON) if headers.contains_key("x-amz-target") => Ok(()),
         Some(JSON) => Err(unsupported_media_type("A request in JSON needs the header X-Amz-Target.")),
-        _ if headers.contains_key("x-amz-target") => {
-            Err(unsupported_media_type("A request with X-Amz-Target needs the Content-Type application/x-amz-json-1.0."))
-        }
+        _ if headers.contains_key("x-amz-target") => Err(unsupported_media_type(
+            "A request with X-Amz-Target needs the Content-Type application/x-amz-json-1.0.",
+        )),
         Some(FORM) => Ok(()),
         // Its parameters are in the target; some old SDKs name a type all the same.
         _ if *method == Method::GET => Ok(()),

@@ -36,10 +36,7 @@ pub enum KeyPairError {
 
 impl KeyPair {
     /// The pair that clients sign with.
-    pub fn new(
-        access_key_id: impl Into<String>,
-        secret_access_key: impl Into<String>,
-    ) -> Result<Self, KeyPairError> {
+    pub fn new(access_key_id: impl Into<String>, secret_access_key: impl Into<String>) -> Result<Self, KeyPairError> {
         let (access_key_id, secret_access_key) = (access_key_id.into(), secret_access_key.into());
         let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         if access_key_id.is_empty() || !access_key_id.bytes().all(is_word) {
@@ -126,7 +123,9 @@ impl<'a> Authorization<'a> {
         let signature = signature.ok_or_else(|| incomplete("Authorization header requires 'Signature' parameter."))?;
         let parts = credential.split('/').collect::<Vec<_>>();
         let &[access_key_id, date, region, service, "aws4_request"] = parts.as_slice() else {
-            return Err(incomplete("Credential must have exactly 5 slash-delimited elements, the last 'aws4_request'."));
+            return Err(incomplete(
+                "Credential must have exactly 5 slash-delimited elements, the last 'aws4_request'.",
+            ));
         };
         let scope = Scope { date, region, service };
         Ok(Self { access_key_id, scope, signed_headers: signed_headers.split(';').collect(), signature })
@@ -154,8 +153,10 @@ impl Scope<'_> {
             return Err(signature_refusal("Credential should be scoped to correct service: 'sqs'."));
         }
         if Some(self.date) != signed_at.get(..8) {
-            return Err(signature_refusal("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of \
-                                          date from HTTP."));
+            return Err(signature_refusal(
+                "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of \
+                                          date from HTTP.",
+            ));
         }
         Ok(())
     }

@@ -5,9 +5,9 @@ use super::*;
 const REACHED: &str = "127.0.0.1:9324";
 
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-    let pairs = pairs.iter().map(|(name, value)| {
-        (http::HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
-    });
+    let pairs = pairs
+        .iter()
+        .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap()));
     let mut headers = HeaderMap::new();
     pairs.for_each(|(name, value)| {
         headers.append(name, value);
@@ -154,11 +154,7 @@ fn what_a_hostile_page_sends_is_refused() {
         ("sandboxed frame", 403, &[("host", REACHED), ("origin", "null"), ("sec-fetch-site", "cross-site")]),
         ("file on disk, old browser", 403, &[("host", REACHED), ("origin", "null")]),
         ("WebSocket", 403, &[("host", REACHED), ("origin", "https://attacker.example")]),
-        (
-            "rebinding, POST",
-            421,
-            &[("host", "attacker.example:9324"), ("origin", "http://attacker.example:9324")],
-        ),
+        ("rebinding, POST", 421, &[("host", "attacker.example:9324"), ("origin", "http://attacker.example:9324")]),
         ("rebinding, GET", 421, &[("host", "attacker.example:9324")]),
         ("rebinding, GET with fetch metadata", 421, &[("host", "attacker.example:9324"), ("sec-fetch-site", "none")]),
         ("two origins", 403, &[("host", REACHED), ("origin", "http://127.0.0.1:9324"), ("origin", "http://a.example")]),
@@ -204,7 +200,8 @@ fn an_allowed_origin_is_answered_and_told_so_by_name() {
         assert!(answer.values().all(|value| value != "*"));
         assert_eq!(answer.contains_key(ACCESS_CONTROL_ALLOW_METHODS), is_preflight);
     }
-    for origin in ["*", "null", "", "app.example", "http://", "https://a.example/", "ftp://a.example", "http://*.example"]
+    for origin in
+        ["*", "null", "", "app.example", "http://", "https://a.example/", "ftp://a.example", "http://*.example"]
     {
         assert!(Guard::default().allow_origin(origin).is_err(), "{origin:?}");
     }

@@ -24,16 +24,51 @@ fn the_official_vectors_are_signed_as_aws_signs_them() {
     let form = "application/x-www-form-urlencoded";
     let vectors: &[(&str, &str, &str, &[(&str, &str)], &str, &str)] = &[
         ("get-vanilla", "GET", "/", &[], "", vanilla),
-        ("get-vanilla-empty-query-key", "GET", "/?Param1=value1", &[], "", "a67d582fa61cc504c4bae71f336f98b97f1ea3c7a6bfe1b6e45aec72011b9aeb"),
-        ("get-vanilla-query-order-key-case", "GET", "/?Param2=value2&Param1=value1", &[], "", "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500"),
+        (
+            "get-vanilla-empty-query-key",
+            "GET",
+            "/?Param1=value1",
+            &[],
+            "",
+            "a67d582fa61cc504c4bae71f336f98b97f1ea3c7a6bfe1b6e45aec72011b9aeb",
+        ),
+        (
+            "get-vanilla-query-order-key-case",
+            "GET",
+            "/?Param2=value2&Param1=value1",
+            &[],
+            "",
+            "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500",
+        ),
         ("get-slash", "GET", "//", &[], "", vanilla),
         ("get-slash-dot-slash", "GET", "/./", &[], "", vanilla),
         ("get-relative", "GET", "/example/..", &[], "", vanilla),
         ("get-relative-relative", "GET", "/example1/example2/../..", &[], "", vanilla),
         ("post-vanilla", "POST", "/", &[], "", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
-        ("post-vanilla-query", "POST", "/?Param1=value1", &[], "", "28038455d6de14eafc1f9222cf5aa6f1a96197d7deb8263271d420d138af7f11"),
-        ("post-header-key-sort", "POST", "/", &[("my-header1", "value1")], "", "c5410059b04c1ee005303aed430f6e6645f61f4dc9e1461ec8f8916fdf18852c"),
-        ("post-x-www-form-urlencoded", "POST", "/", &[("content-type", form)], "Param1=value1", "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a"),
+        (
+            "post-vanilla-query",
+            "POST",
+            "/?Param1=value1",
+            &[],
+            "",
+            "28038455d6de14eafc1f9222cf5aa6f1a96197d7deb8263271d420d138af7f11",
+        ),
+        (
+            "post-header-key-sort",
+            "POST",
+            "/",
+            &[("my-header1", "value1")],
+            "",
+            "c5410059b04c1ee005303aed430f6e6645f61f4dc9e1461ec8f8916fdf18852c",
+        ),
+        (
+            "post-x-www-form-urlencoded",
+            "POST",
+            "/",
+            &[("content-type", form)],
+            "Param1=value1",
+            "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a",
+        ),
     ];
     for (name, method, target, headers, body, expected) in vectors {
         let mut request = Request::builder().method(*method).uri(*target);
