@@ -212,20 +212,16 @@ pub(super) fn add_cors(answer: &mut HeaderMap, origin: HeaderValue, is_preflight
 /// Reads `NAME`, `ADDRESS` or `[ADDRESS]`, with `:PORT` or without. No user, no trailing dot, no other spelling of an
 /// address, nothing percent-encoded.
 fn parse_host(text: &str) -> Option<(Host, Option<u16>)> {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (address, rest) = rest.split_once(']')?;
-            (Host::Address(IpAddr::V6(address.parse().ok()?)), rest)
-        }
-        None => {
-            let end = text.find(':').unwrap_or(text.len());
-            let (name, rest) = text.split_at(end);
-            let host = match name.parse::<Ipv4Addr>() {
-                Ok(address) => Host::Address(IpAddr::V4(address)),
-                Err(_) => Host::Name(parse_name(name)?),
-            };
-            (host, rest)
-        }
+    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let (address, port) = rest.split_once(']')?;
+        (Host::Address(IpAddr::V6(address.parse().ok()?)), port)
+    } else {
+        let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+        let host = match name.parse::<Ipv4Addr>() {
+            Ok(address) => Host::Address(IpAddr::V4(address)),
+            Err(_) => Host::Name(parse_name(name)?),
+        };
+        (host, port)
     };
     match port.strip_prefix(':') {
         None => port.is_empty().then_some((host, None)),

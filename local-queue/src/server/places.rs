@@ -16,7 +16,7 @@ use super::connection::Activity;
 /// All connections of a server.
 #[derive(Debug)]
 pub(super) struct Places {
-    places_max: usize,
+    count_max: usize,
     state: Mutex<State>,
     /// A new connection waits for a place.
     is_wanted: AtomicBool,
@@ -31,9 +31,9 @@ struct State {
 }
 
 impl Places {
-    pub(super) fn new(places_max: usize) -> Self {
+    pub(super) fn new(count_max: usize) -> Self {
         Self {
-            places_max: places_max.max(1),
+            count_max: count_max.max(1),
             state: Mutex::default(),
             is_wanted: AtomicBool::new(false),
             changed: Notify::new(),
@@ -57,7 +57,7 @@ impl Places {
 
     fn try_take(self: &Arc<Self>, activity: &Arc<Activity>) -> Option<Place> {
         let mut state = self.lock();
-        if state.taken.len() >= self.places_max {
+        if state.taken.len() >= self.count_max {
             return None;
         }
         state.last += 1;

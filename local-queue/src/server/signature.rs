@@ -231,7 +231,10 @@ fn encode(bytes: &[u8]) -> String {
     for byte in bytes {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(*byte)),
-            byte => encoded.push_str(&format!("%{byte:02X}")),
+            byte => {
+                let code = encode_hex(&[*byte]).to_ascii_uppercase();
+                encoded.extend(["%", &code]);
+            }
         }
     }
     encoded
@@ -242,22 +245,20 @@ fn decode(text: &str) -> Vec<u8> {
     let mut rest = text.as_bytes();
     while let [byte, after @ ..] = rest {
         let code = after.get(..2).filter(|_| *byte == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
-        match code.and_then(decode_hex).as_deref() {
-            Some([code]) => {
-                decoded.push(*code);
-                rest = &after[2..];
-            }
-            _ => {
-                decoded.push(*byte);
-                rest = after;
-            }
+        if let Some([code]) = code.and_then(decode_hex).as_deref() {
+            decoded.push(*code);
+            rest = &after[2..];
+        } else {
+            decoded.push(*byte);
+            rest = after;
         }
     }
     decoded
 }
 
 fn encode_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
 }
 
 fn decode_hex(text: &str) -> Option<Vec<u8>> {

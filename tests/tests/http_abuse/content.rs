@@ -12,6 +12,7 @@ fn send_form(server: &Running, rest: &str) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one table of cases")]
 async fn json_that_means_harm_is_an_error_or_a_message() {
     let server = Running::start(short()).await;
     let nested = |open: &str, close: &str| format!("{}{}", open.repeat(10_000), close.repeat(10_000));
@@ -98,6 +99,7 @@ async fn json_that_means_harm_is_an_error_or_a_message() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one table of cases")]
 async fn forms_that_mean_harm_are_an_error_or_a_message() {
     let server = Running::start(short()).await;
     let pairs = "a=1&".repeat(100_000);

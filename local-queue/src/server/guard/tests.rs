@@ -2,6 +2,8 @@
 
 use super::*;
 
+type Headers<'a> = &'a [(&'static str, &'a str)];
+
 const REACHED: &str = "127.0.0.1:9324";
 
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -143,7 +145,7 @@ fn configured_names_are_answered() {
 /// The requests that a browser was seen to send for each kind of attack.
 #[test]
 fn what_a_hostile_page_sends_is_refused() {
-    let attacks: &[(&str, u16, &[(&'static str, &str)])] = &[
+    let attacks: &[(&str, u16, Headers<'_>)] = &[
         ("image or script tag", 403, &[("host", REACHED), ("sec-fetch-site", "cross-site")]),
         ("image tag on a page of another port", 403, &[("host", REACHED), ("sec-fetch-site", "same-site")]),
         (
@@ -168,7 +170,7 @@ fn what_a_hostile_page_sends_is_refused() {
     for (attack, status, headers) in attacks {
         assert_eq!(status_of_sender(&Guard::default(), REACHED, "/?Action=DeleteQueue", headers), *status, "{attack}");
     }
-    let own: &[&[(&'static str, &str)]] = &[
+    let own: &[Headers<'_>] = &[
         &[("host", REACHED)],
         &[("host", REACHED), ("sec-fetch-site", "none")],
         &[("host", REACHED), ("sec-fetch-site", "same-origin")],
@@ -212,7 +214,7 @@ fn only_what_sdks_send_is_read() {
     let target = ("x-amz-target", "AmazonSQS.ListQueues");
     let json = ("content-type", "application/x-amz-json-1.0");
     let form = ("content-type", "application/x-www-form-urlencoded");
-    let cases: &[(u16, Method, &[(&'static str, &str)])] = &[
+    let cases: &[(u16, Method, Headers<'_>)] = &[
         (200, Method::POST, &[target, json]),
         (200, Method::POST, &[target, ("content-type", "Application/X-Amz-Json-1.0 ; charset=utf-8")]),
         (200, Method::POST, &[form]),

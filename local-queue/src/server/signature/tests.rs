@@ -9,6 +9,10 @@ const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 const SIGNED_AT: &str = "20150830T123600Z";
 
+/// Name, method, target, header, body, signature.
+type Vector =
+    (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)], &'static str, &'static str);
+
 fn sign(service: &str, request: &Request<&str>, signed_headers: &[&str]) -> String {
     let scope = Scope { date: "20150830", region: "us-east-1", service };
     let body = request.body().as_bytes();
@@ -22,7 +26,7 @@ fn sign(service: &str, request: &Request<&str>, signed_headers: &[&str]) -> Stri
 fn the_official_vectors_are_signed_as_aws_signs_them() {
     let vanilla = "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31";
     let form = "application/x-www-form-urlencoded";
-    let vectors: &[(&str, &str, &str, &[(&str, &str)], &str, &str)] = &[
+    let vectors: &[Vector] = &[
         ("get-vanilla", "GET", "/", &[], "", vanilla),
         (
             "get-vanilla-empty-query-key",
