@@ -25,7 +25,6 @@ fn sign(service: &str, request: &Request<&str>, signed_headers: &[&str]) -> Stri
 #[test]
 fn the_official_vectors_are_signed_as_aws_signs_them() {
     let vanilla = "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31";
-    let form = "application/x-www-form-urlencoded";
     let vectors: &[Vector] = &[
         ("get-vanilla", "GET", "/", &[], "", vanilla),
         (
@@ -69,7 +68,7 @@ fn the_official_vectors_are_signed_as_aws_signs_them() {
             "post-x-www-form-urlencoded",
             "POST",
             "/",
-            &[("content-type", form)],
+            &[("content-type", "application/x-www-form-urlencoded")],
             "Param1=value1",
             "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a",
         ),
