@@ -21,7 +21,7 @@ use tokio::{
 
 /// After this long an open connection without an answer counts as a hang; far above every bound of the server.
 const HANG: Duration = Duration::from_secs(10);
-/// Room for a busy machine between the end of a bound and the moment it is seen; a tenth of it is the rule.
+/// Room for a busy machine between the end of a bound and the moment it is seen. On an idle one it takes milliseconds.
 pub(crate) const SLACK: Duration = Duration::from_secs(3);
 pub(crate) const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 

@@ -99,6 +99,8 @@ fn the_documentations_example_is_signed_as_it_says() {
     assert_eq!(signature, "5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7");
 }
 
+type Change = fn(&mut Request<&'static str>);
+
 const TARGET: &str = "AmazonSQS.SendMessage";
 const BODY: &str = r#"{"QueueUrl":"jobs","MessageBody":"hello"}"#;
 
@@ -138,7 +140,7 @@ fn code(request: Request<&str>) -> (u16, &'static str) {
 #[test]
 fn a_signed_request_is_let_in_and_one_with_anything_changed_is_not() {
     assert_eq!(code(signed_request()), (200, ""));
-    let changes: &[(&str, fn(&mut Request<&'static str>))] = &[
+    let changes: &[(&str, Change)] = &[
         ("method", |request| *request.method_mut() = Method::GET),
         ("path", |request| *request.uri_mut() = Uri::from_static("/000000000000/other?b=%7E1&a=x%20y")),
         ("query", |request| *request.uri_mut() = Uri::from_static("/000000000000/jobs?b=%7E1&a=xy")),
