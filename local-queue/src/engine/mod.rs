@@ -27,6 +27,7 @@ macro_rules! canary {
 mod attributes;
 #[cfg(feature = "canaries")]
 pub mod canary;
+mod delivery_faults;
 mod error;
 mod fifo;
 mod ids;

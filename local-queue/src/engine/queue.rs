@@ -359,6 +359,19 @@ impl Queue {
         self.is_fifo() && (is_old || (entry.place != Place::InFlight && !canary!(ExpiredHandleAccepted)))
     }
 
+    /// Takes in a copy of a message, which can be received at once and has a handle of its own.
+    pub(super) fn copy(&mut self, slot: u32, sequence: u64, now: Time) {
+        let entry = &self.messages[slot];
+        let message = Arc::clone(&entry.message);
+        let copy = Entry { message, sequence, visible_at: now, place: Place::Ready, changed: false, ..*entry };
+        self.link(copy, now);
+    }
+
+    /// Lets a ready message of a standard queue come after all others that are ready now.
+    pub(super) fn postpone(&mut self, slot: u32, now: Time) {
+        self.move_to(slot, Place::Ready, now + Duration::from_millis(1));
+    }
+
     pub(super) fn received_at(&self, slot: u32) -> Time {
         self.messages[slot].received_at
     }

@@ -105,6 +105,14 @@ impl Engine {
         found.ok_or_else(|| EngineError::QueueDoesNotExist { queue: arn.to_owned() })
     }
 
+    /// Whether a queue can be created by this name: none has it, and none that had it was deleted a moment ago.
+    #[must_use]
+    pub fn is_free(&self, now: Time, arn: &QueueArn) -> bool {
+        let deleted_at = self.deleted.get(arn);
+        let was_deleted_recently = deleted_at.is_some_and(|at| *at + self.limits.recreate_interval > now);
+        !self.by_arn.contains_key(arn) && !was_deleted_recently
+    }
+
     /// The queues of a scope in the order of their names: those that start with `prefix` and come after the name
     /// `after`, at most `max`.
     #[must_use]

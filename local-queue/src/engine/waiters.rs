@@ -32,6 +32,10 @@ impl Waiters {
         id
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
     pub(super) fn get(&self, id: WaiterId) -> &Waiter {
         &self.by_id[&id]
     }
