@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::client::{
 use aws_smithy_types::body::SdkBody;
 use http_body_util::BodyExt;
 
-use crate::{LocalQueue, clock::Clock, protocol};
+use crate::{LocalQueue, clock::Clock, faults::ResponseLost, protocol};
 
 impl LocalQueue {
     /// A client of the AWS SDK that talks to this emulator without a socket.
@@ -69,6 +69,9 @@ impl HttpConnector for InProcess {
             // been read to its end: a long poll, for one.
             let body = body.collect().await.map_err(other)?.to_bytes();
             let response = protocol::respond(&queues, http::Request::from_parts(parts, body)).await;
+            if let Some(lost) = response.extensions().get::<ResponseLost>() {
+                return Err(ConnectorError::io((*lost).into()));
+            }
             HttpResponse::try_from(response.map(SdkBody::from)).map_err(|error| other(error.into()))
         })
     }

@@ -58,6 +58,25 @@ impl Clock {
         }
     }
 
+    /// The clock to be moved by hand, if this is one.
+    #[must_use]
+    pub const fn as_manual(&self) -> Option<&ManualClock> {
+        match &self.0 {
+            Source::Manual(clock) => Some(clock),
+            Source::System | Source::Tokio { .. } => None,
+        }
+    }
+
+    /// What kind of clock this is: `system`, `tokio` or `manual`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match &self.0 {
+            Source::System => "system",
+            Source::Tokio { .. } => "tokio",
+            Source::Manual(_) => "manual",
+        }
+    }
+
     /// Waits until `at`.
     pub async fn sleep_until(&self, at: Time) {
         match &self.0 {

@@ -6,6 +6,9 @@
 //! | [`LocalQueue::client`] (feature `sdk`) | the real `aws_sdk_sqs::Client`, in process, without a socket |
 //! | [`server`] (feature `server`) and the binary `local-queue serve` | any SDK in any language |
 //!
+//! In a test: [`LocalQueue::virtual_time`] and [`LocalQueue::client`], then the SDK as in production. [`LocalQueue::peek`]
+//! looks without touching, [`LocalQueue::faults`] makes go wrong what a client must survive.
+//!
 //! Time comes from a [`clock::Clock`]: the system's, tokio's - so that a test under `start_paused` jumps through a
 //! twelve-hour visibility timeout - or one that a test moves by hand.
 //!
@@ -14,15 +17,26 @@
 //! - [`LocalQueue`]: the engine with a lock, a clock and the timer that wakes long polls.
 //! - [`protocol`]: AWS JSON 1.0 to engine calls and back; the table of operations, the table of errors.
 //! - `client`, [`server`]: what carries the protocol.
+//! - [`declaration`], `config`: queues that are there from the start, and how they are written in TOML.
+//! - [`faults`]: what goes wrong on purpose.
+//! - [`developer`]: health, metrics, peeking, the clock and faults over HTTP, beside SQS's own requests.
 
 #[cfg(feature = "sdk")]
 mod client;
 pub mod clock;
+#[cfg(feature = "config")]
+pub mod config;
+pub mod declaration;
+pub mod developer;
 pub mod engine;
 pub mod event_source_mapping;
+pub mod faults;
 mod local_queue;
 pub mod protocol;
 #[cfg(feature = "server")]
 pub mod server;
 
-pub use self::local_queue::{Builder, LocalQueue};
+pub use self::{
+    faults::Fault,
+    local_queue::{Builder, LocalQueue},
+};

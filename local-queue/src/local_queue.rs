@@ -1,7 +1,7 @@
 //! The engine with a clock and a lock: what every way in calls.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, Weak,
         atomic::{AtomicU64, Ordering},
@@ -13,10 +13,13 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::{
     clock::Clock,
+    declaration::{self, DeclarationError, QueueDeclaration},
+    developer::RequestCounts,
     engine::{
-        Attribute, Delivery, Engine, EngineError, Limits, Output, QueueArn, QueueAttributes, QueueName, ReceiptHandle,
-        Receive, Received, Scope, SendMessage, Sent, Time, Uuid, WaiterId, mix,
+        Attribute, Delivery, Engine, EngineError, Limits, Output, Peeked, QueueArn, QueueAttributes, QueueName,
+        ReceiptHandle, Receive, Received, Scope, SendMessage, Sent, Time, Uuid, WaiterId, mix,
     },
+    faults::Faults,
 };
 
 /// All queues of one emulator. Clones share them.
@@ -44,6 +47,8 @@ pub struct LocalQueue {
 struct Shared {
     clock: Clock,
     scope: Scope,
+    faults: Faults,
+    request_counts: RequestCounts,
     state: Mutex<State>,
     /// The seed of request ids, and how many there have been.
     requests: (u64, AtomicU64),
@@ -57,6 +62,8 @@ struct State {
     answers: HashMap<WaiterId, oneshot::Sender<Result<Vec<Delivery>, EngineError>>>,
     /// When the timer will look next, while it runs.
     timer: Option<Time>,
+    /// The queues that a reset makes anew.
+    declared: Vec<QueueDeclaration>,
 }
 
 /// How to make a [`LocalQueue`].
@@ -87,7 +94,7 @@ impl Builder {
         Self { scope, ..self }
     }
 
-    /// Makes every identifier the same in every run.
+    /// Makes every identifier, and every fault by probability, the same in every run.
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         Self { seed: Some(seed), ..self }
@@ -98,9 +105,16 @@ impl Builder {
     pub fn build(self) -> LocalQueue {
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
         let engine = Engine::new(self.limits, seed);
-        let state = Mutex::new(State { engine, answers: HashMap::new(), timer: None });
-        let requests = (mix(seed), AtomicU64::new(0));
-        let shared = Shared { clock: self.clock, scope: self.scope, state, requests, wakeup_changed: Notify::new() };
+        let state = State { engine, answers: HashMap::new(), timer: None, declared: Vec::new() };
+        let shared = Shared {
+            clock: self.clock,
+            scope: self.scope,
+            faults: Faults::seeded(seed),
+            request_counts: RequestCounts::default(),
+            state: Mutex::new(state),
+            requests: (mix(seed), AtomicU64::new(0)),
+            wakeup_changed: Notify::new(),
+        };
         LocalQueue { shared: Arc::new(shared) }
     }
 }
@@ -110,6 +124,35 @@ impl LocalQueue {
     #[must_use]
     pub fn builder() -> Builder {
         Builder { clock: Clock::system(), limits: Limits::STRICT, scope: Scope::default(), seed: None }
+    }
+
+    /// Queues for a test in virtual time: they live by tokio's clock, from 2027-01-15 08:00 UTC on, and every identifier is
+    /// the same in every run. Under `start_paused` hours pass as soon as nobody has anything to do before they are over.
+    ///
+    /// ```
+    /// use local_queue::LocalQueue;
+    ///
+    /// # // In a test of yours: #[tokio::test(start_paused = true)]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let queues = LocalQueue::virtual_time();
+    /// queues.create_queue("jobs", &[])?;
+    /// let client = queues.client();
+    ///
+    /// // From here on everything is the AWS SDK's. A queue's name will do as its URL.
+    /// client.send_message().queue_url("jobs").message_body("hello").delay_seconds(600).send().await?;
+    /// let mut received = Vec::new();
+    /// while received.is_empty() {
+    ///     let request = client.receive_message().queue_url("jobs").wait_time_seconds(20);
+    ///     received = request.send().await?.messages.unwrap_or_default();
+    /// }
+    /// assert_eq!(received[0].body(), Some("hello"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn virtual_time() -> Self {
+        Self::builder().clock(Clock::tokio(Time::from_millis(1_800_000_000_000))).seed(1).build()
     }
 
     /// The clock that this emulator lives by.
@@ -122,6 +165,17 @@ impl LocalQueue {
     #[must_use]
     pub fn scope(&self) -> &Scope {
         &self.shared.scope
+    }
+
+    /// The faults that are injected on purpose.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.shared.faults
+    }
+
+    /// How often each action was requested.
+    pub(crate) fn request_counts(&self) -> &RequestCounts {
+        &self.shared.request_counts
     }
 
     /// Creates a queue in this emulator's own region and account, or finds it.
@@ -152,6 +206,66 @@ impl LocalQueue {
         self.call(|engine, now| engine.purge_queue(now, queue.as_str()))
     }
 
+    /// All queues of this emulator's own region and account, in the order of their names.
+    #[must_use]
+    pub fn list_queues(&self) -> Vec<QueueArn> {
+        self.call(|engine, _| engine.list_queues(&self.shared.scope, "", None, usize::MAX))
+    }
+
+    /// The tags of a queue.
+    pub fn tags(&self, queue: &QueueArn) -> Result<BTreeMap<String, String>, EngineError> {
+        self.call(|engine, _| engine.tags(queue.as_str()).cloned())
+    }
+
+    /// Adds tags to a queue, all or none; a tag that is there gets the new value.
+    pub fn tag_queue(&self, queue: &QueueArn, tags: BTreeMap<String, String>) -> Result<(), EngineError> {
+        self.call(|engine, _| engine.tag_queue(queue.as_str(), tags))
+    }
+
+    /// Looks at up to `max` messages of a queue, ready, delayed and in flight alike, the oldest first, after leaving out
+    /// `skip`. It changes nothing: no count and no visibility.
+    ///
+    /// ```
+    /// use local_queue::{LocalQueue, engine::{MessageBody, Place, SendMessage}};
+    ///
+    /// let queues = LocalQueue::builder().build();
+    /// let jobs = queues.create_queue("jobs", &[])?;
+    /// queues.send(&jobs, SendMessage::new(MessageBody::parse("hello")?))?;
+    /// let messages = queues.peek(&jobs, 0, 10)?;
+    /// assert_eq!((messages[0].message.body.as_str(), messages[0].place), ("hello", Place::Ready));
+    /// assert_eq!(messages[0].receive_count, 0);
+    /// # Ok::<(), local_queue::engine::EngineError>(())
+    /// ```
+    pub fn peek(&self, queue: &QueueArn, skip: usize, max: usize) -> Result<Vec<Peeked>, EngineError> {
+        self.call(|engine, now| engine.peek(now, queue.as_str(), skip, max))
+    }
+
+    /// Creates queues that belong together, all or none, in this emulator's own region and account. A reset makes them
+    /// anew.
+    pub fn declare(&self, queues: &[QueueDeclaration]) -> Result<Vec<QueueArn>, DeclarationError> {
+        let mut state = self.shared.lock();
+        let now = self.shared.clock.now();
+        let created = declaration::create(&mut state.engine, now, &self.shared.scope, queues)?;
+        state.declared.extend_from_slice(queues);
+        self.shared.drain(&mut state);
+        Ok(created)
+    }
+
+    /// Forgets every queue with its messages, every fault, and what was counted; then creates the declared queues anew.
+    /// Names of deleted queues can be used again at once. The clock goes on.
+    pub fn reset(&self) {
+        let mut state = self.shared.lock();
+        let now = self.shared.clock.now();
+        state.engine.reset(now);
+        let State { engine, declared, .. } = &mut *state;
+        let created = declaration::create(engine, now, &self.shared.scope, declared);
+        created.expect("queues that could be created once can be created in an empty engine");
+        self.shared.drain(&mut state);
+        drop(state);
+        self.shared.faults.reset();
+        self.shared.request_counts.clear();
+    }
+
     /// Puts a message into a queue.
     pub fn send(&self, queue: &QueueArn, message: SendMessage) -> Result<Sent, EngineError> {
         self.call(|engine, now| engine.send(now, queue.as_str(), message))
@@ -160,7 +274,19 @@ impl LocalQueue {
     /// Receives messages, and waits for one if the request or the queue says so. Dropping the future gives up the wait. A
     /// message whose way to this receiver had begun at that moment is in flight, as it is when a connection breaks.
     pub async fn receive(&self, queue: &QueueArn, request: Receive) -> Result<Vec<Delivery>, EngineError> {
-        self.receive_by_arn(queue.as_str(), request).await
+        let faults = &self.shared.faults;
+        let shuffle = match faults.is_empty() {
+            true => None,
+            false => self.call(|engine, now| faults.reorder(engine, now, queue)),
+        };
+        let mut deliveries = self.receive_as_it_comes(queue.as_str(), request).await?;
+        if let Some(mut shuffle) = shuffle {
+            shuffle.shuffle(&mut deliveries);
+        }
+        if !faults.is_empty() {
+            self.call(|engine, now| faults.duplicate(engine, now, queue, &deliveries));
+        }
+        Ok(deliveries)
     }
 
     /// Deletes a received message.
@@ -194,7 +320,7 @@ impl LocalQueue {
         result
     }
 
-    pub(crate) async fn receive_by_arn(&self, arn: &str, request: Receive) -> Result<Vec<Delivery>, EngineError> {
+    async fn receive_as_it_comes(&self, arn: &str, request: Receive) -> Result<Vec<Delivery>, EngineError> {
         let (waiting, answer) = {
             let mut state = self.shared.lock();
             let now = self.shared.clock.now();

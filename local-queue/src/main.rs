@@ -1,11 +1,15 @@
 //! The emulator on the command line: `local-queue serve`.
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use local_queue::{
     LocalQueue,
+    clock::{Clock, ManualClock},
+    config,
+    declaration::QueueDeclaration,
+    engine::{Limits, QueueArn, Scope},
     server::{Bounds, Guard, KeyPair, Server},
 };
 
@@ -20,6 +24,9 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Answer SQS requests over HTTP until Ctrl-C. Queues live in memory and end with the process.
+    ///
+    /// Point any AWS SDK at it with AWS_ENDPOINT_URL_SQS=http://localhost:9324 and any credentials. What SQS has no action
+    /// for - metrics, looking at messages, the clock, faults - is under /_local-queue/ on the same port.
     Serve(Serve),
 }
 
@@ -27,9 +34,58 @@ enum Command {
 struct Serve {
     #[command(flatten)]
     reach: Reach,
-    /// Create a queue at start; can be given more than once.
-    #[arg(long, value_name = "NAME")]
+    /// Create a queue at start; can be given more than once. A name that ends in .fifo makes a FIFO queue.
+    #[arg(long, value_name = "NAME", help_heading = "Queues")]
     create: Vec<String>,
+    /// Create the queues that a TOML file declares, with their attributes, dead-letter queues and tags.
+    #[arg(long, value_name = "FILE", help_heading = "Queues")]
+    config: Option<PathBuf>,
+    /// The region of queues created at start, and of requests that are not signed for one.
+    #[arg(long, default_value = "us-east-1", value_parser = parse_region, help_heading = "Queues")]
+    region: String,
+    /// The account of queues created at start, and of requests whose access key id is not one; 12 digits.
+    #[arg(long, default_value = "000000000000", value_parser = parse_account, help_heading = "Queues")]
+    account: String,
+    /// Let a queue be purged again, and a deleted queue's name be used again, without waiting for 60 seconds as in AWS.
+    #[arg(long, help_heading = "Behaviour")]
+    relaxed: bool,
+    /// Throttle FIFO queues without high throughput: calls a second of each action; 300, as in AWS, if no number is given.
+    #[arg(
+        long,
+        value_name = "CALLS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "300",
+        value_parser = clap::value_parser!(u32).range(1..),
+        help_heading = "Behaviour"
+    )]
+    fifo_quota: Option<u32>,
+    /// Where time comes from.
+    #[arg(long, value_enum, default_value_t, help_heading = "Behaviour")]
+    clock: ClockKind,
+    /// Make identifiers and faults by probability the same in every run.
+    #[arg(long, value_name = "NUMBER", help_heading = "Behaviour")]
+    seed: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum ClockKind {
+    /// The clock of this machine.
+    #[default]
+    System,
+    /// A clock that stands still, from now on, until /_local-queue/clock/advance moves it.
+    Manual,
+}
+
+fn parse_region(raw: &str) -> Result<String, &'static str> {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let fits = (1..=32).contains(&raw.len()) && raw.bytes().all(allowed);
+    if fits { Ok(raw.to_owned()) } else { Err("a region has lower-case letters, digits and hyphens") }
+}
+
+fn parse_account(raw: &str) -> Result<String, &'static str> {
+    let fits = raw.len() == 12 && raw.bytes().all(|byte| byte.is_ascii_digit());
+    if fits { Ok(raw.to_owned()) } else { Err("an account has 12 digits") }
 }
 
 /// Who can reach the server, and who of them is answered.
@@ -99,18 +155,47 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn serve(arguments: &Serve) -> anyhow::Result<()> {
-    let queues = LocalQueue::builder().build();
-    for name in &arguments.create {
-        queues.create_queue(name, &[]).with_context(|| format!("failed to create queue {name:?}"))?;
-    }
+    let (queues, created) = start(arguments)?;
     let server = arguments.reach.bind(queues).await?;
     let address = server.local_address().context("failed to read the address listened on")?;
     println!("local-queue listens on http://{address} (in memory: messages end with the process)");
-    for name in &arguments.create {
-        println!("  http://{address}/000000000000/{name}");
+    for queue in &created {
+        println!("  http://{address}/{}/{}", queue.account(), queue.name());
     }
     server.run(stop_signal()).await;
     Ok(())
+}
+
+/// The emulator with its first queues, which are all created or none.
+fn start(arguments: &Serve) -> anyhow::Result<(LocalQueue, Vec<QueueArn>)> {
+    let base = if arguments.relaxed { Limits::RELAXED } else { Limits::STRICT };
+    let limits = Limits { fifo_calls_per_second: arguments.fifo_quota, ..base };
+    let mut declared = arguments
+        .create
+        .iter()
+        .map(|name| QueueDeclaration::named(name, &limits).with_context(|| format!("failed to create queue {name:?}")))
+        .collect::<Result<Vec<_>, _>>()?;
+    if let Some(path) = &arguments.config {
+        let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
+        declared.extend(config::parse(&text, &limits).map_err(|error| {
+            let problems = error.problems.iter().map(|it| format!("{}:{}: {}", path.display(), it.line, it.text));
+            anyhow::anyhow!(problems.collect::<Vec<_>>().join("\n"))
+        })?);
+    }
+    let system = Clock::system();
+    let clock = match arguments.clock {
+        ClockKind::System => system,
+        ClockKind::Manual => Clock::manual(&ManualClock::new(system.now())),
+    };
+    let builder =
+        LocalQueue::builder().clock(clock).limits(limits).scope(Scope::new(&arguments.region, &arguments.account));
+    let builder = match arguments.seed {
+        Some(seed) => builder.seed(seed),
+        None => builder,
+    };
+    let queues = builder.build();
+    let created = queues.declare(&declared)?;
+    Ok((queues, created))
 }
 
 async fn stop_signal() {

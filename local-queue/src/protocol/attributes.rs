@@ -30,7 +30,7 @@ pub(super) fn parse_all(mut given: TextMap<'_>, queue_is_fifo: bool) -> Result<V
 }
 
 /// Reads one attribute.
-fn parse(name: &str, value: &str) -> Result<Attribute, WireError> {
+pub(crate) fn parse(name: &str, value: &str) -> Result<Attribute, WireError> {
     let unknown = || WireError::unknown_attribute(name);
     let invalid = || WireError::attribute_value(name);
     let number = || value.parse::<u64>().map_err(|_| invalid());

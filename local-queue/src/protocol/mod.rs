@@ -4,7 +4,7 @@
 //! A request is decoded into [`fields::Fields`], an operation of the table turns them into engine calls and the results
 //! into a [`document::Document`], and that is written in the protocol of the request. Errors leave by one way.
 
-mod attributes;
+pub(crate) mod attributes;
 pub(crate) mod digest;
 mod document;
 mod error;
@@ -13,6 +13,7 @@ mod operations;
 mod policy;
 mod query;
 pub(crate) mod receipt_handle;
+mod subject;
 mod xml;
 
 use bytes::Bytes;
@@ -26,24 +27,66 @@ use self::{
     operations::Call,
     query::Node,
 };
-use crate::{LocalQueue, engine::Scope};
+use crate::{
+    LocalQueue,
+    engine::Scope,
+    faults::{Effect, EntryFailures, ResponseLost},
+};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
 const PLAIN_JSON: HeaderValue = HeaderValue::from_static("application/json");
 const XML: HeaderValue = HeaderValue::from_static("text/xml");
 const TARGET_PREFIX: &str = "AmazonSQS.";
 
-/// Answers one request, in the protocol it came in. Dropping the future gives up a long poll.
-pub async fn respond(queues: &LocalQueue, request: Request<Bytes>) -> Response<Bytes> {
+/// The action of this name, if SQS has it.
+pub(crate) fn action(name: &str) -> Option<&'static str> {
+    operations::find(name).map(|operation| operation.name)
+}
+
+/// Answers one request, in the protocol it came in, as far as the injected faults let it. Dropping the future gives up a
+/// long poll.
+///
+/// An answer that carries the extension [`ResponseLost`] must not reach the client.
+pub async fn respond(queues: &LocalQueue, mut request: Request<Bytes>) -> Response<Bytes> {
+    let action = subject::action(&request).unwrap_or("unknown");
+    let verdict = queues.faults().judge(action, || subject::queue(&request));
+    if !verdict.latency.is_zero() {
+        queues.clock().sleep_until(queues.clock().now() + verdict.latency).await;
+    }
+    if let Some(failures) = verdict.failed_entries {
+        request.extensions_mut().insert(failures);
+    }
     let request_id = queues.next_request_id().to_string();
-    let mut response = match request.headers().get("x-amz-target") {
-        Some(target) => respond_json(queues, &request, target).await,
-        None => respond_query(queues, &request, &request_id).await,
+    let is_json = request.headers().get("x-amz-target");
+    let mut response = match (verdict.refusal, is_json) {
+        (Some(effect), None) => query_error(&refusal(&effect), &request_id),
+        (Some(effect), Some(_)) => json_error(refusal(&effect)),
+        (None, None) => respond_query(queues, &request, &request_id).await,
+        (None, Some(target)) => respond_json(queues, &request, target).await,
     };
     if let Ok(request_id) = HeaderValue::try_from(request_id) {
         response.headers_mut().insert("x-amzn-requestid", request_id);
     }
+    if verdict.response_is_lost {
+        response.extensions_mut().insert(ResponseLost);
+    }
+    queues.request_counts().count(action, response.status());
     response
+}
+
+/// The error by which a fault refuses a request.
+fn refusal(effect: &Effect) -> WireError {
+    match effect {
+        Effect::Throttle => {
+            WireError::new(ErrorKind::RequestThrottled, "The request was denied due to request throttling.")
+        }
+        Effect::ThrottlingException => WireError::new(ErrorKind::Throttling, "Rate exceeded"),
+        Effect::ServiceUnavailable => WireError::new(
+            ErrorKind::ServiceUnavailable,
+            "The request has failed due to a temporary failure of the server.",
+        ),
+        _ => WireError::internal(),
+    }
 }
 
 async fn respond_json(queues: &LocalQueue, request: &Request<Bytes>, target: &HeaderValue) -> Response<Bytes> {
@@ -61,16 +104,18 @@ async fn respond_json(queues: &LocalQueue, request: &Request<Bytes>, target: &He
             let body = document.map(|document| document.to_json()).unwrap_or_default();
             response(StatusCode::OK, JSON, body)
         }
-        Err(error) => {
-            let row = error.kind.row();
-            let members = vec![("__type", Document::text(row.json_type)), ("message", Document::text(error.message))];
-            let mut response = response(row.status, JSON, Document::Struct(members).to_json());
-            if let Ok(code) = HeaderValue::try_from(format!("{};Sender", row.code)) {
-                response.headers_mut().insert("x-amzn-query-error", code);
-            }
-            response
-        }
+        Err(error) => json_error(error),
     }
+}
+
+fn json_error(error: WireError) -> Response<Bytes> {
+    let row = error.kind.row();
+    let members = vec![("__type", Document::text(row.json_type)), ("message", Document::text(error.message))];
+    let mut response = response(row.status, JSON, Document::Struct(members).to_json());
+    if let Ok(code) = HeaderValue::try_from(format!("{};{}", row.code, row.fault())) {
+        response.headers_mut().insert("x-amzn-query-error", code);
+    }
+    response
 }
 
 async fn respond_query(queues: &LocalQueue, request: &Request<Bytes>, request_id: &str) -> Response<Bytes> {
@@ -132,7 +177,8 @@ fn call<'a>(
     endpoint: &'a str,
 ) -> Call<'a> {
     let trace_header = request.headers().get("x-amzn-trace-id").and_then(|trace| trace.to_str().ok());
-    Call { queues, scope: scope(queues, request), endpoint, fields, path, trace_header }
+    let failed_entries = request.extensions().get::<EntryFailures>();
+    Call { queues, scope: scope(queues, request), endpoint, fields, path, trace_header, failed_entries }
 }
 
 fn parse_json(body: &[u8]) -> Result<Map<String, Value>, WireError> {

@@ -29,7 +29,7 @@ pub(super) fn error(error: &WireError, message: &str, request_id: &str) -> Strin
     let mut xml = Xml::new();
     xml.push(&["<ErrorResponse xmlns=\"", NAMESPACE, "\">"]);
     xml.element("Error", |xml| {
-        xml.text("Type", "Sender");
+        xml.text("Type", error.kind.row().fault());
         xml.text("Code", error.kind.row().code);
         xml.text("Message", message);
         xml.push(&["<Detail/>"]);

@@ -9,7 +9,7 @@ use hyper::body::{Body, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Bounds, Guard, KeyPair, guard, refusal::Refusal, signature};
-use crate::{LocalQueue, clock::Clock, protocol};
+use crate::{LocalQueue, clock::Clock, developer, protocol};
 
 /// The part of a body that is not counted: all connections together cannot fill much with it.
 const FREE_BYTES: usize = 64 * 1024;
@@ -76,7 +76,10 @@ impl Exchange {
     }
 
     async fn answer_checked(&self, parts: Parts, mut body: Incoming, on_complete: impl FnOnce()) -> Response<Bytes> {
-        if let Err(refusal) = guard::check_content(&parts.method, &parts.headers) {
+        // What SQS asks of a request's content is not asked of the developer's API.
+        if !developer::is_path(parts.uri.path())
+            && let Err(refusal) = guard::check_content(&parts.method, &parts.headers)
+        {
             self.drain(&parts.headers, body).await;
             return refuse(&refusal, &parts.headers);
         }
@@ -99,7 +102,11 @@ impl Exchange {
             tracing::info!(code = refusal.code, "refused a request");
             return refusal.respond(&parts.headers);
         }
-        protocol::respond(&self.queues, Request::from_parts(parts, collected.bytes.clone())).await
+        let request = Request::from_parts(parts, collected.bytes.clone());
+        match developer::respond(&self.queues, &request) {
+            Some(response) => response,
+            None => protocol::respond(&self.queues, request).await,
+        }
     }
 
     async fn collect(&self, body: &mut Incoming) -> Result<Collected, Refusal> {

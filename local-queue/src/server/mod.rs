@@ -18,7 +18,7 @@ mod places;
 mod refusal;
 mod signature;
 
-use std::{convert::Infallible, future::poll_fn, net::SocketAddr, sync::Arc, task::Poll, time::Duration};
+use std::{future::poll_fn, net::SocketAddr, sync::Arc, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -40,7 +40,7 @@ use self::{
     exchange::Exchange,
     places::{Place, Places},
 };
-use crate::LocalQueue;
+use crate::{LocalQueue, faults::ResponseLost};
 
 /// How long requests that are being answered have when the server stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
@@ -169,7 +169,7 @@ impl Connection {
         &self,
         request: Request<Incoming>,
         reached: SocketAddr,
-    ) -> Result<Response<Full<Bytes>>, Infallible> {
+    ) -> Result<Response<Full<Bytes>>, ResponseLost> {
         self.activity.begin_body();
         let seen = tracing::enabled!(tracing::Level::DEBUG).then(|| describe(&request));
         let response = self.exchange.answer(request, reached, || self.activity.begin_answer()).await;
@@ -177,7 +177,11 @@ impl Connection {
             tracing::debug!(%method, path, action, status = response.status().as_u16(), "answered");
         }
         self.activity.begin_writing();
-        Ok(response.map(Full::new))
+        match response.extensions().get::<ResponseLost>() {
+            // hyper closes the connection without an answer.
+            Some(lost) => Err(*lost),
+            None => Ok(response.map(Full::new)),
+        }
     }
 }
 

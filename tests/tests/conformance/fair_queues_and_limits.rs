@@ -1,6 +1,6 @@
 //! Fair queues, messages in flight, throughput.
 
-use local_queue::engine::Limits;
+use local_queue::{Fault, engine::Limits, faults::Effect};
 use serde_json::{Value, json};
 
 use crate::{
@@ -129,6 +129,31 @@ fn in_flight(rules: &mut Section<'_>) {
 }
 
 fn throughput(rules: &mut Section<'_>) {
+    rules.both(
+        Unverified,
+        "injected faults are 500 InternalError, 503 ServiceUnavailable and 400 ThrottlingException",
+        |sqs| {
+            let faults = [
+                (Fault::internal_error(), 500, "InternalError;Receiver"),
+                (Fault::service_unavailable(), 503, "ServiceUnavailable;Receiver"),
+                (Fault::new(Effect::ThrottlingException), 400, "ThrottlingException;Sender"),
+            ];
+            for (fault, status, code) in faults {
+                sqs.queues.faults().inject(fault.times(1)).unwrap();
+                let answer = sqs.call("ListQueues", &json!({}));
+                assert_eq!(answer.status, status);
+                match sqs.protocol {
+                    Protocol::Json => assert_eq!(answer.header("x-amzn-query-error"), code),
+                    Protocol::Query => {
+                        let (code, fault) = code.split_once(';').unwrap();
+                        let expected = format!("<Type>{fault}</Type><Code>{code}</Code>");
+                        assert!(answer.body.contains(&expected), "{}", answer.body);
+                    }
+                }
+                sqs.ok("ListQueues", &json!({}));
+            }
+        },
+    );
     rules.once(
         Unverified,
         "over the quota, if it is switched on, a FIFO queue's action is 403 RequestThrottled",

@@ -117,14 +117,18 @@ where
     F: FnOnce(&mut Engine, Time, &QueueArn, &[Entry<'_>]) -> Result<Vec<Result<Members, WireError>>, WireError>,
 {
     let queue = call.queue()?;
-    let (entries, results) = call.queues.call(|engine, now| {
+    let (doomed, entries, results) = call.queues.call(|engine, now| {
         engine.find_queue(queue.as_str())?;
         let entries = parse_entries(call, entry_name, engine.limits())?;
         engine.admit(now, queue.as_str(), action)?;
+        let ids = call.failed_entries.map(|failures| failures.choose(entries.iter().map(|entry| entry.id.as_str())));
+        let is_doomed = |entry: &Entry<'_>| ids.as_ref().is_some_and(|ids| ids.contains(&entry.id));
+        let (doomed, entries): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_doomed);
         let results = run(engine, now, &queue, &entries)?;
-        Ok::<_, WireError>((entries, results))
+        Ok::<_, WireError>((doomed, entries, results))
     })?;
-    let (mut failed, mut successful) = (Vec::new(), Vec::new());
+    let doomed = doomed.into_iter().map(|entry| failure(("Id", Document::Text(entry.id)), WireError::internal()));
+    let (mut failed, mut successful) = (doomed.collect::<Vec<_>>(), Vec::new());
     for (entry, result) in entries.into_iter().zip(results) {
         let id = ("Id", Document::Text(entry.id));
         match result {
@@ -144,11 +148,12 @@ where
 }
 
 fn failure(id: (&'static str, Document), error: WireError) -> Document {
+    let row = error.kind.row();
     Document::Struct(vec![
-        ("Code", Document::text(error.kind.row().code)),
+        ("Code", Document::text(row.code)),
         id,
         ("Message", Document::text(error.message)),
-        ("SenderFault", Document::Boolean(true)),
+        ("SenderFault", Document::Boolean(row.fault() == "Sender")),
     ])
 }
 

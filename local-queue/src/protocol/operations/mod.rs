@@ -11,6 +11,7 @@ use super::{document::Document, error::WireError, fields::Fields};
 use crate::{
     LocalQueue,
     engine::{QueueArn, Scope},
+    faults::EntryFailures,
 };
 
 /// One request on its way to the engine.
@@ -25,6 +26,8 @@ pub(super) struct Call<'a> {
     pub(super) path: &'a str,
     /// The X-Ray trace of the request itself.
     pub(super) trace_header: Option<&'a str>,
+    /// The entries that an injected fault lets fail, if the request is a batch.
+    pub(super) failed_entries: Option<&'a EntryFailures>,
 }
 
 impl Call<'_> {

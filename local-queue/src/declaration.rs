@@ -1,0 +1,101 @@
+//! Queues that are declared together, before anybody uses them.
+
+use std::collections::BTreeMap;
+
+use crate::engine::{Attribute, Engine, EngineError, Limits, QueueArn, QueueName, RedrivePolicy, Scope, Time};
+
+/// A queue to be created: what [`LocalQueue::declare`](crate::LocalQueue::declare) takes. Whether it is a FIFO queue is
+/// said by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueDeclaration {
+    /// Its name.
+    pub name: QueueName,
+    /// What is not left at its default. `FifoQueue` need not be said.
+    pub attributes: Vec<Attribute>,
+    /// When and where its messages give up.
+    pub redrive: Option<Redrive>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A redrive policy by the name of its dead-letter queue, which is declared beside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redrive {
+    /// The dead-letter queue.
+    pub dead_letter_queue: QueueName,
+    /// Receives before the next one moves the message.
+    pub max_receive_count: u32,
+}
+
+impl QueueDeclaration {
+    /// A queue with nothing but a name.
+    pub fn named(name: &str, limits: &Limits) -> Result<Self, EngineError> {
+        let name = QueueName::parse(name, limits)?;
+        Ok(Self { name, attributes: Vec::new(), redrive: None, tags: BTreeMap::new() })
+    }
+}
+
+/// Why declared queues were not created. None was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeclarationError {
+    /// A name is in use.
+    #[error("failed to create queue {queue}: it exists, or was deleted less than 60 seconds ago")]
+    NameTaken {
+        /// The name.
+        queue: QueueName,
+    },
+    /// A queue cannot be as it is declared.
+    #[error("failed to create queue {queue}")]
+    Refused {
+        /// The queue's name.
+        queue: QueueName,
+        /// What is wrong.
+        #[source]
+        error: EngineError,
+    },
+}
+
+/// Creates all queues or none. Each is created first and gets its redrive policy when all are there, so that their order
+/// does not matter.
+pub(crate) fn create(
+    engine: &mut Engine,
+    now: Time,
+    scope: &Scope,
+    queues: &[QueueDeclaration],
+) -> Result<Vec<QueueArn>, DeclarationError> {
+    let mut trial = Engine::new(engine.limits().clone(), 0);
+    create_each(&mut trial, now, scope, queues)?;
+    // In an engine of their own they are right. What can still be in the way is what is there already.
+    let is_free = |queue: &&QueueDeclaration| engine.is_free(now, &scope.arn(queue.name.as_str()));
+    if let Some(taken) = queues.iter().find(|queue| !is_free(queue)) {
+        return Err(DeclarationError::NameTaken { queue: taken.name.clone() });
+    }
+    create_each(engine, now, scope, queues)
+}
+
+fn create_each(
+    engine: &mut Engine,
+    now: Time,
+    scope: &Scope,
+    queues: &[QueueDeclaration],
+) -> Result<Vec<QueueArn>, DeclarationError> {
+    let mut created = Vec::with_capacity(queues.len());
+    for queue in queues {
+        let failed = |error| DeclarationError::Refused { queue: queue.name.clone(), error };
+        let fifo = queue.name.is_fifo().then_some(Attribute::FifoQueue(true));
+        let attributes = queue.attributes.iter().cloned().chain(fifo).collect::<Vec<_>>();
+        let arn = engine.create_queue(now, scope, &queue.name, &attributes).map_err(failed)?;
+        engine.tag_queue(arn.as_str(), queue.tags.clone()).map_err(failed)?;
+        created.push(arn);
+    }
+    for (queue, arn) in queues.iter().zip(&created) {
+        let Some(redrive) = &queue.redrive else { continue };
+        let policy = RedrivePolicy {
+            dead_letter_target: scope.arn(redrive.dead_letter_queue.as_str()),
+            max_receive_count: redrive.max_receive_count,
+        };
+        let set = engine.set_queue_attributes(now, arn.as_str(), &[Attribute::RedrivePolicy(Some(policy))]);
+        set.map_err(|error| DeclarationError::Refused { queue: queue.name.clone(), error })?;
+    }
+    Ok(created)
+}

@@ -1,0 +1,139 @@
+//! Queues and their messages, looked at without touching them.
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::{Answer, Refusal, json_response};
+use crate::{
+    LocalQueue,
+    engine::{Engine, EngineError, MessageAttributeValue, Peeked, Place, QueueArn, Scope, Time},
+};
+
+/// Messages of one page.
+const MESSAGES_MAX: usize = 1_000;
+const MESSAGES_DEFAULT: usize = 100;
+
+pub(super) fn list_queues(queues: &LocalQueue) -> Response<Bytes> {
+    let listed = queues.call(|engine, now| {
+        let arns = engine.queues().cloned().collect::<Vec<_>>();
+        arns.iter().filter_map(|arn| engine.queue_attributes(now, arn.as_str()).ok()).collect::<Vec<_>>()
+    });
+    let listed = listed.iter().map(|queue| {
+        json!({
+            "name": queue.arn.name(),
+            "arn": queue.arn.as_str(),
+            "ready": queue.messages,
+            "delayed": queue.messages_delayed,
+            "in_flight": queue.messages_not_visible,
+        })
+    });
+    json_response(StatusCode::OK, &json!({ "queues": listed.collect::<Vec<_>>() }))
+}
+
+/// What is to be looked at.
+struct Page {
+    queue: QueueArn,
+    place: Option<Place>,
+    skip: usize,
+    max: usize,
+}
+
+impl Page {
+    fn parse(queues: &LocalQueue, request: &Request<Bytes>, name: &str) -> Result<Self, Refusal> {
+        let Scope { region, account } = queues.scope().clone();
+        let (mut region, mut account) = (region.to_string(), account.to_string());
+        let (mut place, mut skip, mut max) = (None, 0, MESSAGES_DEFAULT);
+        let query = request.uri().query().unwrap_or_default();
+        for (parameter, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+            let number = || value.parse().map_err(|_| Refusal::bad(format!("{parameter}: must be a whole number.")));
+            match parameter {
+                "region" => value.clone_into(&mut region),
+                "account" => value.clone_into(&mut account),
+                "place" => place = Some(parse_place(value)?),
+                "skip" => skip = number()?,
+                "max" => max = number()?,
+                other => {
+                    let sentence = format!("{other}: is unknown. There are place, skip, max, region and account.");
+                    return Err(Refusal::bad(sentence));
+                }
+            }
+        }
+        if !(1..=MESSAGES_MAX).contains(&max) {
+            return Err(Refusal::bad(format!("max: must be from 1 to {MESSAGES_MAX}, not {max}.")));
+        }
+        Ok(Self { queue: Scope::new(&region, &account).arn(name), place, skip, max })
+    }
+
+    /// The messages, and how many to skip for the next page if this is not the last.
+    fn take(&self, engine: &mut Engine, now: Time) -> Result<(Vec<Peeked>, Option<usize>), EngineError> {
+        let (mut found, mut skip) = (Vec::new(), self.skip);
+        loop {
+            // One more than fits shows whether there is a next page.
+            let batch = engine.peek(now, self.queue.as_str(), skip, MESSAGES_MAX)?;
+            let is_last = batch.len() < MESSAGES_MAX;
+            for peeked in batch {
+                if self.place.is_none_or(|place| place == peeked.place) {
+                    if found.len() == self.max {
+                        return Ok((found, Some(skip)));
+                    }
+                    found.push(peeked);
+                }
+                skip += 1;
+            }
+            if is_last {
+                return Ok((found, None));
+            }
+        }
+    }
+}
+
+fn parse_place(value: &str) -> Result<Place, Refusal> {
+    match value {
+        "ready" => Ok(Place::Ready),
+        "delayed" => Ok(Place::Delayed),
+        "in_flight" => Ok(Place::InFlight),
+        other => Err(Refusal::bad(format!("place: must be ready, delayed or in_flight, not {other:?}."))),
+    }
+}
+
+pub(super) fn peek(queues: &LocalQueue, request: &Request<Bytes>, name: &str) -> Answer {
+    let page = Page::parse(queues, request, name)?;
+    let (messages, next) = queues
+        .call(|engine, now| page.take(engine, now))
+        .map_err(|_| Refusal::not_found(format!("There is no queue {}.", page.queue)))?;
+    let messages = messages.iter().map(render).collect::<Vec<_>>();
+    Ok(json_response(StatusCode::OK, &json!({ "messages": messages, "next_skip": next })))
+}
+
+fn render(peeked: &Peeked) -> Value {
+    let message = &peeked.message;
+    let place = match peeked.place {
+        Place::Ready => "ready",
+        Place::Delayed => "delayed",
+        Place::InFlight => "in_flight",
+    };
+    let attributes = message.attributes().iter().map(|(name, attribute)| {
+        let value = match &attribute.value {
+            MessageAttributeValue::Text(text) => text.clone(),
+            MessageAttributeValue::Binary(bytes) => BASE64_STANDARD.encode(bytes),
+        };
+        (name.to_owned(), json!({ "type": attribute.data_type, "value": value }))
+    });
+    json!({
+        "message_id": message.id.to_string(),
+        "place": place,
+        "body": message.body.as_str(),
+        "attributes": attributes.collect::<Map<_, _>>(),
+        "sent_at": message.sent_at.as_millis(),
+        "visible_at": peeked.visible_at.as_millis(),
+        "receive_count": peeked.receive_count,
+        "first_received_at": peeked.first_received_at.map(Time::as_millis),
+        "group_id": message.group_id(),
+        "deduplication_id": message.deduplication_id(),
+        "sequence_number": message.sequence_number().map(|number| number.to_string()),
+        "dead_letter_source": message.dead_letter_source().map(QueueArn::as_str),
+        "trace_header": message.trace_header(),
+    })
+}

@@ -1,0 +1,126 @@
+//! Numbers in the text format of Prometheus.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode};
+
+use super::response;
+use crate::{
+    LocalQueue,
+    engine::{Engine, QueueArn, QueueAttributes, Time},
+};
+
+const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// How often each action was requested, by the status of its answer.
+#[derive(Debug, Default)]
+pub(crate) struct RequestCounts(Mutex<BTreeMap<(&'static str, u16), u64>>);
+
+impl RequestCounts {
+    pub(crate) fn count(&self, action: &'static str, status: StatusCode) {
+        *self.lock().entry((action, status.as_u16())).or_default() += 1;
+    }
+
+    pub(crate) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(&'static str, u16), u64>> {
+        self.0.lock().expect("nobody panics while counting")
+    }
+}
+
+/// What is to be said about one queue.
+struct Depth {
+    attributes: QueueAttributes,
+    oldest_age: Duration,
+}
+
+impl Depth {
+    fn of(engine: &mut Engine, now: Time, queue: &QueueArn) -> Option<Self> {
+        let attributes = engine.queue_attributes(now, queue.as_str()).ok()?;
+        let oldest = engine.peek(now, queue.as_str(), 0, 1).ok()?;
+        let oldest_age = oldest.first().map_or(Duration::ZERO, |oldest| now.since(oldest.message.sent_at));
+        Some(Self { attributes, oldest_age })
+    }
+}
+
+pub(super) fn respond(queues: &LocalQueue) -> Response<Bytes> {
+    let (depths, long_polls) = queues.call(|engine, now| {
+        let arns = engine.queues().cloned().collect::<Vec<_>>();
+        let depths = arns.iter().filter_map(|arn| Depth::of(engine, now, arn)).collect::<Vec<_>>();
+        (depths, engine.waiting_receives())
+    });
+    let mut text = Text(String::new());
+    text.family("local_queue_messages", "gauge", "Messages of a queue, by their place.");
+    for Depth { attributes, .. } in &depths {
+        for (place, count) in [
+            ("ready", attributes.messages),
+            ("delayed", attributes.messages_delayed),
+            ("in_flight", attributes.messages_not_visible),
+        ] {
+            let [region, account, queue] = labels(&attributes.arn);
+            text.sample("local_queue_messages", &[region, account, queue, ("place", place)], count);
+        }
+    }
+    text.family("local_queue_oldest_message_age_seconds", "gauge", "Age of the oldest message; 0 without one.");
+    for Depth { attributes, oldest_age } in &depths {
+        let labels = labels(&attributes.arn);
+        text.sample("local_queue_oldest_message_age_seconds", &labels, oldest_age.as_secs_f64());
+    }
+    text.family("local_queue_long_polls_waiting", "gauge", "Receives that wait for a message.");
+    text.sample("local_queue_long_polls_waiting", &[], long_polls);
+    text.family("local_queue_requests_total", "counter", "Requests to SQS, by action and status of the answer.");
+    for ((action, status), count) in queues.request_counts().lock().iter() {
+        let labels = [("action", *action), ("status", &*status.to_string())];
+        text.sample("local_queue_requests_total", &labels, count);
+    }
+    text.family("local_queue_faults_total", "counter", "Faults that have struck, by effect.");
+    for (effect, count) in queues.faults().struck() {
+        text.sample("local_queue_faults_total", &[("effect", effect)], count);
+    }
+    response(StatusCode::OK, CONTENT_TYPE, text.0)
+}
+
+fn labels(queue: &QueueArn) -> [(&'static str, &str); 3] {
+    [("region", queue.region()), ("account", queue.account()), ("queue", queue.name())]
+}
+
+/// The text as it is written.
+struct Text(String);
+
+impl Text {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n").expect("a string can be written to");
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl fmt::Display) {
+        self.0.push_str(name);
+        for (index, (label, value)) in labels.iter().enumerate() {
+            self.0.push(if index == 0 { '{' } else { ',' });
+            write!(self.0, "{label}=\"").expect("a string can be written to");
+            escape(value, &mut self.0);
+            self.0.push('"');
+        }
+        let end = if labels.is_empty() { "" } else { "}" };
+        writeln!(self.0, "{end} {value}").expect("a string can be written to");
+    }
+}
+
+/// A region is what a client signed with, and could be any text.
+fn escape(value: &str, text: &mut String) {
+    for character in value.chars() {
+        match character {
+            '\\' => text.push_str("\\\\"),
+            '"' => text.push_str("\\\""),
+            '\n' => text.push_str("\\n"),
+            other => text.push(other),
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The developer's API: what SQS has no action for, beside it on the same port, under `/_local-queue/`.
+//!
+//! JSON in and out; an error is `{"error": "..."}` in a sentence. Times are in milliseconds since the Unix epoch. With a
+//! server on its default port:
+//!
+//! ```sh
+//! # Is it up?
+//! curl -s localhost:9324/_local-queue/health
+//! # Numbers for Prometheus: messages by queue and place, ages, requests, long polls, faults.
+//! curl -s localhost:9324/_local-queue/metrics
+//! # The queues, and what is in them.
+//! curl -s localhost:9324/_local-queue/queues
+//! # Look at messages, in whatever place, without receiving them. Pages: ?skip=100&max=100, one place: ?place=in_flight,
+//! # another region or account: ?region=eu-west-1&account=123456789012.
+//! curl -s 'localhost:9324/_local-queue/queues/jobs/messages?max=10'
+//! # Forget every queue, fault and count; queues of the configuration are made anew.
+//! curl -s -X POST localhost:9324/_local-queue/reset
+//!
+//! # The clock. It moves by hand only if the server was started with --clock manual.
+//! curl -s localhost:9324/_local-queue/clock
+//! curl -s -X POST localhost:9324/_local-queue/clock/advance -H 'content-type: application/json' -d '{"seconds": 30}'
+//! curl -s -X PUT localhost:9324/_local-queue/clock -H 'content-type: application/json' -d '{"now": 1900000000000}'
+//!
+//! # Faults: the next two sends to jobs are throttled; one receive in ten is delivered twice.
+//! curl -s localhost:9324/_local-queue/faults -H 'content-type: application/json' \
+//!   -d '{"effect": "throttle", "action": "SendMessage", "queue": "jobs", "times": 2}'
+//! curl -s localhost:9324/_local-queue/faults -H 'content-type: application/json' \
+//!   -d '{"effect": "duplicate_delivery", "probability": 0.1}'
+//! curl -s localhost:9324/_local-queue/faults
+//! curl -s -X DELETE localhost:9324/_local-queue/faults/1
+//! curl -s -X DELETE localhost:9324/_local-queue/faults
+//! ```
+//!
+//! The effects of faults are those of [`Effect`](crate::faults::Effect), by their names in lower case: `throttle`,
+//! `throttling_exception`, `internal_error`, `service_unavailable`, `lost_response`, `duplicate_delivery`, `reordering`,
+//! `latency` (with `milliseconds`) and `partial_failure` (with `share` or `entries`).
+
+mod fault_json;
+mod messages;
+mod metrics;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use serde_json::{Map, Value, json};
+
+pub(crate) use self::metrics::RequestCounts;
+use crate::{LocalQueue, clock::ManualClock, engine::Time, faults::FaultId};
+
+/// What paths of this API begin with. No account is called so, and so no queue has such a URL.
+const PREFIX: &str = "/_local-queue/";
+const PATHS: &str = "health, metrics, queues, queues/NAME/messages, reset, clock, clock/advance, faults and faults/ID";
+
+/// Whether a path is one of this API.
+#[cfg(feature = "server")]
+pub(crate) fn is_path(path: &str) -> bool {
+    path.starts_with(PREFIX)
+}
+
+/// Answers a request to this API; `None` if it is one to SQS.
+#[must_use]
+pub fn respond(queues: &LocalQueue, request: &Request<Bytes>) -> Option<Response<Bytes>> {
+    let path = request.uri().path().strip_prefix(PREFIX)?;
+    Some(answer(queues, request, path).unwrap_or_else(Refusal::into_response))
+}
+
+/// Why a request was refused.
+#[derive(Debug)]
+struct Refusal {
+    status: StatusCode,
+    sentence: String,
+    /// The methods that the path has, if the request's is not one of them.
+    allow: Option<&'static str>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, sentence: impl Into<String>) -> Self {
+        Self { status, sentence: sentence.into(), allow: None }
+    }
+
+    fn bad(sentence: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, sentence)
+    }
+
+    fn not_found(sentence: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, sentence)
+    }
+
+    fn method(path: &str, allow: &'static str) -> Self {
+        let sentence = format!("{PREFIX}{path} is asked with {allow}.");
+        Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, sentence) }
+    }
+
+    fn into_response(self) -> Response<Bytes> {
+        let mut response = json_response(self.status, &json!({ "error": self.sentence }));
+        if let Some(allow) = self.allow {
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        response
+    }
+}
+
+type Answer = Result<Response<Bytes>, Refusal>;
+
+fn answer(queues: &LocalQueue, request: &Request<Bytes>, path: &str) -> Answer {
+    let parts = path.trim_end_matches('/').split('/').collect::<Vec<_>>();
+    match (parts.as_slice(), request.method()) {
+        (["health"], &Method::GET) => Ok(health(queues)),
+        (["metrics"], &Method::GET) => Ok(metrics::respond(queues)),
+        (["queues"], &Method::GET) => Ok(messages::list_queues(queues)),
+        (["queues", name, "messages"], &Method::GET) => messages::peek(queues, request, name),
+        (["health" | "metrics" | "queues"] | ["queues", _, "messages"], _) => Err(Refusal::method(path, "GET")),
+        (["reset"], &Method::POST) => {
+            queues.reset();
+            Ok(no_content())
+        }
+        (["clock"], &Method::GET) => Ok(clock(queues)),
+        (["clock"], &Method::PUT) => set_clock(queues, request),
+        (["clock"], _) => Err(Refusal::method(path, "GET, PUT")),
+        (["clock", "advance"], &Method::POST) => advance_clock(queues, request),
+        (["reset"] | ["clock", "advance"], _) => Err(Refusal::method(path, "POST")),
+        (["faults"], &Method::GET) => Ok(fault_json::list(queues)),
+        (["faults"], &Method::POST) => fault_json::inject(queues, &members(request)?),
+        (["faults"], &Method::DELETE) => {
+            queues.faults().clear();
+            Ok(no_content())
+        }
+        (["faults"], _) => Err(Refusal::method(path, "GET, POST, DELETE")),
+        (["faults", id], &Method::DELETE) => remove_fault(queues, id),
+        (["faults", _], _) => Err(Refusal::method(path, "DELETE")),
+        _ => Err(Refusal::not_found(format!("There is no {PREFIX}{path}. Under {PREFIX} there are {PATHS}."))),
+    }
+}
+
+fn health(queues: &LocalQueue) -> Response<Bytes> {
+    let count = queues.call(|engine, _| engine.queues().count());
+    let version = env!("CARGO_PKG_VERSION");
+    json_response(StatusCode::OK, &json!({ "status": "ok", "version": version, "queues": count }))
+}
+
+fn clock(queues: &LocalQueue) -> Response<Bytes> {
+    let clock = queues.clock();
+    json_response(StatusCode::OK, &json!({ "kind": clock.kind(), "now": clock.now().as_millis() }))
+}
+
+fn set_clock(queues: &LocalQueue, request: &Request<Bytes>) -> Answer {
+    let clock = manual(queues)?;
+    let members = members(request)?;
+    let now = match number(&members, &["now"])? {
+        [Some(now)] => Time::from_millis(now),
+        [None] => return Err(Refusal::bad("now: is missing. It takes milliseconds since the Unix epoch.")),
+    };
+    if now < clock.now() {
+        let sentence = format!("now: the clock is at {} already, and does not go back.", clock.now().as_millis());
+        return Err(Refusal::bad(sentence));
+    }
+    clock.set(now);
+    Ok(moved(queues))
+}
+
+fn advance_clock(queues: &LocalQueue, request: &Request<Bytes>) -> Answer {
+    let clock = manual(queues)?;
+    let members = members(request)?;
+    let by = match number(&members, &["seconds", "milliseconds"])? {
+        [None, None] => return Err(Refusal::bad("seconds: is missing, and so is milliseconds. Say by how much.")),
+        [seconds, millis] => Duration::from_secs(seconds.unwrap_or(0)) + Duration::from_millis(millis.unwrap_or(0)),
+    };
+    clock.advance(by);
+    Ok(moved(queues))
+}
+
+/// What becomes true by the new time has become true when the answer goes out.
+fn moved(queues: &LocalQueue) -> Response<Bytes> {
+    queues.call(|engine, now| engine.advance(now));
+    clock(queues)
+}
+
+fn manual(queues: &LocalQueue) -> Result<&ManualClock, Refusal> {
+    let clock = queues.clock();
+    clock.as_manual().ok_or_else(|| {
+        let kind = clock.kind();
+        let sentence =
+            format!("The clock is the {kind} clock, which nobody can move. Start with --clock manual for one.");
+        Refusal::new(StatusCode::CONFLICT, sentence)
+    })
+}
+
+fn remove_fault(queues: &LocalQueue, id: &str) -> Answer {
+    let removed = id.parse().is_ok_and(|id| queues.faults().remove(FaultId(id)));
+    if removed { Ok(no_content()) } else { Err(Refusal::not_found(format!("There is no fault {id}."))) }
+}
+
+/// The members of a request's JSON object.
+fn members(request: &Request<Bytes>) -> Result<Map<String, Value>, Refusal> {
+    match serde_json::from_slice(request.body()) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err(Refusal::bad("The body must be a JSON object.")),
+        Err(error) => Err(Refusal::bad(format!("The body is not JSON: {error}."))),
+    }
+}
+
+/// The whole numbers of these names, which are all that may be there.
+fn number<const N: usize>(members: &Map<String, Value>, names: &[&str; N]) -> Result<[Option<u64>; N], Refusal> {
+    if let Some(unknown) = members.keys().find(|name| !names.contains(&name.as_str())) {
+        return Err(Refusal::bad(format!("{unknown}: is unknown. There is {}.", names.join(" and "))));
+    }
+    let mut numbers = [None; N];
+    for (number, name) in numbers.iter_mut().zip(names) {
+        if let Some(value) = members.get(*name) {
+            let whole =
+                value.as_u64().ok_or_else(|| Refusal::bad(format!("{name}: must be a whole number, not {value}.")))?;
+            *number = Some(whole);
+        }
+    }
+    Ok(numbers)
+}
+
+fn json_response(status: StatusCode, value: &Value) -> Response<Bytes> {
+    let mut body = value.to_string();
+    body.push('\n');
+    response(status, HeaderValue::from_static("application/json"), body)
+}
+
+fn no_content() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+fn response(status: StatusCode, content_type: HeaderValue, body: String) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+}

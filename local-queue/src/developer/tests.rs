@@ -1,0 +1,307 @@
+use super::*;
+use crate::{
+    Fault,
+    clock::Clock,
+    declaration::QueueDeclaration,
+    engine::{Limits, MessageAttribute, MessageAttributes, MessageBody, Receive, SendMessage},
+    protocol,
+};
+
+const START: u64 = 1_800_000_000_000;
+
+fn queues() -> (LocalQueue, ManualClock) {
+    let clock = ManualClock::new(Time::from_millis(START));
+    let queues = LocalQueue::builder().clock(Clock::manual(&clock)).seed(1).build();
+    let jobs = QueueDeclaration::named("jobs", &Limits::STRICT).unwrap();
+    queues.declare(&[jobs]).unwrap();
+    (queues, clock)
+}
+
+fn ask(queues: &LocalQueue, method: &str, path: &str, body: &str) -> Response<Bytes> {
+    let request = Request::builder().method(method).uri(path).body(Bytes::from(body.to_owned())).unwrap();
+    respond(queues, &request).expect("the path is one of this API")
+}
+
+/// Status and JSON of an answer.
+fn json_of(queues: &LocalQueue, method: &str, path: &str, body: &str) -> (u16, Value) {
+    let response = ask(queues, method, path, body);
+    let value = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
+    (response.status().as_u16(), value)
+}
+
+fn message(body: &str) -> SendMessage {
+    SendMessage::new(MessageBody::parse(body).unwrap())
+}
+
+/// One message ready, one delayed, one in flight, one expired.
+async fn fill(queues: &LocalQueue, clock: &ManualClock) {
+    let jobs = queues.list_queues().remove(0);
+    let attributes = [("color".to_owned(), MessageAttribute::string("red"))].into();
+    let attributes = MessageAttributes::parse(attributes, &Limits::STRICT).unwrap();
+    queues.send(&jobs, SendMessage { attributes, group_id: Some("tenant".to_owned()), ..message("taken") }).unwrap();
+    clock.advance(Duration::from_millis(500));
+    queues.receive(&jobs, Receive::default()).await.unwrap();
+    queues.send(&jobs, message("ready")).unwrap();
+    queues.send(&jobs, SendMessage { delay: Some(Duration::from_secs(60)), ..message("later") }).unwrap();
+}
+
+#[test]
+fn only_paths_under_the_prefix_are_answered_here() {
+    let (queues, _) = queues();
+    for path in ["/", "/000000000000/jobs", "/_local-queue", "/_local-queues/health"] {
+        let request = Request::get(path).body(Bytes::new()).unwrap();
+        assert!(respond(&queues, &request).is_none(), "{path}");
+    }
+    let (status, answer) = json_of(&queues, "GET", "/_local-queue/nothing", "");
+    assert_eq!(status, 404);
+    assert!(answer["error"].as_str().unwrap().starts_with("There is no /_local-queue/nothing. Under "), "{answer}");
+}
+
+#[test]
+fn a_wrong_method_is_refused_with_those_that_there_are() {
+    let (queues, _) = queues();
+    for (method, path, allow) in [
+        ("POST", "health", "GET"),
+        ("POST", "metrics", "GET"),
+        ("PUT", "queues", "GET"),
+        ("DELETE", "queues/jobs/messages", "GET"),
+        ("GET", "reset", "POST"),
+        ("POST", "clock", "GET, PUT"),
+        ("GET", "clock/advance", "POST"),
+        ("PUT", "faults", "GET, POST, DELETE"),
+        ("GET", "faults/1", "DELETE"),
+    ] {
+        let response = ask(&queues, method, &format!("{PREFIX}{path}"), "");
+        assert_eq!((response.status().as_u16(), &response.headers()["allow"]), (405, &HeaderValue::from_static(allow)));
+    }
+}
+
+#[test]
+fn health_says_that_it_is_up() {
+    let (queues, _) = queues();
+    let (status, answer) = json_of(&queues, "GET", "/_local-queue/health", "");
+    assert_eq!((status, &answer["status"], &answer["queues"]), (200, &json!("ok"), &json!(1)));
+}
+
+#[tokio::test]
+async fn peeking_shows_messages_in_every_place_and_changes_none() {
+    let (queues, clock) = queues();
+    fill(&queues, &clock).await;
+    let path = "/_local-queue/queues/jobs/messages";
+    let (status, answer) = json_of(&queues, "GET", path, "");
+    assert_eq!(status, 200);
+    let messages = answer["messages"].as_array().unwrap();
+    let shown = messages.iter().map(|it| (it["body"].as_str().unwrap(), it["place"].as_str().unwrap()));
+    assert_eq!(shown.collect::<Vec<_>>(), [("taken", "in_flight"), ("ready", "ready"), ("later", "delayed")]);
+    assert_eq!(answer["next_skip"], Value::Null);
+    let taken = &messages[0];
+    assert_eq!(taken["attributes"], json!({ "color": { "type": "String", "value": "red" } }));
+    assert_eq!((&taken["group_id"], &taken["receive_count"]), (&json!("tenant"), &json!(1)));
+    assert_eq!((&taken["sent_at"], &taken["visible_at"]), (&json!(START), &json!(START + 30_500)));
+    assert_eq!(messages[2]["visible_at"], json!(START + 60_500));
+    assert_eq!(json_of(&queues, "GET", path, "").1, answer, "looking again shows the same");
+    let (_, listed) = json_of(&queues, "GET", "/_local-queue/queues", "");
+    let jobs = json!({ "name": "jobs", "arn": "arn:aws:sqs:us-east-1:000000000000:jobs", "ready": 1, "delayed": 1, "in_flight": 1 });
+    assert_eq!(listed["queues"][0], jobs);
+}
+
+#[tokio::test]
+async fn peeking_goes_by_pages_and_by_place() {
+    let (queues, clock) = queues();
+    fill(&queues, &clock).await;
+    let page = |query: &str| {
+        let (_, answer) = json_of(&queues, "GET", &format!("/_local-queue/queues/jobs/messages?{query}"), "");
+        let bodies = answer["messages"].as_array().unwrap().iter().map(|it| it["body"].as_str().unwrap().to_owned());
+        (bodies.collect::<Vec<_>>().join(","), answer["next_skip"].as_u64())
+    };
+    assert_eq!(page("max=2"), ("taken,ready".to_owned(), Some(2)));
+    assert_eq!(page("max=2&skip=2"), ("later".to_owned(), None));
+    assert_eq!(page("place=delayed&max=1"), ("later".to_owned(), None));
+    assert_eq!(page("place=in_flight"), ("taken".to_owned(), None));
+}
+
+#[test]
+fn a_wrong_question_is_refused_by_the_name_of_its_field() {
+    let (queues, _) = queues();
+    for (method, path, body, status, text) in [
+        ("GET", "queues/jobs/messages?max=0", "", 400, "max: must be from 1 to 1000, not 0."),
+        ("GET", "queues/jobs/messages?skip=x", "", 400, "skip: must be a whole number."),
+        (
+            "GET",
+            "queues/jobs/messages?place=lost",
+            "",
+            400,
+            "place: must be ready, delayed or in_flight, not \"lost\".",
+        ),
+        (
+            "GET",
+            "queues/jobs/messages?state=ready",
+            "",
+            400,
+            "state: is unknown. There are place, skip, max, region and account.",
+        ),
+        (
+            "GET",
+            "queues/none/messages?region=eu-west-1",
+            "",
+            404,
+            "There is no queue arn:aws:sqs:eu-west-1:000000000000:none.",
+        ),
+        ("PUT", "clock", "{}", 400, "now: is missing. It takes milliseconds since the Unix epoch."),
+        ("PUT", "clock", r#"{"now": "noon"}"#, 400, "now: must be a whole number, not \"noon\"."),
+        ("PUT", "clock", r#"{"now": 5}"#, 400, "now: the clock is at 1800000000000 already, and does not go back."),
+        ("POST", "clock/advance", "{}", 400, "seconds: is missing, and so is milliseconds. Say by how much."),
+        ("POST", "clock/advance", r#"{"hours": 1}"#, 400, "hours: is unknown. There is seconds and milliseconds."),
+        ("POST", "clock/advance", "[]", 400, "The body must be a JSON object."),
+        ("POST", "clock/advance", "{", 400, "The body is not JSON: EOF while parsing an object at line 1 column 1."),
+        ("DELETE", "faults/7", "", 404, "There is no fault 7."),
+        (
+            "POST",
+            "faults",
+            r#"{"effect": "throttle", "actoin": "SendMessage"}"#,
+            400,
+            "actoin: is unknown. A fault has \
+          action, effect, entries, milliseconds, probability, queue, share, times.",
+        ),
+        (
+            "POST",
+            "faults",
+            r#"{"effect": "throttle", "action": "Send"}"#,
+            400,
+            "action: \"Send\" is not an action of SQS.",
+        ),
+        ("POST", "faults", r#"{"effect": "throttle", "times": -1}"#, 400, "times: must be a whole number, not -1."),
+        ("POST", "faults", r#"{"effect": "latency"}"#, 400, "milliseconds: is missing. latency says how long."),
+        ("POST", "faults", r#"{"effect": "throttle", "share": 1}"#, 400, "share: is not for throttle."),
+        (
+            "POST",
+            "faults",
+            r#"{"effect": "partial_failure"}"#,
+            400,
+            "share: partial_failure takes either a share or entries.",
+        ),
+        (
+            "POST",
+            "faults",
+            "{}",
+            400,
+            "effect: is missing. It is throttle, throttling_exception, internal_error, \
+          service_unavailable, lost_response, duplicate_delivery, reordering, latency or partial_failure.",
+        ),
+    ] {
+        let answer = json_of(&queues, method, &format!("{PREFIX}{path}"), body);
+        assert_eq!(answer, (status, json!({ "error": text })), "{method} {path} {body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_manual_clock_is_read_advanced_and_set_and_long_polls_follow() {
+    let (queues, _) = queues();
+    let jobs = queues.list_queues().remove(0);
+    queues.send(&jobs, SendMessage { delay: Some(Duration::from_secs(900)), ..message("a") }).unwrap();
+    let waiting = tokio::spawn({
+        let (queues, jobs) = (queues.clone(), jobs.clone());
+        let wait_time = Some(Duration::from_secs(20));
+        async move { queues.receive(&jobs, Receive { wait_time, ..Receive::default() }).await.unwrap().len() }
+    });
+    tokio::task::yield_now().await;
+    assert_eq!(json_of(&queues, "GET", "/_local-queue/clock", "").1, json!({ "kind": "manual", "now": START }));
+    let advanced = json_of(&queues, "POST", "/_local-queue/clock/advance", r#"{"seconds": 1, "milliseconds": 500}"#);
+    assert_eq!(advanced, (200, json!({ "kind": "manual", "now": START + 1_500 })));
+    let set = json_of(&queues, "PUT", "/_local-queue/clock", &format!(r#"{{"now": {}}}"#, START + 20_000));
+    assert_eq!(set.0, 200);
+    assert_eq!(waiting.await.unwrap(), 0, "its 20 seconds are over");
+}
+
+#[test]
+fn another_clock_cannot_be_moved() {
+    let queues = LocalQueue::builder().build();
+    for (method, path) in [("PUT", "/_local-queue/clock"), ("POST", "/_local-queue/clock/advance")] {
+        let (status, answer) = json_of(&queues, method, path, r#"{"now": 1}"#);
+        assert_eq!(status, 409);
+        let text = "The clock is the system clock, which nobody can move. Start with --clock manual for one.";
+        assert_eq!(answer["error"], text);
+    }
+    assert_eq!(json_of(&queues, "GET", "/_local-queue/clock", "").1["kind"], "system");
+}
+
+#[test]
+fn faults_are_added_listed_and_removed() {
+    let (queues, _) = queues();
+    let path = "/_local-queue/faults";
+    let body = r#"{"effect": "throttle", "action": "SendMessage", "queue": "jobs", "times": 2}"#;
+    let first =
+        json!({ "id": 1, "effect": "throttle", "action": "SendMessage", "queue": "jobs", "times": 2, "struck": 0 });
+    assert_eq!(json_of(&queues, "POST", path, body), (201, first.clone()));
+    for body in [
+        r#"{"effect": "latency", "milliseconds": 250, "probability": 0.5}"#,
+        r#"{"effect": "partial_failure", "entries": ["b", "a"]}"#,
+        r#"{"effect": "partial_failure", "share": 0.5, "times": null}"#,
+    ] {
+        assert_eq!(json_of(&queues, "POST", path, body).0, 201, "{body}");
+    }
+    let (_, listed) = json_of(&queues, "GET", path, "");
+    let expected = json!([
+        first,
+        { "id": 2, "effect": "latency", "milliseconds": 250, "probability": 0.5, "struck": 0 },
+        { "id": 3, "effect": "partial_failure", "entries": ["a", "b"], "struck": 0 },
+        { "id": 4, "effect": "partial_failure", "share": 0.5, "struck": 0 },
+    ]);
+    assert_eq!(listed["faults"], expected);
+    assert_eq!(json_of(&queues, "DELETE", "/_local-queue/faults/2", "").0, 204);
+    assert_eq!(queues.faults().list().len(), 3);
+    assert_eq!(json_of(&queues, "DELETE", path, "").0, 204);
+    assert!(queues.faults().list().is_empty());
+}
+
+#[tokio::test]
+async fn metrics_count_messages_by_place_ages_requests_polls_and_faults() {
+    let (queues, clock) = queues();
+    fill(&queues, &clock).await;
+    let sqs = |action: &str| {
+        let request = Request::post("/").header("x-amz-target", format!("AmazonSQS.{action}"));
+        request.body(Bytes::from_static(br#"{"QueueUrl":"jobs","MessageBody":"a"}"#)).unwrap()
+    };
+    protocol::respond(&queues, sqs("SendMessage")).await;
+    queues.faults().inject(Fault::throttle().times(1)).unwrap();
+    protocol::respond(&queues, sqs("SendMessage")).await;
+    protocol::respond(&queues, sqs("Nothing")).await;
+    clock.advance(Duration::from_secs(1));
+    let response = ask(&queues, "GET", "/_local-queue/metrics", "");
+    assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let expected = r#"# HELP local_queue_messages Messages of a queue, by their place.
+# TYPE local_queue_messages gauge
+local_queue_messages{region="us-east-1",account="000000000000",queue="jobs",place="ready"} 2
+local_queue_messages{region="us-east-1",account="000000000000",queue="jobs",place="delayed"} 1
+local_queue_messages{region="us-east-1",account="000000000000",queue="jobs",place="in_flight"} 1
+# HELP local_queue_oldest_message_age_seconds Age of the oldest message; 0 without one.
+# TYPE local_queue_oldest_message_age_seconds gauge
+local_queue_oldest_message_age_seconds{region="us-east-1",account="000000000000",queue="jobs"} 1.5
+# HELP local_queue_long_polls_waiting Receives that wait for a message.
+# TYPE local_queue_long_polls_waiting gauge
+local_queue_long_polls_waiting 0
+# HELP local_queue_requests_total Requests to SQS, by action and status of the answer.
+# TYPE local_queue_requests_total counter
+local_queue_requests_total{action="SendMessage",status="200"} 1
+local_queue_requests_total{action="SendMessage",status="403"} 1
+local_queue_requests_total{action="unknown",status="400"} 1
+# HELP local_queue_faults_total Faults that have struck, by effect.
+# TYPE local_queue_faults_total counter
+local_queue_faults_total{effect="throttle"} 1
+"#;
+    assert_eq!(std::str::from_utf8(response.body()).unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_reset_forgets_everything_but_declares_again_what_was_declared() {
+    let (queues, clock) = queues();
+    fill(&queues, &clock).await;
+    queues.create_queue("other", &[]).unwrap();
+    queues.faults().inject(Fault::throttle()).unwrap();
+    assert_eq!(json_of(&queues, "POST", "/_local-queue/reset", "").0, 204);
+    let jobs = queues.list_queues();
+    assert_eq!((jobs.len(), jobs[0].name()), (1, "jobs"));
+    assert!(queues.peek(&jobs[0], 0, 10).unwrap().is_empty());
+    assert!(queues.faults().list().is_empty());
+    queues.create_queue("other", &[]).unwrap();
+}
