@@ -275,10 +275,8 @@ impl LocalQueue {
     /// message whose way to this receiver had begun at that moment is in flight, as it is when a connection breaks.
     pub async fn receive(&self, queue: &QueueArn, request: Receive) -> Result<Vec<Delivery>, EngineError> {
         let faults = &self.shared.faults;
-        let shuffle = match faults.is_empty() {
-            true => None,
-            false => self.call(|engine, now| faults.reorder(engine, now, queue)),
-        };
+        let reorder = || self.call(|engine, now| faults.reorder(engine, now, queue));
+        let shuffle = if faults.is_empty() { None } else { reorder() };
         let mut deliveries = self.receive_as_it_comes(queue.as_str(), request).await?;
         if let Some(mut shuffle) = shuffle {
             shuffle.shuffle(&mut deliveries);

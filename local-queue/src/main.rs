@@ -25,7 +25,7 @@ struct Arguments {
 enum Command {
     /// Answer SQS requests over HTTP until Ctrl-C. Queues live in memory and end with the process.
     ///
-    /// Point any AWS SDK at it with AWS_ENDPOINT_URL_SQS=http://localhost:9324 and any credentials. What SQS has no action
+    /// Point any AWS SDK at it with `AWS_ENDPOINT_URL_SQS=http://localhost:9324` and any credentials. What SQS has no action
     /// for - metrics, looking at messages, the clock, faults - is under /_local-queue/ on the same port.
     Serve(Serve),
 }

@@ -128,3 +128,124 @@ fn a_wrong_argument_is_a_usage_error() {
         assert!(!output.stderr.is_empty(), "{arguments:?}");
     }
 }
+
+/// Starts a server and reads its first line: the address, and the lines that name its queues.
+fn serve(arguments: &[&str], queues: usize) -> (Running, String, Vec<String>) {
+    let arguments = ["serve", "--listen", "127.0.0.1:0"].iter().chain(arguments).copied().collect::<Vec<_>>();
+    let mut running = Running(local_queue(&arguments).spawn().unwrap());
+    let mut lines = BufReader::new(running.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let first = lines.next().unwrap();
+    let address = first.split("http://").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    let urls = lines.take(queues).map(|line| line.trim().to_owned()).collect();
+    (running, address, urls)
+}
+
+/// Asks the developer's API.
+fn ask(address: &str, method: &str, path: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "{method} /_local-queue/{path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: \
+         {length}\r\nConnection: close\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn create_makes_a_fifo_queue_of_a_name_that_ends_so_in_the_region_and_account_that_were_asked_for() {
+    let arguments = ["--create", "jobs", "--create", "jobs.fifo", "--region", "eu-west-1", "--account", "123456789012"];
+    let (_running, address, urls) = serve(&arguments, 2);
+    let url = |name: &str| format!("http://{address}/123456789012/{name}");
+    assert_eq!(urls, [url("jobs"), url("jobs.fifo")]);
+    let answer = post(&address, "GetQueueAttributes", r#"{"QueueUrl":"jobs.fifo","AttributeNames":["All"]}"#);
+    assert!(answer.contains(r#""FifoQueue":"true""#), "{answer}");
+    assert!(answer.contains("arn:aws:sqs:eu-west-1:123456789012:jobs.fifo"), "{answer}");
+}
+
+#[test]
+fn a_configuration_declares_queues_and_a_wrong_one_is_said_line_by_line_and_ends_the_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("local-queue.toml");
+    let file = path.to_str().unwrap();
+    std::fs::write(
+        &path,
+        "[queues.jobs]\nredrive = { dead_letter_queue = 'dead', max_receive_count = 2 }\n[queues.dead]\n",
+    )
+    .unwrap();
+    let (_running, address, urls) = serve(&["--config", file], 2);
+    assert_eq!(urls, ["dead", "jobs"].map(|name| format!("http://{address}/000000000000/{name}")));
+    let answer = post(&address, "ListDeadLetterSourceQueues", r#"{"QueueUrl":"dead"}"#);
+    assert!(answer.ends_with(&format!("{{\"queueUrls\":[\"http://{address}/000000000000/jobs\"]}}")), "{answer}");
+
+    std::fs::write(&path, "[queues.jobs]\nattributes = { DelaySeconds = 901 }\ntag = {}\n").unwrap();
+    let output = local_queue(&["serve", "--config", file]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let expected = format!(
+        "local-queue: {file}:2: DelaySeconds takes a number of seconds from 0 to 900, not 901\n\
+         {file}:3: unknown key \"tag\": a queue has attributes, redrive and tags\n"
+    );
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), expected);
+
+    let output = local_queue(&["serve", "--config", "/no/such/file"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().starts_with("local-queue: failed to read /no/such/file: "));
+}
+
+#[test]
+fn the_manual_clock_is_moved_by_the_developers_api_and_ends_the_60_seconds() {
+    let (_running, address, _) = serve(&["--create", "jobs", "--clock", "manual"], 1);
+    let purge = || post(&address, "PurgeQueue", r#"{"QueueUrl":"jobs"}"#);
+    assert!(purge().starts_with("HTTP/1.1 200"));
+    assert!(purge().starts_with("HTTP/1.1 403"));
+    let answer = ask(&address, "POST", "clock/advance", r#"{"seconds": 60}"#);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(purge().starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn relaxed_turns_the_60_seconds_off() {
+    let (_running, address, _) = serve(&["--create", "jobs", "--relaxed"], 1);
+    for _ in 0..2 {
+        assert!(post(&address, "PurgeQueue", r#"{"QueueUrl":"jobs"}"#).starts_with("HTTP/1.1 200"));
+    }
+}
+
+#[test]
+fn a_seed_makes_identifiers_the_same_and_a_quota_throttles_fifo_queues() {
+    let arguments = ["--create", "a.fifo", "--seed", "7", "--fifo-quota=2", "--clock", "manual"];
+    let send = |address: &str| {
+        let body = r#"{"QueueUrl":"a.fifo","MessageBody":"a","MessageGroupId":"g","MessageDeduplicationId":"1"}"#;
+        post(address, "SendMessage", body)
+    };
+    let id = |answer: &str| answer.split("\"MessageId\":\"").nth(1).map(|rest| rest[..36].to_owned()).unwrap();
+    let (_first, address, _) = serve(&arguments, 1);
+    let (_second, other, _) = serve(&arguments, 1);
+    assert_eq!(id(&send(&address)), id(&send(&other)));
+    send(&address);
+    let answer = send(&address);
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("RequestThrottled"), "{answer}");
+}
+
+#[test]
+fn a_lost_response_over_http_is_a_connection_that_ends_without_an_answer() {
+    let (_running, address, _) = serve(&["--create", "jobs"], 1);
+    let answer = ask(&address, "POST", "faults", r#"{"effect": "lost_response", "times": 1}"#);
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert_eq!(post(&address, "SendMessage", r#"{"QueueUrl":"jobs","MessageBody":"a"}"#), "");
+    let answer = ask(&address, "GET", "queues", "");
+    assert!(answer.contains("\"ready\":1"), "{answer}");
+    assert!(ask(&address, "GET", "health", "").contains("\"status\":\"ok\""));
+}
+
+#[test]
+fn a_region_or_account_that_aws_could_not_have_is_a_usage_error() {
+    for arguments in [["--region", "EU West"], ["--account", "12"], ["--fifo-quota=0", "--relaxed"], ["--clock", "sun"]]
+    {
+        let output = local_queue(&["serve", arguments[0], arguments[1]]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    }
+}

@@ -51,21 +51,45 @@ const SETTABLE_TEXT: &str = "those that can be set are ContentBasedDeduplication
                              MessageRetentionPeriod, Policy, ReceiveMessageWaitTimeSeconds, RedriveAllowPolicy, \
                              SqsManagedSseEnabled, VisibilityTimeout";
 
+const REDRIVE_TEXT: &str = "redrive = { dead_letter_queue = \"NAME\", max_receive_count = 3 }";
+
+type Table<'a> = &'a [(&'a str, &'a [(usize, &'a str)])];
+
+fn check(table: Table<'_>) {
+    for (text, problems) in table {
+        let error = parse(text, &Limits::STRICT).expect_err(text);
+        assert_eq!(error.to_string(), text_of(problems), "{text}");
+    }
+}
+
 #[test]
-fn what_is_wrong_is_said_with_its_line_and_what_would_be_accepted() {
-    let unknown = format!("unknown attribute VisibilityTimout: {SETTABLE_TEXT}");
-    let read_only = format!("unknown attribute QueueArn: {SETTABLE_TEXT}");
-    let redrive = "redrive = { dead_letter_queue = \"NAME\", max_receive_count = 3 }";
-    let by_name = format!("RedrivePolicy is written by the name of the dead-letter queue: {redrive}");
-    let both = format!("redrive needs both of its keys: {redrive}");
-    let other_key = format!("unknown key \"count\": write {redrive}");
-    let table: &[(&str, &[(usize, &str)])] = &[
+fn a_wrong_table_or_key_is_said_with_its_line_and_what_would_be_accepted() {
+    check(&[
         ("[queue.jobs]", &[(1, "unknown key \"queue\": there is only [queues.NAME]")]),
         ("queues = 5", &[(1, "queues takes a table, not 5")]),
         ("\n[queues]\njobs = true", &[(3, "queue jobs takes a table, not true")]),
         ("[queues.'a b']", &[(1, "\"a b\" is not a queue name: 1 to 80 letters, digits, hyphens or underscores")]),
         ("[queues.jobs]\nname = 'jobs'", &[(2, "unknown key \"name\": a queue has attributes, redrive and tags")]),
         ("[queues.jobs]\nattributes = []", &[(2, "attributes takes a table, not a list")]),
+        ("[queues.jobs]\ntags = { team = 5 }", &[(2, "a tag takes text in quotes, not 5")]),
+        ("[queues.jobs]\n[queues.jobs]", &[(2, "duplicate key")]),
+        ("[queues.jobs]\nattributes = {", &[(2, "unclosed inline table, expected `}`")]),
+        (
+            "[queues.jobs.attributes]\nDelaySeconds = 901\n[queues.work]\nnothing = 1\n",
+            &[
+                (2, "DelaySeconds takes a number of seconds from 0 to 900, not 901"),
+                (4, "unknown key \"nothing\": a queue has attributes, redrive and tags"),
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn a_wrong_attribute_is_said_with_its_line_and_what_would_be_accepted() {
+    let unknown = format!("unknown attribute VisibilityTimout: {SETTABLE_TEXT}");
+    let read_only = format!("unknown attribute QueueArn: {SETTABLE_TEXT}");
+    let by_name = format!("RedrivePolicy is written by the name of the dead-letter queue: {REDRIVE_TEXT}");
+    check(&[
         ("[queues.jobs.attributes]\nVisibilityTimout = 5", &[(2, &unknown)]),
         ("[queues.jobs.attributes]\nQueueArn = 'x'", &[(2, &read_only)]),
         ("[queues.jobs.attributes]\nRedrivePolicy = '{}'", &[(2, &by_name)]),
@@ -101,6 +125,14 @@ fn what_is_wrong_is_said_with_its_line_and_what_would_be_accepted() {
             "[queues.'a.fifo'.attributes]\nFifoThroughputLimit = 'perMessageGroupId'",
             &[(2, "perMessageGroupId needs the deduplication scope messageGroup")],
         ),
+    ]);
+}
+
+#[test]
+fn a_wrong_redrive_is_said_with_its_line_and_what_would_be_accepted() {
+    let both = format!("redrive needs both of its keys: {REDRIVE_TEXT}");
+    let other_key = format!("unknown key \"count\": write {REDRIVE_TEXT}");
+    check(&[
         ("[queues.jobs]\nredrive = { max_receive_count = 3 }", &[(2, &both)]),
         ("[queues.jobs]\nredrive = { count = 3, dead_letter_queue = 'd' }", &[(2, &other_key), (2, &both)]),
         (
@@ -127,21 +159,7 @@ fn what_is_wrong_is_said_with_its_line_and_what_would_be_accepted() {
              redrive = { dead_letter_queue = 'dead', max_receive_count = 3 }",
             &[(4, "the RedriveAllowPolicy of the dead-letter queue does not allow this queue")],
         ),
-        ("[queues.jobs]\ntags = { team = 5 }", &[(2, "a tag takes text in quotes, not 5")]),
-        ("[queues.jobs]\n[queues.jobs]", &[(2, "duplicate key")]),
-        ("[queues.jobs]\nattributes = {", &[(2, "unclosed inline table, expected `}`")]),
-        (
-            "[queues.jobs.attributes]\nDelaySeconds = 901\n[queues.work]\nnothing = 1\n",
-            &[
-                (2, "DelaySeconds takes a number of seconds from 0 to 900, not 901"),
-                (4, "unknown key \"nothing\": a queue has attributes, redrive and tags"),
-            ],
-        ),
-    ];
-    for (text, problems) in table {
-        let error = parse(text, &Limits::STRICT).expect_err(text);
-        assert_eq!(error.to_string(), text_of(problems), "{text}");
-    }
+    ]);
 }
 
 #[test]

@@ -48,7 +48,12 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 pub(crate) use self::metrics::RequestCounts;
-use crate::{LocalQueue, clock::ManualClock, engine::Time, faults::FaultId};
+use crate::{
+    LocalQueue,
+    clock::ManualClock,
+    engine::{Engine, Time},
+    faults::FaultId,
+};
 
 /// What paths of this API begin with. No account is called so, and so no queue has such a URL.
 const PREFIX: &str = "/_local-queue/";
@@ -174,7 +179,7 @@ fn advance_clock(queues: &LocalQueue, request: &Request<Bytes>) -> Answer {
 
 /// What becomes true by the new time has become true when the answer goes out.
 fn moved(queues: &LocalQueue) -> Response<Bytes> {
-    queues.call(|engine, now| engine.advance(now));
+    queues.call(Engine::advance);
     clock(queues)
 }
 

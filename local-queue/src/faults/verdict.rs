@@ -90,5 +90,5 @@ pub(super) fn below(dice: &mut IdSource, end: u64) -> u64 {
 pub(super) fn unit(dice: &mut IdSource) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "53 bits are what a float holds")]
     let bits = (dice.next_u64() >> 11) as f64;
-    bits / (1_u64 << 53) as f64
+    bits * (f64::EPSILON / 2.0)
 }

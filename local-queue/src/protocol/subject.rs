@@ -8,16 +8,15 @@ use super::{TARGET_PREFIX, operations, query::Node};
 
 /// The action, if SQS has it.
 pub(super) fn action(request: &Request<Bytes>) -> Option<&'static str> {
-    let operation = match request.headers().get("x-amz-target") {
-        Some(target) => operations::find(target.to_str().ok()?.strip_prefix(TARGET_PREFIX)?),
+    let name = if let Some(target) = request.headers().get("x-amz-target") {
+        target.to_str().ok()?.strip_prefix(TARGET_PREFIX)?
+    } else {
         // The names of actions need no decoding, so that a form needs no reading up to here.
-        None => {
-            let forms = [request.uri().query().unwrap_or_default().as_bytes(), request.body().as_ref()];
-            let mut pairs = forms.into_iter().flat_map(|form| form.split(|byte| *byte == b'&'));
-            operations::find(pairs.find_map(|pair| std::str::from_utf8(pair.strip_prefix(b"Action=")?).ok())?)
-        }
+        let forms = [request.uri().query().unwrap_or_default().as_bytes(), request.body().as_ref()];
+        let mut pairs = forms.into_iter().flat_map(|form| form.split(|byte| *byte == b'&'));
+        std::str::from_utf8(pairs.find_map(|pair| pair.strip_prefix(b"Action="))?).ok()?
     };
-    operation.map(|operation| operation.name)
+    operations::find(name).map(|operation| operation.name)
 }
 
 /// The name of the queue, if the request names one.
