@@ -165,7 +165,6 @@ impl Reader<'_> {
 
     fn queue(&mut self, name: &Spanned<std::borrow::Cow<'_, str>>, value: &Value<'_>) -> Option<Located> {
         let at = name.span().start;
-        let problems_before = self.problems.len();
         let declaration = match QueueDeclaration::named(name.get_ref(), self.limits) {
             Ok(declaration) => declaration,
             Err(error) => {
@@ -185,9 +184,7 @@ impl Reader<'_> {
                 }
             }
         }
-        if self.problems.len() == problems_before {
-            self.check_alone(&queue);
-        }
+        self.check_alone(&queue);
         Some(queue)
     }
 
@@ -257,24 +254,29 @@ impl Reader<'_> {
         }
     }
 
-    /// What the engine says to a queue without its redrive policy, which needs the others.
+    /// What the engine says to a queue without its redrive policy, which needs the others. An attribute that it refuses is
+    /// left out then, to hear about the next.
     fn check_alone(&mut self, queue: &Located) {
-        let alone = QueueDeclaration { redrive: None, ..queue.declaration.clone() };
-        let Some(error) = self.trial(&[alone]) else { return };
-        let attribute = culprit(&error);
-        let at = attribute.and_then(|attribute| queue.attributes_at.get(&attribute)).unwrap_or(&queue.at);
-        let is_fifo = queue.declaration.name.is_fifo();
-        let text = match (&error, attribute) {
-            (EngineError::AttributeValueInvalid { .. }, Some(attribute)) => {
-                let given = queue.declaration.attributes.iter().find(|given| given.name() == attribute);
-                takes(attribute, self.limits, &given.map(given_number).unwrap_or_default())
+        let mut alone = QueueDeclaration { redrive: None, ..queue.declaration.clone() };
+        while let Some(error) = self.trial(&alone) {
+            let attribute = culprit(&error);
+            let at = attribute.and_then(|attribute| queue.attributes_at.get(&attribute)).unwrap_or(&queue.at);
+            let given = alone.attributes.iter().position(|given| Some(given.name()) == attribute);
+            let given = given.map(|index| alone.attributes.remove(index));
+            let text = match (&error, &given) {
+                (EngineError::AttributeValueInvalid { .. }, Some(given)) => {
+                    takes(given.name(), self.limits, &given_number(given))
+                }
+                (EngineError::AttributeUnknown { .. }, Some(given)) if !alone.name.is_fifo() => {
+                    format!("{} is for FIFO queues, whose names end in .fifo", given.name())
+                }
+                _ => error.to_string(),
+            };
+            self.refuse(*at, text);
+            if given.is_none() {
+                break;
             }
-            (EngineError::AttributeUnknown { .. }, Some(attribute)) if !is_fifo => {
-                format!("{attribute} is for FIFO queues, whose names end in .fifo")
-            }
-            _ => error.to_string(),
-        };
-        self.refuse(*at, text);
+        }
     }
 
     fn check_together(&mut self, queues: &[Located]) {
@@ -296,9 +298,9 @@ impl Reader<'_> {
         self.refuse(queue.map_or(0, |queue| queue.redrive_at), text);
     }
 
-    fn trial(&self, queues: &[QueueDeclaration]) -> Option<EngineError> {
+    fn trial(&self, queue: &QueueDeclaration) -> Option<EngineError> {
         let mut trial = Engine::new(self.limits.clone(), 0);
-        match declaration::create(&mut trial, Time::EPOCH, &Scope::default(), queues) {
+        match declaration::create(&mut trial, Time::EPOCH, &Scope::default(), std::slice::from_ref(queue)) {
             Err(DeclarationError::Refused { error, .. }) => Some(error),
             _ => None,
         }

@@ -217,7 +217,8 @@ async fn a_partial_failure_fails_the_named_entries_by_no_fault_of_the_sender_and
     send(&client, "no batch, and so not concerned").await;
     let request = client.send_message_batch().queue_url("jobs");
     let answer = request.set_entries(Some(vec![entry("a"), entry("b"), entry("c")])).send().await.unwrap();
-    let successful = answer.successful().iter().map(|it| it.id()).collect::<Vec<_>>();
+    let successful =
+        answer.successful().iter().map(aws_sdk_sqs::types::SendMessageBatchResultEntry::id).collect::<Vec<_>>();
     assert_eq!(successful, ["a", "c"]);
     let failed = &answer.failed()[0];
     assert_eq!((failed.id(), failed.code(), failed.sender_fault()), ("b", "InternalError", false));
@@ -304,4 +305,27 @@ fn a_fault_that_could_never_strike_is_refused_by_field() {
         assert_eq!(queues.faults().inject(fault).unwrap_err().to_string(), text);
     }
     assert!(queues.faults().list().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_of_the_query_protocol_is_refused_in_xml_and_its_lost_answer_is_marked() {
+    use local_queue::{faults::ResponseLost, protocol};
+    let (queues, jobs, _) = jobs();
+    let ask = async || {
+        let request = http::Request::post("/000000000000/jobs");
+        let request = request.body(bytes::Bytes::from_static(b"Action=SendMessage&MessageBody=a")).unwrap();
+        protocol::respond(&queues, request).await
+    };
+    queues.faults().inject(Fault::internal_error().on("SendMessage").queue("jobs").times(1)).unwrap();
+    let refused = ask().await;
+    let body = std::str::from_utf8(refused.body()).unwrap();
+    assert_eq!(refused.status(), 500);
+    assert!(body.contains("<Type>Receiver</Type><Code>InternalError</Code>"), "{body}");
+    assert!(queues.peek(&jobs, 0, 10).unwrap().is_empty());
+
+    queues.faults().inject(Fault::lost_response().queue("jobs").times(1)).unwrap();
+    let lost = ask().await;
+    assert_eq!((lost.status().as_u16(), lost.extensions().get()), (200, Some(&ResponseLost)));
+    assert_eq!(queues.peek(&jobs, 0, 10).unwrap().len(), 1);
+    assert_eq!(ask().await.extensions().get::<ResponseLost>(), None);
 }

@@ -75,10 +75,11 @@ fn a_wrong_table_or_key_is_said_with_its_line_and_what_would_be_accepted() {
         ("[queues.jobs]\n[queues.jobs]", &[(2, "duplicate key")]),
         ("[queues.jobs]\nattributes = {", &[(2, "unclosed inline table, expected `}`")]),
         (
-            "[queues.jobs.attributes]\nDelaySeconds = 901\n[queues.work]\nnothing = 1\n",
+            "[queues.jobs.attributes]\nDelaySeconds = 901\nVisibilityTimeout = 99999\n[queues.work]\nnothing = 1\n",
             &[
                 (2, "DelaySeconds takes a number of seconds from 0 to 900, not 901"),
-                (4, "unknown key \"nothing\": a queue has attributes, redrive and tags"),
+                (3, "VisibilityTimeout takes a number of seconds from 0 to 43200, not 99999"),
+                (5, "unknown key \"nothing\": a queue has attributes, redrive and tags"),
             ],
         ),
     ]);

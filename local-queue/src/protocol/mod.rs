@@ -57,8 +57,8 @@ pub async fn respond(queues: &LocalQueue, mut request: Request<Bytes>) -> Respon
         request.extensions_mut().insert(failures);
     }
     let request_id = queues.next_request_id().to_string();
-    let is_json = request.headers().get("x-amz-target");
-    let mut response = match (verdict.refusal, is_json) {
+    let target = request.headers().get("x-amz-target");
+    let mut response = match (verdict.refusal, target) {
         (Some(effect), None) => query_error(&refusal(&effect), &request_id),
         (Some(effect), Some(_)) => json_error(refusal(&effect)),
         (None, None) => respond_query(queues, &request, &request_id).await,
