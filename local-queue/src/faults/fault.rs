@@ -75,7 +75,7 @@ pub enum FailedEntries {
 }
 
 /// A fault, and whom it strikes. Made by the constructor of its effect, narrowed by the methods, put to work by
-/// [`Faults::inject`].
+/// [`Faults::inject`](super::Faults::inject).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
     pub(crate) effect: Effect,
