@@ -261,7 +261,8 @@ impl Engine {
         let visible_at = self.now + timeout;
         // AWS (quoted from real answers): the total counts from the receive, and nothing is shortened to fit.
         let total_max = self.limits.visibility_timeout_total_max;
-        let total_max = if canary!(TotalOffByOne) { total_max - Duration::from_millis(1) } else { total_max };
+        let total_max =
+            if canary!(TotalOffByOne) { total_max.saturating_sub(Duration::from_millis(1)) } else { total_max };
         if visible_at > queue.received_at(message) + total_max {
             return Err(EngineError::VisibilityTimeoutTotal { timeout, total_max });
         }

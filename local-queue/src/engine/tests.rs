@@ -1,5 +1,8 @@
 //! The engine as scripts in time.
 
+mod fifo;
+mod moving;
+
 use std::time::Duration;
 
 use super::*;
