@@ -222,8 +222,12 @@ impl Simulation {
         let mut seen = std::mem::take(&mut self.outputs);
         let mut expected = std::mem::take(&mut self.model.woken);
         if !is_exact {
-            seen.iter_mut().for_each(|seen| seen.0 = Time::EPOCH);
-            expected.iter_mut().for_each(|woken| woken.at = Time::EPOCH);
+            for seen in &mut seen {
+                seen.0 = Time::EPOCH;
+            }
+            for woken in &mut expected {
+                woken.at = Time::EPOCH;
+            }
         }
         seen.sort_by_key(|seen| (seen.0, seen.1));
         expected.sort_by_key(|woken| (woken.at, woken.id));

@@ -282,7 +282,7 @@ impl Workload {
         let tasks = model.queues().flat_map(|queue| &queue.tasks);
         let running = tasks.filter(|task| task.status == local_queue::engine::MoveTaskStatus::Running);
         let moves_per_second = running.map(|task| u64::from(task.rate.unwrap_or(1_000))).sum::<u64>();
-        if moves_per_second == 0 { next } else { next.min(now + millis(200_000 / moves_per_second)) }
+        200_000_u64.checked_div(moves_per_second).map_or(next, |most| next.min(now + millis(most)))
     }
 
     /// The last steps: no task runs, and whatever is there is received and deleted, until nothing is left.

@@ -3,6 +3,8 @@
 //! `SEED=7` runs one seed, `SEEDS_FROM=word` derives the varying seeds from a word instead of the commit, and `SLOW=1`
 //! runs a hundred times as many.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use std::{
     env,
     hash::{DefaultHasher, Hash, Hasher},

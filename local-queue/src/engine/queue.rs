@@ -213,7 +213,7 @@ impl Queue {
     /// guide, "Using dead-letter queues").
     pub(super) fn insert_dead_letter(&mut self, mut entry: Entry, source: &QueueArn, sequence: u64, now: Time) {
         Arc::make_mut(&mut entry.message).set_dead_letter_source(source.clone());
-        let counts_anew = self.is_fifo() != canary!(DeadLetterAgeSwapped);
+        let counts_anew = if canary!(DeadLetterAgeSwapped) { !self.is_fifo() } else { self.is_fifo() };
         let enqueued_at = if counts_anew { now } else { entry.enqueued_at };
         if canary!(DeadLetterCountStartsAnew) {
             entry.receive_count = 0;

@@ -77,10 +77,7 @@ impl Model {
         let queue = self.at(place);
         let fifo = queue.settings.fifo;
         let key = fifo.map(|fifo| {
-            // The content id: SHA-256 of the body, in lower-case hex.
-            let id = request.deduplication_id.clone().unwrap_or_else(|| {
-                Sha256::digest(request.body.as_str()).iter().map(|byte| format!("{byte:02x}")).collect()
-            });
+            let id = request.deduplication_id.clone().unwrap_or_else(|| content_id(request.body.as_str()));
             let by_group = fifo.deduplication_scope == DeduplicationScope::MessageGroup;
             (by_group.then(|| request.group_id.clone()).flatten(), Rc::from(id))
         });
@@ -317,6 +314,15 @@ impl Model {
         let queue = self.places[self.place(arn)?].as_ref().expect("it was just found");
         Ok(queue.by_age().into_iter().skip(skip).take(max).cloned().collect())
     }
+}
+
+/// The SHA-256 of the body, in lower-case hex.
+fn content_id(body: &str) -> String {
+    Sha256::digest(body)
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|half| char::from(b"0123456789abcdef"[usize::from(half)]))
+        .collect()
 }
 
 /// UTF-8 bytes of the body and of each attribute's name, type and value.

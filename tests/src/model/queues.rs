@@ -12,7 +12,7 @@ use super::{Answer, Model, Queue};
 impl Model {
     pub(crate) fn create_queue(&mut self, name: &QueueName, attributes: &[Attribute]) -> Answer<QueueArn> {
         let arn = Scope::default().arn(name.as_str());
-        let is_fifo = name.as_str().ends_with(".fifo");
+        let is_fifo = name.is_fifo();
         let mut faults = self.attribute_faults(&arn, attributes);
         if is_fifo != attributes.contains(&Attribute::FifoQueue(true)) {
             faults.push(EngineError::QueueTypeMismatch { name: name.as_str().to_owned() });

@@ -23,7 +23,6 @@ impl Model {
         let target = target.map(|queue| queue.arn.clone());
         let source_policies = self.queues().filter_map(|queue| queue.settings.redrive_policy.as_ref());
         let is_dead_letter_queue = source_policies.into_iter().any(|it| it.dead_letter_target.as_str() == source);
-        let is_fifo = source.ends_with(".fifo");
         let rate_fits = rate.is_none_or(|rate| (1..=500).contains(&rate));
         let now = self.now;
         let queue = self.at(place);
@@ -31,7 +30,7 @@ impl Model {
             (!is_dead_letter_queue).then_some(Problem::SourceIsNoDeadLetterQueue),
             (destination == Some(source)).then_some(Problem::SameQueue),
             (destination.is_some() && target.is_none()).then_some(Problem::DestinationDoesNotExist),
-            destination.filter(|arn| arn.ends_with(".fifo") != is_fifo).map(|_| Problem::OtherType),
+            target.as_ref().filter(|arn| arn.is_fifo() != queue.is_fifo()).map(|_| Problem::OtherType),
             (!rate_fits).then_some(Problem::RateOutOfRange),
             queue.running().map(|_| Problem::AlreadyRunning),
         ];
