@@ -11,10 +11,11 @@ use std::{
     time::Duration,
 };
 
-use super::{Limits, MessageId, SequenceNumber, Time, queue::Order, slab::Slab};
-
-/// A message's place in its group: groups are ordered by arrival.
-type Arrival = (u64, u32);
+use super::{
+    Limits, MessageId, SequenceNumber, Time,
+    order::{Arrival, Order},
+    slab::Slab,
+};
 
 #[derive(Debug, Default)]
 struct Group {
@@ -51,19 +52,19 @@ impl Groups {
         key
     }
 
-    pub(super) fn insert(&mut self, key: u32, (_, sequence, slot): Order, is_hidden: bool) {
+    pub(super) fn insert(&mut self, key: u32, Order { arrival, .. }: Order, is_hidden: bool) {
         let group = &mut self.by_key[key];
-        group.messages.insert((sequence, slot));
+        group.messages.insert(arrival);
         if is_hidden {
-            group.hidden.insert((sequence, slot));
+            group.hidden.insert(arrival);
         }
         self.update_turn(key);
     }
 
-    pub(super) fn remove(&mut self, key: u32, (_, sequence, slot): Order) {
+    pub(super) fn remove(&mut self, key: u32, Order { arrival, .. }: Order) {
         let group = &mut self.by_key[key];
-        group.messages.remove(&(sequence, slot));
-        group.hidden.remove(&(sequence, slot));
+        group.messages.remove(&arrival);
+        group.hidden.remove(&arrival);
         if canary!(GroupUnlockedByDelete) {
             group.hidden.clear();
         }
@@ -74,13 +75,13 @@ impl Groups {
         }
     }
 
-    pub(super) fn hide(&mut self, key: u32, (_, sequence, slot): Order) {
-        self.by_key[key].hidden.insert((sequence, slot));
+    pub(super) fn hide(&mut self, key: u32, Order { arrival, .. }: Order) {
+        self.by_key[key].hidden.insert(arrival);
         self.update_turn(key);
     }
 
-    pub(super) fn show(&mut self, key: u32, (_, sequence, slot): Order) {
-        self.by_key[key].hidden.remove(&(sequence, slot));
+    pub(super) fn show(&mut self, key: u32, Order { arrival, .. }: Order) {
+        self.by_key[key].hidden.remove(&arrival);
         self.update_turn(key);
     }
 
@@ -94,7 +95,7 @@ impl Groups {
         let group = &self.by_key[*key];
         let until = group.hidden.first().filter(|_| !canary!(HiddenMessagesHandedOut));
         let available = group.messages.iter().take_while(|arrival| Some(*arrival) != until);
-        slots.extend(available.take(max).map(|(_, slot)| *slot));
+        slots.extend(available.take(max).map(|arrival| arrival.slot()));
     }
 
     fn update_turn(&mut self, key: u32) {

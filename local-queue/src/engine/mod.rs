@@ -36,6 +36,7 @@ mod message;
 mod message_actions;
 mod move_tasks;
 mod names;
+mod order;
 mod ordered_set;
 mod queue;
 mod queue_actions;

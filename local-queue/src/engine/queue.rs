@@ -16,6 +16,7 @@ use super::{
     Delivery, Limits, Message, QueueArn, QueueAttributes, QueueSettings, ReceiptHandle, Time,
     fifo::{Attempts, Deduplication, Groups, Handed},
     move_tasks::MoveTask,
+    order::Order,
     ordered_set::OrderedSet,
     quota::Quota,
     slab::Slab,
@@ -55,9 +56,6 @@ pub(super) struct Entry {
     /// Whether its visibility was changed since it was received.
     changed: bool,
 }
-
-/// Orders messages by a moment, and within it by arrival.
-pub(super) type Order = (Time, u64, u32);
 
 /// Who is next among the ready messages.
 #[derive(Debug)]
@@ -154,13 +152,13 @@ impl Queue {
 
     /// When the next hidden message becomes ready or the next message expires, which may make way for others.
     pub(super) fn next_change(&self) -> Option<Time> {
-        let visible_at = self.hidden.first().map(|order| order.0);
+        let visible_at = self.hidden.first().map(|order| order.time);
         [visible_at, self.next_expiry()].into_iter().flatten().min()
     }
 
     fn next_expiry(&self) -> Option<Time> {
         let extra = Duration::from_millis(u64::from(canary!(RetentionOffByOne)));
-        self.by_age.first().map(|order| order.0 + self.settings.retention_period + extra)
+        self.by_age.first().map(|order| order.time + self.settings.retention_period + extra)
     }
 
     /// Makes true what time alone brings, each at its own moment: expired messages go, hidden ones whose time has come
@@ -168,10 +166,10 @@ impl Queue {
     pub(super) fn advance(&mut self, now: Time, limits: &Limits) {
         while let Some(at) = self.next_change().filter(|at| *at <= now) {
             if self.next_expiry() == Some(at) {
-                let oldest = self.by_age.first().expect("a message expires").2;
+                let oldest = self.by_age.first().expect("a message expires").slot();
                 self.remove(oldest);
             } else {
-                let first = self.hidden.first().expect("a message becomes ready").2;
+                let first = self.hidden.first().expect("a message becomes ready").slot();
                 self.move_to(first, Place::Ready, at);
             }
         }
@@ -231,8 +229,8 @@ impl Queue {
         let (group, place, enqueued_at) = (entry.group, entry.place, entry.enqueued_at);
         let (visible_at, sequence) = (entry.visible_at, entry.sequence);
         let slot = self.messages.insert(entry);
-        let order = (visible_at, sequence, slot);
-        self.by_age.insert((enqueued_at, sequence, slot));
+        let order = Order::new(visible_at, sequence, slot);
+        self.by_age.insert(Order::new(enqueued_at, sequence, slot));
         if let Line::Fifo(groups) = &mut self.line {
             groups.insert(group, order, place != Place::Ready);
         }
@@ -274,8 +272,8 @@ impl Queue {
     fn move_to(&mut self, slot: u32, place: Place, visible_at: Time) {
         let entry = &mut self.messages[slot];
         let (group, before) = (entry.group, entry.place);
-        let order_before = (entry.visible_at, entry.sequence, slot);
-        let order = (visible_at, entry.sequence, slot);
+        let order_before = Order::new(entry.visible_at, entry.sequence, slot);
+        let order = Order::new(visible_at, entry.sequence, slot);
         entry.place = place;
         entry.visible_at = visible_at;
         self.leave_place(group, before, order_before);
@@ -384,8 +382,8 @@ impl Queue {
 
     pub(super) fn remove(&mut self, slot: u32) -> Entry {
         let entry = self.messages.remove(slot).expect("the slot is in use");
-        let order = (entry.visible_at, entry.sequence, slot);
-        self.by_age.remove(&(entry.enqueued_at, entry.sequence, slot));
+        let order = Order::new(entry.visible_at, entry.sequence, slot);
+        self.by_age.remove(&Order::new(entry.enqueued_at, entry.sequence, slot));
         self.leave_place(entry.group, entry.place, order);
         match &mut self.line {
             Line::Standard(lanes) => lanes.leave(entry.group),
@@ -412,7 +410,7 @@ impl Queue {
 
     /// Its messages by age, the oldest first.
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.by_age.iter().map(|order| &self.messages[order.2])
+        self.by_age.iter().map(|order| &self.messages[order.slot()])
     }
 
     pub(super) fn entry(&self, slot: u32) -> &Entry {
@@ -422,9 +420,9 @@ impl Queue {
     /// Panics if an invariant does not hold. For tests.
     pub(super) fn check(&self) {
         assert_eq!(self.messages.len(), self.by_age.len(), "every message has an age");
-        for &(visible_at, sequence, slot) in self.hidden.iter() {
-            let entry = &self.messages[slot];
-            assert_eq!((entry.visible_at, entry.sequence), (visible_at, sequence), "the index is true");
+        for &order in self.hidden.iter() {
+            let entry = &self.messages[order.slot()];
+            assert_eq!(Order::new(entry.visible_at, entry.sequence, order.slot()), order, "the index is true");
             assert_ne!(entry.place, Place::Ready, "a hidden message is not ready");
         }
         let count = |place| self.entries().filter(|entry| entry.place == place).count();

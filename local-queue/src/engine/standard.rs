@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Time, ordered_set::OrderedSet, queue::Order, slab::Slab};
+use super::{Time, order::Order, ordered_set::OrderedSet, slab::Slab};
 
 const NOISY_IN_FLIGHT_MIN: usize = 30;
 const NOISY_SHARE_MIN: usize = 10;
@@ -126,7 +126,7 @@ impl Lanes {
             self.update(key, |lane| lane.noisy = false);
         }
         // A lane is judged when it comes first, so that nobody else's traffic makes work for it.
-        while let Some(&((_, _, slot), key)) = self.quiet.first() {
+        while let Some(&(head, key)) = self.quiet.first() {
             let lane = &self.by_key[key];
             let is_noisy = key != COMMON
                 && !canary!(NobodyIsNoisy)
@@ -134,11 +134,11 @@ impl Lanes {
                 && lane.in_flight * NOISY_SHARE_MIN > in_flight_total
                 && lane.last_sent_at + NOISY_SILENCE_MAX > now;
             if !is_noisy {
-                return Some(slot);
+                return Some(head.slot());
             }
             self.update(key, |lane| lane.noisy = true);
         }
-        self.noisy.first().map(|(_, (_, _, slot), _)| *slot)
+        self.noisy.first().map(|(_, head, _)| head.slot())
     }
 
     /// Changes a lane and keeps the indexes true.

@@ -69,9 +69,12 @@ fn exchange(requests: &[(&str, &str, &str)]) -> Vec<String> {
         tokio::spawn(server.run(std::future::pending()));
         let mut answers = Vec::new();
         for (target, path, body) in requests {
-            let target = if target.is_empty() { String::new() } else { format!("X-Amz-Target: {target}\r\n") };
+            let kind = match *target {
+                "" => "Content-Type: application/x-www-form-urlencoded\r\n".to_owned(),
+                target => format!("X-Amz-Target: {target}\r\nContent-Type: application/x-amz-json-1.0\r\n"),
+            };
             let request = format!(
-                "POST {path} HTTP/1.1\r\nHost: {address}\r\n{target}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                "POST {path} HTTP/1.1\r\nHost: {address}\r\n{kind}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
                 body.len()
             );
             let mut stream = TcpStream::connect(address).await.unwrap();
