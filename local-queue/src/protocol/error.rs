@@ -123,6 +123,9 @@ impl ErrorKind {
     }
 }
 
+/// Characters of a garbage receipt handle that an error repeats.
+const HANDLE_SHOWN_MAX: usize = 1_024;
+
 /// An error with its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WireError {
@@ -161,7 +164,9 @@ impl WireError {
     }
 
     pub(crate) fn receipt_handle(handle: &str) -> Self {
-        let message = format!("The input receipt handle \"{handle}\" is not a valid receipt handle.");
+        // A handle has 412 characters; of what is much longer the beginning will do.
+        let shown = handle.char_indices().nth(HANDLE_SHOWN_MAX).map_or(handle, |(end, _)| &handle[..end]);
+        let message = format!("The input receipt handle \"{shown}\" is not a valid receipt handle.");
         Self::new(ErrorKind::ReceiptHandleIsInvalid, message)
     }
 

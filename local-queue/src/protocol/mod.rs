@@ -37,6 +37,8 @@ const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0")
 const PLAIN_JSON: HeaderValue = HeaderValue::from_static("application/json");
 const XML: HeaderValue = HeaderValue::from_static("text/xml");
 const TARGET_PREFIX: &str = "AmazonSQS.";
+/// Bytes of a request that brings no message. The longest sets a queue's policy and all its tags.
+const PLAIN_BODY_BYTES_MAX: usize = 256 * 1024;
 
 /// The action of this name, if SQS has it.
 pub(crate) fn action(name: &str) -> Option<&'static str> {
@@ -95,6 +97,7 @@ async fn respond_json(queues: &LocalQueue, request: &Request<Bytes>, target: &He
         let name = target.strip_prefix(TARGET_PREFIX).unwrap_or_default();
         let operation = operations::find(name)
             .ok_or_else(|| WireError::new(ErrorKind::UnknownOperation, format!("Unknown operation {target:?}.")))?;
+        check_size(operation.name, request.body())?;
         let members = parse_json(request.body())?;
         let endpoint = endpoint(request);
         operation.run(&call(queues, request, Fields::Json(&members), "", &endpoint)).await
@@ -138,6 +141,9 @@ async fn respond_query(queues: &LocalQueue, request: &Request<Bytes>, request_id
         let message = format!("The action {action} is not valid for this endpoint.");
         return query_error(&WireError::new(ErrorKind::UnknownOperation, message), request_id);
     };
+    if let Err(error) = check_size(operation.name, request.body()) {
+        return query_error(&error, request_id);
+    }
     let fields = Fields::Query { node: &parameters, operation: operation.name };
     let endpoint = endpoint(request);
     match operation.run(&call(queues, request, fields, path, &endpoint)).await {
@@ -179,6 +185,16 @@ fn call<'a>(
     let trace_header = request.headers().get("x-amzn-trace-id").and_then(|trace| trace.to_str().ok());
     let failed_entries = request.extensions().get::<EntryFailures>();
     Call { queues, scope: scope(queues, request), endpoint, fields, path, trace_header, failed_entries }
+}
+
+/// Only messages make a request long. Of any other action a long body is refused before it is taken apart: its parts
+/// would take many times its size, for as long as a long poll lasts.
+fn check_size(action: &str, body: &[u8]) -> Result<(), WireError> {
+    if body.len() <= PLAIN_BODY_BYTES_MAX || matches!(action, "SendMessage" | "SendMessageBatch") {
+        return Ok(());
+    }
+    let message = format!("The body of {action} is longer than {PLAIN_BODY_BYTES_MAX} bytes.");
+    Err(WireError::new(ErrorKind::MalformedInput, message))
 }
 
 fn parse_json(body: &[u8]) -> Result<Map<String, Value>, WireError> {

@@ -82,6 +82,9 @@ fn bad_handles(rules: &mut Section<'_>) {
         let text = "The input receipt handle \"garbage\" is not a valid receipt handle.";
         sqs.delete("jobs", &json!("garbage")).refused(RECEIPT_HANDLE_IS_INVALID, text);
         sqs.hide("jobs", &json!("garbage"), 1).refused(RECEIPT_HANDLE_IS_INVALID, text);
+        let shown = "\u{e4}".repeat(1_024);
+        let text = format!("The input receipt handle \"{shown}\" is not a valid receipt handle.");
+        sqs.delete("jobs", &json!("\u{e4}".repeat(9_999))).refused(RECEIPT_HANDLE_IS_INVALID, &text);
     });
     rules.both(Unverified, "a handle of another queue is garbage", |sqs| {
         sqs.jobs();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{form_request, json_request},
-    errors::QUEUE_DOES_NOT_EXIST,
+    errors::{MALFORMED_INPUT, QUEUE_DOES_NOT_EXIST},
     rules::{
         Evidence::{Documented, Recorded, Unverified, Validated},
         Section,
@@ -20,6 +20,14 @@ pub(crate) fn rules(rules: &mut Section<'_>) {
 }
 
 fn json_shapes(rules: &mut Section<'_>) {
+    rules.both(Unverified, "a body of over 256 KiB is refused unless it brings messages", |sqs| {
+        sqs.jobs();
+        let long = "x".repeat(300 * 1_024);
+        sqs.ok("SendMessage", &json!({ "QueueUrl": "jobs", "MessageBody": long }));
+        let parameters = json!({ "QueueUrl": "jobs", "ReceiveRequestAttemptId": long });
+        let text = "The body of ReceiveMessage is longer than 262144 bytes.";
+        sqs.call("ReceiveMessage", &parameters).refused(MALFORMED_INPUT, text);
+    });
     rules.json(Recorded, "JSON is compact, its keys are in alphabetical order, and a request id is a header", |sqs| {
         sqs.jobs();
         let answer = sqs.call("SendMessage", &json!({ "QueueUrl": "jobs", "MessageBody": "hello" }));
