@@ -34,7 +34,6 @@ impl Arrival {
         Self(sequence << SLOT_BITS | u64::from(slot))
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the mask leaves fewer bits than there are")]
     pub(super) const fn slot(self) -> u32 {
         (self.0 & ((1 << SLOT_BITS) - 1)) as u32
     }
