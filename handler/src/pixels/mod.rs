@@ -27,6 +27,7 @@
 pub mod error;
 pub mod format;
 pub mod geometry;
+pub mod jpeg;
 pub mod limits;
 pub mod options;
 pub mod orientation;

@@ -8,6 +8,7 @@
 use super::error::PixelError;
 use super::format::InputFormat;
 use super::geometry::{Plan, Size};
+use super::jpeg::Frame;
 use super::limits::Limits;
 use super::options::Rendition;
 use super::orientation::Orientation;
@@ -50,6 +51,16 @@ pub struct Probe {
     channel_bytes: u8,
     /// Bytes that the decoder needs besides its output.
     decoder_bytes: u64,
+    /// What our own decoder of JPEG needs to know for its price; none where another decoder reads the file.
+    jpeg: Option<JpegShape>,
+}
+
+/// A JPEG file that can be decoded straight to a reduced scale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct JpegShape {
+    frame: Frame,
+    /// Whether its first scan has all components.
+    interleaved: bool,
 }
 
 impl Probe {

@@ -47,5 +47,6 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         channels: if matches!(bits, 16 | 32) { 4 } else { 3 },
         channel_bytes: 1,
         decoder_bytes: row_bytes * 4,
+        jpeg: None,
     })
 }

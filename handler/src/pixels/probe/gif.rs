@@ -47,6 +47,7 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         channels: 4,
         channel_bytes: 1,
         decoder_bytes: frame.pixels() * 5 + screen.pixels(),
+        jpeg: None,
     })
 }
 

@@ -67,6 +67,7 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         channel_bytes: if depth == 16 { 2 } else { 1 },
         // Rows before and after filtering; an interlaced image also keeps a row of each pass.
         decoder_bytes: row_bytes * 8,
+        jpeg: None,
     })
 }
 

@@ -135,6 +135,7 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         channels,
         channel_bytes,
         decoder_bytes,
+        jpeg: None,
     })
 }
 

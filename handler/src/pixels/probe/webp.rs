@@ -76,6 +76,7 @@ fn describe(size: Size, coding: Coding, found: &Found) -> Probe {
         channels: if found.has_alpha { 4 } else { 3 },
         channel_bytes: 1,
         decoder_bytes: size.pixels() * bytes_per_pixel,
+        jpeg: None,
     }
 }
 

@@ -1,0 +1,332 @@
+//! The order of things: segment after segment, scan after scan, strip after strip.
+
+use std::ops::Range;
+
+use super::arena::{Arena, sized};
+use super::bits::{Bits, Chunk};
+use super::headers::{Coding, HuffmanSpec, Scan, Tables};
+use super::huffman::{Decoding, Skipping};
+use super::layout::Layout;
+use super::progressive::{Coefficients, first_coefficients, later_coefficients};
+use super::sequential::{Part, Restarts, Sequential};
+use super::strips::{self, Strips, mcu_column_range, mcu_row_range};
+use super::transform::Block;
+use super::{Decoder, Defect, Scale, Truncated, Window, next_marker, segment};
+use crate::pixels::error::PixelError;
+
+/// Where the rows go.
+pub(super) enum Sink<'o> {
+    /// One after the other into what is left of a buffer.
+    Buffer(&'o mut [u8]),
+    /// To whoever takes them, by way of scratch memory.
+    Bands(&'o mut dyn FnMut(u32, &[u8])),
+}
+
+impl Decoder<'_> {
+    /// Decodes the rows of a window.
+    pub(super) fn decode_rows(
+        &self,
+        scale: Scale,
+        window: &Window,
+        arena: &mut Arena,
+        sink: Sink<'_>,
+    ) -> Result<(), PixelError> {
+        let internal = |reason: &str| PixelError::Internal { stage: "decoding", reason: reason.to_owned() };
+        let layout = Layout::new(&self.frame, scale).ok_or_else(|| internal("the sampling is not whole"))?;
+        if !window.is_within(layout.size) {
+            return Err(internal("the window is empty or larger than the image"));
+        }
+        let progressive = self.frame.coding == Coding::Progressive;
+        let mcu_rows = if progressive || self.interleaved { 1 } else { layout.mcus.1 };
+        let values = if progressive { usize::try_from(layout.coefficients()).unwrap_or(usize::MAX) } else { 0 };
+        if progressive {
+            // Cut first, so that what is known to be zero is not written twice.
+            arena.coefficients.truncate(values);
+            arena.coefficients.fill(0);
+            sized(&mut arena.coefficients, values, 0)?;
+        }
+        let range = |range: &Range<u32>| range.start as usize..range.end as usize;
+        let window = strips::Window { columns: range(&window.columns), rows: range(&window.rows) };
+        let mut chunk = arena.chunk();
+        let strips = Strips::new(&layout, self.colors, window.clone(), mcu_rows, &mut arena.rows)?;
+        let mut run = Run {
+            decoder: self,
+            layout: &layout,
+            columns: mcu_column_range(&layout, &window),
+            rows: mcu_row_range(&layout, &window),
+            strips,
+            coefficients: Coefficients::new(&layout, &mut arena.coefficients[..values]),
+            tables: Tables::default(),
+            steps: [None; 3],
+            chunk: &mut chunk,
+            sink,
+            band: &mut arena.band,
+            emitted: 0,
+            started: false,
+        };
+        let result = run.all();
+        arena.keep_chunk(chunk);
+        result
+    }
+}
+
+/// One decoding.
+struct Run<'r, 'a, 'o> {
+    decoder: &'r Decoder<'a>,
+    layout: &'r Layout,
+    /// The MCUs that are needed.
+    columns: Range<usize>,
+    rows: Range<usize>,
+    strips: Strips<'r>,
+    coefficients: Coefficients<'r>,
+    tables: Tables,
+    /// The quantisation of each component, fixed by its first scan.
+    steps: [Option<Block>; 3],
+    chunk: &'r mut Chunk,
+    sink: Sink<'o>,
+    band: &'r mut Vec<u8>,
+    /// Rows that have gone out.
+    emitted: u32,
+    /// Whether there is coded data, so that something can be shown.
+    started: bool,
+}
+
+impl Run<'_, '_, '_> {
+    fn all(&mut self) -> Result<(), PixelError> {
+        match self.scans() {
+            Err(Defect::TooManyScans(scans_max)) => return Err(PixelError::TooManyScans { scans_max }),
+            Err(defect) if !self.started || self.decoder.truncated == Truncated::Refuse => return Err(defect.into()),
+            _ => {}
+        }
+        if self.decoder.frame.coding == Coding::Progressive {
+            let steps = self.steps.map(|steps| steps.unwrap_or([0; 64]));
+            for _ in self.rows.clone() {
+                self.strips.transform(&self.coefficients, &steps);
+                self.emit()?;
+            }
+        } else if !self.decoder.interleaved {
+            self.emit()?;
+        }
+        Ok(())
+    }
+
+    /// Reads segment after segment, until all that is needed is there.
+    fn scans(&mut self) -> Result<(), Defect> {
+        let (bytes, scans_max) = (self.decoder.bytes, self.decoder.scans_max);
+        let (mut at, mut scans) = (2, 0);
+        loop {
+            let (marker, body_at) = next_marker(bytes, at).ok_or(Defect::Truncated("no end marker"))?;
+            at = body_at;
+            match marker {
+                0xd9 => break,
+                0x01 | 0xd8 => continue,
+                _ => {}
+            }
+            let body = segment(bytes, body_at)?;
+            at += 2 + body.len();
+            if marker != 0xda {
+                self.tables.note(marker, body)?;
+                continue;
+            }
+            scans += 1;
+            if scans > scans_max {
+                return Err(Defect::TooManyScans(scans_max));
+            }
+            let scan = Scan::read(body, &self.decoder.frame)?;
+            self.fix_quantisation(&scan)?;
+            match self.decoder.frame.coding {
+                Coding::Progressive => at = self.progressive_scan(&scan, at)?,
+                Coding::Sequential if self.decoder.interleaved => return self.only_scan(&scan, at),
+                Coding::Sequential => {
+                    at = self.plane_scan(&scan, at)?;
+                    if self.steps[..self.layout.planes.len()].iter().all(Option::is_some) {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        if self.decoder.frame.coding == Coding::Progressive && self.coefficients.is_complete() {
+            return Ok(());
+        }
+        Err(Defect::Truncated("the scan of a component"))
+    }
+
+    fn fix_quantisation(&mut self, scan: &Scan) -> Result<(), Defect> {
+        for component in &scan.components {
+            let steps = &mut self.steps[component.index];
+            if steps.is_none() {
+                let number = usize::from(self.decoder.frame.components[component.index].table);
+                let table = self.tables.quantisation.get(number).copied().flatten();
+                let table = table.ok_or(Defect::Corrupt("a quantisation table is missing"))?;
+                *steps = Some(table.map(u16::cast_signed));
+            } else if self.decoder.frame.coding == Coding::Sequential {
+                return Err(Defect::Corrupt("a component has two scans"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Decodes the scan of all components, straight to rows.
+    fn only_scan(&mut self, scan: &Scan, at: usize) -> Result<(), Defect> {
+        let partial = self.columns.len() < self.layout.mcus.0 || self.rows.start > 0;
+        let tables = ScanTables::sequential(scan, &self.tables, self.layout, partial)?;
+        self.started = true;
+        let bits = Bits::new(self.decoder.bytes, at, self.chunk);
+        let mut scan_rows = sequential(scan, &tables, self.layout, &self.steps, bits, self.tables.restart_interval);
+        let components: Vec<usize> = (0..self.layout.planes.len()).collect();
+        let lenient = self.decoder.truncated == Truncated::Allow;
+        let mut result = (0..self.rows.start).try_for_each(|_| scan_rows.skip_row());
+        for _ in self.rows.clone() {
+            if lenient {
+                self.strips.clear();
+            }
+            if result.is_ok() {
+                let mut targets = self.strips.targets(&components, 0, false);
+                result = scan_rows.row(&self.columns, &mut targets);
+            }
+            if !lenient {
+                result?;
+            }
+            emit(&mut self.strips, &mut self.sink, self.band, &mut self.emitted).map_err(|_| Defect::OutOfMemory)?;
+        }
+        if self.rows.end == self.layout.mcus.1 && result.is_ok() {
+            scan_rows.bits.finish()?;
+        }
+        result
+    }
+
+    /// Decodes a scan of some components into their planes. Returns where it ends.
+    fn plane_scan(&mut self, scan: &Scan, at: usize) -> Result<usize, Defect> {
+        let partial = self.columns.len() < self.layout.mcus.0;
+        let tables = ScanTables::sequential(scan, &self.tables, self.layout, partial)?;
+        self.started = true;
+        let bits = Bits::new(self.decoder.bytes, at, self.chunk);
+        let mut scan_rows = sequential(scan, &tables, self.layout, &self.steps, bits, self.tables.restart_interval);
+        let components: Vec<usize> = scan.components.iter().map(|component| component.index).collect();
+        let alone = components.len() == 1;
+        let plane = &self.layout.planes[components[0]];
+        let (rows, columns) = if alone {
+            let blocks = self.columns.start * plane.across..self.columns.end * plane.across;
+            (plane.own_blocks.1, blocks)
+        } else {
+            (self.layout.mcus.1, self.columns.clone())
+        };
+        for row in 0..rows {
+            let mut targets = self.strips.targets(&components, row, alone);
+            scan_rows.row(&columns, &mut targets)?;
+        }
+        scan_rows.bits.finish()
+    }
+
+    /// Decodes a scan into the coefficients, or passes over it. Returns where to go on.
+    fn progressive_scan(&mut self, scan: &Scan, at: usize) -> Result<usize, Defect> {
+        self.started = true;
+        if !self.coefficients.announce(scan)? {
+            return Ok(at);
+        }
+        let mut bits = Bits::new(self.decoder.bytes, at, self.chunk);
+        let restarts = Restarts::new(self.tables.restart_interval);
+        if scan.band.0 == 0 {
+            let specs = scan.components.iter().map(|component| &self.tables.dc[component.dc]);
+            let tables = if scan.bits.0 == 0 { specs.map(decoding).collect::<Result<Vec<_>, _>>()? } else { vec![] };
+            let tables: Vec<&Decoding> = tables.iter().collect();
+            first_coefficients(&mut bits, scan, self.layout, &tables, restarts, &mut self.coefficients)?;
+        } else {
+            let table = decoding(&self.tables.ac[scan.components[0].ac])?;
+            later_coefficients(&mut bits, scan, self.layout, &table, restarts, &mut self.coefficients)?;
+        }
+        bits.finish()
+    }
+
+    fn emit(&mut self) -> Result<(), PixelError> {
+        emit(&mut self.strips, &mut self.sink, self.band, &mut self.emitted)
+    }
+}
+
+/// Sends the rows that are ready on their way.
+fn emit(
+    strips: &mut Strips<'_>,
+    sink: &mut Sink<'_>,
+    band: &mut Vec<u8>,
+    emitted: &mut u32,
+) -> Result<(), PixelError> {
+    let rows = strips.ready().len();
+    let length = rows * strips.row_bytes();
+    match sink {
+        Sink::Buffer(left) => {
+            let (pixels, rest) = std::mem::take(left).split_at_mut(length);
+            strips.emit(pixels);
+            *left = rest;
+        }
+        Sink::Bands(take) => {
+            sized(band, length, 0)?;
+            strips.emit(band);
+            if rows > 0 {
+                take(*emitted, band);
+            }
+        }
+    }
+    *emitted += u32::try_from(rows).unwrap_or(u32::MAX);
+    Ok(())
+}
+
+fn decoding(spec: &Option<Box<HuffmanSpec>>) -> Result<Decoding, Defect> {
+    Decoding::new(spec.as_ref().ok_or(Defect::Corrupt("a Huffman table is missing"))?)
+}
+
+/// The tables that a sequential scan uses, by number.
+struct ScanTables {
+    dc: [Option<Decoding>; 4],
+    ac: [Option<(Decoding, Skipping)>; 4],
+}
+
+impl ScanTables {
+    fn sequential(scan: &Scan, tables: &Tables, layout: &Layout, partial: bool) -> Result<Self, Defect> {
+        let mut made = Self { dc: Default::default(), ac: Default::default() };
+        for component in &scan.components {
+            let dc = &mut made.dc[component.dc];
+            if dc.is_none() {
+                *dc = Some(decoding(&tables.dc[component.dc])?);
+            }
+            let skips = partial || layout.planes[component.index].side == 1;
+            match &mut made.ac[component.ac] {
+                Some((codes, skipping)) if skips => *skipping = Skipping::new(codes),
+                Some(_) => {}
+                none => {
+                    let codes = decoding(&tables.ac[component.ac])?;
+                    let skipping = if skips { Skipping::new(&codes) } else { Skipping::none() };
+                    *none = Some((codes, skipping));
+                }
+            }
+        }
+        Ok(made)
+    }
+}
+
+/// A sequential scan at its first MCU.
+fn sequential<'t, 'a>(
+    scan: &Scan,
+    tables: &'t ScanTables,
+    layout: &Layout,
+    steps: &'t [Option<Block>; 3],
+    bits: Bits<'a>,
+    restart_interval: u32,
+) -> Sequential<'t, 'a> {
+    let alone = scan.components.len() == 1;
+    let part = |component: &super::headers::ScanComponent| {
+        let plane = &layout.planes[component.index];
+        let (across, down) = if alone { (1, 1) } else { (plane.across, plane.down) };
+        let (ac, skipping) = tables.ac[component.ac].as_ref()?;
+        let (dc, steps) = (tables.dc[component.dc].as_ref()?, steps[component.index].as_ref()?);
+        Some(Part { across, down, side: plane.side, dc, ac, skipping, steps })
+    };
+    let mcus = if alone { layout.planes[scan.components[0].index].own_blocks } else { layout.mcus };
+    Sequential {
+        bits,
+        parts: scan.components.iter().filter_map(part).collect(),
+        mcus_across: mcus.0,
+        restarts: Restarts::new(restart_interval),
+        predictors: [0; 4],
+        block: [0; 64],
+    }
+}

@@ -1,0 +1,225 @@
+//! Scans that code each block in one go: from bits straight to samples.
+
+use std::ops::Range;
+
+use super::Defect;
+use super::bits::{Bits, Chunk, Cursor};
+use super::headers::ZIGZAG;
+use super::huffman::{Decoding, END_OF_BLOCK, SKIP_FROM_MAX, Skipping, advance};
+use super::transform::{self, Block};
+
+/// One component of a scan.
+pub(super) struct Part<'t> {
+    /// Blocks across and down in an MCU of this scan.
+    pub(super) across: usize,
+    pub(super) down: usize,
+    /// The side of a block's samples.
+    pub(super) side: usize,
+    pub(super) dc: &'t Decoding,
+    pub(super) ac: &'t Decoding,
+    pub(super) skipping: &'t Skipping,
+    pub(super) steps: &'t Block,
+}
+
+/// Where the samples of one component go.
+pub(super) struct Target<'s> {
+    pub(super) samples: &'s mut [u8],
+    pub(super) stride: usize,
+}
+
+/// Counts the MCUs from one restart marker to the next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Restarts {
+    interval: u32,
+    left: u32,
+    number: u8,
+}
+
+impl Restarts {
+    pub(super) fn new(interval: u32) -> Self {
+        Self { interval, left: interval, number: 0 }
+    }
+
+    /// To be asked before each MCU: whether a restart marker comes first.
+    #[inline(always)]
+    pub(super) fn due(&mut self, bits: &mut Bits<'_>) -> Result<bool, Defect> {
+        if self.interval == 0 {
+            return Ok(false);
+        }
+        if self.left > 0 {
+            self.left -= 1;
+            return Ok(false);
+        }
+        self.left = self.interval - 1;
+        bits.restart(self.number)?;
+        self.number = self.number.wrapping_add(1);
+        Ok(true)
+    }
+}
+
+/// A scan on its way through the image.
+pub(super) struct Sequential<'t, 'a> {
+    pub(super) bits: Bits<'a>,
+    pub(super) parts: Vec<Part<'t>>,
+    /// MCUs in a row.
+    pub(super) mcus_across: usize,
+    pub(super) restarts: Restarts,
+    /// The first coefficient of the block before, by part.
+    pub(super) predictors: [i32; 4],
+    /// Coefficients of the block at hand; all zero between blocks.
+    pub(super) block: Block,
+}
+
+impl Sequential<'_, '_> {
+    /// Decodes the next row of MCUs. Only the samples of those in `window` are made.
+    pub(super) fn row(&mut self, window: &Range<usize>, targets: &mut [Target<'_>]) -> Result<(), Defect> {
+        for mcu in 0..self.mcus_across {
+            if self.restarts.due(&mut self.bits)? {
+                self.predictors = [0; 4];
+            }
+            let wanted = window.contains(&mcu);
+            for (index, (part, target)) in self.parts.iter().zip(targets.iter_mut()).enumerate() {
+                let predictor = &mut self.predictors[index & 3];
+                for down in 0..part.down {
+                    for across in 0..part.across {
+                        self.bits.ensure()?;
+                        let (cursor, chunk) = (&mut self.bits.cursor, &*self.bits.chunk);
+                        let difference = part.dc.difference(cursor, chunk)?;
+                        *predictor = predictor.wrapping_add(difference);
+                        if !wanted {
+                            skip(cursor, chunk, part)?;
+                            continue;
+                        }
+                        let place = down * part.side * target.stride + (mcu * part.across + across) * part.side;
+                        block(cursor, chunk, part, *predictor, &mut self.block, &mut target.samples[place..], target.stride)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads over the next row of MCUs.
+    pub(super) fn skip_row(&mut self) -> Result<(), Defect> {
+        let mut nowhere: [Target<'_>; 4] = std::array::from_fn(|_| Target { samples: &mut [], stride: 0 });
+        self.row(&(0..0), &mut nowhere)
+    }
+}
+
+/// Decodes what follows the first coefficient of a block, and makes the block's samples.
+#[inline(always)]
+fn block(
+    cursor: &mut Cursor,
+    chunk: &Chunk,
+    part: &Part<'_>,
+    dc: i32,
+    coefficients: &mut Block,
+    samples: &mut [u8],
+    stride: usize,
+) -> Result<(), Defect> {
+    #[expect(clippy::cast_possible_truncation, reason = "only a hostile file has more than 16 bits here")]
+    let dc = dc as i16;
+    if part.side == 1 {
+        skip(cursor, chunk, part)?;
+        samples[0] = transform::flat(dc, part.steps[0]);
+        return Ok(());
+    }
+    let last = read(cursor, chunk, part.ac, coefficients)?;
+    if last == 0 {
+        fill(samples, stride, part.side, transform::flat(dc, part.steps[0]));
+    } else {
+        coefficients[0] = dc;
+        inverse(coefficients, part.steps, part.side, samples, stride);
+        coefficients.fill(0);
+    }
+    Ok(())
+}
+
+/// Makes the samples of a block that has more than its first coefficient.
+#[inline(always)]
+pub(super) fn inverse(block: &Block, steps: &Block, side: usize, samples: &mut [u8], stride: usize) {
+    match side {
+        2 => store(&transform::quarter(block, steps), samples, stride),
+        4 => store(&transform::half(block, steps), samples, stride),
+        _ => store(&transform::full(block, steps), samples, stride),
+    }
+}
+
+/// Makes the samples of a block that is all one value.
+#[inline(always)]
+pub(super) fn fill(samples: &mut [u8], stride: usize, side: usize, value: u8) {
+    match side {
+        2 => store(&[[value; 2]; 2], samples, stride),
+        4 => store(&[[value; 4]; 4], samples, stride),
+        _ => store(&[[value; 8]; 8], samples, stride),
+    }
+}
+
+#[inline(always)]
+fn store<const SIDE: usize>(block: &[[u8; SIDE]; SIDE], samples: &mut [u8], stride: usize) {
+    for (y, row) in block.iter().enumerate() {
+        samples[y * stride..y * stride + SIDE].copy_from_slice(row);
+    }
+}
+
+/// Reads the coefficients after the first. Returns the place of the last one in the order of the file, or 0.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "a value has at most 15 bits and a sign")]
+fn read(at: &mut Cursor, chunk: &Chunk, ac: &Decoding, block: &mut Block) -> Result<u32, Defect> {
+    let mut cursor = *at;
+    let (mut next, mut last) = (1, 0);
+    while next < 64 {
+        cursor.refill_below(32, chunk);
+        let code = ac.find(cursor.bits)?;
+        if code.size() == 0 {
+            cursor.drop(code.length());
+            if code.run() != 15 {
+                *at = cursor;
+                return Ok(last);
+            }
+            next += 16;
+            continue;
+        }
+        last = next + code.run();
+        if last > 63 {
+            return Err(PAST_THE_END);
+        }
+        block[usize::from(ZIGZAG[last as usize & 63] & 63)] = code.value(cursor.bits) as i16;
+        cursor.drop(code.total());
+        next = last + 1;
+    }
+    *at = cursor;
+    if next == 64 { Ok(last) } else { Err(PAST_THE_END) }
+}
+
+/// Reads over the coefficients after the first.
+#[inline(always)]
+fn skip(at: &mut Cursor, chunk: &Chunk, part: &Part<'_>) -> Result<(), Defect> {
+    let mut cursor = *at;
+    let mut next = 1;
+    while next <= SKIP_FROM_MAX {
+        cursor.refill_below(32, chunk);
+        let (bits, coefficients) = part.skipping.find(cursor.bits);
+        if bits == 0 {
+            next += skip_one(&mut cursor, part.ac)?;
+        } else {
+            cursor.drop(bits);
+            next += coefficients;
+        }
+    }
+    while next < 64 {
+        cursor.refill_below(32, chunk);
+        next += skip_one(&mut cursor, part.ac)?;
+    }
+    *at = cursor;
+    if next == 64 || next >= END_OF_BLOCK { Ok(()) } else { Err(PAST_THE_END) }
+}
+
+#[inline(always)]
+fn skip_one(cursor: &mut Cursor, ac: &Decoding) -> Result<u32, Defect> {
+    let code = ac.find(cursor.bits)?;
+    cursor.drop(code.total());
+    Ok(advance(code))
+}
+
+const PAST_THE_END: Defect = Defect::Corrupt("a block has more than 64 coefficients");

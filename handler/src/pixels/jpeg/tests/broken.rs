@@ -1,0 +1,3 @@
+//! Files that are cut, changed, or made to keep a decoder busy.
+
+use super::*;
