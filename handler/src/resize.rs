@@ -4,7 +4,7 @@
 //! decoded, and its price is paid before the memory is used.
 
 use std::num::NonZero;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use crate::budget::{Deadline, Memory};
 use crate::event::body::BodyReader;
 use crate::failure::Failure;
 use crate::job::ResizeJob;
+use crate::pixels::jpeg::Arena;
 use crate::pixels::options::Rendition;
 use crate::pixels::{self, Encoded, Limits};
 use crate::storage::{Location, Storage};
@@ -41,6 +42,9 @@ const PIXEL_MEMORY_PERCENT: u64 = 60;
 const SOURCE_MEMORY_PERCENT: u64 = 15;
 /// How long a job waits for memory before another invocation is the better place.
 const MEMORY_WAIT_MAX: Duration = Duration::from_mins(10);
+/// What a renderer may keep from one image to the next, so that it need not ask the system for it again. Small beside the
+/// memory that is left to the process.
+const ARENA_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of a source, unless configured.
 const SOURCE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
@@ -74,6 +78,8 @@ pub struct Resizer {
     bodies: BodyReader,
     options: ResizeOptions,
     renderers: Arc<Semaphore>,
+    /// Those that no renderer uses; never more than there are renderers.
+    arenas: Arc<Mutex<Vec<Arena>>>,
 }
 
 /// What was made of one message.
@@ -111,7 +117,7 @@ impl Resizer {
     #[must_use]
     pub fn new(storage: Storage, bodies: BodyReader, options: ResizeOptions) -> Self {
         let renderers = Arc::new(Semaphore::new(options.render_concurrency.max(1)));
-        Self { storage, bodies, options, renderers }
+        Self { storage, bodies, options, renderers, arenas: Arc::default() }
     }
 
     /// Where it reads and writes.
@@ -145,8 +151,11 @@ impl Resizer {
         let limits = self.options.limits.clone();
         let probe = pixels::probe(&bytes, &limits)?;
         let memory = self.options.pixel_memory.spend(probe.memory_bytes_max(&renditions), deadline).await?;
+        if probe.is_jpeg_fallback() {
+            tracing::info!("a JPEG of a rare kind is decoded whole");
+        }
         let renderer = self.renderers.clone().acquire_owned().await;
-        let deadline = *deadline;
+        let (deadline, arenas) = (*deadline, Arc::clone(&self.arenas));
         // The permits move into the thread: a job that is dropped at the deadline leaves its thread running, and what that
         // thread uses is not free before it ends.
         let rendering = tokio::task::spawn_blocking(move || {
@@ -154,7 +163,11 @@ impl Resizer {
             if deadline.is_reached() {
                 return Err(Failure::deadline("the time was up before the image was decoded"));
             }
-            Ok(pixels::render(&bytes, &probe, &renditions, &limits)?)
+            let mut arena = arenas.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+            let images = pixels::render(&bytes, &probe, &renditions, &limits, &mut arena);
+            arena.shrink_to(ARENA_BYTES_MAX);
+            arenas.lock().unwrap_or_else(PoisonError::into_inner).push(arena);
+            Ok(images?)
         });
         match rendering.await {
             Ok(images) => images,

@@ -1,5 +1,7 @@
 //! From a probed file to pixels of eight bits, within the price that the probe named.
 //!
+//! - A JPEG is decoded by our own decoder, straight to the scale and the part that is needed; the few kinds that it does
+//!   not take, and all other formats, are decoded whole by `image`.
 //! - `image`'s own limits are set as a second net. They do not bind the output buffer, which is therefore ours: its
 //!   length is compared with the price and its memory is reserved fallibly.
 //! - Sixteen-bit and floating-point channels become eight bits, gray stays gray, CMYK becomes RGB.
@@ -15,12 +17,42 @@ use image::{ColorType, ImageDecoder, ImageError, ImageResult, Rgba};
 
 use super::error::PixelError;
 use super::format::InputFormat;
+use super::geometry::{Region, ScaledBox};
+use super::jpeg::{self, Scale, Window};
 use super::limits::Limits;
 use super::probe::Probe;
 use super::raster::{Layout, Raster, zeroed_bytes};
 
-/// Decodes the first frame, as stored.
-pub(super) fn decode(bytes: &[u8], probe: &Probe, limits: &Limits) -> Result<Raster, PixelError> {
+/// Decoded pixels and which part of the stored image they are.
+pub(super) struct Source {
+    pub(super) raster: Raster,
+    /// How many pixels of the stored image became one.
+    denominator: f64,
+    /// The first column and row, at the scale.
+    origin: (f64, f64),
+}
+
+impl Source {
+    /// Where a box of the stored image is among the pixels.
+    pub(super) fn region(&self, stored: Region) -> Region {
+        let stored = stored.divided(self.denominator);
+        Region { left: stored.left - self.origin.0, top: stored.top - self.origin.1, ..stored }
+    }
+}
+
+/// Decodes the first frame, as stored, or as little of it as the boxes need.
+pub(super) fn decode(
+    bytes: &[u8],
+    probe: &Probe,
+    boxes: &[ScaledBox],
+    limits: &Limits,
+    arena: &mut jpeg::Arena,
+) -> Result<Source, PixelError> {
+    if let Some(scale) = probe.jpeg_scale(boxes)
+        && let Some(decoder) = jpeg::Decoder::new(bytes, limits)?
+    {
+        return decode_jpeg(&decoder, scale, boxes, arena);
+    }
     let file = Cursor::new(bytes);
     let raster = match probe.format {
         InputFormat::Jpeg => read(JpegDecoder::new(file), probe, limits),
@@ -30,7 +62,28 @@ pub(super) fn decode(bytes: &[u8], probe: &Probe, limits: &Limits) -> Result<Ras
         InputFormat::Tiff => read(TiffDecoder::new(file), probe, limits),
         InputFormat::Bmp => read(BmpDecoder::new(file), probe, limits),
     }?;
-    Ok(raster.without_needless_alpha())
+    Ok(Source { raster: raster.without_needless_alpha(), denominator: 1.0, origin: (0.0, 0.0) })
+}
+
+fn decode_jpeg(
+    decoder: &jpeg::Decoder<'_>,
+    scale: Scale,
+    boxes: &[ScaledBox],
+    arena: &mut jpeg::Arena,
+) -> Result<Source, PixelError> {
+    let (size, denominator) = (scale.apply(decoder.size()), f64::from(scale.denominator()));
+    // The last pixel may stand for a part of one, so that a box may end within it.
+    let windows = boxes.iter().map(|wanted| wanted.divided(denominator).needed(size));
+    let window = windows
+        .reduce(|one, other| Window {
+            columns: one.columns.start.min(other.columns.start)..one.columns.end.max(other.columns.end),
+            rows: one.rows.start.min(other.rows.start)..one.rows.end.max(other.rows.end),
+        })
+        .unwrap_or_else(|| Window::whole(size));
+    let origin = (f64::from(window.columns.start), f64::from(window.rows.start));
+    let decoded = decoder.decode(scale, &window, arena)?;
+    let layout = if decoded.gray { Layout::Gray } else { Layout::Rgb };
+    Ok(Source { raster: Raster { size: decoded.size, layout, data: decoded.data }, denominator, origin })
 }
 
 /// What an animation's first frame leaves uncovered is transparent, as in browsers, whatever colour the file suggests.

@@ -5,7 +5,9 @@
 //! - A crop is cut from the scaled image at whole pixels, then expressed as a box of the source, so that only what is
 //!   kept is ever computed.
 
-use super::options::{Fit, Position, Rendition};
+use super::jpeg::Window;
+use super::options::{Fit, Kernel, Position, Rendition};
+use super::orientation::Orientation;
 
 /// Width and height in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +35,46 @@ pub(super) struct Region {
     pub(super) height: f64,
 }
 
+impl Region {
+    /// The same box of an image that is so many times smaller.
+    pub(super) fn divided(self, by: f64) -> Self {
+        Self { left: self.left / by, top: self.top / by, width: self.width / by, height: self.height / by }
+    }
+}
+
+/// How many pixels a kernel reaches beyond a box at a scale of one.
+pub(super) const KERNEL_REACH: f64 = 3.0;
+
+/// A box of the stored image and what it is scaled to, before it is turned upright.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct ScaledBox {
+    pub(super) region: Region,
+    pub(super) scaled: Size,
+    /// Whether every pixel of the box may become a pixel, so that none may be averaged before.
+    pub(super) exact: bool,
+}
+
+impl ScaledBox {
+    /// The same for an image that is so many times smaller.
+    pub(super) fn divided(self, by: f64) -> Self {
+        Self { region: self.region.divided(by), ..self }
+    }
+
+    /// The pixels, of an image of this size, that a kernel looks at.
+    pub(super) fn needed(self, size: Size) -> Window {
+        let side = |start: f64, length: f64, scaled: u32, whole: u32| {
+            let reach = KERNEL_REACH * (length / f64::from(scaled)).max(1.0) + 2.0;
+            let (start, end) = (to_pixels((start - reach).max(0.0)), to_pixels((start + length + reach).ceil()));
+            start.min(whole - 1)..end.clamp(1, whole)
+        };
+        let Region { left, top, width, height } = self.region;
+        Window {
+            columns: side(left, width, self.scaled.width, size.width),
+            rows: side(top, height, self.scaled.height, size.height),
+        }
+    }
+}
+
 /// How one output is made: `source` is scaled to `scaled`, which is placed at `left`, `top` of `canvas`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Plan {
@@ -57,6 +99,15 @@ impl Plan {
                 Self::embed(source, whole, canvas, rendition.position)
             }
             _ => Self::embed(source, whole, whole, rendition.position),
+        }
+    }
+
+    /// What of the stored image is scaled, and to what.
+    pub(super) fn stored_box(&self, orientation: Orientation, stored: Size, kernel: Kernel) -> ScaledBox {
+        ScaledBox {
+            region: orientation.stored_region(self.source, stored),
+            scaled: orientation.apply(self.scaled),
+            exact: kernel == Kernel::Nearest,
         }
     }
 

@@ -14,6 +14,7 @@
 //! | [`probe`](mod@probe) | what a header claims, and its price in memory |
 //! | [`orientation`] | the eight ways a photo can lie |
 //! | [`geometry`] | sizes and crops, as pure arithmetic |
+//! | [`jpeg`] | JPEG straight to a reduced scale |
 //! | `decode` | files to pixels |
 //! | `raster` | pixels in memory, and what is done one by one |
 //! | `scale` | the resampler |
@@ -46,7 +47,7 @@ pub use limits::Limits;
 pub use orientation::Orientation;
 pub use probe::{Probe, probe};
 
-use geometry::Plan;
+use geometry::{Plan, ScaledBox};
 use options::Rendition;
 
 /// A finished output.
@@ -64,12 +65,17 @@ pub struct Encoded {
 
 /// Makes every rendition of a probed file from one decode, in the order asked.
 ///
-/// Requests that cannot be met are refused before anything is decoded. `probe` must be that of `bytes`.
+/// Requests that cannot be met are refused before anything is decoded. `probe` must be that of `bytes`. The arena is a
+/// worker's own; it changes nothing but the time.
+///
+/// A JPEG is decoded no larger than the largest rendition needs. The pixels of the smaller ones may therefore differ, by
+/// less than the eye sees, from what they are alone.
 pub fn render(
     bytes: &[u8],
     probe: &Probe,
     renditions: &[Rendition],
     limits: &Limits,
+    arena: &mut jpeg::Arena,
 ) -> Result<Vec<Encoded>, PixelError> {
     let plans: Vec<Plan> = renditions.iter().map(|rendition| Plan::new(probe.oriented_size(), rendition)).collect();
     for (plan, rendition) in plans.iter().zip(renditions) {
@@ -80,26 +86,30 @@ pub fn render(
     }
     limits.check_memory(probe.memory_bytes_max(renditions))?;
 
-    let source = decode::decode(bytes, probe, limits)?;
-    let mut scaler = scale::Scaler::default();
-    plans
+    let boxes: Vec<ScaledBox> = plans
         .iter()
         .zip(renditions)
-        .map(|(plan, rendition)| {
-            let region = probe.orientation.stored_region(plan.source, probe.size());
-            let size = probe.orientation.apply(plan.scaled);
-            let image = scaler.scale(&source, region, size, rendition.kernel)?.upright(probe.orientation)?.embedded(
-                plan.canvas,
-                plan.left,
-                plan.top,
-                rendition.background,
-            )?;
-            let format = encode::resolve(rendition.format, probe.format, Some(image.layout.has_alpha()))
-                .expect("the format is known once alpha is");
-            let bytes = encode::encode(image, format, rendition)?;
-            Ok(Encoded { bytes, format, width: plan.canvas.width, height: plan.canvas.height })
-        })
-        .collect()
+        .map(|(plan, rendition)| plan.stored_box(probe.orientation, probe.size(), rendition.kernel))
+        .collect();
+    let source = decode::decode(bytes, probe, &boxes, limits, arena)?;
+    let mut scaler = scale::Scaler::default();
+    let outputs = plans.iter().zip(&boxes).zip(renditions).map(|((plan, stored), rendition)| {
+        let region = source.region(stored.region);
+        let scaled = scaler.scale(&source.raster, region, stored.scaled, rendition.kernel)?;
+        let image = scaled.upright(probe.orientation)?.embedded(
+            plan.canvas,
+            plan.left,
+            plan.top,
+            rendition.background,
+        )?;
+        let format = encode::resolve(rendition.format, probe.format, Some(image.layout.has_alpha()))
+            .expect("the format is known once alpha is");
+        let bytes = encode::encode(image, format, rendition)?;
+        Ok(Encoded { bytes, format, width: plan.canvas.width, height: plan.canvas.height })
+    });
+    let outputs = outputs.collect();
+    arena.recycle(source.raster.data);
+    outputs
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@
 
 use super::error::PixelError;
 use super::format::InputFormat;
-use super::geometry::{Plan, Size};
-use super::jpeg::Frame;
+use super::geometry::{Plan, ScaledBox, Size};
+use super::jpeg::{Fidelity, Frame, Scale, memory_bytes_max};
 use super::limits::Limits;
 use super::options::Rendition;
 use super::orientation::Orientation;
@@ -25,9 +25,6 @@ const BASE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// An encoder's working copies and its output, by output pixel.
 const ENCODER_BYTES_PER_PIXEL: u64 = 12;
-
-/// How many pixels a kernel reaches beyond a crop at a scale of one.
-const KERNEL_REACH: f64 = 3.0;
 
 /// What the header of an accepted file says. Only [`probe`] makes one, so that holding it proves that the limits hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,58 +73,94 @@ impl Probe {
         self.orientation.apply(self.size())
     }
 
+    /// Whether this is a JPEG of a rare kind (CMYK, for one) that the decoder for reduced scales does not take, so that it
+    /// costs the time and the memory of all its pixels. Worth counting.
+    #[must_use]
+    pub fn is_jpeg_fallback(&self) -> bool {
+        self.format == InputFormat::Jpeg && self.jpeg.is_none()
+    }
+
     /// The most memory, in bytes, that decoding takes, or afterwards scaling to a size no larger than the source.
     ///
     /// The file's own bytes and the outputs with their encoders are not counted: a budget that knows the renditions
     /// spends [`Probe::memory_bytes_max`] instead.
     #[must_use]
     pub fn decoded_bytes_max(&self) -> u64 {
-        let output = self.output_bytes();
         let eight_bit = self.size().pixels().saturating_mul(u64::from(self.channels));
         // The resampler's intermediate image, and before it a premultiplied copy if there is alpha.
         let scaling = if self.has_alpha { eight_bit.saturating_mul(2) } else { eight_bit };
-        BASE_BYTES.saturating_add(output).saturating_add(self.decoder_bytes.max(scaling))
+        self.peak(Scale::Full, scaling)
     }
 
     /// The most memory, in bytes, that decoding and then making these renditions one after the other takes, with the
     /// encoded outputs and without the file's own bytes.
     ///
-    /// Checked by hand against the peak of a process at 12 MP, with outputs of 200 and 2500 pixels, for baseline JPEG,
-    /// PNG, lossless WebP, GIF, TIFF and BMP of eight bits: from just above the measured value to 2.6 times it (GIF).
-    /// Not measured at that size: progressive JPEG, lossy and animated WebP, 16-bit channels.
+    /// Checked by hand against the peak of a process at 12 MP, with outputs of 200 and 2500 pixels, for PNG, lossless WebP,
+    /// GIF, TIFF and BMP of eight bits: from just above the measured value to 2.6 times it (GIF). Not measured at that
+    /// size: lossy and animated WebP, 16-bit channels.
     #[must_use]
     pub fn memory_bytes_max(&self, renditions: &[Rendition]) -> u64 {
-        let channels = u64::from(self.channels);
-        let premultiplied = if self.has_alpha { self.size().pixels().saturating_mul(channels) } else { 0 };
-        let scaling = |rendition: &Rendition| {
+        let plans = renditions.iter().map(|rendition| {
             let plan = Plan::new(self.oriented_size(), rendition);
-            let region = self.orientation.stored_region(plan.source, self.size());
-            let scaled = self.orientation.apply(plan.scaled);
+            (plan, plan.stored_box(self.orientation, self.size(), rendition.kernel))
+        });
+        let (plans, boxes): (Vec<Plan>, Vec<ScaledBox>) = plans.unzip();
+        let scale = self.jpeg_scale(&boxes).unwrap_or_default();
+        let size = scale.apply(self.size());
+        let channels = u64::from(self.channels);
+        let premultiplied = if self.has_alpha { size.pixels().saturating_mul(channels) } else { 0 };
+        let scaling = plans.iter().zip(boxes).map(|(plan, stored)| {
+            let needed = stored.divided(scale.denominator().into()).needed(size).size();
             // The resampler works on columns first: as wide as what is read, as high as what is written.
-            let reach = KERNEL_REACH * (region.width / f64::from(scaled.width)).max(1.0);
-            let read_width = saturating(region.width + 2.0 * reach + 2.0).min(u64::from(self.width));
-            let intermediate = read_width.saturating_mul(u64::from(scaled.height)).saturating_mul(channels);
+            let rows = u64::from(stored.scaled.height);
+            let intermediate = u64::from(needed.width).saturating_mul(rows).saturating_mul(channels);
             // The scaled, the turned and the embedded copy; at most two at a time, with four channels at most.
             let copies = plan.canvas.pixels().saturating_mul(8);
             let encoder = plan.canvas.pixels().saturating_mul(ENCODER_BYTES_PER_PIXEL);
             premultiplied.saturating_add(intermediate).saturating_add(copies).saturating_add(encoder)
-        };
-        let scaling = renditions.iter().map(scaling).max().unwrap_or(0);
-        let outputs = renditions.iter().fold(0_u64, |sum, rendition| {
-            sum.saturating_add(Plan::new(self.oriented_size(), rendition).canvas.pixels().saturating_mul(2))
         });
-        let peak = self.decoder_bytes.max(scaling);
-        BASE_BYTES.saturating_add(self.output_bytes()).saturating_add(peak).saturating_add(outputs)
+        let scaling = scaling.max().unwrap_or(0);
+        let outputs =
+            plans.iter().fold(0_u64, |sum, plan| sum.saturating_add(plan.canvas.pixels().saturating_mul(2)));
+        self.peak(scale, scaling).saturating_add(outputs)
     }
 
-    /// The length of the decoder's output buffer, and the most that decoding may allocate in all.
+    /// The scale at which a JPEG is decoded for all of these boxes; none for what has no scales.
+    pub(super) fn jpeg_scale(&self, boxes: &[ScaledBox]) -> Option<Scale> {
+        self.jpeg.as_ref()?;
+        let scale = |wanted: &ScaledBox| {
+            if wanted.exact {
+                return Scale::Full;
+            }
+            Scale::covering(wanted.region.width, wanted.region.height, wanted.scaled, Fidelity::default())
+        };
+        Some(boxes.iter().map(scale).min().unwrap_or_default())
+    }
+
+    /// The most memory that decoding at a scale, or scaling with so many bytes after it, takes.
+    fn peak(&self, scale: Scale, scaling: u64) -> u64 {
+        let working = match &self.jpeg {
+            // The decoder's buffers stay in the arena while the image is scaled.
+            Some(shape) => memory_bytes_max(&shape.frame, shape.interleaved, scale).saturating_add(scaling),
+            None => self.decoder_bytes.max(scaling),
+        };
+        BASE_BYTES.saturating_add(self.output_bytes(scale)).saturating_add(working)
+    }
+
+    /// The length of the output buffer of `image`'s decoder, and the most that decoding may allocate in all.
     pub(super) fn decoding_bytes(&self) -> (u64, u64) {
-        let output = self.output_bytes();
+        let output = self.output_bytes(Scale::Full);
         (output, BASE_BYTES.saturating_add(output).saturating_add(self.decoder_bytes))
     }
 
-    fn output_bytes(&self) -> u64 {
-        self.size().pixels().saturating_mul(u64::from(self.channels)).saturating_mul(u64::from(self.channel_bytes))
+    /// The least memory that anything can be made of the file with.
+    fn decoding_bytes_min(&self) -> u64 {
+        if self.jpeg.is_some() { self.peak(Scale::Eighth, 0) } else { self.decoding_bytes().1 }
+    }
+
+    fn output_bytes(&self, scale: Scale) -> u64 {
+        let bytes_per_pixel = u64::from(self.channels) * u64::from(self.channel_bytes);
+        scale.apply(self.size()).pixels().saturating_mul(bytes_per_pixel)
     }
 }
 
@@ -143,7 +176,7 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> {
         InputFormat::Tiff => tiff::probe(bytes, limits)?,
         InputFormat::Bmp => bmp::probe(bytes, limits)?,
     };
-    limits.check_memory(probe.decoding_bytes().1)?;
+    limits.check_memory(probe.decoding_bytes_min())?;
     Ok(probe)
 }
 
@@ -153,15 +186,6 @@ fn check_size(format: InputFormat, size: Size, limits: &Limits) -> Result<(), Pi
         return Err(PixelError::corrupt(format, format!("its size is {}x{}", size.width, size.height)));
     }
     limits.check_source(size)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a length in pixels, never negative; the cast saturates"
-)]
-fn saturating(value: f64) -> u64 {
-    value as u64
 }
 
 #[cfg(test)]

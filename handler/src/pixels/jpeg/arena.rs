@@ -29,6 +29,13 @@ impl Arena {
         self.rows.bytes() + self.coefficients.capacity() * 2 + self.band.capacity() + self.spare.capacity() + chunk
     }
 
+    /// Gives everything back if it is more than so many bytes.
+    pub fn shrink_to(&mut self, bytes_max: usize) {
+        if self.bytes() > bytes_max {
+            *self = Self::default();
+        }
+    }
+
     /// A buffer of this length, with whatever was in it.
     pub(super) fn output(&mut self, length: usize) -> Result<Vec<u8>, PixelError> {
         let mut buffer = std::mem::take(&mut self.spare);

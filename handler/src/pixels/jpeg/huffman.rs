@@ -53,11 +53,6 @@ impl Code {
         self.0 >> 24
     }
 
-    /// The whole symbol.
-    pub(super) fn symbol(self) -> u32 {
-        self.run() << 4 | self.size()
-    }
-
     /// The value that follows the code at the top of `bits`.
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "at most 15 bits are left")]

@@ -92,16 +92,22 @@ impl Scale {
         Size { width: side(size.width), height: side(size.height) }
     }
 
-    /// The smallest image that can still be shrunk by so much: `shrink` is the number of pixels, along the side where it
-    /// is less, that become one.
+    /// The smallest scale at which a part of an image, so many pixels wide and high, still has the pixels that are wanted
+    /// of it; with [`Fidelity::Fine`] twice as many along each side.
     #[must_use]
-    pub fn for_shrink(shrink: f64, fidelity: Fidelity) -> Self {
-        let left = match fidelity {
-            Fidelity::Fast => 1.0,
-            Fidelity::Fine => 2.0,
+    pub fn covering(width: f64, height: f64, wanted: Size, fidelity: Fidelity) -> Self {
+        /// What the sums that lead to a part's size may lose.
+        const ROUNDING: f64 = 1e-6;
+
+        let covers = |scale: &&Self| {
+            let denominator = f64::from(scale.denominator());
+            let side = |side: f64, wanted: u32| match fidelity {
+                Fidelity::Fast => (side / denominator - ROUNDING).ceil() >= f64::from(wanted),
+                Fidelity::Fine => side / denominator + ROUNDING >= f64::from(wanted) * 2.0,
+            };
+            side(width, wanted.width) && side(height, wanted.height)
         };
-        let fits = |scale: &&Self| f64::from(scale.denominator()) * left <= shrink;
-        Self::ALL.iter().rev().find(fits).copied().unwrap_or_default()
+        Self::ALL.iter().rev().find(covers).copied().unwrap_or_default()
     }
 
     /// The side of a block's samples, for components of the full resolution.
@@ -279,7 +285,7 @@ pub(in crate::pixels) fn is_taken(frame: &Frame) -> bool {
 /// The most memory, in bytes, that decoding a frame takes, without the file and the output.
 pub(in crate::pixels) fn memory_bytes_max(frame: &Frame, interleaved: bool, scale: Scale) -> u64 {
     /// Tables, and the chunk of bytes that are read at once.
-    const TABLES_BYTES: u64 = 256 * 1024;
+    const TABLES_BYTES: u64 = 96 * 1024;
 
     let Some(layout) = Layout::new(frame, scale) else { return u64::MAX };
     let (mcu_rows, coefficients) = match frame.coding {

@@ -78,12 +78,22 @@ fn features_that_are_not_read_are_named() {
     assert_eq!(with(0xc3), "JPEG uses lossless coding, which is not supported");
     assert_eq!(with(0xc9), "JPEG uses arithmetic coding, which is not supported");
     assert_eq!(with(0xc5), "JPEG uses hierarchical coding, which is not supported");
-    let mut bytes = Vec::new();
-    let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 80);
-    encoder.set_optimized_huffman_tables(true);
-    encoder.encode(&[90; 16 * 16 * 3], 16, 16, jpeg_encoder::ColorType::Rgb).unwrap();
+}
+
+/// One component after the other: rare, but it is what some encoders write with optimised tables.
+#[test]
+fn baseline_coding_in_several_scans_is_read_unless_another_decoder_would_have_to() {
+    let file = |pixels: &[u8], color| {
+        let mut bytes = Vec::new();
+        let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 80);
+        encoder.set_optimized_huffman_tables(true);
+        encoder.encode(pixels, 16, 16, color).unwrap();
+        bytes
+    };
+    let found = probe(&file(&[90; 16 * 16 * 3], jpeg_encoder::ColorType::Rgb), &Limits::default()).unwrap();
+    assert!(!found.is_jpeg_fallback());
     assert_eq!(
-        probe(&bytes, &Limits::default()).unwrap_err().to_string(),
+        probe(&file(&[90; 16 * 16 * 4], jpeg_encoder::ColorType::Cmyk), &Limits::default()).unwrap_err().to_string(),
         "JPEG uses baseline coding in several scans, which is not supported"
     );
 }

@@ -62,12 +62,25 @@ fn cut(whole: &Decoded, window: &Window) -> Vec<u8> {
 
 #[test]
 fn the_scale_leaves_at_least_what_the_fidelity_asks() {
-    let table = [(0.5, 1, 1), (1.99, 1, 1), (2.0, 2, 1), (3.9, 2, 1), (4.0, 4, 2), (7.9, 4, 2), (8.0, 8, 4), (16.0, 8, 8)];
-    for (shrink, fast, fine) in table {
-        assert_eq!(Scale::for_shrink(shrink, Fidelity::Fast).denominator(), fast, "{shrink}");
-        assert_eq!(Scale::for_shrink(shrink, Fidelity::Fine).denominator(), fine, "{shrink}");
+    let table = [
+        ((4000.0, 3000.0), (500, 375), 8, 4),
+        ((4000.0, 3000.0), (501, 375), 4, 2),
+        // The height is rounded up: 374.875 pixels are 375 at the scale, too.
+        ((4000.0, 2999.0), (500, 375), 8, 2),
+        ((4000.0, 3000.0), (200, 150), 8, 8),
+        ((4000.0, 3000.0), (250, 188), 8, 4),
+        ((4000.0, 3000.0), (1600, 1200), 2, 1),
+        ((4000.0, 3000.0), (4000, 10), 1, 1),
+        ((100.0, 100.0), (300, 300), 1, 1),
+        ((8.0, 8.0), (1, 1), 8, 4),
+        ((3.0, 3.0), (1, 1), 8, 1),
+        ((399.999_999_999, 300.0), (50, 30), 8, 4),
+    ];
+    for ((width, height), wanted, fast, fine) in table {
+        let wanted = Size { width: wanted.0, height: wanted.1 };
+        let denominator = |fidelity| Scale::covering(width, height, wanted, fidelity).denominator();
+        assert_eq!((denominator(Fidelity::Fast), denominator(Fidelity::Fine)), (fast, fine), "{width} to {wanted:?}");
     }
-    assert_eq!(Scale::for_shrink(f64::NAN, Fidelity::Fast), Scale::Full);
 }
 
 /// Every window is the same part of the whole image, however little of the file is read for it, and in bands too.
