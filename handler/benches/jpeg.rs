@@ -80,7 +80,8 @@ fn arms(bytes: &[u8]) -> Vec<Arm> {
         }),
     ));
     let path = std::env::temp_dir().join(format!("jpeg-bench-{}.jpg", std::process::id()));
-    if std::fs::write(&path, bytes).is_ok() && Command::new("djpeg").arg("-version").stderr(Stdio::null()).status().is_ok()
+    if std::fs::write(&path, bytes).is_ok()
+        && Command::new("djpeg").arg("-version").stderr(Stdio::null()).status().is_ok()
     {
         for denominator in [8, 4, 2, 1] {
             let (path, scale) = (path.clone(), format!("1/{denominator}"));

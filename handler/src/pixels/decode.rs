@@ -81,9 +81,9 @@ fn decode_jpeg(
         })
         .unwrap_or_else(|| Window::whole(size));
     let origin = (f64::from(window.columns.start), f64::from(window.rows.start));
-    let decoded = decoder.decode(scale, &window, arena)?;
-    let layout = if decoded.gray { Layout::Gray } else { Layout::Rgb };
-    Ok(Source { raster: Raster { size: decoded.size, layout, data: decoded.data }, denominator, origin })
+    let pixels = decoder.decode(scale, &window, arena)?;
+    let layout = if pixels.gray { Layout::Gray } else { Layout::Rgb };
+    Ok(Source { raster: Raster { size: pixels.size, layout, data: pixels.data }, denominator, origin })
 }
 
 /// What an animation's first frame leaves uncovered is transparent, as in browsers, whatever colour the file suggests.

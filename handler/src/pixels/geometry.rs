@@ -62,15 +62,15 @@ impl ScaledBox {
 
     /// The pixels, of an image of this size, that a kernel looks at.
     pub(super) fn needed(self, size: Size) -> Window {
-        let side = |start: f64, length: f64, scaled: u32, whole: u32| {
+        let range = |start: f64, length: f64, scaled: u32, whole: u32| {
             let reach = KERNEL_REACH * (length / f64::from(scaled)).max(1.0) + 2.0;
             let (start, end) = (to_pixels((start - reach).max(0.0)), to_pixels((start + length + reach).ceil()));
             start.min(whole - 1)..end.clamp(1, whole)
         };
         let Region { left, top, width, height } = self.region;
         Window {
-            columns: side(left, width, self.scaled.width, size.width),
-            rows: side(top, height, self.scaled.height, size.height),
+            columns: range(left, width, self.scaled.width, size.width),
+            rows: range(top, height, self.scaled.height, size.height),
         }
     }
 }

@@ -95,13 +95,9 @@ pub fn render(
     let mut scaler = scale::Scaler::default();
     let outputs = plans.iter().zip(&boxes).zip(renditions).map(|((plan, stored), rendition)| {
         let region = source.region(stored.region);
-        let scaled = scaler.scale(&source.raster, region, stored.scaled, rendition.kernel)?;
-        let image = scaled.upright(probe.orientation)?.embedded(
-            plan.canvas,
-            plan.left,
-            plan.top,
-            rendition.background,
-        )?;
+        let image = scaler.scale(&source.raster, region, stored.scaled, rendition.kernel)?;
+        let image = image.upright(probe.orientation)?;
+        let image = image.embedded(plan.canvas, plan.left, plan.top, rendition.background)?;
         let format = encode::resolve(rendition.format, probe.format, Some(image.layout.has_alpha()))
             .expect("the format is known once alpha is");
         let bytes = encode::encode(image, format, rendition)?;

@@ -120,8 +120,7 @@ impl Probe {
             premultiplied.saturating_add(intermediate).saturating_add(copies).saturating_add(encoder)
         });
         let scaling = scaling.max().unwrap_or(0);
-        let outputs =
-            plans.iter().fold(0_u64, |sum, plan| sum.saturating_add(plan.canvas.pixels().saturating_mul(2)));
+        let outputs = plans.iter().fold(0_u64, |sum, plan| sum.saturating_add(plan.canvas.pixels().saturating_mul(2)));
         self.peak(scale, scaling).saturating_add(outputs)
     }
 

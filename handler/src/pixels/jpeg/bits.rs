@@ -8,7 +8,7 @@ use super::Defect;
 use super::segments::holds_ff;
 
 /// Bytes of a chunk; a power of two, so that a masked place needs no bounds check.
-const CHUNK: usize = 16 * 1024;
+const CHUNK: usize = 8 * 1024;
 
 /// More than any block takes: 64 codes of at most 31 bits with their values, and what the cursor reads ahead.
 const BLOCK_BYTES_MAX: usize = 288;
@@ -42,7 +42,7 @@ impl Cursor {
         let Some(next) = chunk[at..at + 8].first_chunk::<8>() else { return };
         self.bits |= u64::from_be_bytes(*next) >> self.count;
         self.at += ((63 - self.count) >> 3) as usize;
-        self.count |= 56;
+        self.count |= 0x38;
     }
 
     /// Tops up so that two of the longest codes with their values can be read.

@@ -8,24 +8,25 @@ const RUN_BYTES: usize = LANES * 3 + 1;
 
 /// Luma and colour differences to red, green and blue. All rows have as many samples as `pixels` has pixels.
 pub(super) fn from_ycbcr(planes: [&[u8]; 3], pixels: &mut [u8]) {
-    weave(planes, pixels, |[luma, blue, red]| {
-        let (luma, blue, red) = (i32::from(luma), i32::from(blue) - 128, i32::from(red) - 128);
-        // 1.402, 0.34414, 0.71414 and 1.772 in sixteenths of a bit, as whole numbers and factors of sixteen bits.
-        [
-            luma + red + ((red * 26_345 + 32_768) >> 16),
-            luma - red + ((red * 18_734 - blue * 22_554 + 32_768) >> 16),
-            luma + blue * 2 + ((32_768 - blue * 14_942) >> 16),
-        ]
+    weave(planes, pixels, |luma, blue, red| {
+        let (luma, blue, red) = (i16::from(luma), i16::from(blue) - 128, i16::from(red) - 128);
+        let [wide_blue, wide_red] = [blue, red].map(i32::from);
+        // 1.402, 0.34414, 0.71414 and 1.772, each as a whole number and sixteen bits of fraction.
+        (
+            byte(luma + red + upper(wide_red * 26_345)),
+            byte(luma - red + upper(wide_red * 18_734 - wide_blue * 22_554)),
+            byte(luma + blue * 2 + upper(wide_blue * -14_942)),
+        )
     });
 }
 
 /// Red, green and blue as they are.
 pub(super) fn from_rgb(planes: [&[u8]; 3], pixels: &mut [u8]) {
-    weave(planes, pixels, |pixel| pixel.map(i32::from));
+    weave(planes, pixels, |red, green, blue| (red, green, blue));
 }
 
 #[inline(always)]
-fn weave(planes: [&[u8]; 3], pixels: &mut [u8], convert: impl Fn([u8; 3]) -> [i32; 3]) {
+fn weave(planes: [&[u8]; 3], pixels: &mut [u8], convert: impl Fn(u8, u8, u8) -> (u8, u8, u8)) {
     let count = pixels.len() / 3;
     let [first, second, third] = planes.map(|plane| &plane[..count]);
     let mut at = 0;
@@ -39,9 +40,9 @@ fn weave(planes: [&[u8]; 3], pixels: &mut [u8], convert: impl Fn([u8; 3]) -> [i3
             break;
         };
         let mut words = [0_u32; LANES];
-        for (lane, word) in words.iter_mut().enumerate() {
-            let [red, green, blue] = convert([first[lane], second[lane], third[lane]]).map(byte);
-            *word = u32::from(red) | u32::from(green) << 8 | u32::from(blue) << 16;
+        for lane in 0..LANES {
+            let (red, green, blue) = convert(first[lane], second[lane], third[lane]);
+            words[lane] = u32::from(red) | u32::from(green) << 8 | u32::from(blue) << 16;
         }
         for (lane, word) in words.iter().enumerate() {
             run[lane * 3..lane * 3 + 4].copy_from_slice(&word.to_le_bytes());
@@ -50,13 +51,18 @@ fn weave(planes: [&[u8]; 3], pixels: &mut [u8], convert: impl Fn([u8; 3]) -> [i3
     }
     let rest = first[at..].iter().zip(&second[at..]).zip(&third[at..]);
     for (pixel, ((first, second), third)) in pixels[at * 3..].as_chunks_mut::<3>().0.iter_mut().zip(rest) {
-        *pixel = convert([*first, *second, *third]).map(byte);
+        *pixel = convert(*first, *second, *third).into();
     }
 }
 
+/// What is left of the fraction, rounded to nearest.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
-fn byte(value: i32) -> u8 {
+fn upper(value: i32) -> i16 {
+    ((value + 0x8000) >> 16) as i16
+}
+
+#[inline(always)]
+fn byte(value: i16) -> u8 {
     value.clamp(0, 255) as u8
 }
 

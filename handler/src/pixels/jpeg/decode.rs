@@ -227,12 +227,12 @@ impl Run<'_, '_, '_> {
         let mut bits = Bits::new(self.decoder.bytes, at, self.chunk);
         let restarts = Restarts::new(self.tables.restart_interval);
         if scan.band.0 == 0 {
-            let specs = scan.components.iter().map(|component| &self.tables.dc[component.dc]);
+            let specs = scan.components.iter().map(|component| self.tables.dc[component.dc].as_deref());
             let tables = if scan.bits.0 == 0 { specs.map(decoding).collect::<Result<Vec<_>, _>>()? } else { vec![] };
             let tables: Vec<&Decoding> = tables.iter().collect();
             first_coefficients(&mut bits, scan, self.layout, &tables, restarts, &mut self.coefficients)?;
         } else {
-            let table = decoding(&self.tables.ac[scan.components[0].ac])?;
+            let table = decoding(self.tables.ac[scan.components[0].ac].as_deref())?;
             later_coefficients(&mut bits, scan, self.layout, &table, restarts, &mut self.coefficients)?;
         }
         bits.finish()
@@ -244,12 +244,7 @@ impl Run<'_, '_, '_> {
 }
 
 /// Sends the rows that are ready on their way.
-fn emit(
-    strips: &mut Strips<'_>,
-    sink: &mut Sink<'_>,
-    band: &mut Vec<u8>,
-    emitted: &mut u32,
-) -> Result<(), PixelError> {
+fn emit(strips: &mut Strips<'_>, sink: &mut Sink<'_>, band: &mut Vec<u8>, emitted: &mut u32) -> Result<(), PixelError> {
     let rows = strips.ready().len();
     let length = rows * strips.row_bytes();
     match sink {
@@ -270,8 +265,8 @@ fn emit(
     Ok(())
 }
 
-fn decoding(spec: &Option<Box<HuffmanSpec>>) -> Result<Decoding, Defect> {
-    Decoding::new(spec.as_ref().ok_or(Defect::Corrupt("a Huffman table is missing"))?)
+fn decoding(spec: Option<&HuffmanSpec>) -> Result<Decoding, Defect> {
+    Decoding::new(spec.ok_or(Defect::Corrupt("a Huffman table is missing"))?)
 }
 
 /// The tables that a sequential scan uses, by number.
@@ -286,14 +281,14 @@ impl ScanTables {
         for component in &scan.components {
             let dc = &mut made.dc[component.dc];
             if dc.is_none() {
-                *dc = Some(decoding(&tables.dc[component.dc])?);
+                *dc = Some(decoding(tables.dc[component.dc].as_deref())?);
             }
             let skips = partial || layout.planes[component.index].side == 1;
             match &mut made.ac[component.ac] {
                 Some((codes, skipping)) if skips => *skipping = Skipping::new(codes),
                 Some(_) => {}
                 none => {
-                    let codes = decoding(&tables.ac[component.ac])?;
+                    let codes = decoding(tables.ac[component.ac].as_deref())?;
                     let skipping = if skips { Skipping::new(&codes) } else { Skipping::none() };
                     *none = Some((codes, skipping));
                 }

@@ -10,9 +10,9 @@ const FORMAT: InputFormat = InputFormat::Jpeg;
 
 /// The natural place of each coefficient in the order of the file.
 pub(super) const ZIGZAG: [u8; 64] = [
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21, 28,
-    35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47,
-    55, 62, 63,
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21,
+    28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54,
+    47, 55, 62, 63,
 ];
 
 /// How a frame is coded.
@@ -131,13 +131,13 @@ impl ColorHints {
     pub(super) fn colors(self, frame: &Frame) -> Option<Colors> {
         match frame.components.as_slice() {
             [_] => Some(Colors::Gray),
-            [red, green, blue] => Some(match self.adobe_transform {
-                _ if self.jfif => Colors::YCbCr,
-                Some(0) => Colors::Rgb,
-                Some(_) => Colors::YCbCr,
-                None if [red.id, green.id, blue.id] == *b"RGB" => Colors::Rgb,
-                None => Colors::YCbCr,
-            }),
+            [red, green, blue] => {
+                let is_rgb = match self.adobe_transform {
+                    Some(transform) => transform == 0,
+                    None => [red.id, green.id, blue.id] == *b"RGB",
+                };
+                Some(if is_rgb && !self.jfif { Colors::Rgb } else { Colors::YCbCr })
+            }
             _ => None,
         }
     }
@@ -269,8 +269,7 @@ impl Scan {
         if components.is_empty() {
             return Err(Defect::Corrupt("a scan has no component"));
         }
-        let scan =
-            Self { components, band: (usize::from(first), usize::from(last)), bits: (bits >> 4, bits & 15) };
+        let scan = Self { components, band: (usize::from(first), usize::from(last)), bits: (bits >> 4, bits & 15) };
         if frame.coding == Coding::Progressive {
             scan.check_progressive()?;
         }

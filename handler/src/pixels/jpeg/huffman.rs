@@ -5,7 +5,7 @@ use super::bits::{Chunk, Cursor};
 use super::headers::HuffmanSpec;
 
 /// Bits by which a single code is looked up. Longer codes are rare.
-const CODE_BITS: u32 = 10;
+const CODE_BITS: u32 = 11;
 
 /// Bits by which codes with their values are skipped, several at a time.
 const SKIP_BITS: u32 = 12;
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn values_are_signed_by_their_first_bit() {
         let code = Code::new(3, 0x12);
-        let values = [0b00, 0b01, 0b10, 0b11].map(|value| code.value((0b110_00 | value) << 59));
+        let values = [0b00, 0b01, 0b10, 0b11].map(|value| code.value((0b1_1000 | value) << 59));
         assert_eq!(values, [-3, -2, 2, 3]);
         assert_eq!(Code::new(1, 0).value(u64::MAX), 0);
         assert_eq!(Code::new(16, 0x0f).value(0x0000_ffff << 32), 32_767);
@@ -234,7 +234,7 @@ mod tests {
     fn several_codes_are_skipped_at_once() {
         let skipping = Skipping::new(&table());
         // 10 with a bit of value, 110 with two, the end of the block.
-        let bits = 0b101_11011_0_u64 << (64 - 9);
+        let bits = 0b1_0111_0110_u64 << (64 - 9);
         assert_eq!(skipping.find(bits), (9, 1 + 2 + END_OF_BLOCK));
         assert_eq!(skipping.find(0b1110 << 60), (0, 0));
     }

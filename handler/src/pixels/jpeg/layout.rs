@@ -96,10 +96,7 @@ impl Layout {
                 across,
                 down,
                 side,
-                own_blocks: (
-                    (width * across).div_ceil(across_max * 8),
-                    (height * down).div_ceil(down_max * 8),
-                ),
+                own_blocks: ((width * across).div_ceil(across_max * 8), (height * down).div_ceil(down_max * 8)),
                 width: plane_width,
                 height: (height * down * side).div_ceil(down_max * 8),
                 stride: mcus.0 * across * side,

@@ -14,6 +14,8 @@
 //!   in several scans also the reduced planes. [`Decoder::memory_bytes_max`] is the price.
 //! - A file that contradicts itself or lacks data is an error; [`Truncated::Allow`] makes grey of what is missing.
 
+#![expect(clippy::inline_always, reason = "the state of the hot loops stays in registers only when all is in one body")]
+
 use std::ops::Range;
 
 mod arena;
@@ -88,8 +90,8 @@ impl Scale {
     /// The size of an image at this scale. The last pixel of a side may stand for a part of one.
     #[must_use]
     pub fn apply(self, size: Size) -> Size {
-        let side = |side: u32| side.div_ceil(self.denominator());
-        Size { width: side(size.width), height: side(size.height) }
+        let shrunk = |side: u32| side.div_ceil(self.denominator());
+        Size { width: shrunk(size.width), height: shrunk(size.height) }
     }
 
     /// The smallest scale at which a part of an image, so many pixels wide and high, still has the pixels that are wanted
@@ -186,8 +188,7 @@ impl<'a> Decoder<'a> {
         let mut hints = ColorHints::default();
         let mut at = 2;
         loop {
-            let (marker, body_at) =
-                next_marker(bytes, at).ok_or_else(|| PixelError::truncated(FORMAT, "no scan"))?;
+            let (marker, body_at) = next_marker(bytes, at).ok_or_else(|| PixelError::truncated(FORMAT, "no scan"))?;
             at = body_at;
             match marker {
                 0xd9 => return Err(PixelError::corrupt(FORMAT, "it has no scan")),

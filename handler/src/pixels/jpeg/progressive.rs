@@ -164,13 +164,7 @@ pub(super) fn later_coefficients(
 
 /// Reads a band of which nothing was known. Returns how many of the following blocks have nothing in it.
 #[inline(always)]
-fn first_band(
-    at: &mut Cursor,
-    chunk: &Chunk,
-    table: &Decoding,
-    scan: &Scan,
-    block: &mut Block,
-) -> Result<u32, Defect> {
+fn first_band(at: &mut Cursor, chunk: &Chunk, table: &Decoding, scan: &Scan, block: &mut Block) -> Result<u32, Defect> {
     let mut cursor = *at;
     let (mut next, last) = scan.band;
     while next <= last {

@@ -91,7 +91,15 @@ impl Sequential<'_, '_> {
                             continue;
                         }
                         let place = down * part.side * target.stride + (mcu * part.across + across) * part.side;
-                        block(cursor, chunk, part, *predictor, &mut self.block, &mut target.samples[place..], target.stride)?;
+                        block(
+                            cursor,
+                            chunk,
+                            part,
+                            *predictor,
+                            &mut self.block,
+                            &mut target.samples[place..],
+                            target.stride,
+                        )?;
                     }
                 }
             }

@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use super::arena::{Arena, sized};
+use super::color;
 use super::headers::Colors;
 use super::layout::{Layout, Plane, Upsampling};
+use super::progressive::Coefficients;
 use super::sequential::{Target, fill, inverse};
 use super::transform::{self, Block};
-use super::progressive::Coefficients;
-use super::color;
 use super::upsample;
 use crate::pixels::error::PixelError;
 
@@ -153,8 +153,8 @@ impl<'m> Strips<'m> {
         let Rows { planes, wide, sums } = &mut *self.memory;
         let mut rows: [&[u8]; 3] = [&[]; 3];
         for (((plane, samples), wide), row) in self.layout.planes.iter().zip(planes).zip(wide).zip(&mut rows) {
-            let base = (self.first_mcu_row * plane.mcu_rows) as isize - self.layout.kept_rows(plane) as isize;
-            let source = Source { plane, samples, base, rows_in_group: self.layout.rows_in_group };
+            let (base, kept) = (self.first_mcu_row * plane.mcu_rows, self.layout.kept_rows(plane));
+            let source = Source { plane, samples, base, kept, rows_in_group: self.layout.rows_in_group };
             *row = source.widened(y, &self.window.columns, wide, sums);
         }
         match self.colors {
@@ -169,8 +169,9 @@ impl<'m> Strips<'m> {
 struct Source<'s> {
     plane: &'s Plane,
     samples: &'s [u8],
-    /// The row of the plane that is the first in `samples`; negative before the first strip.
-    base: isize,
+    /// The first row of the strip, and how many rows before it are in `samples`.
+    base: usize,
+    kept: usize,
     /// Of the output.
     rows_in_group: usize,
 }
@@ -181,8 +182,7 @@ impl<'s> Source<'s> {
         let plane = self.plane;
         let nearest = y * plane.rows_in_group / self.rows_in_group;
         let upper = y.is_multiple_of(2);
-        let further =
-            if upper { nearest.saturating_sub(1) } else { nearest.saturating_add(1).min(plane.height - 1) };
+        let further = if upper { nearest.saturating_sub(1) } else { nearest.saturating_add(1).min(plane.height - 1) };
         // A triangle reaches one sample further; what is wrong at the cut is outside of the window then.
         let halves = columns.start.div_ceil(2).saturating_sub(1)..(columns.end.div_ceil(2) + 1).min(plane.width);
         let (part, times) = match plane.upsampling {
@@ -211,8 +211,7 @@ impl<'s> Source<'s> {
     }
 
     fn samples_of(&self, row: usize, columns: &Range<usize>) -> &'s [u8] {
-        let row = usize::try_from(row as isize - self.base).unwrap_or(0);
-        let start = row * self.plane.stride;
+        let start = (row + self.kept).saturating_sub(self.base) * self.plane.stride;
         &self.samples[start + columns.start..start + columns.end]
     }
 }
@@ -220,8 +219,7 @@ impl<'s> Source<'s> {
 /// The rows of MCUs that a window needs, with those that its first and last rows look at.
 pub(super) fn mcu_row_range(layout: &Layout, window: &Window) -> Range<usize> {
     let (margin, height) = (2 * layout.rows_in_group, layout.mcu_size.1);
-    window.rows.start.saturating_sub(margin) / height
-        ..(window.rows.end + margin).div_ceil(height).min(layout.mcus.1)
+    window.rows.start.saturating_sub(margin) / height..(window.rows.end + margin).div_ceil(height).min(layout.mcus.1)
 }
 
 /// The columns of MCUs that a window needs.

@@ -106,65 +106,66 @@ fn sample(value: i32) -> u8 {
     u8::try_from(value.wrapping_add(128).clamp(0, 255)).unwrap_or(0)
 }
 
-/// One pass of the full transform over all lanes.
+/// One pass of the full transform over all lanes. Rows are named one by one for the sake of the vectoriser.
 #[inline(always)]
 fn pass_full(input: &[[i16; 8]; 8], shift: usize) -> [[i16; 8]; 8] {
-    let mut output = [[0; 8]; 8];
+    let [r0, r1, r2, r3, r4, r5, r6, r7] = input;
+    let [mut w0, mut w1, mut w2, mut w3, mut w4, mut w5, mut w6, mut w7] = [[0; 8]; 8];
     for lane in 0..8 {
-        let [x0, x1, x2, x3, x4, x5, x6, x7] = input.map(|row| row[lane]);
-        let even = [
-            shifted(x0, FRACTION_BITS) + shifted(x4, FRACTION_BITS),
-            shifted(x0, FRACTION_BITS) - shifted(x4, FRACTION_BITS),
-            times(x2, 4433) + times(x6, 4433 - 15_137),
-            times(x2, 4433 + 6270) + times(x6, 4433),
-        ];
-        let even = [even[0] + even[3], even[1] + even[2], even[1] - even[2], even[0] - even[3]];
-        let odd = [
-            times(x7, 2260) + times(x5, 6437) + times(x3, 9633) + times(x1, 11_363),
-            times(x7, -6436) + times(x5, -11_362) + times(x3, -2259) + times(x1, 9633),
-            times(x7, 9633) + times(x5, 2261) + times(x3, -11_362) + times(x1, 6437),
-            times(x7, -11_363) + times(x5, 9633) + times(x3, -6436) + times(x1, 2260),
-        ];
-        for row in 0..4 {
-            output[row][lane] = rounded(even[row] + odd[row], shift);
-            output[7 - row][lane] = rounded(even[row] - odd[row], shift);
-        }
+        let sum = shifted(r0[lane], FRACTION_BITS) + shifted(r4[lane], FRACTION_BITS);
+        let difference = shifted(r0[lane], FRACTION_BITS) - shifted(r4[lane], FRACTION_BITS);
+        let outer = times(r2[lane], 4433 + 6270) + times(r6[lane], 4433);
+        let inner = times(r2[lane], 4433) + times(r6[lane], 4433 - 15_137);
+        let (e0, e1, e2, e3) = (sum + outer, difference + inner, difference - inner, sum - outer);
+        let (x1, x3, x5, x7) = (r1[lane], r3[lane], r5[lane], r7[lane]);
+        let o0 = times(x7, 2260) + times(x5, 6437) + times(x3, 9633) + times(x1, 11_363);
+        let o1 = times(x7, -6436) + times(x5, -11_362) + times(x3, -2259) + times(x1, 9633);
+        let o2 = times(x7, 9633) + times(x5, 2261) + times(x3, -11_362) + times(x1, 6437);
+        let o3 = times(x7, -11_363) + times(x5, 9633) + times(x3, -6436) + times(x1, 2260);
+        w0[lane] = rounded(e0 + o0, shift);
+        w7[lane] = rounded(e0 - o0, shift);
+        w1[lane] = rounded(e1 + o1, shift);
+        w6[lane] = rounded(e1 - o1, shift);
+        w2[lane] = rounded(e2 + o2, shift);
+        w5[lane] = rounded(e2 - o2, shift);
+        w3[lane] = rounded(e3 + o3, shift);
+        w4[lane] = rounded(e3 - o3, shift);
     }
-    output
+    [w0, w1, w2, w3, w4, w5, w6, w7]
 }
 
 /// One pass of the transform to half the size. The fifth coefficient has no part in it.
 #[inline(always)]
 fn pass_half<const LANES: usize>(input: &[[i16; LANES]; 8], shift: usize) -> [[i16; LANES]; 4] {
-    let mut output = [[0; LANES]; 4];
+    let [r0, r1, r2, r3, _, r5, r6, r7] = input;
+    let [mut w0, mut w1, mut w2, mut w3] = [[0; LANES]; 4];
     for lane in 0..LANES {
-        let [x0, x1, x2, x3, _, x5, x6, x7] = input.map(|row| row[lane]);
-        let base = shifted(x0, FRACTION_BITS + 1);
-        let slope = times(x2, 15_137) + times(x6, -6270);
-        let odd = [
-            times(x7, -4176) + times(x5, -4926) + times(x3, 7373) + times(x1, 20_995),
-            times(x7, -1730) + times(x5, 11_893) + times(x3, -17_799) + times(x1, 8697),
-        ];
-        output[0][lane] = rounded(base + slope + odd[0], shift);
-        output[3][lane] = rounded(base + slope - odd[0], shift);
-        output[1][lane] = rounded(base - slope + odd[1], shift);
-        output[2][lane] = rounded(base - slope - odd[1], shift);
+        let base = shifted(r0[lane], FRACTION_BITS + 1);
+        let slope = times(r2[lane], 15_137) + times(r6[lane], -6270);
+        let (x1, x3, x5, x7) = (r1[lane], r3[lane], r5[lane], r7[lane]);
+        let outer = times(x7, -4176) + times(x5, -4926) + times(x3, 7373) + times(x1, 20_995);
+        let inner = times(x7, -1730) + times(x5, 11_893) + times(x3, -17_799) + times(x1, 8697);
+        w0[lane] = rounded(base + slope + outer, shift);
+        w3[lane] = rounded(base + slope - outer, shift);
+        w1[lane] = rounded(base - slope + inner, shift);
+        w2[lane] = rounded(base - slope - inner, shift);
     }
-    output
+    [w0, w1, w2, w3]
 }
 
 /// One pass of the transform to a quarter of the size. Of the even coefficients only the first has a part in it.
 #[inline(always)]
 fn pass_quarter<const LANES: usize>(input: &[[i16; LANES]; 8], shift: usize) -> [[i16; LANES]; 2] {
-    let mut output = [[0; LANES]; 2];
+    let [r0, r1, _, r3, _, r5, _, r7] = input;
+    let [mut w0, mut w1] = [[0; LANES]; 2];
     for lane in 0..LANES {
-        let [x0, x1, _, x3, _, x5, _, x7] = input.map(|row| row[lane]);
-        let base = shifted(x0, FRACTION_BITS + 2);
+        let base = shifted(r0[lane], FRACTION_BITS + 2);
+        let (x1, x3, x5, x7) = (r1[lane], r3[lane], r5[lane], r7[lane]);
         let odd = times(x7, -5906) + times(x5, 6967) + times(x3, -10_426) + times(x1, 29_692);
-        output[0][lane] = rounded(base + odd, shift);
-        output[1][lane] = rounded(base - odd, shift);
+        w0[lane] = rounded(base + odd, shift);
+        w1[lane] = rounded(base - odd, shift);
     }
-    output
+    [w0, w1]
 }
 
 #[cfg(test)]
@@ -174,7 +175,8 @@ mod tests {
     /// What the definition of the transform says, in floating point.
     fn by_definition(block: &Block) -> [[f64; 8]; 8] {
         let factor = |k: usize| if k == 0 { 0.5_f64.sqrt() } else { 1.0 };
-        let wave = |k: usize, at: usize| f64::from(u32::try_from((2 * at + 1) * k).unwrap()) * std::f64::consts::PI / 16.0;
+        let wave =
+            |k: usize, at: usize| f64::from(u32::try_from((2 * at + 1) * k).unwrap()) * std::f64::consts::PI / 16.0;
         let mut samples = [[128.0; 8]; 8];
         for (y, row) in samples.iter_mut().enumerate() {
             for (x, sample) in row.iter_mut().enumerate() {

@@ -32,7 +32,9 @@ pub(super) fn both(near: &[u8], far: &[u8], sums: &mut [u16], to: &mut [u8]) {
     }
     let (to, _) = to.as_chunks_mut::<2>();
     let [first, .., last] = &*sums else {
-        to.iter_mut().zip(&*sums).for_each(|(pair, sum)| *pair = [narrow((sum * 4 + 8) >> 4), narrow((sum * 4 + 7) >> 4)]);
+        to.iter_mut()
+            .zip(&*sums)
+            .for_each(|(pair, sum)| *pair = [narrow((sum * 4 + 8) >> 4), narrow((sum * 4 + 7) >> 4)]);
         return;
     };
     let count = sums.len();

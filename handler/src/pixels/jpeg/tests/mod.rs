@@ -1,5 +1,12 @@
 //! The whole decoder: against libjpeg, against itself, and against broken files.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "the numbers of the tests are small"
+)]
+
 mod broken;
 mod corpus;
 mod reference;
@@ -162,7 +169,9 @@ fn what_is_not_taken_is_left_to_others() {
     let frame_at = bytes.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
     let with = |changes: &[(usize, u8)]| {
         let mut changed = bytes.clone();
-        changes.iter().for_each(|(at, value)| changed[frame_at + at] = *value);
+        for (at, value) in changes {
+            changed[frame_at + at] = *value;
+        }
         Decoder::new(&changed, &Limits::default()).map(|decoder| decoder.is_some())
     };
     assert_eq!(with(&[(1, 0xc1)]), Ok(true), "extended");

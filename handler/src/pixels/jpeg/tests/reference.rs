@@ -20,9 +20,9 @@ fn run(tool: &str, arguments: &[&str], input: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn is_installed() -> bool {
-    let installed = ["cjpeg", "djpeg"].iter().all(|tool| {
-        Command::new(tool).arg("-version").stdin(Stdio::null()).stderr(Stdio::null()).status().is_ok()
-    });
+    let installed = ["cjpeg", "djpeg"]
+        .iter()
+        .all(|tool| Command::new(tool).arg("-version").stdin(Stdio::null()).stderr(Stdio::null()).status().is_ok());
     if !installed {
         eprintln!("skipped: djpeg and cjpeg of libjpeg-turbo are not installed");
     }
@@ -32,7 +32,7 @@ fn is_installed() -> bool {
 /// What `djpeg -scale` makes of a file.
 pub(super) fn djpeg(bytes: &[u8], scale: Scale) -> Option<Decoded> {
     let pnm = run("djpeg", &["-scale", &format!("1/{}", scale.denominator()), "-pnm"], bytes)?;
-    let mut fields = pnm.splitn(4, |byte| byte.is_ascii_whitespace());
+    let mut fields = pnm.splitn(4, u8::is_ascii_whitespace);
     let gray = fields.next()? == b"P5";
     let mut number = || std::str::from_utf8(fields.next()?).ok()?.parse().ok();
     let size = Size { width: number()?, height: number()? };
@@ -55,9 +55,26 @@ pub(super) fn assert_like_libjpeg(bytes: &[u8], case: &str) {
 /// One file by `cjpeg`: the picture, and what it was asked for.
 fn file(seed: u64) -> (Vec<u8>, String) {
     const SAMPLINGS: [&str; 20] = [
-        "1x1,1x1,1x1", "2x1,1x1,1x1", "2x2,1x1,1x1", "1x2,1x1,1x1", "4x1,1x1,1x1", "3x1,1x1,1x1", "1x4,1x1,1x1",
-        "1x3,1x1,1x1", "4x2,1x1,1x1", "2x4,1x1,1x1", "2x2,2x1,2x1", "2x2,1x2,1x2", "2x2,2x1,1x2", "3x2,1x1,1x1",
-        "1x1,2x2,1x1", "2x1,2x1,2x1", "1x1,1x2,2x1", "4x1,2x1,1x1", "2x2,1x1,2x2", "1x4,1x2,1x1",
+        "1x1,1x1,1x1",
+        "2x1,1x1,1x1",
+        "2x2,1x1,1x1",
+        "1x2,1x1,1x1",
+        "4x1,1x1,1x1",
+        "3x1,1x1,1x1",
+        "1x4,1x1,1x1",
+        "1x3,1x1,1x1",
+        "4x2,1x1,1x1",
+        "2x4,1x1,1x1",
+        "2x2,2x1,2x1",
+        "2x2,1x2,1x2",
+        "2x2,2x1,1x2",
+        "3x2,1x1,1x1",
+        "1x1,2x2,1x1",
+        "2x1,2x1,2x1",
+        "1x1,1x2,2x1",
+        "4x1,2x1,1x1",
+        "2x2,1x1,2x2",
+        "1x4,1x2,1x1",
     ];
     const MULTISCAN: &str = "0;\n1;\n2;\n";
     const PAIRS: &str = "0;\n1 2;\n";
