@@ -7,8 +7,17 @@
 //! Rounds are interleaved, so that whatever else the machine does hits all alike; the median of each is printed. `djpeg` is
 //! run as a process, where it is installed, and its time includes starting it and reading the file.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "the picture is made of small numbers"
+)]
+
 use std::io::Cursor;
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use handler::pixels::Limits;
@@ -65,8 +74,8 @@ fn arms(bytes: &[u8]) -> Vec<Arm> {
             let run = move || {
                 let decoder = Decoder::new(bytes, &Limits::default()).expect("it is sound").expect("it is taken");
                 let window = Window::whole(scale.apply(decoder.size()));
-                let decoded = decoder.decode(scale, &window, &mut arena).expect("it is sound");
-                arena.recycle(decoded.data);
+                let pixels = decoder.decode(scale, &window, &mut arena).expect("it is sound");
+                arena.recycle(pixels.data);
             };
             arm(format!("ours 1/{}", scale.denominator()), Box::new(run))
         })
@@ -79,15 +88,26 @@ fn arms(bytes: &[u8]) -> Vec<Arm> {
             decoder.read_image(&mut pixels).expect("it is sound");
         }),
     ));
-    let path = std::env::temp_dir().join(format!("jpeg-bench-{}.jpg", std::process::id()));
-    if std::fs::write(&path, bytes).is_ok()
-        && Command::new("djpeg").arg("-version").stderr(Stdio::null()).status().is_ok()
-    {
+    for denominator in [8, 4, 2, 1] {
+        let run = move || {
+            let mut decoder = rusty_jpeg::decode::Decoder::new(Cursor::new(bytes));
+            decoder.set_single_threaded(true);
+            decoder.read_info().expect("it is sound");
+            let info = decoder.info().expect("it was read");
+            decoder.scale(info.width / denominator, info.height / denominator).expect("it has the scale");
+            decoder.decode().expect("it is sound");
+        };
+        arms.push(arm(format!("rusty_jpeg 1/{denominator}"), Box::new(run)));
+    }
+    if Command::new("djpeg").arg("-version").stderr(Stdio::null()).status().is_ok() {
+        let file = tempfile::NamedTempFile::new().expect("a file can be made");
+        std::fs::write(&file, bytes).expect("it can be written");
+        let file = Rc::new(file.into_temp_path());
         for denominator in [8, 4, 2, 1] {
-            let (path, scale) = (path.clone(), format!("1/{denominator}"));
+            let (file, scale) = (Rc::clone(&file), format!("1/{denominator}"));
             let run = move || {
                 let mut command = Command::new("djpeg");
-                command.args(["-scale", &scale, "-outfile", "/dev/null"]).arg(&path);
+                command.args(["-scale", &scale, "-outfile", "/dev/null"]).arg(&*file as &Path);
                 assert!(command.status().expect("it starts").success());
             };
             arms.push(arm(format!("djpeg 1/{denominator}"), Box::new(run)));
@@ -119,7 +139,7 @@ fn photo(width: u16, height: u16, progressive: bool) -> Vec<u8> {
         }
     }
     let mut bytes = Vec::new();
-    let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 88);
+    let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 94);
     encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_2_2);
     encoder.set_progressive(progressive);
     encoder.encode(&pixels, width, height, jpeg_encoder::ColorType::Rgb).expect("it fits");

@@ -62,6 +62,7 @@ fn upper(value: i32) -> i16 {
 }
 
 #[inline(always)]
+#[expect(clippy::cast_sign_loss, reason = "clamped")]
 fn byte(value: i16) -> u8 {
     value.clamp(0, 255) as u8
 }

@@ -177,7 +177,7 @@ fn read(at: &mut Cursor, chunk: &Chunk, ac: &Decoding, block: &mut Block) -> Res
     let mut cursor = *at;
     let (mut next, mut last) = (1, 0);
     while next < 64 {
-        cursor.refill_below(32, chunk);
+        cursor.refill(chunk);
         let code = ac.find(cursor.bits)?;
         if code.size() == 0 {
             cursor.drop(code.length());
