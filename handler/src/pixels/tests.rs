@@ -192,6 +192,33 @@ fn several_renditions_come_in_the_order_asked_and_twice_the_same() {
     assert_eq!((sampling(&outputs[1]), sampling(&outputs[3])), (0x22, 0x11), "4:2:0 below quality 90");
 }
 
+/// A slope that is decoded at a reduced scale, and only in part, lies where it lies when all of it is decoded.
+#[test]
+fn reduced_scales_and_crops_do_not_shift_the_picture() {
+    let (width, height) = (797_u32, 603);
+    let slope = RgbaImage::from_fn(width, height, |x, y| {
+        let part = |at: u32, of: u32| u8::try_from(at * 255 / of).unwrap();
+        Rgba([part(x, width), part(y, height), part(x + y, width + height), 255])
+    });
+    let slope = DynamicImage::ImageRgba8(slope);
+    let (jpeg, png) = (samples::file(&slope, InputFormat::Jpeg), samples::file(&slope, InputFormat::Png));
+    let places = [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0), (0.3, 0.9)];
+    for (size, (x, y)) in
+        [(40, 30), (13, 90), (99, 20), (150, 150), (397, 11), (600, 33)].into_iter().zip(places.iter().cycle())
+    {
+        let crop = Rendition {
+            height: Some(size.1),
+            position: Position { x: *x, y: *y, focal: false },
+            ..to_width(size.0, OutputFormat::Png)
+        };
+        let [found, expected] = [&jpeg, &png].map(|file| picture(&one(file, crop.clone())).to_rgb8());
+        let differences = || found.iter().zip(expected.iter()).map(|(one, other)| i32::from(*one) - i32::from(*other));
+        let mean = f64::from(differences().sum::<i32>()) / f64::from(u32::try_from(found.len()).unwrap());
+        assert!(mean.abs() < 0.4, "{size:?}: {mean}");
+        assert!(differences().all(|difference| difference.abs() <= 6), "{size:?}");
+    }
+}
+
 #[test]
 fn no_metadata_reaches_an_output() {
     for format in [InputFormat::Jpeg, InputFormat::Png, InputFormat::Webp] {

@@ -116,7 +116,8 @@ impl<'a> Bits<'a> {
 
     /// Fills the chunk up to the next marker, or until only the slack is left.
     fn unstuff(&mut self) {
-        const END_MAX: usize = CHUNK - SLACK;
+        // The slow way may add 33 bytes at once.
+        const END_MAX: usize = CHUNK - SLACK - 64;
         while self.end < END_MAX {
             let rest = self.file.get(self.file_at..).unwrap_or_default();
             if let (Some(from), true) = (rest.first_chunk::<32>(), self.end + 32 <= END_MAX)
@@ -184,5 +185,36 @@ impl<'a> Bits<'a> {
             self.unstuff();
         }
         Ok(self.file_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Segments of all lengths around those of a chunk, with few and with many stuffed zeros.
+    #[test]
+    fn every_byte_is_read_and_none_after_the_last() {
+        let mut chunk = new_chunk();
+        let mut random = fastrand::Rng::with_seed(5);
+        for length in (0..40).chain(CHUNK - 1500..CHUNK + 100).chain([3 * CHUNK, 5 * CHUNK + 7]) {
+            let stuffed_percent = random.u8(0..60);
+            let mut random_byte = || if random.u8(0..100) < stuffed_percent { 0xff } else { random.u8(0..255) };
+            let plain: Vec<u8> = (0..length).map(|_| random_byte()).collect();
+            let mut file: Vec<u8> =
+                plain.iter().flat_map(|byte| [*byte, 0].into_iter().take(if *byte == 0xff { 2 } else { 1 })).collect();
+            let marker_at = file.len();
+            file.extend([0xff, 0xd9, 1, 2, 3]);
+            let mut bits = Bits::new(&file, 0, &mut chunk);
+            for byte in &plain {
+                bits.ensure().unwrap();
+                bits.cursor.refill_below(8, bits.chunk);
+                assert_eq!(bits.cursor.take(8), u32::from(*byte), "{length}");
+            }
+            assert_eq!(bits.finish(), Ok(marker_at));
+            bits.cursor.refill_below(1, bits.chunk);
+            bits.cursor.take(1);
+            assert_eq!(bits.ensure(), Err(Defect::Truncated("coded data")), "{length}");
+        }
     }
 }

@@ -206,7 +206,7 @@ fn skip(at: &mut Cursor, chunk: &Chunk, part: &Part<'_>) -> Result<(), Defect> {
     let mut cursor = *at;
     let mut next = 1;
     while next <= SKIP_FROM_MAX {
-        cursor.refill_below(32, chunk);
+        cursor.refill(chunk);
         let (bits, coefficients) = part.skipping.find(cursor.bits);
         if bits == 0 {
             next += skip_one(&mut cursor, part.ac)?;
