@@ -17,6 +17,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use handler::pixels::jpeg::Arena;
 use handler::pixels::options::{Color, Fit, Kernel, OutputFormat, Position, Rendition};
 use handler::pixels::{Limits, probe, render};
 use image::codecs::gif::GifEncoder;
@@ -105,7 +106,7 @@ fn encode(picture: RgbImage, format: OutputFormat, quality: u8) -> Result<Vec<u8
         format,
         quality: Some(quality),
     };
-    Ok(render(&source, &probe, &[rendition], &limits)?.remove(0).bytes)
+    Ok(render(&source, &probe, &[rendition], &limits, &mut Arena::default())?.remove(0).bytes)
 }
 
 fn baseline_jpeg(picture: &RgbImage, quality: u8) -> Result<Vec<u8>> {
