@@ -79,7 +79,9 @@ fn headers(server: &Running) -> Vec<Case> {
 fn bodies(server: &Running) -> Vec<Case> {
     let zeros = |count: usize| "0".repeat(count);
     let over = BODY_BYTES_MAX + 1;
-    let spaces = |count: usize| [b"{}".to_vec(), vec![b' '; count - 2]].concat();
+    let padded = |json: &str, count: usize| [json.as_bytes(), &vec![b' '; count - json.len()]].concat();
+    let spaces = |count: usize| padded("{}", count);
+    let message = r#"{"MessageBody":"a","QueueUrl":"jobs"}"#;
     let chunk = |text: &str| with_chunks(server, text.as_bytes());
     vec![
         ("no length, no body", with(server, "", b""), &[200]),
@@ -124,7 +126,9 @@ fn bodies(server: &Running) -> Vec<Case> {
         ("a chunk extension of 1 MB", chunk(&format!("2;{}\r\n{{}}\r\n0\r\n\r\n", "a".repeat(1_000_000))), &[400]),
         ("trailers", chunk("2\r\n{}\r\n0\r\nX-Trailer: 1\r\n\r\n"), &[200]),
         ("trailers of 1 MB", chunk(&format!("2\r\n{{}}\r\n0\r\nX-Trailer: {}\r\n\r\n", "a".repeat(1_000_000))), &[400]),
-        ("as long as allowed", server.json("ListQueues", spaces(BODY_BYTES_MAX)), &[200]),
+        ("as long as allowed", server.json("SendMessage", padded(message, BODY_BYTES_MAX)), &[200]),
+        ("as long as allowed, of an action without messages", server.json("ListQueues", spaces(256 * 1024)), &[200]),
+        ("too long for an action without messages", server.json("ListQueues", spaces(256 * 1024 + 1)), &[400]),
         ("a byte too long, declared", server.json("ListQueues", spaces(over)), &[413]),
         ("a byte too long, in chunks", with_chunks(server, &chunked(&spaces(over), 60_000)), &[413]),
         ("much too long, in chunks", with_chunks(server, &chunked(&spaces(3 * over), 60_000)), &[413]),

@@ -201,7 +201,8 @@ async fn bodies_share_a_bounded_memory() {
     server.assert_answers("memory was short").await;
     drop(holder);
     tokio::time::sleep(Duration::from_millis(200)).await;
-    let spaces = [b"{}".to_vec(), vec![b' '; 900_000]].concat();
-    assert_eq!(server.send(&server.json("ListQueues", spaces)).await.status(), 200);
+    let message = br#"{"MessageBody":"a","QueueUrl":"jobs"}"#;
+    let padded = [message.to_vec(), vec![b' '; 900_000]].concat();
+    assert_eq!(server.send(&server.json("SendMessage", padded)).await.status(), 200);
     server.stop().await;
 }
