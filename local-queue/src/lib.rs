@@ -15,9 +15,10 @@
 //! Where things are, from the inside out:
 //! - [`engine`]: queues and messages as a pure state machine. No clock, no input or output.
 //! - [`LocalQueue`]: the engine with a lock, a clock and the timer that wakes long polls.
-//! - [`protocol`]: AWS JSON 1.0 to engine calls and back; the table of operations, the table of errors.
+//! - [`protocol`]: AWS JSON 1.0 and Query to engine calls and back; the table of operations, the table of errors.
 //! - `client`, [`server`]: what carries the protocol.
 //! - [`declaration`], `config`: queues that are there from the start, and how they are written in TOML.
+//! - [`event_source_mapping`]: what gives messages to a function in batches, as Lambda does.
 //! - [`faults`]: what goes wrong on purpose.
 //! - [`developer`]: health, metrics, peeking, the clock and faults over HTTP, beside SQS's own requests.
 

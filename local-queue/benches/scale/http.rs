@@ -142,6 +142,7 @@ pub(super) fn wake_up() {
                     (Instant::now(), received)
                 }
             });
+            // Lets the receiver begin its wait, which is what is measured.
             tokio::time::sleep(Duration::from_millis(1)).await;
             let sent_at = Instant::now();
             queues.send(&jobs, SendMessage::new(MessageBody::parse("x").unwrap())).unwrap();
