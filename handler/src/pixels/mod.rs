@@ -15,6 +15,7 @@
 //! | [`orientation`] | the eight ways a photo can lie |
 //! | [`geometry`] | sizes and crops, as pure arithmetic |
 //! | [`jpeg`] | JPEG straight to a reduced scale |
+//! | [`planes`] | pixels as JPEG holds them |
 //! | `decode` | files to pixels |
 //! | `raster` | pixels in memory, and what is done one by one |
 //! | `scale` | the resampler |
@@ -32,6 +33,7 @@ pub mod jpeg;
 pub mod limits;
 pub mod options;
 pub mod orientation;
+pub mod planes;
 pub mod probe;
 
 mod decode;
