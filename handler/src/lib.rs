@@ -12,8 +12,8 @@
 //! ```
 //!
 //! Beside them: [`job`] is the schema of a job, [`failure`] says whose fault a failure is and whether a retry can help,
-//! [`budget`] is time and memory as values that are spent, [`settings`] is the environment, [`aws`] the SDK's configuration
-//! and [`telemetry`] logs and metrics.
+//! [`budget`] is time and memory as values that are spent, [`settings`] is the environment, [`aws`] the SDK's configuration,
+//! [`telemetry`] logs and metrics, and [`worker`] the pull worker, which needs no Lambda.
 //!
 //! [`batch`] knows nothing of images and can be used for any other kind of job: see its example, and `examples/`.
 
@@ -29,3 +29,4 @@ pub mod resize;
 pub mod settings;
 pub mod storage;
 pub mod telemetry;
+pub mod worker;
