@@ -72,6 +72,7 @@ impl Observer<()> for Tally {
 
 struct Place {
     client: Client,
+    fifo: bool,
     jobs: String,
     dead_letters: String,
     timed: Timed,
@@ -79,7 +80,11 @@ struct Place {
 }
 
 impl Place {
-    async fn new(suffix: &str) -> Self {
+    async fn new() -> Self {
+        Self::with_queues("").await
+    }
+
+    async fn with_queues(suffix: &str) -> Self {
         let queues = LocalQueue::builder().clock(Clock::tokio(Time::from_millis(1_800_000_000_000))).seed(1).build();
         let client = queues.client();
         let create = |name: &str| {
@@ -89,17 +94,16 @@ impl Place {
         };
         let jobs = create("jobs").send().await.unwrap().queue_url.unwrap();
         let dead_letters = create("dead-letters").send().await.unwrap().queue_url.unwrap();
-        Self { client, jobs, dead_letters, timed: Timed::default(), tally: Arc::default() }
+        Self { client, fifo: !suffix.is_empty(), jobs, dead_letters, timed: Timed::default(), tally: Arc::default() }
     }
 
     async fn send(&self, bodies: &[String]) {
-        let fifo = self.jobs.ends_with(".fifo");
         for bodies in bodies.chunks(10) {
             let entry = |(index, body): (usize, &String)| {
                 let entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body);
                 let group = body.rsplit(' ').next().unwrap();
                 let entry = if fifo {
-                    entry.message_group_id(group).message_deduplication_id(body.replace(" ", "-"))
+                    entry.message_group_id(group).message_deduplication_id(body.replace(' ', "-"))
                 } else {
                     entry
                 };
@@ -144,7 +148,7 @@ const DRAIN: WorkerOptions = WorkerOptions { concurrency_max: 10, stop_within: D
 
 #[tokio::test(start_paused = true)]
 async fn a_queue_is_drained_with_every_message_deleted_or_dead_lettered() {
-    let place = Place::new("").await;
+    let place = Place::new().await;
     let jobs = (0..200).map(|number| match number % 10 {
         0 => format!("2 never {number}"),
         1 => format!("1 later 2 {number}"),
@@ -161,7 +165,7 @@ async fn a_queue_is_drained_with_every_message_deleted_or_dead_lettered() {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_messages_are_worked_on_at_once_than_allowed_and_as_many_as_allowed() {
-    let place = Place::new("").await;
+    let place = Place::new().await;
     place.send(&(0..50).map(|number| format!("{} done {number}", 1 + number % 7)).collect::<Vec<_>>()).await;
     place.worker(WorkerOptions { concurrency_max: 13, ..DRAIN }).await.run(pending()).await.unwrap();
     assert_eq!((place.timed.at_once_max.load(Ordering::SeqCst), place.counts().done), (13, 50));
@@ -169,7 +173,7 @@ async fn no_more_messages_are_worked_on_at_once_than_allowed_and_as_many_as_allo
 
 #[tokio::test(start_paused = true)]
 async fn a_job_of_twenty_minutes_is_done_once() {
-    let place = Place::new("").await;
+    let place = Place::new().await;
     place.send(&["1200 done".to_owned(), "1 done".to_owned()]).await;
     // Two workers: what the first loses the second takes.
     let (first, second) = (place.worker(DRAIN).await, place.worker(DRAIN).await);
@@ -182,7 +186,7 @@ async fn a_job_of_twenty_minutes_is_done_once() {
 
 #[tokio::test(start_paused = true)]
 async fn what_runs_when_the_worker_is_told_to_stop_ends_and_the_rest_is_given_back_at_once() {
-    let place = Place::new("").await;
+    let place = Place::new().await;
     place.send(&["20 done a".to_owned(), "20 done b".to_owned(), "9000 done c".to_owned()]).await;
     let (stop, stopped) = oneshot::channel::<()>();
     let worker = place.worker(WorkerOptions { drain: false, ..DRAIN }).await;
@@ -201,7 +205,7 @@ async fn what_runs_when_the_worker_is_told_to_stop_ends_and_the_rest_is_given_ba
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_is_killed_loses_nothing() {
-    let place = Place::new("").await;
+    let place = Place::new().await;
     place.send(&["100 done a".to_owned(), "1 done b".to_owned()]).await;
     let killed = tokio::spawn(place.worker(DRAIN).await.run(pending()));
     tokio::time::sleep(Duration::from_secs(50)).await;
@@ -213,7 +217,7 @@ async fn a_worker_that_is_killed_loses_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn groups_of_a_fifo_queue_keep_their_order() {
-    let place = Place::new(".fifo").await;
+    let place = Place::with_queues(".fifo").await;
     let jobs: Vec<_> =
         (0..40).map(|number| format!("{} later {} {}", 1 + number % 3, number % 2, number % 4)).collect();
     let jobs: Vec<_> =
@@ -231,7 +235,7 @@ async fn groups_of_a_fifo_queue_keep_their_order() {
 
 #[tokio::test(start_paused = true)]
 async fn a_queue_that_is_not_there_is_named() {
-    let place = Place::new("").await;
+    let place = Place::new().await;
     let missing = format!("{}-missing", place.jobs);
     let sink = SqsSink::new(place.client.clone(), None);
     let (client, tally) = (place.client.clone(), place.tally.clone());
