@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use crate::failure::Failure;
 
 /// How the name, ARN and URL of a FIFO queue end.
-pub(crate) const FIFO_SUFFIX: &str = ".fifo";
+pub const FIFO_SUFFIX: &str = ".fifo";
 
 /// One message as SQS delivered it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

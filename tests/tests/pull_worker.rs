@@ -102,7 +102,7 @@ impl Place {
             let entry = |(index, body): (usize, &String)| {
                 let entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body);
                 let group = body.rsplit(' ').next().unwrap();
-                let entry = if fifo {
+                let entry = if self.fifo {
                     entry.message_group_id(group).message_deduplication_id(body.replace(' ', "-"))
                 } else {
                     entry

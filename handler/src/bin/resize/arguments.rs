@@ -18,6 +18,10 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(Box<Run>),
+    Submit(Box<Submit>),
+    Work(Work),
+    #[command(subcommand)]
+    DeadLetters(DeadLetters),
 }
 
 /// Resize images on this machine, through an embedded queue and the code that runs in AWS Lambda.
@@ -41,30 +45,8 @@ pub(crate) struct Run {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
 
-    /// Pixels; without it, from the height and the proportions.
-    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=i64::from(SIDE_PIXELS_MAX)))]
-    pub(crate) width: Option<u32>,
-
-    /// Pixels; without it, from the width and the proportions.
-    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=i64::from(SIDE_PIXELS_MAX)))]
-    pub(crate) height: Option<u32>,
-
-    /// How an image meets both width and height.
-    #[arg(long, value_enum, default_value_t = Fit::Cover)]
-    pub(crate) fit: Fit,
-
-    /// Format of the outputs. `auto` keeps JPEG, PNG and WebP; GIF becomes PNG, and so do TIFF and BMP with
-    /// transparency, otherwise they become JPEG.
-    #[arg(long, value_enum, default_value_t = Format::Auto)]
-    pub(crate) format: Format,
-
-    /// From 1 to 100, for JPEG and WebP; 80 unless given.
-    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
-    pub(crate) quality: Option<u8>,
-
-    /// Enlarge images that are smaller than asked.
-    #[arg(long)]
-    pub(crate) enlarge: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 
     /// Several outputs of each image: a JSON list such as `[{"target":"{dir}/{stem}-{width}.{format}","width":320}]`.
     ///
@@ -96,6 +78,13 @@ pub(crate) enum Fit {
     Outside,
 }
 
+impl Fit {
+    /// As in a job.
+    pub(crate) fn word(self) -> String {
+        self.to_possible_value().expect("no value is hidden").get_name().to_owned()
+    }
+}
+
 impl From<Fit> for options::Fit {
     fn from(fit: Fit) -> Self {
         match fit {
@@ -117,6 +106,13 @@ pub(crate) enum Format {
     Webp,
 }
 
+impl Format {
+    /// As in a job.
+    pub(crate) fn word(self) -> String {
+        self.to_possible_value().expect("no value is hidden").get_name().to_owned()
+    }
+}
+
 impl From<Format> for options::OutputFormat {
     fn from(format: Format) -> Self {
         match format {
@@ -126,4 +122,180 @@ impl From<Format> for options::OutputFormat {
             Format::Webp => Self::Webp,
         }
     }
+}
+
+/// One output, by flags.
+#[derive(Debug, Args)]
+pub(crate) struct Output {
+    /// Pixels; without it, from the height and the proportions.
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=i64::from(SIDE_PIXELS_MAX)))]
+    pub(crate) width: Option<u32>,
+
+    /// Pixels; without it, from the width and the proportions.
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=i64::from(SIDE_PIXELS_MAX)))]
+    pub(crate) height: Option<u32>,
+
+    /// How an image meets both width and height.
+    #[arg(long, value_enum, default_value_t = Fit::Cover)]
+    pub(crate) fit: Fit,
+
+    /// Format of the outputs. `auto` keeps JPEG, PNG and WebP; GIF becomes PNG, and so do TIFF and BMP with
+    /// transparency, otherwise they become JPEG.
+    #[arg(long, value_enum, default_value_t = Format::Auto)]
+    pub(crate) format: Format,
+
+    /// From 1 to 100, for JPEG and WebP; 80 unless given.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(crate) quality: Option<u8>,
+
+    /// Enlarge images that are smaller than asked.
+    #[arg(long)]
+    pub(crate) enlarge: bool,
+}
+
+/// Send resize jobs to an SQS queue.
+///
+/// The jobs are either made here - of each SOURCE, with outputs by flags or by --renditions - or read from --jobs. All are
+/// checked before the first is sent. The queue is reached by the usual AWS configuration: region, credentials, profile and
+/// `AWS_ENDPOINT_URL` from the environment.
+///
+/// Exit code: 0 when every job was sent, 1 when some were not, 2 when none was.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).args(["sources", "jobs"])))]
+pub(crate) struct Submit {
+    /// The queue.
+    #[arg(long, value_name = "URL")]
+    pub(crate) queue_url: String,
+
+    /// Images as `s3://BUCKET/KEY`; one that ends with a slash stands for all images below it.
+    #[arg(value_name = "SOURCE", requires = "making")]
+    pub(crate) sources: Vec<String>,
+
+    /// Jobs as they are, one JSON object a line; `-` reads standard input.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "width", "height", "fit", "format", "quality", "enlarge", "renditions"])]
+    pub(crate) jobs: Option<PathBuf>,
+
+    /// Where the output goes, such as `s3://thumbs/{dir}/{stem}-{width}.{ext}`.
+    ///
+    /// In it stand {bucket}, {key}, {dir}, {stem} and {ext} for the source, {width}, {height} and {format} for the output.
+    #[arg(long, value_name = "TEMPLATE", group = "making")]
+    pub(crate) target: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+
+    /// Several outputs of each source: a JSON list as in the function's setting RENDITIONS.
+    #[arg(long, value_name = "FILE", group = "making", conflicts_with_all = ["width", "height", "fit", "format", "quality", "enlarge"])]
+    pub(crate) renditions: Option<PathBuf>,
+}
+
+/// Work on the jobs of an SQS queue, with the code that runs in AWS Lambda.
+///
+/// Messages are received by long polling, kept invisible while they are worked on, and deleted when done. What can never
+/// succeed goes to the dead-letter queue with its reason; what may succeed later comes back after a pause. Queue and
+/// S3 are reached by the usual AWS configuration: region, credentials, profile and `AWS_ENDPOINT_URL` from the environment.
+///
+/// SIGTERM or Ctrl-C: nothing more is received, running jobs end, the rest is given back to the queue. Exit code 0.
+#[derive(Debug, Args)]
+pub(crate) struct Work {
+    /// The queue.
+    #[arg(long, value_name = "URL")]
+    pub(crate) queue_url: String,
+
+    /// Where hopeless messages go with their reason. Without it they are tried until the queue's redrive policy moves them.
+    #[arg(long, value_name = "URL")]
+    pub(crate) dead_letter_queue_url: Option<String>,
+
+    /// End when the queue is empty.
+    #[arg(long)]
+    pub(crate) drain: bool,
+
+    /// Messages worked on at once; twice the cores of this machine unless given.
+    #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) concurrency: Option<u16>,
+
+    /// How long running jobs may go on after SIGTERM.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) stop_within: u16,
+
+    /// What to make of images that S3 announces: a JSON list as in the function's setting RENDITIONS.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) renditions: Option<PathBuf>,
+
+    /// A folder below which `file://` sources and targets may be.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) file_root: Option<PathBuf>,
+
+    /// Memory for images, in MiB; half of what this machine has free unless given.
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(128..=1_048_576))]
+    pub(crate) memory: Option<u64>,
+}
+
+/// Look into a dead-letter queue, send its messages back, or empty it.
+///
+/// The queue is reached by the usual AWS configuration: region, credentials, profile and `AWS_ENDPOINT_URL` from the
+/// environment. Looking takes nothing out, but SQS has no other way to look than to receive: for the time of the command
+/// the messages are invisible to others, and their receive counts go up.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLetters {
+    /// One line for each message: what it was to resize, and why that failed
+    List(ListDeadLetters),
+    /// A whole message: body, reason and attributes
+    Show(ShowDeadLetter),
+    /// Send all messages back to the queue they came from, to be tried again
+    Redrive(RedriveDeadLetters),
+    /// Delete all messages
+    Purge(PurgeDeadLetters),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListDeadLetters {
+    /// The dead-letter queue.
+    #[arg(long, value_name = "URL")]
+    pub(crate) queue_url: String,
+
+    /// Look at no more than so many messages.
+    #[arg(long, value_name = "MESSAGES", default_value_t = 1000)]
+    pub(crate) max: u32,
+
+    /// Print a JSON list with every message instead of the table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowDeadLetter {
+    /// The dead-letter queue.
+    #[arg(long, value_name = "URL")]
+    pub(crate) queue_url: String,
+
+    /// The message's id, or that of the message it is a copy of.
+    #[arg(value_name = "MESSAGE-ID")]
+    pub(crate) message_id: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RedriveDeadLetters {
+    /// The dead-letter queue.
+    #[arg(long, value_name = "URL")]
+    pub(crate) queue_url: String,
+
+    /// The ARN of the queue to send to; unless given, the one queue whose redrive policy names the dead-letter queue.
+    #[arg(long, value_name = "ARN")]
+    pub(crate) to: Option<String>,
+
+    /// Messages a second; as fast as SQS likes unless given.
+    #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub(crate) max_rate: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PurgeDeadLetters {
+    /// The dead-letter queue.
+    #[arg(long, value_name = "URL")]
+    pub(crate) queue_url: String,
+
+    /// Really delete them.
+    #[arg(long, required = true)]
+    pub(crate) yes: bool,
 }

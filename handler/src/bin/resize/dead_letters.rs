@@ -1,4 +1,7 @@
-//! The dead-letter queue, read to its end: what is shown is what is in there.
+//! Dead letters: what a message of a dead-letter queue says about itself. [`read`] takes those of `resize run` out of its
+//! embedded queue; [`command`] is `resize dead-letters`, which looks into any.
+
+pub(crate) mod command;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -63,10 +66,7 @@ pub(crate) async fn read(
 }
 
 fn dead_letter(message: &Message, last_failures: &HashMap<String, String>) -> DeadLetter {
-    let attribute = |name: &str| {
-        let attributes = message.message_attributes.as_ref();
-        attributes.and_then(|attributes| attributes.get(name)).and_then(|value| value.string_value.clone())
-    };
+    let attribute = |name: &str| attribute(message, name);
     let received_here = 1;
     let all_receives = || {
         let attributes = message.attributes.as_ref();
@@ -86,4 +86,9 @@ fn dead_letter(message: &Message, last_failures: &HashMap<String, String>) -> De
     };
     let source = ResizeJob::parse(&body).map(|job| path_of(job.source())).unwrap_or_default();
     DeadLetter { source, receives, kind, blame: attribute("FailureBlame"), reason, body }
+}
+
+/// One of the sender's attributes, if it is text.
+fn attribute(message: &Message, name: &str) -> Option<String> {
+    message.message_attributes.as_ref()?.get(name)?.string_value.clone()
 }

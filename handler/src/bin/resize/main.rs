@@ -7,8 +7,11 @@
 //!     making   what is made of an image: flags, or a file of renditions
 //!     plan     which output goes where, so that no two meet
 //!     progress what happens, as it happens: the bar and the tally
-//!     dead_letters   what is in the dead-letter queue afterwards
-//!   report     what became of it all; `table` and `document` print it
+//!     report   what became of it all; `table` and `document` print it
+//!   submit     `resize submit`: jobs to any queue
+//!   work       `resize work`: the pull worker on any queue
+//!   dead_letters   what dead letters say; `dead_letters::command` is `resize dead-letters`
+//!   queue, machine, stop   queues, this machine, signals
 //! ```
 
 use std::io::Write as _;
@@ -18,7 +21,6 @@ use std::time::Duration;
 use clap::Parser as _;
 
 use arguments::{Arguments, Command};
-use report::Report;
 
 mod arguments;
 mod dead_letters;
@@ -28,24 +30,23 @@ mod machine;
 mod making;
 mod plan;
 mod progress;
+mod queue;
 mod report;
 mod run;
+mod stop;
+mod submit;
 mod table;
+mod work;
 
 /// For the last files to be renamed into place. Together with the report it has to stay within the second that Ctrl-C
 /// may take.
 const LAST_WRITES: Duration = Duration::from_millis(800);
 
 fn main() -> ExitCode {
-    let Arguments { command: Command::Run(arguments) } = Arguments::parse();
+    let arguments = Arguments::parse();
     log();
-    match work(&arguments) {
-        Ok(report) => {
-            let text = if arguments.json { document::of(&report) } else { table::of(&report) };
-            // Whoever closed the pipe does not want to read it; the exit code still says how it went.
-            drop(std::io::stdout().write_all(text.as_bytes()));
-            ExitCode::from(report.exit_code())
-        }
+    match carry_out(&arguments.command) {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("resize: {error:#}");
             ExitCode::from(2)
@@ -53,13 +54,33 @@ fn main() -> ExitCode {
     }
 }
 
-fn work(arguments: &arguments::Run) -> anyhow::Result<Report> {
+fn carry_out(command: &Command) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let report = runtime.block_on(Box::pin(run::run(arguments)));
+    let code = |good: bool| ExitCode::from(u8::from(!good));
+    let result = match command {
+        Command::Run(arguments) => runtime.block_on(Box::pin(run::run(arguments))).map(|report| {
+            print(&if arguments.json { document::of(&report) } else { table::of(&report) });
+            ExitCode::from(report.exit_code())
+        }),
+        Command::Submit(arguments) => runtime.block_on(Box::pin(submit::run(arguments))).map(|(closing, all_sent)| {
+            print(&closing);
+            code(all_sent)
+        }),
+        Command::Work(arguments) => runtime.block_on(Box::pin(work::run(arguments))).map(|closing| {
+            print(&closing);
+            ExitCode::SUCCESS
+        }),
+        Command::DeadLetters(command) => runtime.block_on(Box::pin(dead_letters::command::run(command))).map(code),
+    };
     // After Ctrl-C some images are still being decoded, which nothing can stop, and some files written, which must not be
     // stopped: each is written beside its place and renamed. The wait is for these; there is none when all is done.
     runtime.shutdown_timeout(LAST_WRITES);
-    report
+    result
+}
+
+/// Whoever closed the pipe does not want to read it; the exit code still says how it went.
+fn print(text: &str) {
+    drop(std::io::stdout().write_all(text.as_bytes()));
 }
 
 /// Logs are for those who ask for them with `RUST_LOG`; the report says everything else.

@@ -34,15 +34,15 @@ impl Making {
             return Self::read(&text).with_context(|| format!("cannot use --renditions {name}"));
         }
         Ok(Self::One(Rendition {
-            width: arguments.width,
-            height: arguments.height,
-            fit: arguments.fit.into(),
+            width: arguments.output.width,
+            height: arguments.output.height,
+            fit: arguments.output.fit.into(),
             position: handler::pixels::options::Position::CENTER,
-            enlarge: arguments.enlarge,
+            enlarge: arguments.output.enlarge,
             background: handler::pixels::options::Color::BLACK,
             kernel: handler::pixels::options::Kernel::default(),
-            format: arguments.format.into(),
-            quality: arguments.quality,
+            format: arguments.output.format.into(),
+            quality: arguments.output.quality,
         }))
     }
 

@@ -16,7 +16,6 @@ use local_queue::LocalQueue;
 use local_queue::clock::Clock;
 use local_queue::engine::{Attribute, MessageBody, QueueArn, RedrivePolicy, SendMessage};
 use local_queue::event_source_mapping::{EventSourceMapping, FunctionError, InProcess, Invocation, QueueSource};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
 use super::arguments::Run;
@@ -27,6 +26,7 @@ use super::making::Making;
 use super::plan::{self, Plan, Planned};
 use super::progress::{Progress, Tally};
 use super::report::{Interruption, Report};
+use super::stop::Stop;
 use super::table::EACH_MAX;
 
 /// Tries before the queue gives up: what fails three times on one machine fails for a reason.
@@ -183,25 +183,6 @@ impl Queues {
 async fn queue_url(client: &aws_sdk_sqs::Client, name: &str) -> anyhow::Result<String> {
     let answer = client.get_queue_url().queue_name(name).send().await?;
     answer.queue_url.with_context(|| format!("queue {name} has no URL"))
-}
-
-/// Ctrl-C and SIGTERM, heard from the beginning.
-struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Stop {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn requested(&mut self) -> Interruption {
-        tokio::select! {
-            _ = self.interrupt.recv() => Interruption::Interrupt,
-            _ = self.terminate.recv() => Interruption::Terminate,
-        }
-    }
 }
 
 fn cannot_write(out: &Path) -> String {

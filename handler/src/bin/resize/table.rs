@@ -33,7 +33,7 @@ pub(crate) fn of(report: &Report) -> String {
     text + &notes(report) + &closing(report)
 }
 
-fn table<const N: usize>(header: [&str; N]) -> Table {
+pub(crate) fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED).set_header(header);
     // What is piped is for other programs, which would stumble over a line that was folded.
@@ -130,7 +130,7 @@ fn closing(report: &Report) -> String {
     format!("Stopped by {by} with {} to go. Every output in {out} is whole.\n", count(left, "image"))
 }
 
-fn count(number: u64, noun: &str) -> String {
+pub(crate) fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 

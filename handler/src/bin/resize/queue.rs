@@ -1,0 +1,30 @@
+//! What the commands that talk to a real queue share.
+
+use std::error::Error;
+use std::fmt::Debug;
+
+use anyhow::{Context as _, anyhow};
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::http::HttpResponse;
+use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::types::QueueAttributeName;
+
+/// What SQS says, or what is in the way to it.
+pub(crate) fn failed<E>(action: &str, error: SdkError<E, HttpResponse>) -> anyhow::Error
+where
+    E: ProvideErrorMetadata + Error + Debug + Send + Sync + 'static,
+{
+    if let (Some(code), message) = (error.code(), error.message().unwrap_or_default()) {
+        return anyhow!("{action}: {code}: {message}");
+    }
+    anyhow!("{action}: {}", DisplayErrorContext(error))
+}
+
+/// The queue's ARN, which also proves that it is there.
+pub(crate) async fn arn_of(client: &Client, queue_url: &str) -> anyhow::Result<String> {
+    let request = client.get_queue_attributes().queue_url(queue_url).attribute_names(QueueAttributeName::QueueArn);
+    let answer = request.send().await.map_err(|error| failed("GetQueueAttributes", error));
+    let answer = answer.with_context(|| format!("queue {queue_url} cannot be used"))?;
+    let arn = answer.attributes().and_then(|attributes| attributes.get(&QueueAttributeName::QueueArn));
+    arn.cloned().with_context(|| format!("queue {queue_url} does not say its ARN"))
+}
