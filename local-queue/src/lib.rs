@@ -17,7 +17,7 @@
 //! - [`LocalQueue`]: the engine with a lock, a clock and the timer that wakes long polls.
 //! - [`protocol`]: AWS JSON 1.0 and Query to engine calls and back; the table of operations, the table of errors.
 //! - `client`, [`server`]: what carries the protocol.
-//! - [`declaration`], `config`: queues that are there from the start, and how they are written in TOML.
+//! - [`declaration`], `config`, `template`: queues that are there from the start, written in TOML or in a SAM template.
 //! - [`event_source_mapping`]: what gives messages to a function in batches, as Lambda does.
 //! - [`faults`]: what goes wrong on purpose.
 //! - [`developer`]: health, metrics, peeking, the clock and faults over HTTP, beside SQS's own requests.
@@ -36,6 +36,8 @@ mod local_queue;
 pub mod protocol;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "template")]
+pub mod template;
 
 pub use self::{
     faults::Fault,

@@ -1,0 +1,192 @@
+//! A SAM or CloudFormation template, read for what a queue emulator can be of it: its queues, and the functions that work on
+//! them.
+//!
+//! ```
+//! use local_queue::{engine::Limits, template};
+//!
+//! let text = "
+//! Resources:
+//!   Jobs:
+//!     Type: AWS::SQS::Queue
+//!     Properties:
+//!       VisibilityTimeout: 90
+//!       RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3 }
+//!   Dead:
+//!     Type: AWS::SQS::Queue
+//! ";
+//! let stack = template::read(text, &template::Options::default(), &Limits::STRICT)?;
+//! let names: Vec<_> = stack.queues.iter().map(|queue| queue.name.as_str()).collect();
+//! assert_eq!(names, ["local-Jobs", "local-Dead"]);
+//!
+//! let broken = text.replace("Dead.Arn", "Death.Arn");
+//! let error = template::read(&broken, &template::Options::default(), &Limits::STRICT).unwrap_err();
+//! assert_eq!(error.to_string(), "line 7: Jobs: there is no parameter or resource Death");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! - Read are `AWS::SQS::Queue`, `AWS::Serverless::Function` with its events of type SQS, `AWS::Lambda::Function` and
+//!   `AWS::Lambda::EventSourceMapping`; `Parameters`, `Conditions`, `Mappings` and `Globals`. Every other resource is passed
+//!   over, and of those that are read every property that means nothing to a queue or its function.
+//! - Functions are evaluated only where a value is needed, so that a template with things unknown here can still be run.
+//! - A queue, function or bucket without a name of its own is called after the stack and its logical id; CloudFormation
+//!   adds random characters.
+
+mod document;
+mod evaluate;
+mod stack;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use crate::{
+    declaration::QueueDeclaration,
+    engine::{Limits, QueueArn},
+    event_source_mapping::EventSourceMapping,
+};
+
+/// What a template needs to know of the place it is deployed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// `AWS::StackName`.
+    pub stack_name: String,
+    /// `AWS::Region`.
+    pub region: String,
+    /// `AWS::AccountId`.
+    pub account: String,
+    /// What stands before `/ACCOUNT/NAME` in the URLs of queues.
+    pub queue_url_base: String,
+    /// Parameters that are not left at their default.
+    pub parameters: BTreeMap<String, String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            stack_name: "local".to_owned(),
+            region: "us-east-1".to_owned(),
+            account: "000000000000".to_owned(),
+            queue_url_base: "http://127.0.0.1:9324".to_owned(),
+            parameters: BTreeMap::new(),
+        }
+    }
+}
+
+/// What a template declares, as far as it matters here, in the order of its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stack {
+    /// Its queues. What comes out can be created, by an emulator with the same limits.
+    pub queues: Vec<QueueDeclaration>,
+    /// Its functions.
+    pub functions: Vec<StackFunction>,
+}
+
+/// A function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackFunction {
+    /// By which the template knows it.
+    pub logical_id: String,
+    /// Where it begins in the template.
+    pub line: usize,
+    /// Its name.
+    pub name: String,
+    /// `Runtime`, such as `provided.al2023`.
+    pub runtime: Option<String>,
+    /// `Handler`.
+    pub handler: String,
+    /// `CodeUri`, relative to the template.
+    pub code_uri: Option<String>,
+    /// The binary that is its `bootstrap`, where `BuildProperties` names one.
+    pub binary: Option<String>,
+    /// `Architectures`: `x86_64` or `arm64`.
+    pub architecture: String,
+    /// `Timeout`.
+    pub timeout: Duration,
+    /// `MemorySize`, in MB.
+    pub memory_megabytes: u32,
+    /// `ReservedConcurrentExecutions`.
+    pub reserved_concurrency: Option<u32>,
+    /// `Environment`.
+    pub environment: BTreeMap<String, String>,
+    /// `LoggingConfig`.
+    pub logging: Logging,
+    /// The queues it works on.
+    pub mappings: Vec<StackMapping>,
+}
+
+/// How a function logs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Logging {
+    /// `LogFormat`: `Text` or `JSON`.
+    pub format: Option<String>,
+    /// `ApplicationLogLevel`.
+    pub application_level: Option<String>,
+    /// `LogGroup`.
+    pub group: Option<String>,
+}
+
+/// An event source mapping of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackMapping {
+    /// The event's name, or the resource's logical id.
+    pub logical_id: String,
+    /// Where it begins in the template.
+    pub line: usize,
+    /// The queue; declared in the template or not.
+    pub queue: QueueArn,
+    /// How it is read.
+    pub mapping: EventSourceMapping,
+    /// `Enabled`.
+    pub enabled: bool,
+}
+
+/// Everything that is wrong with a template, in the order of its lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateError {
+    /// At least one.
+    pub problems: Vec<Problem>,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The line, from 1.
+    pub line: usize,
+    /// The resource, if it is one's.
+    pub logical_id: Option<String>,
+    /// What is wrong there, and what would be accepted.
+    pub text: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: ", self.line)?;
+        if let Some(logical_id) = &self.logical_id {
+            write!(f, "{logical_id}: ")?;
+        }
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            let separator = if index > 0 { "\n" } else { "" };
+            write!(f, "{separator}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for TemplateError {}
+
+/// Reads a template.
+pub fn read(text: &str, options: &Options, limits: &Limits) -> Result<Stack, TemplateError> {
+    let one = |problem| TemplateError { problems: vec![problem] };
+    let root = document::parse(text).map_err(one)?;
+    stack::read(&root, options, limits).map_err(|mut problems| {
+        problems.sort_by_key(|problem| problem.line);
+        problems.dedup();
+        TemplateError { problems }
+    })
+}
