@@ -4,6 +4,8 @@
 //! - [`jobs`]: messages to submit, and what has to become of each.
 //! - [`faults`]: a storage that misbehaves as it was planned to.
 //! - [`ledger`]: what happened to each message, and whether it should have.
+//! - [`binaries`]: the product's own programs, as cargo has built them.
+//! - [`s3_folder`]: an S3 server over a folder.
 //! - [`simulation`]: the queue engine beside a naive model of it, under a random workload.
 //!
 //! Everything is drawn from a seed. A test that fails says which seed it was ([`SeedOnFailure`]), and `SEED=7 cargo test`
@@ -11,10 +13,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+pub mod binaries;
 pub mod faults;
 pub mod jobs;
 pub mod ledger;
 mod model;
+pub mod s3_folder;
 pub mod simulation;
 pub mod stack;
 mod workload;
