@@ -1,0 +1,108 @@
+//! The rules that `infra/template.yaml` keeps, each named by a sentence, and templates that break one each, which
+//! exactly that rule finds.
+//!
+//! Checked is the source as it is, and what AWS's own translator makes of it, where `.ci/infra` has put that into
+//! `.cache/infra/template.json` (or `INFRA_TEMPLATE` names another file).
+
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+mod access;
+mod alarms;
+mod api;
+mod broken;
+mod buckets;
+mod function;
+mod parameters;
+mod queues;
+mod stack;
+mod subject;
+mod yaml;
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value;
+use subject::{Rule, Subject};
+
+/// Every rule, by the part of the template that it is about.
+fn rules() -> Vec<(&'static str, Rule)> {
+    let parts: [(&str, &[Rule]); 7] = [
+        ("parameters", parameters::RULES),
+        ("access", access::RULES),
+        ("queues", queues::RULES),
+        ("buckets", buckets::RULES),
+        ("function", function::RULES),
+        ("api", api::RULES),
+        ("alarms", alarms::RULES),
+    ];
+    parts.iter().flat_map(|(part, rules)| rules.iter().map(move |rule| (*part, *rule))).collect()
+}
+
+/// What a rule finds in a template: nothing, or a line for each thing that is wrong.
+fn findings(rule: Rule, subject: &Subject) -> Vec<String> {
+    let mut findings = Vec::new();
+    (rule.check)(subject, &mut findings);
+    findings
+}
+
+fn main() -> ExitCode {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = yaml::read(&std::fs::read_to_string(beside.join("../infra/template.yaml")).unwrap());
+    let mut trials = Vec::new();
+    add_rules(&mut trials, "source", &source);
+    for control in broken::CONTROLS {
+        let mut template = source.clone();
+        control.apply(&mut template);
+        trials.push(Trial::test(format!("broken::{}", control.name), move || only(&template, control.rule)));
+    }
+    trials.push(Trial::test("broken::every rule has a template that breaks it", every_rule_is_broken));
+
+    let transformed = env::var_os("INFRA_TEMPLATE").map(PathBuf::from);
+    let transformed = transformed.unwrap_or_else(|| beside.join("../.cache/infra/template.json"));
+    if let Ok(text) = std::fs::read_to_string(&transformed) {
+        add_rules(&mut trials, "transformed", &serde_json::from_str(&text).unwrap());
+    } else {
+        eprintln!(
+            "skipped: the transformed template, because {} is not there; .ci/infra makes it",
+            transformed.display()
+        );
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn add_rules(trials: &mut Vec<Trial>, which: &str, template: &Value) {
+    for (part, rule) in rules() {
+        let template = template.clone();
+        trials.push(Trial::test(format!("{which}::{part}: {}", rule.name), move || {
+            match findings(rule, &Subject::new(template)).as_slice() {
+                [] => Ok(()),
+                found => Err(Failed::from(found.join("\n"))),
+            }
+        }));
+    }
+}
+
+/// Exactly one rule finds something.
+fn only(template: &Value, expected: &str) -> Result<(), Failed> {
+    let subject = Subject::new(template.clone());
+    let broken: Vec<_> = rules()
+        .into_iter()
+        .map(|(_, rule)| (rule.name, findings(rule, &subject)))
+        .filter(|(_, findings)| !findings.is_empty())
+        .collect();
+    match broken.as_slice() {
+        [(name, _)] if *name == expected => Ok(()),
+        others => Err(format!("expected is the rule {expected:?} alone; found {others:#?}").into()),
+    }
+}
+
+fn every_rule_is_broken() -> Result<(), Failed> {
+    let unbroken: Vec<_> = rules()
+        .into_iter()
+        .map(|(_, rule)| rule.name)
+        .filter(|name| broken::CONTROLS.iter().all(|control| control.rule != *name))
+        .collect();
+    if unbroken.is_empty() { Ok(()) } else { Err(format!("no template breaks {unbroken:#?}").into()) }
+}
