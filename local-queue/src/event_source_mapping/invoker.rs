@@ -69,6 +69,13 @@ pub enum FunctionError {
         /// How large it is.
         bytes: usize,
     },
+    /// The function was not run: it may not run as often at the same time. The mapping tries again until the messages'
+    /// visibility timeout ends.
+    #[error("function was throttled: {reason}")]
+    Throttled {
+        /// Such as `ReservedFunctionConcurrentInvocationLimitExceeded`.
+        reason: String,
+    },
 }
 
 /// A function that is an async closure of this process.
