@@ -6,16 +6,19 @@ use bytes::Bytes;
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
-    event::event_json,
+    event::{event_json, record_bytes},
+    filter::FilterCriteria,
     handle::{Handle, Status},
     invoker::{FunctionError, Invocation, Invoker, invoke_caught},
-    planner::{Action, Batch, BatchId, CloseReason, Planner, PlannerSettings},
+    metrics::Counters,
+    outage::Outage,
+    planner::{Action, Arrival, Batch, BatchId, CloseReason, DropReason, Planner, PlannerSettings, Settled},
     response::BatchOutcome,
     source::{ENTRIES_MAX, Source, SourceError, SourceMessage},
 };
 use crate::{
     clock::Clock,
-    engine::{IdSource, Receive, Time},
+    engine::{IdSource, QueueArn, Receive, Time},
 };
 
 /// What a mapping connects.
@@ -26,6 +29,7 @@ pub(super) struct Connection<S, I> {
     pub(super) clock: Clock,
     pub(super) function_arn: String,
     pub(super) function_timeout: Duration,
+    pub(super) filter_criteria: FilterCriteria,
 }
 
 /// A mapping ready to run. Made by [`EventSourceMapping::connect`](super::EventSourceMapping::connect).
@@ -36,7 +40,10 @@ pub struct Driver<S, I> {
     function_arn: Arc<str>,
     function_timeout: Duration,
     batching_window: Duration,
+    filter_criteria: Arc<FilterCriteria>,
     planner: Planner,
+    counters: Counters,
+    outage: Outage,
     request_ids: IdSource,
     observer: Box<dyn FnMut(&Observation<'_>) + Send>,
     tasks: JoinSet<Done>,
@@ -64,7 +71,12 @@ pub enum Observation<'a> {
         /// How many.
         count: usize,
     },
-    /// No messages could be received.
+    /// The filter refused some of the messages that were received; they are deleted.
+    FilteredOut {
+        /// How many.
+        count: usize,
+    },
+    /// No messages could be received. The log says so too, once a minute.
     ReceiveFailed {
         /// Why.
         error: &'a SourceError,
@@ -91,12 +103,30 @@ pub enum Observation<'a> {
         /// How long the function took.
         duration: Duration,
     },
-    /// Messages were deleted.
+    /// The function did not run: it may not run as often at the same time.
+    Throttled {
+        /// The attempt.
+        request_id: &'a str,
+        /// The batch.
+        messages: &'a [SourceMessage],
+        /// What was said about it.
+        reason: &'a str,
+        /// When the batch is given to it again, with another request id; `None` if it is not.
+        retry_at: Option<Time>,
+    },
+    /// Messages were received in vain; they come back by themselves.
+    Dropped {
+        /// Which.
+        messages: &'a [SourceMessage],
+        /// Why.
+        reason: &'a DropReason,
+    },
+    /// Messages that the function has done were deleted.
     Deleted {
         /// How many.
         count: usize,
     },
-    /// Messages are done but could not be deleted: the function will get them again.
+    /// Messages are done, or refused by the filter, but could not be deleted: they will be received again.
     DeleteFailed {
         /// How many.
         count: usize,
@@ -107,17 +137,43 @@ pub enum Observation<'a> {
 
 /// What a task of the driver comes back with.
 enum Done {
-    Received { batch: BatchId, result: Result<Vec<SourceMessage>, SourceError> },
+    Received { batch: BatchId, result: Result<Vec<Arrival>, SourceError> },
     Invoked { batch: Arc<Batch>, request_id: String, duration: Duration, reply: Result<Bytes, FunctionError> },
-    Deleted { batch: BatchId, deleted: usize, failed: usize, first_error: Option<SourceError> },
+    Deleted { batch: BatchId, deletes: Deletes },
+    FilteredDeleted { deletes: Deletes },
+}
+
+/// What came of deleting some messages.
+#[derive(Default)]
+struct Deletes {
+    deleted: usize,
+    failed: usize,
+    first_error: Option<SourceError>,
+}
+
+/// What a message needs to be looked at when it comes.
+#[derive(Clone)]
+struct Intake {
+    filter_criteria: Arc<FilterCriteria>,
+    batching_window: Duration,
+}
+
+impl Intake {
+    fn arrival(&self, message: SourceMessage, queue: &QueueArn) -> Arrival {
+        let is_wanted = self.filter_criteria.matches(&message, queue);
+        let record_bytes = if is_wanted { record_bytes(&message, queue, self.batching_window) } else { 0 };
+        Arrival { message, record_bytes, is_wanted }
+    }
 }
 
 impl<S: Source, I: Invoker> Driver<S, I> {
     pub(super) fn new(connection: Connection<S, I>, settings: PlannerSettings) -> (Self, Handle<S>) {
-        let Connection { source, invoker, clock, function_arn, function_timeout } = connection;
+        let Connection { source, invoker, clock, function_arn, function_timeout, filter_criteria } = connection;
         let (source, stop) = (Arc::new(source), Arc::new(watch::Sender::new(false)));
         let status = watch::Sender::new(Status::Idle);
+        let (counters, seed) = (Counters::default(), fastrand::u64(..));
         let handle = Handle {
+            counters: counters.clone(),
             source: Arc::clone(&source),
             clock: clock.clone(),
             stop: Arc::clone(&stop),
@@ -130,8 +186,11 @@ impl<S: Source, I: Invoker> Driver<S, I> {
             function_arn: function_arn.into(),
             function_timeout,
             batching_window: settings.batching_window,
-            planner: Planner::new(settings),
-            request_ids: IdSource::seeded(fastrand::u64(..)),
+            filter_criteria: Arc::new(filter_criteria),
+            planner: Planner::new(settings).seed(seed),
+            counters,
+            outage: Outage::default(),
+            request_ids: IdSource::seeded(seed),
             observer: Box::new(|_| {}),
             tasks: JoinSet::new(),
             stop,
@@ -141,10 +200,10 @@ impl<S: Source, I: Invoker> Driver<S, I> {
         (driver, handle)
     }
 
-    /// Makes the request ids the same in every run.
+    /// Makes the request ids and the jitter of retries the same in every run.
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
-        Self { request_ids: IdSource::seeded(seed), ..self }
+        Self { request_ids: IdSource::seeded(seed), planner: self.planner.seed(seed), ..self }
     }
 
     /// Tells `observer` everything that happens, in order, as it happens.
@@ -199,15 +258,30 @@ impl<S: Source, I: Invoker> Driver<S, I> {
     fn carry_out(&mut self, action: Action) {
         match action {
             Action::Receive { batch, request } => {
-                let receive = receive(Arc::clone(&self.source), batch, request, self.cancel_receive.subscribe());
-                self.tasks.spawn(receive);
+                let intake = Intake {
+                    filter_criteria: Arc::clone(&self.filter_criteria),
+                    batching_window: self.batching_window,
+                };
+                let cancel = self.cancel_receive.subscribe();
+                self.tasks.spawn(receive(Arc::clone(&self.source), intake, batch, request, cancel));
             }
             Action::CancelReceive { .. } => {
                 self.cancel_receive.send_replace(true);
             }
             Action::Invoke(batch) => self.invoke(batch),
             Action::Delete { batch, receipt_handles } => {
-                self.tasks.spawn(delete(Arc::clone(&self.source), batch, receipt_handles));
+                let source = Arc::clone(&self.source);
+                self.tasks
+                    .spawn(async move { Done::Deleted { batch, deletes: delete(source, receipt_handles).await } });
+            }
+            Action::DeleteFiltered { receipt_handles } => {
+                let source = Arc::clone(&self.source);
+                self.tasks
+                    .spawn(async move { Done::FilteredDeleted { deletes: delete(source, receipt_handles).await } });
+            }
+            Action::Drop { messages, reason } => {
+                self.counters.count(|metrics| &mut metrics.dropped, messages.len());
+                (self.observer)(&Observation::Dropped { messages: &messages, reason: &reason });
             }
         }
     }
@@ -215,6 +289,7 @@ impl<S: Source, I: Invoker> Driver<S, I> {
     fn invoke(&mut self, batch: Arc<Batch>) {
         let request_id = self.request_ids.next_uuid().to_string();
         let (messages, closed_by) = (&batch.messages, batch.closed_by);
+        self.counters.count(|metrics| &mut metrics.invoked, messages.len());
         (self.observer)(&Observation::Invoked { request_id: &request_id, messages, closed_by });
         let (started_at, timeout, window) = (self.clock.now(), self.function_timeout, self.batching_window);
         let deadline = started_at + timeout;
@@ -237,30 +312,67 @@ impl<S: Source, I: Invoker> Driver<S, I> {
     fn take_in(&mut self, done: Done) {
         let now = self.clock.now();
         match done {
-            Done::Received { batch, result: Ok(messages) } => {
-                if !messages.is_empty() {
-                    (self.observer)(&Observation::Polled { count: messages.len() });
-                }
-                self.planner.received(now, batch, messages);
-            }
+            Done::Received { batch, result: Ok(arrivals) } => self.take_in_arrivals(now, batch, arrivals),
             Done::Received { batch, result: Err(error) } => {
                 let retry_at = self.planner.receive_failed(now, batch);
+                if let Some(line) = self.outage.failed(now, self.source.queue_arn().as_str(), &error) {
+                    tracing::warn!("{line}");
+                }
                 (self.observer)(&Observation::ReceiveFailed { error: &error, retry_at });
             }
             Done::Invoked { batch, request_id, duration, reply } => {
-                let outcome = self.planner.invoked(now, batch.id, reply);
-                let (messages, request_id) = (&batch.messages, &request_id);
-                (self.observer)(&Observation::Finished { request_id, messages, outcome: &outcome, duration });
+                let settled = self.planner.invoked(now, batch.id, reply);
+                self.tell_settled(&batch.messages, &request_id, duration, &settled);
             }
-            Done::Deleted { batch, deleted, failed, first_error } => {
-                if deleted > 0 {
-                    (self.observer)(&Observation::Deleted { count: deleted });
+            Done::Deleted { batch, deletes } => {
+                self.counters.count(|metrics| &mut metrics.deleted, deletes.deleted);
+                if deletes.deleted > 0 {
+                    (self.observer)(&Observation::Deleted { count: deletes.deleted });
                 }
-                if let Some(error) = &first_error {
-                    (self.observer)(&Observation::DeleteFailed { count: failed, error });
-                }
+                self.tell_failed_deletes(&deletes);
                 self.planner.deleted(now, batch);
             }
+            Done::FilteredDeleted { deletes } => {
+                self.tell_failed_deletes(&deletes);
+                self.planner.filtered_deleted(now);
+            }
+        }
+    }
+
+    fn take_in_arrivals(&mut self, now: Time, batch: BatchId, arrivals: Vec<Arrival>) {
+        if let Some(line) = self.outage.ended(now, self.source.queue_arn().as_str()) {
+            tracing::info!("{line}");
+        }
+        let count = arrivals.len();
+        if count > 0 {
+            self.counters.count(|metrics| &mut metrics.polled, count);
+            (self.observer)(&Observation::Polled { count });
+        }
+        let count = arrivals.iter().filter(|arrival| !arrival.is_wanted).count();
+        if count > 0 {
+            self.counters.count(|metrics| &mut metrics.filtered_out, count);
+            (self.observer)(&Observation::FilteredOut { count });
+        }
+        self.planner.received(now, batch, arrivals);
+    }
+
+    fn tell_settled(&mut self, messages: &[SourceMessage], request_id: &str, duration: Duration, settled: &Settled) {
+        match settled {
+            Settled::Finished(outcome) => {
+                let failed = (0..messages.len()).filter(|index| !outcome.deletes(*index)).count();
+                self.counters.count(|metrics| &mut metrics.failed_invoke, failed);
+                (self.observer)(&Observation::Finished { request_id, messages, outcome, duration });
+            }
+            Settled::Throttled { reason, retry_at } => {
+                let retry_at = *retry_at;
+                (self.observer)(&Observation::Throttled { request_id, messages, reason, retry_at });
+            }
+        }
+    }
+
+    fn tell_failed_deletes(&mut self, deletes: &Deletes) {
+        if let Some(error) = &deletes.first_error {
+            (self.observer)(&Observation::DeleteFailed { count: deletes.failed, error });
         }
     }
 }
@@ -274,6 +386,7 @@ async fn sleep_until(clock: &Clock, at: Option<Time>) {
 
 async fn receive<S: Source>(
     source: Arc<S>,
+    intake: Intake,
     batch: BatchId,
     request: Receive,
     mut cancel: watch::Receiver<bool>,
@@ -284,21 +397,23 @@ async fn receive<S: Source>(
         result = source.receive(request) => result,
         _ = cancel.wait_for(|cancel| *cancel) => Ok(Vec::new()),
     };
-    Done::Received { batch, result }
+    let queue = source.queue_arn();
+    let arrivals = |messages: Vec<_>| messages.into_iter().map(|message| intake.arrival(message, queue)).collect();
+    Done::Received { batch, result: result.map(arrivals) }
 }
 
-async fn delete<S: Source>(source: Arc<S>, batch: BatchId, receipt_handles: Vec<String>) -> Done {
-    let (mut deleted, mut failed, mut first_error) = (0, 0, None);
+async fn delete<S: Source>(source: Arc<S>, receipt_handles: Vec<String>) -> Deletes {
+    let mut deletes = Deletes::default();
     for handles in receipt_handles.chunks(ENTRIES_MAX) {
         let (failures, error) = match source.delete(handles.to_vec()).await {
             Ok(failures) => (failures.len(), failures.into_iter().next().map(|failure| failure.error)),
             Err(error) => (handles.len(), Some(error)),
         };
-        deleted += handles.len() - failures;
-        failed += failures;
-        first_error = first_error.or(error);
+        deletes.deleted += handles.len() - failures;
+        deletes.failed += failures;
+        deletes.first_error = deletes.first_error.or(error);
     }
-    Done::Deleted { batch, deleted, failed, first_error }
+    deletes
 }
 
 #[cfg(test)]

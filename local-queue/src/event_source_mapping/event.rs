@@ -1,6 +1,6 @@
 //! The event that the function gets: one record per message, as Lambda writes it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, io, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde::Serialize;
@@ -12,14 +12,54 @@ use crate::{
     protocol::digest,
 };
 
+/// The largest event: 6 MB for a synchronous invocation, "metadata included" (developer guide, "Quotas" and "Batching
+/// behavior"). That this many bytes are meant and still accepted is inferred from the error text of the Invoke API, which
+/// names the number.
+pub const EVENT_BYTES_MAX: usize = 6_291_456;
+
+/// What an event without records has: `{"Records":[]}`. Each further record but the first costs a comma.
+pub(super) const EVENT_BYTES_EMPTY: usize = 14;
+
 /// The event of a batch, as JSON.
 ///
 /// The mapping's `batching_window` is asked for because the records of mappings with one look different: see
-/// [`attributes_md5`].
+/// [`md5_of_message_attributes`].
 #[must_use]
 pub fn event_json(messages: &[SourceMessage], queue: &QueueArn, batching_window: Duration) -> Vec<u8> {
     let records = messages.iter().map(|message| Record::new(message, queue, batching_window)).collect();
     serde_json::to_vec(&Event { records }).expect("strings, maps and lists can be written as JSON")
+}
+
+/// How many bytes the record of a message has in [`event_json`].
+#[must_use]
+pub fn record_bytes(message: &SourceMessage, queue: &QueueArn, batching_window: Duration) -> usize {
+    // Digests all have one length, so they need not be computed.
+    const DIGEST: &str = "00000000000000000000000000000000";
+    let attributes = (!message.message_attributes.is_empty()).then(|| DIGEST.into());
+    let mut counter = ByteCounter(0);
+    let record = Record::with_digests(message, queue, batching_window, DIGEST.into(), attributes);
+    serde_json::to_writer(&mut counter, &record).expect("strings, maps and lists can be written as JSON");
+    counter.0
+}
+
+/// The record of a message as JSON, but with an empty body: what a filter may look at beside the body.
+#[must_use]
+pub(super) fn record_without_body(message: &SourceMessage, queue: &QueueArn, batching_window: Duration) -> String {
+    let record = Record { body: "", ..Record::new(message, queue, batching_window) };
+    serde_json::to_string(&record).expect("strings, maps and lists can be written as JSON")
+}
+
+struct ByteCounter(usize);
+
+impl io::Write for ByteCounter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[derive(Serialize)]
@@ -39,7 +79,7 @@ struct Record<'a> {
     message_attributes: BTreeMap<&'a str, RecordMessageAttribute<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     md5_of_message_attributes: Option<Value>,
-    md5_of_body: String,
+    md5_of_body: Cow<'static, str>,
     event_source: &'static str,
     #[serde(rename = "eventSourceARN")]
     event_source_arn: &'a str,
@@ -81,6 +121,18 @@ struct RecordMessageAttribute<'a> {
 
 impl<'a> Record<'a> {
     fn new(message: &'a SourceMessage, queue: &'a QueueArn, batching_window: Duration) -> Self {
+        let attributes = &message.message_attributes;
+        let attributes = (!attributes.is_empty()).then(|| digest::attributes_md5(attributes.iter()));
+        Self::with_digests(message, queue, batching_window, digest::body_md5(&message.body).into(), attributes)
+    }
+
+    fn with_digests(
+        message: &'a SourceMessage,
+        queue: &'a QueueArn,
+        batching_window: Duration,
+        body_md5: Cow<'static, str>,
+        attributes_md5: Option<String>,
+    ) -> Self {
         let message_attributes = message.message_attributes.iter();
         Self {
             message_id: &message.message_id,
@@ -90,8 +142,8 @@ impl<'a> Record<'a> {
             message_attributes: message_attributes
                 .map(|(name, attribute)| (name, RecordMessageAttribute::new(attribute)))
                 .collect(),
-            md5_of_message_attributes: attributes_md5(message, batching_window),
-            md5_of_body: digest::body_md5(&message.body),
+            md5_of_message_attributes: md5_of_message_attributes(attributes_md5, batching_window),
+            md5_of_body: body_md5,
             event_source: "aws:sqs",
             event_source_arn: queue.as_str(),
             aws_region: queue.region(),
@@ -101,11 +153,8 @@ impl<'a> Record<'a> {
 
 /// AWS (recorded, without exception): for a message without attributes the key is missing when the mapping has no
 /// batching window, and null when it has one.
-fn attributes_md5(message: &SourceMessage, batching_window: Duration) -> Option<Value> {
-    if !message.message_attributes.is_empty() {
-        return Some(digest::attributes_md5(message.message_attributes.iter()).into());
-    }
-    (!batching_window.is_zero()).then_some(Value::Null)
+fn md5_of_message_attributes(digest: Option<String>, batching_window: Duration) -> Option<Value> {
+    digest.map(Value::from).or_else(|| (!batching_window.is_zero()).then_some(Value::Null))
 }
 
 impl<'a> RecordAttributes<'a> {
@@ -212,6 +261,26 @@ mod tests {
         for window in [NO_WINDOW, WINDOW] {
             let event = event(&[SourceMessage { message_attributes: message_attributes.clone(), ..message() }], window);
             assert!(event.contains(&expected), "{event}");
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_records_add_up_to_those_of_the_event() {
+        let queue = Scope::default().arn("jobs.fifo");
+        let string = MessageAttribute::string("v\"\n");
+        let attributes = MessageAttributes::parse(BTreeMap::from([("n".to_owned(), string)]), &Limits::STRICT).unwrap();
+        let mut messages = vec![message()];
+        for body in ["", "\t\"\\\r\n", "\u{e4}\u{1f600}\u{2028}", &"x".repeat(100_000)] {
+            let (body, message_attributes) = (body.to_owned(), attributes.clone());
+            messages.push(SourceMessage { body, message_attributes, ..message() });
+        }
+        for window in [NO_WINDOW, WINDOW] {
+            assert_eq!(event_json(&[], &queue, window).len(), EVENT_BYTES_EMPTY);
+            for count in 1..=messages.len() {
+                let records: usize = messages[..count].iter().map(|it| record_bytes(it, &queue, window)).sum();
+                let event = event_json(&messages[..count], &queue, window);
+                assert_eq!(event.len(), EVENT_BYTES_EMPTY + records + count - 1);
+            }
         }
     }
 

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
-use super::source::{Source, SourceError};
+use super::{
+    metrics::{Counters, Metrics},
+    source::{Source, SourceError},
+};
 use crate::clock::Clock;
 
 /// How often a queue is asked for its depth while somebody waits for it to be empty and the mapping has nothing to do.
@@ -25,6 +28,7 @@ pub struct Handle<S> {
     pub(super) clock: Clock,
     pub(super) stop: Arc<watch::Sender<bool>>,
     pub(super) status: watch::Receiver<Status>,
+    pub(super) counters: Counters,
 }
 
 impl<S> Clone for Handle<S> {
@@ -34,6 +38,7 @@ impl<S> Clone for Handle<S> {
             clock: self.clock.clone(),
             stop: Arc::clone(&self.stop),
             status: self.status.clone(),
+            counters: self.counters.clone(),
         }
     }
 }
@@ -54,6 +59,12 @@ impl<S: Source> Handle<S> {
     /// Tells the mapping to receive nothing more, to let running invocations end, and to delete what they have done.
     pub fn stop(&self) {
         self.stop.send_replace(true);
+    }
+
+    /// What the mapping has done so far.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.counters.get()
     }
 
     /// Waits until the mapping has stopped, or was dropped.

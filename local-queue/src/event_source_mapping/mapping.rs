@@ -4,9 +4,11 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use super::{
     driver::{Connection, Driver},
+    filter::{FilterCriteria, FilterError},
     handle::Handle,
     invoker::Invoker,
     planner::PlannerSettings,
+    scaling::Scaling,
     source::{Source, SourceError},
 };
 use crate::{clock::Clock, engine::QueueArn};
@@ -19,6 +21,10 @@ const BATCH_SIZE_SMALL: RangeInclusive<u64> = 1..=10;
 const BATCHING_WINDOW_SECONDS: RangeInclusive<u64> = 0..=300;
 /// `MaximumConcurrency` (developer guide).
 const MAXIMUM_CONCURRENCY: RangeInclusive<u64> = 2..=1_000;
+/// `MinimumPollers` and `MaximumPollers` (`ProvisionedPollerConfig` in the API reference).
+const MINIMUM_POLLERS: RangeInclusive<u64> = 2..=200;
+/// The newest copy of the API reference says 10,000; most say 2,000.
+const MAXIMUM_POLLERS: RangeInclusive<u64> = 2..=10_000;
 /// `Timeout` of a function (developer guide).
 const FUNCTION_TIMEOUT_SECONDS: RangeInclusive<u64> = 1..=900;
 /// The longest visibility timeout that a receive may ask for.
@@ -38,18 +44,76 @@ pub struct EventSourceMapping {
     /// The window starts as soon as there is a place for another invocation. AWS may wait up to 20 seconds on a quiet
     /// queue even if the window is shorter; here the window ends when it should.
     pub maximum_batching_window: Duration,
-    /// The most invocations at the same time, 2 to 1,000; `None` is five, where AWS starts too.
+    /// The most invocations at the same time, 2 to 1,000; `None` is 1,250.
+    ///
+    /// Of a standard queue there are five at first, and more as long as there is a backlog: see [`ScaleUp`]. Of a FIFO
+    /// queue there are as many as there are message groups with messages, at most one for each.
     ///
     /// As on AWS 1 is refused. On a machine with two cores 2 is the natural choice for a function that computes: with a
     /// batch size of 10 it can still work on twenty messages at once, and those that wait stay in the queue, where
     /// their visibility timeout is not running. A function that must never run twice at once has to see to that itself.
     pub maximum_concurrency: Option<u32>,
+    /// How fast more invocations run at the same time while there is a backlog.
+    pub scale_up: ScaleUp,
+    /// Pollers that are kept ready (`ProvisionedPollerConfig`); not together with a maximum concurrency.
+    pub provisioned_pollers: Option<ProvisionedPollers>,
+    /// Which messages the function gets. The others are deleted.
+    pub filter_criteria: FilterCriteria,
     /// Whether the reply names the messages that failed (`FunctionResponseTypes: ["ReportBatchItemFailures"]`).
     /// Otherwise any reply means that all are done.
     pub report_batch_item_failures: bool,
     /// After this time an invocation is given up, 1 to 900 whole seconds. Not longer than the queue's visibility
     /// timeout.
     pub function_timeout: Duration,
+}
+
+/// How fast a mapping comes to work on many batches at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ScaleUp {
+    /// As Lambda does: five at first, then 300 more each minute while there is a backlog, and five again after an idle time.
+    #[default]
+    Gradual,
+    /// As many as there may be, from the beginning. Lambda has no such thing: for programs that use a mapping as their own
+    /// pool of workers.
+    AtOnce,
+}
+
+/// `ProvisionedPollerConfig`: each poller makes ten invocations at the same time (API reference).
+///
+/// Emulated are the concurrency from the beginning (ten for each poller of the minimum), its maximum, and that it grows by
+/// 1,000 each minute. That a poller carries 1 MB a second is not: nothing here limits bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProvisionedPollers {
+    /// `MinimumPollers`, 2 to 200; 2 if not given.
+    pub minimum: Option<u32>,
+    /// `MaximumPollers`, 2 to 10,000, not below the minimum; 200 if not given.
+    pub maximum: Option<u32>,
+}
+
+impl ProvisionedPollers {
+    /// Invocations at a time by each.
+    const INVOCATIONS: usize = 10;
+
+    const fn bounds(self) -> (u32, u32) {
+        let minimum = match self.minimum {
+            Some(minimum) => minimum,
+            None => 2,
+        };
+        let maximum = match self.maximum {
+            Some(maximum) => maximum,
+            None => 200,
+        };
+        (minimum, maximum)
+    }
+
+    const fn scaling(self) -> Scaling {
+        let (minimum, maximum) = self.bounds();
+        Scaling {
+            start: minimum as usize * Self::INVOCATIONS,
+            max: maximum as usize * Self::INVOCATIONS,
+            step: Duration::from_millis(60_000 / 1_000),
+        }
+    }
 }
 
 /// Why a mapping cannot be.
@@ -106,9 +170,31 @@ pub enum EventSourceMappingError {
         /// The queue that was looked for.
         queue: QueueArn,
     },
+    /// A maximum concurrency and provisioned pollers exclude each other (API reference, `ProvisionedPollerConfig`).
+    #[error("MaximumConcurrency cannot be set together with ProvisionedPollerConfig")]
+    MaximumConcurrencyWithProvisionedPollers,
+    /// There are fewer pollers at most than at least.
+    #[error("MinimumPollers {minimum} is more than MaximumPollers {maximum}")]
+    PollersReversed {
+        /// The minimum given, or the default.
+        minimum: u32,
+        /// The maximum given, or the default.
+        maximum: u32,
+    },
+    /// The filter criteria are not valid.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
     /// The queue could not be asked for its visibility timeout.
     #[error("queue cannot be read: {0}")]
     Source(#[source] SourceError),
+}
+
+impl EventSourceMappingError {
+    /// The code by which AWS's API would refuse it: of recorded and documented refusals of mappings it is always this one.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        "InvalidParameterValueException"
+    }
 }
 
 impl EventSourceMapping {
@@ -120,6 +206,9 @@ impl EventSourceMapping {
             batch_size: 10,
             maximum_batching_window: Duration::ZERO,
             maximum_concurrency: None,
+            scale_up: ScaleUp::Gradual,
+            provisioned_pollers: None,
+            filter_criteria: FilterCriteria::default(),
             report_batch_item_failures: false,
             function_timeout: Duration::from_secs(3),
         }
@@ -144,9 +233,11 @@ impl EventSourceMapping {
         if function_timeout > visibility_timeout {
             return Err(EventSourceMappingError::VisibilityTimeoutTooShort { visibility_timeout, function_timeout });
         }
-        let settings = self.planner_settings(visibility_timeout);
+        let settings = self.planner_settings(source.queue_arn(), visibility_timeout);
         let function_arn = self.function_arn(source.queue_arn());
-        Ok(Driver::new(Connection { source, invoker, clock, function_arn, function_timeout }, settings))
+        let filter_criteria = self.filter_criteria.clone();
+        let connection = Connection { source, invoker, clock, function_arn, function_timeout, filter_criteria };
+        Ok(Driver::new(connection, settings))
     }
 
     /// Checks the settings against AWS's limits for such a queue.
@@ -159,6 +250,9 @@ impl EventSourceMapping {
         if let Some(maximum_concurrency) = self.maximum_concurrency {
             in_range("MaximumConcurrency", maximum_concurrency.into(), &MAXIMUM_CONCURRENCY)?;
         }
+        if let Some(pollers) = self.provisioned_pollers {
+            self.validate_pollers(pollers)?;
+        }
         if queue.is_fifo() && !window.is_zero() {
             return Err(EventSourceMappingError::WindowOnFifoQueue { queue: queue.clone() });
         }
@@ -168,7 +262,27 @@ impl EventSourceMapping {
         Ok(())
     }
 
-    fn planner_settings(&self, visibility_timeout: Duration) -> PlannerSettings {
+    fn validate_pollers(&self, pollers: ProvisionedPollers) -> Result<(), EventSourceMappingError> {
+        let (minimum, maximum) = pollers.bounds();
+        in_range("MinimumPollers", minimum.into(), &MINIMUM_POLLERS)?;
+        in_range("MaximumPollers", maximum.into(), &MAXIMUM_POLLERS)?;
+        if minimum > maximum {
+            return Err(EventSourceMappingError::PollersReversed { minimum, maximum });
+        }
+        if self.maximum_concurrency.is_some() {
+            return Err(EventSourceMappingError::MaximumConcurrencyWithProvisionedPollers);
+        }
+        Ok(())
+    }
+
+    fn scaling(&self, queue: &QueueArn) -> Scaling {
+        let scaling = self.provisioned_pollers.map_or(Scaling::STANDARD, ProvisionedPollers::scaling);
+        let scaling = self.maximum_concurrency.map_or(scaling, |maximum| scaling.at_most(maximum as usize));
+        // AWS (developer guide, "Scaling"): the groups of a FIFO queue are its limit, not a rate of growth.
+        if queue.is_fifo() || self.scale_up == ScaleUp::AtOnce { scaling.at_once() } else { scaling }
+    }
+
+    fn planner_settings(&self, queue: &QueueArn, visibility_timeout: Duration) -> PlannerSettings {
         let window = self.maximum_batching_window;
         // AWS (developer guide of 2023): with a window, the effective visibility timeout is window plus function
         // timeout plus 30 seconds where those two do not fit into the queue's own. Lambda may not change a message's
@@ -179,9 +293,11 @@ impl EventSourceMapping {
         PlannerSettings {
             batch_size: self.batch_size as usize,
             batching_window: window,
-            maximum_concurrency: self.maximum_concurrency,
+            scaling: self.scaling(queue),
             report_batch_item_failures: self.report_batch_item_failures,
             visibility_timeout: overridden,
+            hidden_for: overridden.unwrap_or(visibility_timeout),
+            is_fifo: queue.is_fifo(),
         }
     }
 
@@ -288,8 +404,9 @@ mod tests {
                 function_timeout: seconds(timeout),
                 ..EventSourceMapping::new("resize")
             };
-            let found = mapping.planner_settings(seconds(visibility_timeout)).visibility_timeout;
-            assert_eq!(found, expected.map(seconds), "{window} {timeout} {visibility_timeout}");
+            let settings = mapping.planner_settings(&Scope::default().arn("jobs"), seconds(visibility_timeout));
+            assert_eq!(settings.visibility_timeout, expected.map(seconds), "{window} {timeout} {visibility_timeout}");
+            assert_eq!(settings.hidden_for, seconds(expected.unwrap_or(visibility_timeout)));
         }
     }
 

@@ -42,9 +42,12 @@
 
 mod driver;
 mod event;
+pub mod filter;
 mod handle;
 mod invoker;
 mod mapping;
+mod metrics;
+mod outage;
 mod planner;
 mod response;
 mod scaling;
@@ -52,11 +55,14 @@ mod source;
 
 pub use self::{
     driver::{Driver, Observation},
-    event::event_json,
+    event::{EVENT_BYTES_MAX, event_json, record_bytes},
+    filter::{FilterCriteria, FilterError},
     handle::{DrainError, Handle},
     invoker::{FunctionError, InProcess, Invocation, Invoker, RESPONSE_BYTES_MAX},
-    mapping::{EventSourceMapping, EventSourceMappingError},
-    planner::{Action, Batch, BatchId, CloseReason, Planner, PlannerSettings},
+    mapping::{EventSourceMapping, EventSourceMappingError, ProvisionedPollers, ScaleUp},
+    metrics::Metrics,
+    planner::{Action, Arrival, Batch, BatchId, CloseReason, DropReason, Planner, PlannerSettings, Settled},
     response::{BatchFailure, BatchOutcome},
+    scaling::Scaling,
     source::{DeleteFailure, Depth, ENTRIES_MAX, QueueSource, Source, SourceError, SourceMessage, SystemAttributes},
 };

@@ -129,6 +129,11 @@ fn line(observation: &Observation<'_>) -> String {
             BatchOutcome::PartiallyFailed { failed } => format!("partially failed {failed:?}"),
             BatchOutcome::Failed(failure) => format!("failed: {failure}"),
         },
+        Observation::FilteredOut { count } => format!("filtered out {count}"),
+        Observation::Throttled { reason, retry_at, .. } => {
+            format!("throttled: {reason}{}", if retry_at.is_none() { ", for the last time" } else { "" })
+        }
+        Observation::Dropped { messages, reason } => format!("dropped {}: {reason}", messages.len()),
         Observation::Deleted { count } => format!("deleted {count}"),
         Observation::DeleteFailed { count, error } => format!("delete failed {count}: {error}"),
     }
@@ -238,7 +243,7 @@ async fn a_batch_takes_no_more_than_its_size() {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_invocations_run_than_the_maximum_concurrency_and_no_message_waits_in_flight() {
-    for (maximum, limit) in [(Some(2), 2), (Some(3), 3), (None, 5)] {
+    for (maximum, limit) in [(Some(2), 2), (Some(3), 3), (Some(5), 5)] {
         let world = World::new(1);
         world.send_all(200);
         let (running_now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -544,7 +549,8 @@ async fn a_queue_that_cannot_be_reached_is_tried_ever_more_slowly() {
     pass(Duration::from_mins(10)).await;
     handle.stop();
     task.await.unwrap();
-    assert_eq!(receives.load(Ordering::SeqCst), 15);
+    let receives = receives.load(Ordering::SeqCst);
+    assert!((25..=80).contains(&receives), "{receives}: every 15 seconds on average");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,71 @@
+//! What is said in the log about a queue that cannot be reached: one line a minute, not one for each attempt.
+
+use std::time::Duration;
+
+use super::source::SourceError;
+use crate::engine::Time;
+
+/// The time between two lines of one outage.
+const INTERVAL: Duration = Duration::from_mins(1);
+
+/// Attempts that failed since the last that worked.
+#[derive(Debug, Default)]
+pub(super) struct Outage(Option<Running>);
+
+#[derive(Debug)]
+struct Running {
+    since: Time,
+    said_at: Time,
+    failures: u64,
+}
+
+impl Outage {
+    /// Takes note of a failure; what is to be said about it, if anything.
+    pub(super) fn failed(&mut self, now: Time, queue: &str, error: &SourceError) -> Option<String> {
+        let Some(running) = &mut self.0 else {
+            self.0 = Some(Running { since: now, said_at: now, failures: 1 });
+            return Some(format!("messages of {queue} cannot be received, trying again: {error}"));
+        };
+        running.failures += 1;
+        if now.since(running.said_at) < INTERVAL {
+            return None;
+        }
+        running.said_at = now;
+        let (failures, seconds) = (running.failures, now.since(running.since).as_secs());
+        Some(format!(
+            "messages of {queue} cannot be received for {seconds} s, after {failures} attempts, trying again: {error}"
+        ))
+    }
+
+    /// Takes note of a success; what is to be said about it, if anything.
+    pub(super) fn ended(&mut self, now: Time, queue: &str) -> Option<String> {
+        let running = self.0.take()?;
+        let (failures, seconds) = (running.failures, now.since(running.since).as_secs());
+        Some(format!("messages of {queue} can be received again after {seconds} s and {failures} failed attempts"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_one_line_a_minute_and_one_at_its_end() {
+        let mut outage = Outage::default();
+        let error = SourceError::Other("connection refused".into());
+        let at = |seconds: u64| Time::from_millis(seconds * 1_000);
+        assert_eq!(outage.ended(at(0), "jobs"), None, "there is none");
+        let lines: Vec<_> = (0..=150).filter_map(|second| outage.failed(at(second), "jobs", &error)).collect();
+        assert_eq!(
+            lines,
+            [
+                "messages of jobs cannot be received, trying again: connection refused",
+                "messages of jobs cannot be received for 60 s, after 61 attempts, trying again: connection refused",
+                "messages of jobs cannot be received for 120 s, after 121 attempts, trying again: connection refused",
+            ]
+        );
+        let ended = "messages of jobs can be received again after 155 s and 151 failed attempts";
+        assert_eq!(outage.ended(at(155), "jobs").as_deref(), Some(ended));
+        assert!(outage.failed(at(156), "jobs", &error).is_some(), "the next outage begins with a line");
+    }
+}
