@@ -53,6 +53,8 @@ mod response;
 mod scaling;
 mod source;
 
+#[cfg(feature = "sdk")]
+pub use self::source::SdkSource;
 pub use self::{
     driver::{Driver, Observation},
     event::{EVENT_BYTES_MAX, event_json, record_bytes},

@@ -1,5 +1,8 @@
 //! The queue as the mapping sees it: the few actions that a client could do too.
 
+#[cfg(feature = "sdk")]
+mod sdk;
+
 use std::{error::Error, future::Future, time::Duration};
 
 use crate::{
@@ -7,6 +10,9 @@ use crate::{
     local_queue::LocalQueue,
     protocol::receipt_handle,
 };
+
+#[cfg(feature = "sdk")]
+pub use self::sdk::SdkSource;
 
 /// The most messages that one receive returns and one batch delete takes (`ReceiveMessage` and `DeleteMessageBatch` in
 /// the API reference).
@@ -117,6 +123,31 @@ pub enum SourceError {
     /// The receipt handle is none of this queue's.
     #[error("receipt handle is not valid")]
     ReceiptHandleIsInvalid,
+    /// Nobody answers there.
+    #[error("{queue_url} cannot be reached: {reason}")]
+    Unreachable {
+        /// The queue's URL.
+        queue_url: String,
+        /// What the client says about it.
+        reason: String,
+    },
+    /// The client has nothing to sign requests with.
+    #[error(
+        "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile; LocalStack and ElasticMQ take \
+         any ({reason})"
+    )]
+    CredentialsMissing {
+        /// What the client says about it.
+        reason: String,
+    },
+    /// The service refused the request.
+    #[error("{code}: {message}")]
+    Refused {
+        /// Its code, such as `AccessDenied`.
+        code: String,
+        /// Its words.
+        message: String,
+    },
     /// Anything else.
     #[error(transparent)]
     Other(Box<dyn Error + Send + Sync>),

@@ -15,7 +15,9 @@ use handler::storage::Storage;
 use local_queue::LocalQueue;
 use local_queue::clock::Clock;
 use local_queue::engine::{Attribute, MessageBody, QueueArn, RedrivePolicy, SendMessage};
-use local_queue::event_source_mapping::{EventSourceMapping, FunctionError, InProcess, Invocation, QueueSource};
+use local_queue::event_source_mapping::{
+    EventSourceMapping, FunctionError, InProcess, Invocation, QueueSource, ScaleUp,
+};
 use tokio::time::Instant;
 
 use super::arguments::Run;
@@ -112,6 +114,7 @@ async fn drive(queues: &Queues, function: Function, stop: &mut Stop) -> anyhow::
     let mapping = EventSourceMapping {
         report_batch_item_failures: true,
         maximum_concurrency: u32::try_from(machine::cores().clamp(2, 100)).ok(),
+        scale_up: ScaleUp::AtOnce,
         function_timeout: FUNCTION_TIMEOUT,
         ..EventSourceMapping::new("resize")
     };
