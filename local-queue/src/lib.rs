@@ -19,6 +19,7 @@
 //! - `client`, [`server`]: what carries the protocol.
 //! - [`declaration`], `config`, `template`: queues that are there from the start, written in TOML or in a SAM template.
 //! - [`event_source_mapping`]: what gives messages to a function in batches, as Lambda does.
+//! - `runtime_api`: functions that are processes, run as Lambda runs them.
 //! - [`faults`]: what goes wrong on purpose.
 //! - [`developer`]: health, metrics, peeking, the clock and faults over HTTP, beside SQS's own requests.
 
@@ -34,6 +35,8 @@ pub mod event_source_mapping;
 pub mod faults;
 mod local_queue;
 pub mod protocol;
+#[cfg(feature = "functions")]
+pub mod runtime_api;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "template")]

@@ -303,7 +303,7 @@ impl<S: Source, I: Invoker> Driver<S, I> {
                 // A reply at the very deadline still counts.
                 biased;
                 reply = invoke_caught(&*invoker, invocation) => reply,
-                () = clock.sleep_until(deadline) => Err(FunctionError::TimedOut { timeout }),
+                () = clock.sleep_until(deadline), if !invoker.enforces_timeout() => Err(FunctionError::TimedOut { timeout }),
             };
             Done::Invoked { batch, request_id, duration: clock.now().since(started_at), reply }
         });

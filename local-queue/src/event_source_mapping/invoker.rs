@@ -19,11 +19,17 @@ pub const RESPONSE_BYTES_MAX: usize = 6_291_556;
 
 /// What runs a function.
 ///
-/// The mapping enforces the function's timeout by dropping the future, and takes a panic for a crash of the function.
+/// The mapping enforces the function's timeout by dropping the future unless the function does it itself, and takes a panic for a crash of the function.
 pub trait Invoker: Send + Sync + 'static {
     /// Runs the function once. May be called again before this call has ended, as often as the mapping's concurrency
     /// allows.
     fn invoke(&self, invocation: Invocation) -> impl Future<Output = Result<Bytes, FunctionError>> + Send;
+
+    /// Whether the function ends by itself at its timeout. Then the mapping waits for that: time that is not the
+    /// function's, such as the start of a process, does not count.
+    fn enforces_timeout(&self) -> bool {
+        false
+    }
 }
 
 /// One call of a function.
@@ -62,6 +68,12 @@ pub enum FunctionError {
     TimedOut {
         /// The function's timeout.
         timeout: Duration,
+    },
+    /// The function did not run: as many of its invocations run as may.
+    #[error("function was throttled: {reason}")]
+    Throttled {
+        /// Which limit was reached.
+        reason: String,
     },
     /// The reply is larger than [`RESPONSE_BYTES_MAX`].
     #[error("response payload size ({bytes} bytes) exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes)")]

@@ -1,0 +1,706 @@
+//! A function of which processes are started as invocations need them.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::time::{Instant, sleep_until};
+
+use super::{
+    bootstrap::{Bootstrap, BootstrapError},
+    environment,
+    instance::{Failure, Instance},
+    logs::{Log, LogSink, StderrSink},
+    metrics::{Counters, FunctionMetrics, count},
+    report::{self, Report},
+    session::{Invoke, Reply},
+};
+use crate::{
+    clock::Clock,
+    engine::IdSource,
+    event_source_mapping::{FunctionError, Invocation, Invoker},
+};
+
+/// What a version of a function is called that has not been published.
+pub(super) const VERSION: &str = "$LATEST";
+/// How long an initialisation may take before it is tried again within the invocation (documented).
+const INIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest timeout of a function (documented).
+const TIMEOUT_MAX: Duration = Duration::from_secs(900);
+/// The memory that a function can have, in MiB (documented).
+const MEMORY_MIB: std::ops::RangeInclusive<u32> = 128..=10_240;
+/// How much a function may declare of names and values together (documented).
+const ENVIRONMENT_BYTES_MAX: usize = 4 * 1024;
+/// The pause before the third start of a process of which the first two died; it doubles with each further one.
+const RESTART_PAUSE_BASE: Duration = Duration::from_millis(100);
+/// The longest such pause.
+const RESTART_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// As many processes as a new account may have at the same time on AWS.
+const CONCURRENCY_DEFAULT: u32 = 10;
+
+/// The form in which a function is asked to write its log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// As it likes.
+    #[default]
+    Text,
+    /// JSON documents.
+    Json {
+        /// `AWS_LAMBDA_LOG_LEVEL`, such as `INFO`.
+        level: Option<String>,
+    },
+}
+
+/// Whom a function's requests to AWS come from.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: String,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: String,
+    /// `AWS_SESSION_TOKEN`.
+    pub session_token: Option<String>,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+impl Default for Credentials {
+    /// Not real: `test`, three times. Emulators accept them, AWS does not.
+    fn default() -> Self {
+        let test = || "test".to_owned();
+        Self { access_key_id: test(), secret_access_key: test(), session_token: Some(test()) }
+    }
+}
+
+/// What is known of a function before it runs.
+#[derive(Clone, Debug)]
+pub(super) struct Configuration {
+    pub(super) name: String,
+    pub(super) bootstrap: PathBuf,
+    pub(super) handler: String,
+    pub(super) memory_mib: u32,
+    pub(super) timeout: Duration,
+    pub(super) init_timeout: Duration,
+    pub(super) region: String,
+    pub(super) credentials: Credentials,
+    pub(super) environment: BTreeMap<String, String>,
+    pub(super) log_format: LogFormat,
+    pub(super) concurrency_max: u32,
+}
+
+/// Why a function cannot be.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FunctionBuildError {
+    /// The name is not one.
+    #[error("function name {name:?} is not 1 to 64 letters, digits, hyphens and underscores")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// The timeout is zero or too long.
+    #[error("Timeout {timeout:?} of function {name} is not between 1 and 900 seconds")]
+    Timeout {
+        /// The function.
+        name: String,
+        /// Its timeout.
+        timeout: Duration,
+    },
+    /// The memory size is not one.
+    #[error("MemorySize {memory_mib} of function {name} is not between 128 and 10240")]
+    Memory {
+        /// The function.
+        name: String,
+        /// Its memory in MiB.
+        memory_mib: u32,
+    },
+    /// Variables are declared that Lambda sets.
+    #[error(
+        "Lambda was unable to configure your environment variables because the environment variables you have provided \
+         contains reserved keys that are currently not supported for modification. Reserved keys used in this request: \
+         {} (function {name})",
+        variables.join(", ")
+    )]
+    ReservedVariables {
+        /// The function.
+        name: String,
+        /// The variables.
+        variables: Vec<String>,
+    },
+    /// A variable cannot be given to a process.
+    #[error("environment variable {variable:?} of function {name} has a name or value that no process can be given")]
+    ImpossibleVariable {
+        /// The function.
+        name: String,
+        /// The variable.
+        variable: String,
+    },
+    /// More variables are declared than fit.
+    #[error(
+        "Lambda was unable to configure your environment variables because the environment variables you have provided \
+         exceeded the 4KB limit: they have {bytes} bytes (function {name})"
+    )]
+    EnvironmentTooLarge {
+        /// The function.
+        name: String,
+        /// What names and values have together.
+        bytes: usize,
+    },
+    /// The program cannot be run.
+    #[error("function {name}: {error}")]
+    Bootstrap {
+        /// The function.
+        name: String,
+        /// Why.
+        error: BootstrapError,
+    },
+    /// The thread for the log cannot be started.
+    #[error("function {name}: failed to start the thread of its log: {error}")]
+    Log {
+        /// The function.
+        name: String,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+/// How a function is to be. Made by [`Function::builder`].
+#[derive(Debug)]
+#[must_use]
+pub struct Builder<L = StderrSink> {
+    configuration: Configuration,
+    sink: L,
+}
+
+impl<L: LogSink> Builder<L> {
+    /// `_HANDLER`, which a program of its own runtime need not look at; `bootstrap` if nothing else is said.
+    pub fn handler(mut self, handler: impl Into<String>) -> Self {
+        self.configuration.handler = handler.into();
+        self
+    }
+
+    /// What the function is told and reports as its memory, in MiB. It is not enforced. 128, as in AWS, if nothing
+    /// else is said.
+    pub const fn memory_mib(mut self, memory_mib: u32) -> Self {
+        self.configuration.memory_mib = memory_mib;
+        self
+    }
+
+    /// How long an invocation may take; three seconds, as in AWS, if nothing else is said.
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.configuration.timeout = timeout;
+        self
+    }
+
+    /// How long a process may take to ask for its first invocation before it is started again; ten seconds in Lambda.
+    pub const fn init_timeout(mut self, init_timeout: Duration) -> Self {
+        self.configuration.init_timeout = init_timeout;
+        self
+    }
+
+    /// `AWS_REGION`; `us-east-1` if nothing else is said.
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.configuration.region = region.into();
+        self
+    }
+
+    /// Whom requests to AWS come from.
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.configuration.credentials = credentials;
+        self
+    }
+
+    /// Declares environment variables, as a template does. Nothing of this process's environment is inherited.
+    pub fn environment<N: Into<String>, V: Into<String>>(
+        mut self,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
+        self.configuration.environment.extend(variables);
+        self
+    }
+
+    /// The form of the log.
+    pub fn log_format(mut self, log_format: LogFormat) -> Self {
+        self.configuration.log_format = log_format;
+        self
+    }
+
+    /// How many invocations may run at the same time, each in a process of its own (`ReservedConcurrentExecutions`);
+    /// ten if nothing else is said. With zero, each is throttled, as in Lambda.
+    pub const fn concurrency_max(mut self, concurrency_max: u32) -> Self {
+        self.configuration.concurrency_max = concurrency_max;
+        self
+    }
+
+    /// Who takes the lines of the log; the standard error if nothing else is said.
+    pub fn logs<N: LogSink>(self, sink: N) -> Builder<N> {
+        Builder { configuration: self.configuration, sink }
+    }
+
+    /// Checks the settings and that the program can be run. No process is started.
+    pub fn build(self) -> Result<Function, FunctionBuildError> {
+        let Self { configuration, sink } = self;
+        check(&configuration)?;
+        let name = || configuration.name.clone();
+        Bootstrap::find(&configuration.bootstrap)
+            .map_err(|error| FunctionBuildError::Bootstrap { name: name(), error })?;
+        let log = Log::start(configuration.name.as_str().into(), sink)
+            .map_err(|error| FunctionBuildError::Log { name: name(), error })?;
+        let shared = Shared {
+            configuration,
+            log: Arc::new(log),
+            counters: Counters::default(),
+            running: AtomicU64::new(0),
+            pool: Mutex::default(),
+            ids: Mutex::new(IdSource::seeded(fastrand::u64(..))),
+        };
+        Ok(Function { shared: Arc::new(shared) })
+    }
+}
+
+fn check(configuration: &Configuration) -> Result<(), FunctionBuildError> {
+    let Configuration { name, timeout, memory_mib, environment: declared, .. } = configuration;
+    let (name, is_word) = (name.clone(), |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if !(1..=64).contains(&name.len()) || !name.bytes().all(is_word) {
+        return Err(FunctionBuildError::Name { name });
+    }
+    if timeout.is_zero() || *timeout > TIMEOUT_MAX {
+        return Err(FunctionBuildError::Timeout { name, timeout: *timeout });
+    }
+    if !MEMORY_MIB.contains(memory_mib) {
+        return Err(FunctionBuildError::Memory { name, memory_mib: *memory_mib });
+    }
+    let variables = environment::reserved(declared.keys());
+    if !variables.is_empty() {
+        return Err(FunctionBuildError::ReservedVariables { name, variables });
+    }
+    if let Some((variable, _)) = declared.iter().find(|(name, value)| !environment::is_possible(name, value)) {
+        return Err(FunctionBuildError::ImpossibleVariable { name, variable: variable.clone() });
+    }
+    let bytes = declared.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if bytes > ENVIRONMENT_BYTES_MAX {
+        return Err(FunctionBuildError::EnvironmentTooLarge { name, bytes });
+    }
+    Ok(())
+}
+
+/// A function that is an unmodified Lambda program (`bootstrap`), run as Lambda runs it.
+///
+/// Each invocation has a process of its own: one that waits, or a new one as long as fewer run than may. A process is
+/// stopped between invocations, killed at its timeout, and replaced when it has ended. Clones share the processes,
+/// which end when the last of them is gone; [`shut_down`](Self::shut_down) lets them end in their own way.
+#[derive(Clone, Debug)]
+pub struct Function {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    configuration: Configuration,
+    log: Arc<Log>,
+    counters: Counters,
+    running: AtomicU64,
+    pool: Mutex<Pool>,
+    ids: Mutex<IdSource>,
+}
+
+#[derive(Debug, Default)]
+struct Pool {
+    /// The one that has waited shortest is the last.
+    waiting: Vec<Instance>,
+    is_closed: bool,
+    /// Processes that died one after the other.
+    deaths: u32,
+    /// When the next process may be started.
+    start_at: Option<Instant>,
+}
+
+/// The right to run one invocation.
+struct Slot<'a>(&'a AtomicU64);
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// An invocation that has begun, told in the log if it is dropped.
+struct Begun<'a> {
+    shared: &'a Shared,
+    request_id: &'a Arc<str>,
+    is_over: bool,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let text = format!("RequestId: {} was given up; its process is killed", self.request_id);
+            self.shared.log.platform(Some(self.request_id), text);
+        }
+    }
+}
+
+/// A process for an invocation.
+struct Acquired {
+    instance: Instance,
+    /// If it was started before the invocation began: how long that took.
+    init_duration: Option<Duration>,
+    /// When the invocation began.
+    began: Instant,
+}
+
+/// How an invocation ended.
+struct Ended {
+    reply: Result<Bytes, FunctionError>,
+    began: Instant,
+    init_duration: Option<Duration>,
+    memory_peak: Option<u64>,
+    status: Option<(&'static str, Option<String>)>,
+}
+
+impl Function {
+    /// A function of this name whose program is `bootstrap`: the file, or the folder with a file of that name.
+    pub fn builder(name: impl Into<String>, bootstrap: impl Into<PathBuf>) -> Builder {
+        let configuration = Configuration {
+            name: name.into(),
+            bootstrap: bootstrap.into(),
+            handler: "bootstrap".to_owned(),
+            memory_mib: 128,
+            timeout: Duration::from_secs(3),
+            init_timeout: INIT_TIMEOUT,
+            region: "us-east-1".to_owned(),
+            credentials: Credentials::default(),
+            environment: BTreeMap::new(),
+            log_format: LogFormat::Text,
+            concurrency_max: CONCURRENCY_DEFAULT,
+        };
+        Builder { configuration, sink: StderrSink }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.shared.configuration.name
+    }
+
+    /// How long an invocation may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.shared.configuration.timeout
+    }
+
+    /// What has come of its invocations so far.
+    #[must_use]
+    pub fn metrics(&self) -> FunctionMetrics {
+        let Shared { counters, running, log, .. } = &*self.shared;
+        counters.snapshot(running.load(Ordering::Acquire), log.dropped_lines())
+    }
+
+    /// Ends the processes that wait, each with the time that Lambda gives it, and those that run when they are done. No
+    /// invocation begins any more.
+    pub async fn shut_down(&self) {
+        let waiting = {
+            let mut pool = self.shared.lock();
+            pool.is_closed = true;
+            std::mem::take(&mut pool.waiting)
+        };
+        let mut ending = waiting.into_iter().map(|it| tokio::spawn(it.shut_down())).collect::<Vec<_>>();
+        for instance in ending.drain(..) {
+            let _ = instance.await;
+        }
+    }
+}
+
+impl Invoker for Function {
+    async fn invoke(&self, invocation: Invocation) -> Result<Bytes, FunctionError> {
+        // The state of an invocation is large, and there is one.
+        Box::pin(self.shared.run(invocation)).await
+    }
+
+    fn enforces_timeout(&self) -> bool {
+        true
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().expect("nobody panics with the pool in hand")
+    }
+
+    async fn run(&self, invocation: Invocation) -> Result<Bytes, FunctionError> {
+        let _slot = self.take_slot()?;
+        let request_id: Arc<str> = invocation.request_id.as_str().into();
+        let mut begun = Begun { shared: self, request_id: &request_id, is_over: false };
+        count(&self.counters.invocations);
+        let ended = self.run_begun(invocation, &request_id).await;
+        begun.is_over = true;
+        self.tell_end(&request_id, &ended);
+        ended.reply
+    }
+
+    fn take_slot(&self) -> Result<Slot<'_>, FunctionError> {
+        let max = u64::from(self.configuration.concurrency_max);
+        let taken = self.running.fetch_update(Ordering::AcqRel, Ordering::Acquire, |running| {
+            (running < max && !self.lock().is_closed).then_some(running + 1)
+        });
+        match taken {
+            Ok(_) => Ok(Slot(&self.running)),
+            Err(_) => {
+                count(&self.counters.throttles);
+                let reason = "ReservedFunctionConcurrentInvocationLimitExceeded".to_owned();
+                Err(FunctionError::Throttled { reason })
+            }
+        }
+    }
+
+    async fn run_begun(&self, invocation: Invocation, request_id: &Arc<str>) -> Ended {
+        let acquired = match self.acquire(request_id).await {
+            Ok(acquired) => acquired,
+            Err(ended) => return ended,
+        };
+        let Acquired { mut instance, init_duration, began } = acquired;
+        let deadline = began + self.configuration.timeout;
+        let invoke = self.describe(invocation, Arc::clone(request_id), deadline);
+        let result = instance.invoke(Arc::new(invoke), deadline).await;
+        let memory_peak = instance.memory_peak();
+        let ended = match result {
+            Ok(reply) => {
+                self.lives();
+                self.keep(instance).await;
+                let reply = match reply {
+                    Reply::Response(payload) => Ok(payload),
+                    Reply::Error(report) => {
+                        Err(FunctionError::Failed { error_type: report.error_type, message: report.message })
+                    }
+                    Reply::TooLarge { bytes } => Err(FunctionError::ResponseTooLarge { bytes }),
+                };
+                Ended { reply, began, init_duration, memory_peak, status: None }
+            }
+            Err(failure) => {
+                if !matches!(failure, Failure::TimedOut) {
+                    self.died();
+                }
+                self.failed(request_id, failure, began)
+            }
+        };
+        Ended { init_duration, memory_peak, ..ended }
+    }
+
+    /// A process that waits for an invocation, or else a new one.
+    async fn acquire(&self, request_id: &Arc<str>) -> Result<Acquired, Ended> {
+        while let Some(mut instance) = self.pop() {
+            let Some(end) = instance.has_ended() else {
+                self.tell_start(request_id);
+                return Ok(Acquired { instance, init_duration: None, began: Instant::now() });
+            };
+            let end = end.as_deref().unwrap_or("exit status 0");
+            self.log.platform(None, format!("a process ended between two invocations: {end}"));
+        }
+        self.start(request_id).await
+    }
+
+    fn pop(&self) -> Option<Instance> {
+        self.lock().waiting.pop()
+    }
+
+    /// Starts a process: in the time of the initialisation, and if that fails, again in the time of the invocation.
+    async fn start(&self, request_id: &Arc<str>) -> Result<Acquired, Ended> {
+        let start_at = self.lock().start_at;
+        if let Some(start_at) = start_at.filter(|at| *at > Instant::now()) {
+            sleep_until(start_at).await;
+        }
+        count(&self.counters.cold_starts);
+        let started = Instant::now();
+        let first = self.start_until(request_id, started + self.configuration.init_timeout).await;
+        let began = Instant::now();
+        let init_duration = began - started;
+        self.counters.add_init(init_duration);
+        let failure = match first {
+            Ok(instance) => {
+                self.tell_start(request_id);
+                return Ok(Acquired { instance, init_duration: Some(init_duration), began });
+            }
+            Err(StartFailure::Bootstrap(error)) => {
+                self.died();
+                self.tell_start(request_id);
+                return Err(self.cannot_start(request_id, &error, began));
+            }
+            Err(StartFailure::Init(failure)) => failure,
+        };
+        self.tell_init(None, init_duration, "init", &failure);
+        self.tell_start(request_id);
+        match self.start_until(request_id, began + self.configuration.timeout).await {
+            Ok(instance) => Ok(Acquired { instance, init_duration: None, began }),
+            Err(StartFailure::Bootstrap(error)) => {
+                self.died();
+                Err(self.cannot_start(request_id, &error, began))
+            }
+            Err(StartFailure::Init(failure)) => {
+                self.died();
+                self.tell_init(Some(request_id), began.elapsed(), "invoke", &failure);
+                Err(self.failed(request_id, failure, began))
+            }
+        }
+    }
+
+    async fn start_until(&self, request_id: &Arc<str>, deadline: Instant) -> Result<Instance, StartFailure> {
+        let log_stream = self.log_stream();
+        let request_id = Some(Arc::clone(request_id));
+        let mut instance = Instance::start(&self.configuration, &self.log, &log_stream, request_id)
+            .await
+            .map_err(StartFailure::Bootstrap)?;
+        match instance.initialise(deadline).await {
+            Ok(()) => Ok(instance),
+            Err(failure) => Err(StartFailure::Init(failure)),
+        }
+    }
+
+    /// Lets a process wait for the next invocation.
+    async fn keep(&self, instance: Instance) {
+        if instance.is_broken() {
+            return;
+        }
+        let superfluous = {
+            let mut pool = self.lock();
+            if pool.is_closed {
+                Some(instance)
+            } else {
+                pool.waiting.push(instance);
+                None
+            }
+        };
+        if let Some(instance) = superfluous {
+            instance.shut_down().await;
+        }
+    }
+
+    fn lives(&self) {
+        let mut pool = self.lock();
+        (pool.deaths, pool.start_at) = (0, None);
+    }
+
+    /// A process has died. When that happens again and again, the next one is started after a pause.
+    fn died(&self) {
+        let mut pool = self.lock();
+        pool.deaths = pool.deaths.saturating_add(1);
+        let pause = restart_pause(pool.deaths);
+        if !pause.is_zero() {
+            pool.start_at = Some(Instant::now() + pause);
+        }
+    }
+
+    fn describe(&self, invocation: Invocation, request_id: Arc<str>, deadline: Instant) -> Invoke {
+        let Invocation { event, function_arn, .. } = invocation;
+        // The function has the time of the machine, whatever the queue's clock says.
+        let now = Clock::system().now();
+        let mut ids = self.ids.lock().expect("nobody panics with the identifiers in hand");
+        let (high, low, parent) = (ids.next_u64() >> 32, ids.next_u64(), ids.next_u64());
+        let root = format!("1-{:08x}-{high:08x}{low:016x}", now.as_secs());
+        Invoke {
+            request_id,
+            invocation_id: ids.next_uuid().to_string(),
+            deadline: now + deadline.saturating_duration_since(Instant::now()),
+            function_arn,
+            trace_id: format!("Root={root};Parent={parent:016x};Sampled=0"),
+            event,
+        }
+    }
+
+    fn log_stream(&self) -> String {
+        let seconds = i64::try_from(Clock::system().now().as_secs()).unwrap_or_default();
+        let date = time::OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+        let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
+        let mut ids = self.ids.lock().expect("nobody panics with the identifiers in hand");
+        format!("{year}/{month:02}/{day:02}/[{VERSION}]{:016x}{:016x}", ids.next_u64(), ids.next_u64())
+    }
+
+    fn cannot_start(&self, request_id: &Arc<str>, error: &BootstrapError, began: Instant) -> Ended {
+        self.log.platform(Some(request_id), error.to_string());
+        let (error_type, message) =
+            ("Runtime.InvalidEntrypoint".to_owned(), format!("RequestId: {request_id} Error: {error}"));
+        let status = Some(("error", Some(error_type.clone())));
+        let reply = Err(FunctionError::Failed { error_type, message });
+        Ended { reply, began, init_duration: None, memory_peak: None, status }
+    }
+
+    fn failed(&self, request_id: &Arc<str>, failure: Failure, began: Instant) -> Ended {
+        let (status, reply) = match failure {
+            Failure::TimedOut => {
+                count(&self.counters.timeouts);
+                let timeout = self.configuration.timeout;
+                self.log.platform(Some(request_id), report::timed_out(request_id, timeout));
+                (("timeout", None), FunctionError::TimedOut { timeout })
+            }
+            Failure::Exited(end) => {
+                let message = report::exit_message(request_id, end.as_deref());
+                self.log.platform(Some(request_id), message.clone());
+                (("error", Some("Runtime.ExitError".to_owned())), FunctionError::Crashed { message })
+            }
+            Failure::Reported(report) => {
+                let status = ("error", Some(report.error_type.clone()));
+                (status, FunctionError::Failed { error_type: report.error_type, message: report.message })
+            }
+        };
+        Ended { reply: Err(reply), began, init_duration: None, memory_peak: None, status: Some(status) }
+    }
+
+    fn tell_start(&self, request_id: &Arc<str>) {
+        self.log.platform(Some(request_id), report::start(request_id));
+    }
+
+    fn tell_init(&self, request_id: Option<&Arc<str>>, duration: Duration, phase: &str, failure: &Failure) {
+        let (status, error_type) = match failure {
+            Failure::TimedOut => ("timeout", None),
+            Failure::Exited(_) => ("error", Some("Runtime.ExitError")),
+            Failure::Reported(report) => ("error", Some(report.error_type.as_str())),
+        };
+        self.log.platform(request_id, report::init_report(duration, phase, status, error_type));
+    }
+
+    fn tell_end(&self, request_id: &Arc<str>, ended: &Ended) {
+        let duration = ended.began.elapsed();
+        self.counters.add_duration(duration);
+        if let Some(bytes) = ended.memory_peak {
+            self.counters.saw_memory(bytes);
+        }
+        if ended.reply.is_err() {
+            count(&self.counters.errors);
+        }
+        let report = Report {
+            request_id,
+            duration,
+            init_duration: ended.init_duration,
+            memory_mib: self.configuration.memory_mib,
+            memory_peak_bytes: ended.memory_peak,
+            status: ended.status.as_ref().map(|(status, error_type)| (*status, error_type.as_deref())),
+        };
+        self.log.platform(Some(request_id), report::end(request_id));
+        self.log.platform(Some(request_id), report.line());
+    }
+}
+
+/// Why there is no process.
+enum StartFailure {
+    Bootstrap(BootstrapError),
+    Init(Failure),
+}
+
+/// The pause after so many deaths in a row. After the first the next start is at once, as it is in Lambda.
+fn restart_pause(deaths: u32) -> Duration {
+    match deaths {
+        0 | 1 => Duration::ZERO,
+        deaths => RESTART_PAUSE_BASE.saturating_mul(1_u32 << (deaths - 2).min(20)).min(RESTART_PAUSE_MAX),
+    }
+}

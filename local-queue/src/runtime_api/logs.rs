@@ -1,0 +1,355 @@
+//! What a function writes: read line by line with a bound, and handed on without holding anybody up.
+//!
+//! A function that writes faster than its reader reads loses lines, which are counted and told; it is never slowed down
+//! by its reader, nor is more than [`QUEUED_BYTES_MAX`] kept for it.
+
+use std::{
+    collections::VecDeque,
+    io::Write,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+};
+
+/// The longest line; what is longer comes in pieces. It is the size of one event of CloudWatch Logs (documented).
+pub const LINE_BYTES_MAX: usize = 256 * 1024;
+/// How much is kept of what the sink has not taken yet.
+pub const QUEUED_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What one line costs beside its bytes, so that empty lines are bounded too.
+const LINE_BYTES_EXTRA: usize = 64;
+/// How much is read at a time.
+const READ_BYTES: usize = 32 * 1024;
+
+/// Who wrote a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LogSource {
+    /// The function, on its standard output.
+    Stdout,
+    /// The function, on its standard error.
+    Stderr,
+    /// What runs the function: START, END and REPORT, and why a process ended.
+    Platform,
+}
+
+/// One line of a function's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// The function's name.
+    pub function: Arc<str>,
+    /// The invocation that was going on when the line was read; none outside of one.
+    pub request_id: Option<Arc<str>>,
+    /// Who wrote it.
+    pub source: LogSource,
+    /// The line without its end. Bytes that are not UTF-8 are replaced.
+    pub text: String,
+}
+
+/// Takes the lines of functions, on a thread of its own that it may block.
+pub trait LogSink: Send + 'static {
+    /// Takes one line.
+    fn line(&mut self, line: &LogLine);
+}
+
+impl<F: FnMut(&LogLine) + Send + 'static> LogSink for F {
+    fn line(&mut self, line: &LogLine) {
+        self(line);
+    }
+}
+
+/// Writes `function request-id | line` to the standard error.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StderrSink;
+
+impl LogSink for StderrSink {
+    fn line(&mut self, line: &LogLine) {
+        let LogLine { function, request_id, text, .. } = line;
+        let text = format!("{function} {} | {text}\n", request_id.as_deref().unwrap_or("-"));
+        // Nobody may read it; that must not end the emulator.
+        drop(std::io::stderr().write_all(text.as_bytes()));
+    }
+}
+
+/// The way of lines to their sink.
+#[derive(Debug)]
+pub(super) struct Log {
+    function: Arc<str>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    has_line: Condvar,
+    dropped_lines: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    lines: VecDeque<LogLine>,
+    bytes: usize,
+    /// Since the last line that was kept.
+    dropped_lines: u64,
+    dropped_bytes: u64,
+    is_closed: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().expect("nobody panics with the lines in hand")
+    }
+}
+
+impl Queue {
+    fn push(&mut self, line: LogLine) {
+        self.bytes += line.text.len() + LINE_BYTES_EXTRA;
+        self.lines.push_back(line);
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.shared.lock().is_closed = true;
+        self.shared.has_line.notify_one();
+    }
+}
+
+impl Log {
+    /// Starts the thread on which `sink` takes lines. It ends when the log is dropped and all lines are taken.
+    pub(super) fn start(function: Arc<str>, mut sink: impl LogSink) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let taker = Arc::clone(&shared);
+        let name = format!("log of {function}");
+        thread::Builder::new().name(name).spawn(move || {
+            while let Some(line) = next_line(&taker) {
+                sink.line(&line);
+            }
+        })?;
+        Ok(Self { function, shared })
+    }
+
+    /// A line of the platform's own, which is kept whatever the function writes.
+    pub(super) fn platform(&self, request_id: Option<&Arc<str>>, text: String) {
+        let line = self.line(LogSource::Platform, request_id.cloned(), text);
+        self.shared.lock().push(line);
+        self.shared.has_line.notify_one();
+    }
+
+    /// How many lines nobody has seen.
+    pub(super) fn dropped_lines(&self) -> u64 {
+        self.shared.dropped_lines.load(Ordering::Relaxed)
+    }
+
+    fn line(&self, source: LogSource, request_id: Option<Arc<str>>, text: String) -> LogLine {
+        LogLine { function: Arc::clone(&self.function), request_id, source, text }
+    }
+
+    fn function_line(&self, source: LogSource, request_id: Option<Arc<str>>, bytes: &[u8]) {
+        let mut queue = self.shared.lock();
+        if queue.bytes + bytes.len() + LINE_BYTES_EXTRA > QUEUED_BYTES_MAX {
+            queue.dropped_lines += 1;
+            queue.dropped_bytes += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            self.shared.dropped_lines.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        queue.push(self.line(source, request_id, String::from_utf8_lossy(bytes).into_owned()));
+        self.shared.has_line.notify_one();
+    }
+}
+
+/// Waits for a line. What was dropped is told as soon as all that was kept is taken.
+fn next_line(shared: &Shared) -> Option<LogLine> {
+    let mut queue = shared.lock();
+    loop {
+        if let Some(line) = queue.lines.pop_front() {
+            queue.bytes -= line.text.len() + LINE_BYTES_EXTRA;
+            if queue.lines.is_empty() && queue.dropped_lines > 0 {
+                let (lines, bytes) = (queue.dropped_lines, queue.dropped_bytes);
+                (queue.dropped_lines, queue.dropped_bytes) = (0, 0);
+                let text = format!("{lines} lines ({bytes} bytes) were dropped: they came faster than they were taken");
+                let function = Arc::clone(&line.function);
+                let dropped =
+                    LogLine { function, request_id: line.request_id.clone(), source: LogSource::Platform, text };
+                queue.push(dropped);
+            }
+            return Some(line);
+        }
+        if queue.is_closed {
+            return None;
+        }
+        queue = shared.has_line.wait(queue).expect("nobody panics with the lines in hand");
+    }
+}
+
+/// Reads what a process writes on one of its outputs.
+#[derive(Debug)]
+pub(super) struct LineReader {
+    task: JoinHandle<()>,
+    flush: mpsc::Sender<oneshot::Sender<()>>,
+}
+
+impl Drop for LineReader {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl LineReader {
+    pub(super) fn start(
+        output: impl AsyncRead + Unpin + Send + 'static,
+        source: LogSource,
+        log: Arc<Log>,
+        request_id: watch::Receiver<Option<Arc<str>>>,
+    ) -> Self {
+        let (flush, flushes) = mpsc::channel(1);
+        Self { task: tokio::spawn(read(output, Lines { source, log, request_id, rest: Vec::new() }, flushes)), flush }
+    }
+
+    /// Waits until all that had been written when this was called is handed on, or the output is closed.
+    pub(super) async fn flush(&self) {
+        let (done, flushed) = oneshot::channel();
+        if self.flush.send(done).await.is_ok() {
+            let _ = flushed.await;
+        }
+    }
+}
+
+async fn read(mut output: impl AsyncRead + Unpin, mut lines: Lines, mut flushes: mpsc::Receiver<oneshot::Sender<()>>) {
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        tokio::select! {
+            // First all that there is to read.
+            biased;
+            read = output.read(&mut buffer) => match read {
+                Ok(count) if count > 0 => lines.take(&buffer[..count]),
+                _ => break,
+            },
+            Some(done) = flushes.recv() => {
+                lines.end_line();
+                let _ = done.send(());
+            }
+        }
+    }
+    lines.end_line();
+}
+
+/// Cuts what is read into lines.
+struct Lines {
+    source: LogSource,
+    log: Arc<Log>,
+    request_id: watch::Receiver<Option<Arc<str>>>,
+    /// The beginning of a line whose end has not come.
+    rest: Vec<u8>,
+}
+
+impl Lines {
+    fn take(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = LINE_BYTES_MAX - self.rest.len();
+            let end = bytes.iter().take(room + 1).position(|byte| *byte == b'\n');
+            match end {
+                Some(end) => {
+                    self.rest.extend_from_slice(&bytes[..end]);
+                    self.hand_on();
+                    bytes = &bytes[end + 1..];
+                }
+                None if bytes.len() <= room => {
+                    self.rest.extend_from_slice(bytes);
+                    return;
+                }
+                None => {
+                    self.rest.extend_from_slice(&bytes[..room]);
+                    self.hand_on();
+                    bytes = &bytes[room..];
+                }
+            }
+        }
+    }
+
+    /// A line that is not ended is one all the same when its invocation or its process ends.
+    fn end_line(&mut self) {
+        if !self.rest.is_empty() {
+            self.hand_on();
+        }
+    }
+
+    fn hand_on(&mut self) {
+        let line = self.rest.strip_suffix(b"\r").unwrap_or(&self.rest);
+        let request_id = self.request_id.borrow().clone();
+        self.log.function_line(self.source, request_id, line);
+        self.rest.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc as std_mpsc;
+
+    use super::*;
+
+    /// The lines of `text`, written in pieces of `size` bytes.
+    async fn lines_of(text: &[u8], size: usize) -> Vec<String> {
+        let (sender, receiver) = std_mpsc::channel();
+        let log = Log::start("resize".into(), move |line: &LogLine| sender.send(line.text.clone()).unwrap()).unwrap();
+        let (_request, request_id) = watch::channel(None);
+        let lines = Lines { source: LogSource::Stdout, log: Arc::new(log), request_id, rest: Vec::new() };
+        let (mut input, output) = tokio::io::duplex(size);
+        let (_flush, flushes) = mpsc::channel(1);
+        let reading = tokio::spawn(read(output, lines, flushes));
+        tokio::io::AsyncWriteExt::write_all(&mut input, text).await.unwrap();
+        drop(input);
+        reading.await.unwrap();
+        receiver.iter().collect()
+    }
+
+    #[tokio::test]
+    async fn lines_are_cut_at_their_ends_however_they_come() {
+        for size in [1, 2, 7, 100] {
+            let lines = lines_of(b"one\ntwo\r\n\nthree \xff\nno end", size).await;
+            assert_eq!(lines, ["one", "two", "", "three \u{fffd}", "no end"], "{size}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_too_long_comes_in_pieces() {
+        let text = [&b"x".repeat(LINE_BYTES_MAX)[..], b"\n", &b"y".repeat(2 * LINE_BYTES_MAX + 3), b"\nz\n"].concat();
+        let lines = lines_of(&text, 64 * 1024).await;
+        let lengths = lines.iter().map(String::len).collect::<Vec<_>>();
+        assert_eq!(lengths, [LINE_BYTES_MAX, LINE_BYTES_MAX, LINE_BYTES_MAX, 3, 1]);
+    }
+
+    #[test]
+    fn what_comes_faster_than_it_is_taken_is_dropped_and_counted() {
+        let (started, start) = std_mpsc::channel::<()>();
+        let (sender, receiver) = std_mpsc::channel();
+        let sink = move |line: &LogLine| {
+            // Waits at its first line until the test has written all.
+            let _ = start.recv();
+            sender.send(line.text.clone()).unwrap();
+        };
+        let log = Log::start("resize".into(), sink).unwrap();
+        let line = vec![b'x'; 1024 - LINE_BYTES_EXTRA];
+        // One is with the sink or is not yet; the others fill the queue.
+        let kept_max = QUEUED_BYTES_MAX / 1024 + 1;
+        for _ in 0..kept_max + 9 {
+            log.function_line(LogSource::Stdout, None, &line);
+        }
+        log.platform(None, "END".to_owned());
+        let dropped = log.dropped_lines();
+        assert!((9..=10).contains(&dropped), "{dropped}");
+        drop((started, log));
+        let mut lines = receiver.iter().collect::<Vec<_>>();
+        let last = lines.pop().unwrap();
+        assert!(last.starts_with(&format!("{dropped} lines (")), "{last}");
+        assert_eq!(lines.pop().unwrap(), "END");
+        assert_eq!(lines.len() as u64 + dropped, kept_max as u64 + 9);
+    }
+}

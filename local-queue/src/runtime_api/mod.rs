@@ -1,0 +1,63 @@
+//! Lambda's Runtime API, and the processes that are run by it: a function is an unmodified Lambda program (`bootstrap`),
+//! without a container.
+//!
+//! - [`Function`] is an [`Invoker`](crate::event_source_mapping::Invoker): it has a process for each invocation that
+//!   runs, says what happened to it in the log as Lambda does, and counts.
+//! - `instance` is one process from its start to its end; `process` starts, stops, continues and kills it, with what
+//!   `environment` says; `bootstrap` looks first whether there is a program for this machine.
+//! - `server` is the Runtime API of one process, on a port of its own; `session` knows what may be asked when, and
+//!   `answer` what is said.
+//! - `logs` reads what a process writes; `report` has the lines that Lambda adds.
+//!
+//! Rules that hold everywhere:
+//! - A process sees nothing of this one: its environment is made from nothing, its input is empty.
+//! - An invocation ends when it is answered and the runtime and each extension have asked for the next one; only then
+//!   is the process stopped. Whatever an invocation does, it ends at its timeout.
+//! - Nothing that a function does makes this process wait without a bound, keep memory without a bound, or start
+//!   processes as fast as they die.
+//!
+//! A program that leaves its process group (`setsid`) is out of reach, and memory is measured, not limited.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use local_queue::{
+//!     LocalQueue,
+//!     event_source_mapping::{EventSourceMapping, QueueSource},
+//!     runtime_api::Function,
+//! };
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let queues = LocalQueue::builder().build();
+//! let jobs = queues.create_queue("jobs", &[])?;
+//! let function = Function::builder("resize", "target/lambda/handler")
+//!     .timeout(Duration::from_secs(30))
+//!     .environment([("FILE_ROOT", "/tmp/photos")])
+//!     .build()?;
+//! let mapping = EventSourceMapping { function_timeout: function.timeout(), ..EventSourceMapping::new("resize") };
+//! let source = QueueSource::new(queues.clone(), jobs);
+//! let (driver, _handle) = mapping.connect(source, function.clone(), queues.clock().clone()).await?;
+//! driver.run().await;
+//! function.shut_down().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod answer;
+mod bootstrap;
+mod environment;
+mod function;
+mod instance;
+mod logs;
+mod metrics;
+mod process;
+mod report;
+mod server;
+mod session;
+
+pub use self::{
+    bootstrap::BootstrapError,
+    function::{Builder, Credentials, Function, FunctionBuildError, LogFormat},
+    logs::{LINE_BYTES_MAX, LogLine, LogSink, LogSource, QUEUED_BYTES_MAX, StderrSink},
+    metrics::FunctionMetrics,
+};
