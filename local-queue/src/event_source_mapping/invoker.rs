@@ -69,12 +69,6 @@ pub enum FunctionError {
         /// The function's timeout.
         timeout: Duration,
     },
-    /// The function did not run: as many of its invocations run as may.
-    #[error("function was throttled: {reason}")]
-    Throttled {
-        /// Which limit was reached.
-        reason: String,
-    },
     /// The reply is larger than [`RESPONSE_BYTES_MAX`].
     #[error("response payload size ({bytes} bytes) exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes)")]
     ResponseTooLarge {

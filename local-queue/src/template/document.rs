@@ -1,5 +1,7 @@
 //! YAML (or JSON, which is YAML too) as a tree that knows its lines, with the short forms of intrinsic functions written out.
 
+use std::borrow::Cow;
+
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
 use super::Problem;
@@ -124,10 +126,10 @@ impl IntoStatic for Event<'_> {
     fn into_static(self) -> Owned {
         match self {
             Event::Scalar(text, style, _, tag) => {
-                Owned::Scalar(text.into_owned(), style, tag.map(|tag| tag.into_owned()))
+                Owned::Scalar(text.into_owned(), style, tag.map(Cow::into_owned))
             }
-            Event::SequenceStart(_, tag) => Owned::List(tag.map(|tag| tag.into_owned())),
-            Event::MappingStart(_, tag) => Owned::Map(tag.map(|tag| tag.into_owned())),
+            Event::SequenceStart(_, tag) => Owned::List(tag.map(Cow::into_owned)),
+            Event::MappingStart(_, tag) => Owned::Map(tag.map(Cow::into_owned)),
             Event::SequenceEnd | Event::MappingEnd => Owned::End,
             Event::Alias(_) => Owned::Alias,
             _ => Owned::Other,

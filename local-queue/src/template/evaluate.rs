@@ -204,7 +204,7 @@ impl<'a> Scope<'a> {
             text.push_str(before);
             rest = after;
             if let Some(literal) = name.strip_prefix('!') {
-                text.push_str(&format!("${{{literal}}}"));
+                text.extend(["${", literal, "}"]);
                 continue;
             }
             let name = name.trim();
