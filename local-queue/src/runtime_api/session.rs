@@ -162,10 +162,8 @@ impl Session {
         match self.runtime {
             // Who asks again while it runs gets the same invocation again.
             RuntimeState::Running => {}
-            RuntimeState::Started | RuntimeState::Ready => self.runtime = RuntimeState::Ready,
-            RuntimeState::RuntimeResponseSentState => {
+            RuntimeState::Started | RuntimeState::Ready | RuntimeState::RuntimeResponseSentState => {
                 self.runtime = RuntimeState::Ready;
-                self.invoke = None;
             }
             from @ RuntimeState::InitError => {
                 return Err(Refusal::InvalidStateTransition { from, to: Transition::Ready });
@@ -177,7 +175,7 @@ impl Session {
     /// The invocation to hand out, if there is one.
     pub(super) fn deliverable(&self) -> Option<&Arc<Invoke>> {
         let has_asked = matches!(self.runtime, RuntimeState::Ready | RuntimeState::Running);
-        self.invoke.as_ref().filter(|_| has_asked)
+        self.invoke.as_ref().filter(|_| has_asked && self.reply.is_none())
     }
 
     /// The runtime is told its invocation.
@@ -189,8 +187,10 @@ impl Session {
 
     /// Whether an answer to this invocation is possible now.
     pub(super) fn check_reply(&self, request_id: &str, to: Transition) -> Result<(), Refusal> {
+        // Who has asked for the next invocation is done with the last one, even while an extension still hears of it.
+        let is_over = self.runtime == RuntimeState::Ready && self.reply.is_some();
         match &self.invoke {
-            Some(invoke) if *invoke.request_id == *request_id => {}
+            Some(invoke) if *invoke.request_id == *request_id && !is_over => {}
             _ => return Err(Refusal::InvalidRequestId),
         }
         match self.runtime {
@@ -364,6 +364,33 @@ fn is_uuid(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_extension_that_is_slower_than_the_runtime_hears_of_the_invocation_all_the_same() {
+        let identifier = "00000000-0000-4000-8000-000000000000";
+        let mut session = Session::new();
+        session.register("slow", identifier.to_owned(), &["INVOKE".to_owned()]).unwrap();
+        session.event_next(Some(identifier)).unwrap();
+        session.next().unwrap();
+        session.begin(Arc::new(Invoke {
+            request_id: "r1".into(),
+            invocation_id: String::new(),
+            deadline: Time::EPOCH,
+            function_arn: "arn".into(),
+            trace_id: String::new(),
+            event: Bytes::new(),
+        }));
+        session.delivered();
+        session.reply("r1", Transition::InvocationResponse, Reply::Response(Bytes::new())).unwrap();
+        session.next().unwrap();
+        assert!(session.deliverable().is_none(), "the runtime has had it");
+        assert_eq!(session.check_reply("r1", Transition::InvocationResponse), Err(Refusal::InvalidRequestId));
+        assert!(!session.is_finished());
+        assert!(session.event(identifier).is_some());
+        session.event_delivered(identifier);
+        session.event_next(Some(identifier)).unwrap();
+        assert!(session.is_finished());
+    }
 
     #[test]
     fn a_type_in_the_header_is_kept_if_it_has_the_form_of_one() {

@@ -60,7 +60,8 @@ impl Fixture {
 
     /// Waits for a line, which has its way through a thread.
     pub(crate) async fn wait_for_line(&self, part: &str) -> String {
-        until(|| self.log().into_iter().find(|line| line.contains(part)), || format!("{part:?} in {:#?}", self.log())).await
+        until(|| self.log().into_iter().find(|line| line.contains(part)), || format!("{part:?} in {:#?}", self.log()))
+            .await
     }
 }
 

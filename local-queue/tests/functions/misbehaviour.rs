@@ -204,7 +204,10 @@ async fn a_program_that_is_gone_is_named() {
     fs::remove_file(&path).unwrap();
     let text = invoke(&function, "r1").await.unwrap_err().to_string();
     let path = path.display();
-    assert!(text.starts_with(&format!("function failed with Runtime.InvalidEntrypoint: RequestId: r1 Error: {path}")), "{text}");
+    assert!(
+        text.starts_with(&format!("function failed with Runtime.InvalidEntrypoint: RequestId: r1 Error: {path}")),
+        "{text}"
+    );
     let error = Function::builder("resize", folder.path()).build().unwrap_err().to_string();
     assert_eq!(error, format!("function resize: {} has no file bootstrap in it", folder.path().display()));
 }

@@ -2,12 +2,16 @@
 //! handler's name.
 
 use std::{
-    env,
+    env, fs,
     io::{self, Read, Write},
     net::TcpStream,
+    path::Path,
     process,
+    sync::atomic::{AtomicUsize, Ordering},
     thread::{self, park},
 };
+
+static TICKS: AtomicUsize = AtomicUsize::new(0);
 
 const RUNTIME: &str = "/2018-06-01/runtime";
 
@@ -111,8 +115,8 @@ fn invoke(mode: &str, number: usize, count: usize, request_id: &str, invocation:
         "panic" => panic!("the runtime gives up"),
         "abort" => process::abort(),
         "hang" => hang(),
-        "hang-once" if count == 1 && !env::temp_dir().join(env::var("MARK").unwrap()).exists() => {
-            std::fs::write(env::var("MARK").unwrap(), "").unwrap();
+        "hang-once" if !Path::new(&env::var("MARK").unwrap()).exists() => {
+            fs::write(env::var("MARK").unwrap(), "").unwrap();
             hang();
         }
         "grandchild" => {
@@ -156,22 +160,29 @@ fn invoke(mode: &str, number: usize, count: usize, request_id: &str, invocation:
             wrong(variables.join("\n").as_bytes());
         }
         "head" => drop(wrong(invocation.head.as_bytes())),
-        // A thread that counts while the process is not stopped.
+        // A thread that counts as long as the process is not stopped.
         "ticks" => {
             if count == 1 {
                 thread::spawn(|| {
                     loop {
                         thread::park_timeout(std::time::Duration::from_millis(1));
-                        println!("tick");
+                        println!("tick {}", TICKS.fetch_add(1, Ordering::Relaxed));
                     }
                 });
+            }
+            let before = TICKS.load(Ordering::Relaxed);
+            while TICKS.load(Ordering::Relaxed) < before + number {
+                thread::yield_now();
             }
             wrong(b"{}");
         }
         _ => {
             println!("out {count}");
             eprintln!("err {count}");
-            wrong(format!("{{\"pid\":{},\"event\":{}}}", process::id(), String::from_utf8_lossy(&invocation.body)).as_bytes());
+            wrong(
+                format!("{{\"pid\":{},\"event\":{}}}", process::id(), String::from_utf8_lossy(&invocation.body))
+                    .as_bytes(),
+            );
         }
     }
 }
