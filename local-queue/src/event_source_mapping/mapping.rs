@@ -411,6 +411,45 @@ mod tests {
     }
 
     #[test]
+    fn concurrency_grows_from_five_unless_something_else_is_asked_for() {
+        let scaling = |change: fn(&mut EventSourceMapping), queue: &str| {
+            let mut mapping = EventSourceMapping::new("resize");
+            change(&mut mapping);
+            let queue = Scope::default().arn(queue);
+            mapping.validate(&queue).unwrap();
+            let Scaling { start, max, step } = mapping.planner_settings(&queue, Duration::from_secs(30)).scaling;
+            (start, max, step.as_millis())
+        };
+        let pollers = |minimum, maximum| Some(ProvisionedPollers { minimum, maximum });
+        assert_eq!(scaling(|_| {}, "jobs"), (5, 1_250, 200));
+        assert_eq!(scaling(|it| it.maximum_concurrency = Some(8), "jobs"), (5, 8, 200));
+        assert_eq!(scaling(|it| it.maximum_concurrency = Some(2), "jobs"), (2, 2, 200));
+        assert_eq!(scaling(|it| it.scale_up = ScaleUp::AtOnce, "jobs"), (1_250, 1_250, 200));
+        // Of a FIFO queue the groups are the limit.
+        assert_eq!(scaling(|_| {}, "jobs.fifo"), (1_250, 1_250, 200));
+        assert_eq!(scaling(|it| it.maximum_concurrency = Some(8), "jobs.fifo"), (8, 8, 200));
+        let mut mapping = EventSourceMapping::new("resize");
+        mapping.provisioned_pollers = pollers(None, None);
+        let settings = mapping.planner_settings(&Scope::default().arn("jobs"), Duration::from_secs(30));
+        assert_eq!(settings.scaling, Scaling { start: 20, max: 2_000, step: Duration::from_millis(60) });
+        for (minimum, maximum, expected) in [
+            (Some(1), None, Some("MinimumPollers 1 is not between 2 and 200")),
+            (Some(201), None, Some("MinimumPollers 201 is not between 2 and 200")),
+            (None, Some(10_001), Some("MaximumPollers 10001 is not between 2 and 10000")),
+            (Some(5), Some(4), Some("MinimumPollers 5 is more than MaximumPollers 4")),
+            (Some(5), Some(5), None),
+        ] {
+            let found = refusal(|mapping| mapping.provisioned_pollers = pollers(minimum, maximum), "jobs");
+            assert_eq!(found.as_deref(), expected);
+        }
+        let both = refusal(
+            |mapping| (mapping.provisioned_pollers, mapping.maximum_concurrency) = (pollers(None, None), Some(5)),
+            "jobs",
+        );
+        assert_eq!(both.unwrap(), "MaximumConcurrency cannot be set together with ProvisionedPollerConfig");
+    }
+
+    #[test]
     fn a_function_name_becomes_an_arn_beside_the_queue() {
         let queue = Scope::new("eu-west-1", "123456789012").arn("jobs");
         let arn = "arn:aws:lambda:eu-west-1:123456789012:function:resize";

@@ -3,13 +3,21 @@
 //!
 //! - [`Planner`] decides, purely: time is an argument, effects and the next wake-up are results.
 //! - [`Driver`] carries out what the planner decides, on a [`Source`] (the queue) and an [`Invoker`] (the function).
-//! - [`BatchOutcome`] is what a function's reply means for each message.
+//! - [`FilterCriteria`] says which messages the function gets, [`BatchOutcome`] what its reply means for each of them.
+//! - [`Handle`] stops a mapping, waits for it, and reads its [`Metrics`].
+//!
+//! Sources: [`QueueSource`] is a queue of this process, `SdkSource` (feature `sdk`) any that the AWS SDK reaches.
 //!
 //! Rules that hold everywhere:
-//! - Nothing is deleted before the function has said that it is done.
+//! - Nothing is deleted before the function has said that it is done, or the filter that nobody wants it.
 //! - The mapping only receives and deletes. A visibility timeout that the function changed stays as the function
 //!   changed it; redrive to a dead-letter queue is done by the queue.
-//! - No message is received that cannot be invoked at the end of its batching window.
+//! - No message is received that cannot be invoked at the end of its batching window, but for what does not fit into an
+//!   event of [`EVENT_BYTES_MAX`]: that begins the next batch.
+//! - A message that is let go ([`DropReason`]) comes back by itself at the end of its visibility timeout.
+//! - Of a message group of a FIFO queue at most one batch is with the function.
+//!
+//! What of AWS's behaviour is recorded, documented or decided here is in the crate's README.
 //!
 //! ```
 //! use bytes::Bytes;

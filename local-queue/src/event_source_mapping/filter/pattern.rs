@@ -289,8 +289,9 @@ impl TextRule {
 
     fn is_empty(&self) -> bool {
         match self {
-            Self::Prefix(text) | Self::PrefixIgnoreCase(text) => text.is_empty(),
-            Self::Suffix(text) | Self::SuffixIgnoreCase(text) => text.is_empty(),
+            Self::Prefix(text) | Self::PrefixIgnoreCase(text) | Self::Suffix(text) | Self::SuffixIgnoreCase(text) => {
+                text.is_empty()
+            }
             Self::EqualsIgnoreCase(_) => false,
         }
     }

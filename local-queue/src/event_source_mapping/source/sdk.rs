@@ -1,4 +1,4 @@
-//! Any queue that the AWS SDK reaches: of AWS, LocalStack, ElasticMQ, or an emulator of this crate.
+//! Any queue that the AWS SDK reaches: of AWS, LocalStack, `ElasticMQ`, or an emulator of this crate.
 
 use std::{collections::HashMap, error::Error, fmt, str::FromStr, time::Duration};
 
@@ -69,7 +69,7 @@ impl SdkSource {
     ) -> Result<HashMap<QueueAttributeName, String>, SourceError> {
         let names = names.into_iter().collect();
         let request = self.client.get_queue_attributes().queue_url(&self.queue_url).set_attribute_names(Some(names));
-        let answer = request.send().await.map_err(|error| self.error(error))?;
+        let answer = request.send().await.map_err(|error| self.error(&error))?;
         Ok(answer.attributes.unwrap_or_default())
     }
 
@@ -86,11 +86,11 @@ impl SdkSource {
             .wait_time_seconds(whole_number(wait.as_secs()))
             .set_visibility_timeout(visibility_timeout)
             .set_receive_request_attempt_id(request.attempt_id.clone());
-        let answer = sdk.send().await.map_err(|error| self.error(error))?;
+        let answer = sdk.send().await.map_err(|error| self.error(&error))?;
         answer.messages.unwrap_or_default().into_iter().map(message).collect()
     }
 
-    fn error<E>(&self, error: SdkError<E>) -> SourceError
+    fn error<E>(&self, error: &SdkError<E>) -> SourceError
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
@@ -98,7 +98,7 @@ impl SdkSource {
             let (code, message) = (refused.code().unwrap_or("Unknown"), refused.message().unwrap_or_default());
             return self.refused(code, message);
         }
-        let reason = reasons(&error);
+        let reason = reasons(error);
         if reason.to_lowercase().contains("credential") {
             SourceError::CredentialsMissing { reason }
         } else if matches!(error, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_)) {
@@ -159,7 +159,7 @@ impl Source for SdkSource {
         });
         let entries = entries.collect::<Result<Vec<_>, _>>()?;
         let request = self.client.delete_message_batch().queue_url(&self.queue_url).set_entries(Some(entries));
-        let answer = request.send().await.map_err(|error| self.error(error))?;
+        let answer = request.send().await.map_err(|error| self.error(&error))?;
         let failure = |entry: aws_sdk_sqs::types::BatchResultErrorEntry| DeleteFailure {
             index: entry.id.parse().unwrap_or_default(),
             error: self.refused(&entry.code, entry.message.as_deref().unwrap_or_default()),

@@ -6,9 +6,9 @@ fn throttled() -> Result<Bytes, FunctionError> {
     Err(FunctionError::Throttled { reason: "limit".to_owned() })
 }
 
-fn dropped(ids: &[&str]) -> Option<Action> {
+fn dropped(ids: &[&str]) -> Action {
     let reason = DropReason::Throttled { reason: "limit".to_owned() };
-    Some(Action::Drop { messages: messages(ids), reason })
+    Action::Drop { messages: messages(ids), reason }
 }
 
 /// A planner whose first batch, received at 0, is being invoked, and whose next is being received.
@@ -43,7 +43,7 @@ fn a_throttled_batch_is_tried_again_until_its_visibility_timeout_and_then_droppe
         assert!(!planner.is_idle(), "the batch keeps its place");
         assert_eq!(planner.next_wakeup(), Some(at(30_000)));
         planner.advance(at(30_000));
-        assert_eq!(planner.poll_action(), dropped(&["a", "b"]));
+        assert_eq!(planner.poll_action(), Some(dropped(&["a", "b"])));
         assert!(planner.is_idle());
     }
 }
@@ -76,7 +76,7 @@ fn the_time_to_try_begins_with_the_first_message_that_was_received() {
     let settled = planner.invoked(at(51_000), batch.id, throttled());
     assert_eq!(settled, Settled::Throttled { reason: "limit".to_owned(), retry_at: None });
     planner.expect_receive();
-    assert_eq!(planner.poll_action(), dropped(&["a", "b"]));
+    assert_eq!(planner.poll_action(), Some(dropped(&["a", "b"])));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn stopping_lets_go_what_is_throttled() {
     let (mut planner, batch) = invoking(SETTINGS, &["a"]);
     planner.invoked(at(0), batch.id, throttled());
     planner.stop(at(1));
-    assert_eq!(planner.poll_action(), dropped(&["a"]));
+    assert_eq!(planner.poll_action(), Some(dropped(&["a"])));
     assert!(matches!(planner.poll_action(), Some(Action::CancelReceive { .. })));
 
     // And what is throttled only then.
@@ -115,7 +115,7 @@ fn stopping_lets_go_what_is_throttled() {
     assert!(matches!(planner.poll_action(), Some(Action::CancelReceive { .. })));
     let settled = planner.invoked(at(2), batch.id, throttled());
     assert_eq!(settled, Settled::Throttled { reason: "limit".to_owned(), retry_at: None });
-    assert_eq!(planner.poll_action(), dropped(&["a"]));
+    assert_eq!(planner.poll_action(), Some(dropped(&["a"])));
 }
 
 fn refused(messages: Vec<SourceMessage>) -> Vec<Arrival> {

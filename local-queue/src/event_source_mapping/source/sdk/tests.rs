@@ -79,7 +79,9 @@ async fn story<S: Source>(
     for (wait, bodies) in [(0, &["good 1", "bad 1", "noise"][..]), (1_300, &["good 2"]), (40_000, &["good 3", "bad 2"])]
     {
         clock.sleep_until(clock.now() + Duration::from_millis(wait)).await;
-        bodies.iter().for_each(|body| send(queues, jobs, body));
+        for body in bodies {
+            send(queues, jobs, body);
+        }
     }
     finish(handle.clone(), running).await;
     (std::mem::take(&mut *log.lock().unwrap()), handle.metrics())
