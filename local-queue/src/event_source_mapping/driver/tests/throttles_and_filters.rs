@@ -142,7 +142,9 @@ async fn groups_of_a_fifo_queue_run_beside_each_other_and_each_in_its_order() {
             let groups: BTreeSet<String> = records.iter().map(|(_, body)| body[..1].to_owned()).collect();
             let count = {
                 let mut running = running_groups.lock().unwrap();
-                groups.iter().for_each(|group| assert!(running.insert(group.clone()), "group {group} runs twice"));
+                for group in &groups {
+                    assert!(running.insert(group.clone()), "group {group} runs twice");
+                }
                 running.len()
             };
             most.fetch_max(count, Ordering::SeqCst);
