@@ -345,7 +345,7 @@ impl<S: Source> Source for Watched<S> {
         let hidden_for = request.visibility_timeout.unwrap_or(self.world.setup.visibility_timeout);
         let mut messages = self.source.receive(request).await?;
         let receives = self.receives.fetch_add(1, Ordering::SeqCst);
-        let loses = self.world.setup.loses.is_some_and(|every| receives % every == 0);
+        let loses = self.world.setup.loses.is_some_and(|every| receives.is_multiple_of(every));
         if let Some(lost) = messages.pop_if(|_| loses) {
             self.source.delete(vec![lost.receipt_handle]).await?;
         }
