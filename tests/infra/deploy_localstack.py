@@ -1,0 +1,66 @@
+"""Deploys queues and buckets into a LocalStack and uploads an image: deploy_localstack.py ENDPOINT TEMPLATE.
+
+It may be asked as soon as the LocalStack is started, and waits until that answers.
+"""
+
+import os
+import pathlib
+import sys
+import time
+import urllib.request
+
+import boto3
+from botocore.config import Config
+from stack_checks import (
+    check_announcement,
+    check_bucket_policies,
+    check_encryption,
+    check_queue_policies,
+    check_queues,
+    outputs,
+    resource_types,
+)
+
+
+def wait_until_ready(endpoint: str) -> None:
+    """Its first start installs it, which takes minutes."""
+    for _ in range(600):
+        try:
+            with urllib.request.urlopen(f"{endpoint}/_localstack/health", timeout=5):
+                return
+        except OSError:
+            time.sleep(1)
+    raise TimeoutError(f"nothing answers at {endpoint}")
+
+
+def main() -> None:
+    endpoint, template = sys.argv[1], pathlib.Path(sys.argv[2]).read_text()
+
+    wait_until_ready(endpoint)
+
+    def client(service: str):
+        return boto3.client(
+            service,
+            endpoint_url=endpoint,
+            region_name="eu-central-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(s3={"addressing_style": "path"}),
+        )
+
+    # Another one each time, so that a LocalStack can be asked again.
+    name = f"photos-{os.getpid()}"
+    cloudformation, s3, sqs = (client(service) for service in ("cloudformation", "s3", "sqs"))
+    parameters = [{"ParameterKey": name, "ParameterValue": "false"} for name in ("DeployFunction", "DeployApi")]
+    cloudformation.create_stack(StackName=name, TemplateBody=template, Parameters=parameters)
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+    found = outputs(cloudformation, name)
+    check_queues(sqs, found)
+    check_queue_policies(sqs, found)
+    check_encryption(s3, found)
+    check_bucket_policies(s3, found)
+    check_announcement(s3, sqs, found)
+    print(f"LocalStack: {len(resource_types(cloudformation, name))} resources; an upload became a message")
+
+
+main()
