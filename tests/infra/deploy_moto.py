@@ -5,6 +5,7 @@ architectures, HTTP APIs and alarms. LocalStack knows most of these: deploy_loca
 """
 
 import io
+import logging
 import os
 import pathlib
 import sys
@@ -53,6 +54,7 @@ def check_role(name: str) -> None:
 
 @mock_aws
 def main() -> None:
+    logging.getLogger("moto").setLevel(logging.ERROR)
     template = pathlib.Path(sys.argv[1]).read_text()
     put_code()
     cloudformation, s3, sqs = (boto3.client(name) for name in ("cloudformation", "s3", "sqs"))

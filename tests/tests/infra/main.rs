@@ -19,7 +19,7 @@ mod subject;
 mod yaml;
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -59,17 +59,28 @@ fn main() -> ExitCode {
     }
     trials.push(Trial::test("broken::every rule has a template that breaks it", every_rule_is_broken));
 
-    let transformed = env::var_os("INFRA_TEMPLATE").map(PathBuf::from);
-    let transformed = transformed.unwrap_or_else(|| beside.join("../.cache/infra/template.json"));
-    if let Ok(text) = std::fs::read_to_string(&transformed) {
-        add_rules(&mut trials, "transformed", &serde_json::from_str(&text).unwrap());
-    } else {
-        eprintln!(
-            "skipped: the transformed template, because {} is not there; .ci/infra makes it",
-            transformed.display()
-        );
+    match transformed(beside) {
+        Ok(template) => add_rules(&mut trials, "transformed", &template),
+        Err(missing) => eprintln!("skipped: the transformed template, because {missing}; .ci/infra makes it"),
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// What SAM makes of the source, if that is there and no older than the source.
+fn transformed(beside: &Path) -> Result<Value, String> {
+    let parse = |path: &Path| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    if let Some(named) = env::var_os("INFRA_TEMPLATE") {
+        return Ok(parse(Path::new(&named)));
+    }
+    let path = beside.join("../.cache/infra/template.json");
+    let made = |path: &Path| std::fs::metadata(path).and_then(|metadata| metadata.modified());
+    match made(&path) {
+        Err(_) => Err(format!("{} is not there", path.display())),
+        Ok(time) if time < made(&beside.join("../infra/template.yaml")).unwrap() => {
+            Err(format!("{} is older than its source", path.display()))
+        }
+        Ok(_) => Ok(parse(&path)),
+    }
 }
 
 fn add_rules(trials: &mut Vec<Trial>, which: &str, template: &Value) {
