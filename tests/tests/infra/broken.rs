@@ -148,6 +148,7 @@ pub(crate) const CONTROLS: &[Control] = &[
     set("more jobs at once than the function takes", SETTINGS, "/Parameters/JobConcurrency/MaxValue", "5000"),
     set("logs in plain text", "the function logs JSON to a group of its own",
         "/Resources/ResizeFunction/Properties/LoggingConfig/LogFormat", r#""Text""#),
+    set("logs without metrics", "the function logs JSON to a group of its own", "/Parameters/LogLevel/AllowedValues/-", r#""WARN""#),
     remove("logs for ever", "logs are kept for a time", "/Resources/ApiLogGroup/Properties/RetentionInDays"),
     remove("a function without traces", "the function is traced", "/Resources/ResizeFunction/Properties/Tracing"),
     remove("an API that is always there", LEFT_OUT, "/Resources/Api/Condition"),

@@ -140,6 +140,10 @@ fn logging(subject: &Subject, findings: &mut Vec<String>) {
         expect(findings, right, || format!("{}: LoggingConfig is {config}", function.id));
         let level = text(&config["ApplicationLogLevel"]);
         expect(findings, level == "INFO", || format!("{}: ApplicationLogLevel is {level:?}", function.id));
+        // AWS: a line without a level counts as INFO (documentation: "Log-level filtering"); metrics are such lines.
+        let allowed = &subject.template["Parameters"]["LogLevel"]["AllowedValues"];
+        let keeps_metrics = *allowed == json!(["TRACE", "DEBUG", "INFO"]);
+        expect(findings, keeps_metrics, || format!("LogLevel can be one of {allowed}; above INFO metrics are lost"));
     }
 }
 
