@@ -1,17 +1,22 @@
 //! From pixels to a file, without any metadata. The same pixels and options always give the same bytes.
 
+pub(super) mod jpeg;
+
 use image::ImageEncoder as _;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder, SamplingFactor};
 
 use super::error::PixelError;
 use super::format::{EncodedFormat, InputFormat};
 use super::geometry::Size;
 use super::options::{OutputFormat, Rendition};
+use super::planes::Planes;
 use super::raster::{Layout, Raster};
 
 /// Sharp's default.
 const QUALITY_DEFAULT: u8 = 80;
+
+/// A balance of time and bytes.
+const JPEG_EFFORT_DEFAULT: u8 = 4;
 
 /// From here on the eye could see that colours have half the resolution.
 const FULL_CHROMA_QUALITY_MIN: u8 = 90;
@@ -49,22 +54,8 @@ pub(super) fn encode(image: Raster, format: EncodedFormat, rendition: &Rendition
 }
 
 fn jpeg(image: &Raster, quality: u8) -> Result<Vec<u8>, PixelError> {
-    let failed = |reason: String| PixelError::Internal { stage: "encoding JPEG", reason };
-    let side = |side: u32| u16::try_from(side).map_err(|error| failed(error.to_string()));
-    let (width, height) = (side(image.size.width)?, side(image.size.height)?);
-    let color = if image.layout == Layout::Gray { ColorType::Luma } else { ColorType::Rgb };
-    let mut bytes = Vec::new();
-    let mut encoder = Encoder::new(&mut bytes, quality);
-    // With optimised tables this encoder writes colours one scan after the other. In a baseline file that is legal but so
-    // rare that decoders get it wrong (zune-jpeg 0.5.15 does, silently); in a progressive one it is the rule.
-    encoder.set_optimized_huffman_tables(true);
-    encoder.set_progressive(image.layout != Layout::Gray);
-    let half = quality < FULL_CHROMA_QUALITY_MIN;
-    encoder.set_sampling_factor(if half { SamplingFactor::F_2_2 } else { SamplingFactor::F_1_1 });
-    // The encoder's default takes one colour of four, which shifts colours and aliases.
-    encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
-    encoder.encode(&image.data, width, height, color).map_err(|error| failed(error.to_string()))?;
-    Ok(bytes)
+    let planes = Planes::from_raster(image, quality < FULL_CHROMA_QUALITY_MIN)?;
+    jpeg::encode(&planes, quality, JPEG_EFFORT_DEFAULT)
 }
 
 fn png(image: &Raster) -> Result<Vec<u8>, PixelError> {
