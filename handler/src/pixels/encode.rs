@@ -47,14 +47,15 @@ pub(super) fn encode(image: Raster, format: EncodedFormat, rendition: &Rendition
     check_size(format, image.size)?;
     let quality = rendition.quality.unwrap_or(QUALITY_DEFAULT).clamp(1, 100);
     match format {
-        EncodedFormat::Jpeg => jpeg(&image.flattened(rendition.background)?, quality),
+        EncodedFormat::Jpeg => jpeg(image.flattened(rendition.background)?, quality),
         EncodedFormat::Png => png(&image),
         EncodedFormat::Webp => webp(image, quality),
     }
 }
 
-fn jpeg(image: &Raster, quality: u8) -> Result<Vec<u8>, PixelError> {
-    let planes = Planes::from_raster(image, quality < FULL_CHROMA_QUALITY_MIN)?;
+fn jpeg(image: Raster, quality: u8) -> Result<Vec<u8>, PixelError> {
+    let planes = Planes::from_raster(&image, quality < FULL_CHROMA_QUALITY_MIN)?;
+    drop(image);
     jpeg::encode(&planes, quality, JPEG_EFFORT_DEFAULT)
 }
 

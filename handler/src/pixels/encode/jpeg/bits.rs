@@ -65,6 +65,8 @@ impl<'a> BitWriter<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     #[test]
@@ -81,17 +83,17 @@ mod tests {
                     (random.u32(..) | random.u32(..) | random.u32(..)) & u32::try_from((1_u64 << count) - 1).unwrap();
                 writer.put(bits, count);
                 if count > 0 {
-                    expected += &format!("{bits:0width$b}", width = count as usize);
+                    write!(expected, "{bits:0width$b}", width = count as usize).unwrap();
                 }
             }
             writer.finish();
-            while expected.len() % 8 != 0 {
+            while !expected.len().is_multiple_of(8) {
                 expected.push('1');
             }
             let mut found = String::new();
             let mut bytes = bytes.into_iter();
             while let Some(byte) = bytes.next() {
-                found += &format!("{byte:08b}");
+                write!(found, "{byte:08b}").unwrap();
                 if byte == 0xff {
                     assert_eq!(bytes.next(), Some(0));
                 }

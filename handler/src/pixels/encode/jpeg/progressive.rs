@@ -4,7 +4,7 @@ use super::Component;
 use super::blocks::Coefficients;
 use super::headers::Selection;
 use super::sequential::{self, Place};
-use super::symbols::{Symbols, category};
+use super::symbols::{Counts, Symbols, category};
 
 /// Most scans have one table; that of the DC has one for luma and one for chroma.
 pub(super) const TABLES: usize = 2;
@@ -40,6 +40,15 @@ impl Scan {
         self.component.map_or_else(|| (0..total).collect(), |component| vec![component])
     }
 
+    /// How long it is, with its header and tables.
+    fn bytes(&self, components: &[Component]) -> u64 {
+        let mut counts = Counts::<TABLES>::default();
+        self.symbols(components, &mut counts);
+        let tables = counts.tables();
+        let headers = tables.iter().map(|table| if table.symbols.is_empty() { 0 } else { 21 + table.symbols.len() });
+        10 + headers.sum::<usize>() as u64 + counts.total_bits(&tables) / 8
+    }
+
     /// Gives the symbols of the scan.
     pub(super) fn symbols(&self, components: &[Component], symbols: &mut impl Symbols) {
         let Selection { high, low, .. } = self.selection;
@@ -50,6 +59,37 @@ impl Scan {
             Some(component) => ac_refining(&components[component], self.selection, symbols),
         }
     }
+}
+
+/// The ways to write the AC of a component, of which photos of one kind or another are smallest by each: bands, and the bits
+/// that are left for later scans.
+const PLANS: [(&[(u8, u8)], u8); 7] = [
+    (&[(1, 63)], 0),
+    (&[(1, 5), (6, 63)], 0),
+    (&[(1, 8), (9, 63)], 0),
+    (&[(1, 63)], 1),
+    (&[(1, 5), (6, 63)], 1),
+    (&[(1, 8), (9, 63)], 1),
+    (&[(1, 8), (9, 63)], 2),
+];
+
+/// The scans that make the file smallest: DC first, then every component roughly, then what refines them.
+pub(super) fn script(components: &[Component]) -> Vec<Scan> {
+    let bytes = |scans: &Vec<Scan>| scans.iter().map(|scan| scan.bytes(components)).sum::<u64>();
+    let dc = [vec![Scan::dc(0, 0)], vec![Scan::dc(0, 1), Scan::dc(1, 0)]];
+    let mut script: Vec<Scan> = dc.into_iter().min_by_key(bytes).unwrap_or_default();
+    for component in 0..components.len() {
+        let plans = PLANS.iter().map(|&(bands, low)| {
+            let first = bands.iter().map(|&band| Scan::ac(component, band, 0, low));
+            first.chain((0..low).rev().map(|low| Scan::ac(component, (1, 63), low + 1, low))).collect()
+        });
+        script.extend(plans.min_by_key(bytes).unwrap_or_default());
+    }
+    script.sort_by_key(|scan| match scan.selection.high {
+        0 => 0,
+        high => u8::MAX - high,
+    });
+    script
 }
 
 fn dc_first(components: &[Component], low: u8, symbols: &mut impl Symbols) {

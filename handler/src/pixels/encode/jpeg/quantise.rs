@@ -119,8 +119,8 @@ mod tests {
             for values in values.chunks(64) {
                 let mut block = [0; 64];
                 block[..values.len()].copy_from_slice(values);
-                let quantised = quantiser.quantise(&block);
-                for (value, found) in block.iter().zip(quantised) {
+                let quotients = quantiser.quantise(&block);
+                for (value, found) in block.iter().zip(quotients) {
                     let value = i32::from(*value);
                     let expected = value.signum() * ((value.abs() + divisor / 2) / divisor);
                     assert_eq!(i32::from(found), expected, "{value} / {divisor}");

@@ -1,6 +1,6 @@
 //! The whole encoder, as other decoders see its files.
 
-#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the numbers of the tests are small")]
+#![expect(clippy::cast_possible_truncation, reason = "the numbers of the tests are small")]
 
 use std::io::Cursor;
 
@@ -91,6 +91,74 @@ fn baseline_files_are_those_of_libjpeg() {
     }
 }
 
+/// The coefficients of an image by plain rounding.
+fn rounded(planes: &Planes, quality: u8) -> Vec<Component> {
+    let sampling = checked_sampling(planes, &Settings { quality, effort: 4, icc: None }).unwrap();
+    let mut quantisers = [false, true].map(|chroma| Quantiser::new(&quantise::steps(chroma, quality)));
+    quantised(planes, sampling, &mut quantisers).unwrap()
+}
+
+#[test]
+fn progressive_files_hold_the_coefficients_of_baseline_ones() {
+    for (kind, layout, half) in KINDS {
+        // Sides that leave blocks of MCUs beyond the edge, and a flat image with the longest runs of ended blocks.
+        let flat = Raster {
+            size: Size { width: 1500, height: 1480 },
+            layout,
+            data: vec![77; 1500 * 1480 * layout.channels()],
+        };
+        for (image, quality) in [(picture(41, 73, layout), 20), (picture(130, 90, layout), 97), (flat, 80)] {
+            let planes = Planes::from_raster(&image, half).unwrap();
+            let components = rounded(&planes, quality);
+            let files = [baseline, progressive].map(|scans| {
+                let mut file = Vec::new();
+                headers::start(&mut file, None, &[false, true].map(|chroma| quantise::steps(chroma, quality)));
+                scans(&mut file, &planes, &components).unwrap();
+                headers::end(&mut file);
+                decoded(&file)
+            });
+            assert!(files[0] == files[1], "{kind} at {quality}");
+        }
+    }
+}
+
+/// All kinds of scans, whichever the script would choose: against the files of `cjpeg -progressive`.
+#[test]
+fn progressive_scans_are_those_of_libjpeg() {
+    use progressive::Scan;
+
+    let planes = Planes::from_raster(&picture(96, 64, Layout::Rgb), true).unwrap();
+    let components = rounded(&planes, 80);
+    let mut file = Vec::new();
+    headers::start(&mut file, None, &[false, true].map(|chroma| quantise::steps(chroma, 80)));
+    headers::frame(&mut file, Frame::Progressive, planes.size(), &components);
+    for scan in [
+        Scan::dc(0, 1),
+        Scan::ac(0, (1, 5), 0, 2),
+        Scan::ac(2, (1, 63), 0, 1),
+        Scan::ac(1, (1, 63), 0, 1),
+        Scan::ac(0, (6, 63), 0, 2),
+        Scan::ac(0, (1, 63), 2, 1),
+        Scan::dc(1, 0),
+        Scan::ac(2, (1, 63), 1, 0),
+        Scan::ac(1, (1, 63), 1, 0),
+        Scan::ac(0, (1, 63), 1, 0),
+    ] {
+        progressive_scan(&mut file, &components, scan).unwrap();
+    }
+    headers::end(&mut file);
+    assert_eq!(hash(&file), 0xff11_82bb_c5c4_e28f);
+}
+
+#[test]
+fn effort_makes_files_smaller() {
+    for (kind, layout, half) in KINDS {
+        let image = picture(400, 300, layout);
+        let [four, seven, nine] = [4, 7, 9].map(|effort| file(&image, half, 75, effort).len());
+        assert!(seven * 100 < four * 98 && nine * 100 < four * 98, "{kind}: {four}, {seven}, {nine} bytes");
+    }
+}
+
 #[test]
 fn pictures_survive() {
     for (kind, layout, half) in KINDS {
@@ -127,7 +195,7 @@ fn every_small_size_survives() {
 
 #[test]
 fn the_longest_side_is_encoded_and_a_longer_one_refused() {
-    for (width, height) in [(65_500, 1), (1, 65_500)] {
+    for (width, height) in [(65_535, 1), (1, 65_535)] {
         for (_, layout, half) in KINDS {
             let image = picture(width, height, layout);
             for (size, _) in decoded(&file(&image, half, 50, 4)) {
@@ -135,9 +203,9 @@ fn the_longest_side_is_encoded_and_a_longer_one_refused() {
             }
         }
     }
-    let planes = Planes::from_raster(&picture(65_501, 1, Layout::Gray), false).unwrap();
+    let planes = Planes::from_raster(&picture(65_536, 1, Layout::Gray), false).unwrap();
     let error = encode(&planes, 80, 4).unwrap_err();
-    assert_eq!(error.to_string(), "output of 65501x1 cannot be encoded as JPEG, whose sides end at 65500 pixels");
+    assert_eq!(error.to_string(), "output of 65536x1 cannot be encoded as JPEG, whose sides end at 65535 pixels");
 }
 
 #[test]

@@ -113,7 +113,7 @@ mod tests {
     fn extremes_fit() {
         for pattern in 0..64 {
             let (u, v) = (pattern % 8, pattern / 8);
-            let positive = |k: usize, at: usize| ((2 * at + 1) * k + 8) / 16 % 2 == 0;
+            let positive = |k: usize, at: usize| (((2 * at + 1) * k + 8) / 16).is_multiple_of(2);
             for flip in [false, true] {
                 let samples: [[u8; 8]; 8] = std::array::from_fn(|y| {
                     std::array::from_fn(|x| if (positive(u, x) == positive(v, y)) == flip { 0 } else { 255 })
