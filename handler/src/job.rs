@@ -12,7 +12,8 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
-use crate::pixels::options::{Color, Fit, Kernel, OutputFormat, Position, Rendition};
+use crate::pixels::jpeg::Truncated;
+use crate::pixels::options::{Color, Effort, Fit, Kernel, Metadata, OutputFormat, Position, Rendition};
 use crate::storage::{Location, Storage};
 
 use fields::{Fields, kind_of};
@@ -27,6 +28,7 @@ pub const OUTPUTS_MAX: usize = 64;
 pub struct ResizeJob {
     source: Location,
     outputs: Vec<Output>,
+    truncated: Truncated,
 }
 
 /// One image to make and where it goes.
@@ -58,9 +60,15 @@ impl ResizeJob {
                 let text = format!("outputs[{index}].target is the target of an earlier output too; expected its own");
                 return Err(Failure::bad_job(text));
             }
-            check_size(&output.rendition).map_err(|what| Failure::bad_job(format!("outputs[{index}].{what}")))?;
+            check_rendition(&output.rendition).map_err(|what| Failure::bad_job(format!("outputs[{index}].{what}")))?;
         }
-        Ok(Self { source, outputs })
+        Ok(Self { source, outputs, truncated: Truncated::Refuse })
+    }
+
+    /// The same job with another answer to a source that ends before its image does.
+    #[must_use]
+    pub fn with_truncated(self, truncated: Truncated) -> Self {
+        Self { truncated, ..self }
     }
 
     /// Reads a message body.
@@ -78,6 +86,7 @@ impl ResizeJob {
         let Some(outputs) = outputs.as_array() else {
             return Err(Failure::bad_job(format!("outputs is {}; expected a list of outputs", kind_of(outputs))));
         };
+        let truncated = fields.word("truncated", TRUNCATED_WORDS, truncated_from)?.unwrap_or_default();
         fields.finish()?;
         let outputs = outputs.iter().enumerate().map(|(index, output)| {
             let mut fields = Fields::new(&format!("outputs[{index}]"), output)?;
@@ -88,7 +97,7 @@ impl ResizeJob {
         });
         // Bounded before it is read: the body's size bounds the list only loosely.
         let outputs: Vec<Output> = outputs.take(OUTPUTS_MAX + 1).collect::<Result<_, Failure>>()?;
-        Self::new(source, outputs)
+        Ok(Self::new(source, outputs)?.with_truncated(truncated))
     }
 
     /// Refuses a job whose places this storage does not have, naming the field.
@@ -117,6 +126,12 @@ impl ResizeJob {
         &self.outputs
     }
 
+    /// What is made of a source that ends before its image does.
+    #[must_use]
+    pub fn truncated(&self) -> Truncated {
+        self.truncated
+    }
+
     /// What is made, by value.
     #[must_use]
     pub fn into_outputs(self) -> Vec<Output> {
@@ -127,7 +142,11 @@ impl ResizeJob {
 impl Serialize for ResizeJob {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let outputs: Vec<Value> = self.outputs.iter().map(output_value).collect();
-        json!({ "source": self.source.to_string(), "outputs": outputs }).serialize(serializer)
+        let mut job = json!({ "source": self.source.to_string(), "outputs": outputs });
+        if self.truncated == Truncated::Allow {
+            job["truncated"] = "allow".into();
+        }
+        job.serialize(serializer)
     }
 }
 
@@ -142,13 +161,13 @@ pub(crate) fn templates(value: &Value) -> Result<Vec<(String, Rendition)>, Failu
         let target = target.ok_or_else(|| fields.missing("target"))?.to_owned();
         let rendition = rendition(&mut fields)?;
         fields.finish()?;
-        check_size(&rendition).map_err(|what| Failure::bad_job(format!("[{index}].{what}")))?;
+        check_rendition(&rendition).map_err(|what| Failure::bad_job(format!("[{index}].{what}")))?;
         Ok((target, rendition))
     };
     list.iter().enumerate().map(read).collect()
 }
 
-fn check_size(rendition: &Rendition) -> Result<(), String> {
+fn check_rendition(rendition: &Rendition) -> Result<(), String> {
     let sides = [("width", rendition.width), ("height", rendition.height)];
     if sides.iter().all(|(_, side)| side.is_none()) {
         return Err("width and height are both missing; expected at least one".to_owned());
@@ -158,17 +177,35 @@ fn check_size(rendition: &Rendition) -> Result<(), String> {
             return Err(format!("{name} is {}; {SIDE_ACCEPTED}", side.unwrap_or_default()));
         }
     }
-    match rendition.quality {
-        Some(quality) if quality == 0 || quality > 100 => Err(format!("quality is {quality}; {QUALITY_ACCEPTED}")),
-        _ => Ok(()),
+    if let Some(quality) = rendition.quality.filter(|quality| *quality == 0 || *quality > 100) {
+        return Err(format!("quality is {quality}; {QUALITY_ACCEPTED}"));
     }
+    let format = format_word(rendition.format).unwrap_or("auto");
+    if rendition.lossless && !matches!(rendition.format, OutputFormat::Png | OutputFormat::Webp) {
+        return Err(format!("lossless is true and format {format}; expected format webp or png with it"));
+    }
+    if !rendition.format.is_built() {
+        return Err(format!(
+            "format is {format}, which needs a build with the feature {format}; expected {FORMAT_WORDS}"
+        ));
+    }
+    if rendition.format == OutputFormat::Avif && rendition.metadata == Metadata::KeepIcc {
+        return Err(
+            "metadata is keep-icc and format avif, whose encoder takes no profile; expected strip with it".to_owned()
+        );
+    }
+    Ok(())
 }
 
 const SIDE_ACCEPTED: &str = "expected a whole number of pixels from 1 to 16383";
 const QUALITY_ACCEPTED: &str = "expected a whole number from 1 to 100";
 const KERNEL_WORDS: &str = "nearest, linear, cubic, mitchell or lanczos3";
 const FIT_WORDS: &str = "cover, contain, fill, inside or outside";
-const FORMAT_WORDS: &str = "jpeg, png, webp or auto";
+const EFFORT_ACCEPTED: &str = "expected a whole number from 0 (fast) to 9 (small)";
+const FORMAT_WORDS: &str =
+    if cfg!(feature = "avif") { "jpeg, png, webp, avif or auto" } else { "jpeg, png, webp or auto" };
+const METADATA_WORDS: &str = "strip or keep-icc";
+const TRUNCATED_WORDS: &str = "refuse or allow";
 const POSITION_WORDS: &str = "one of center, north, northeast, east, southeast, south, southwest, west, northwest \
                               (or top, right top, right, ...), or a focal point such as {\"x\":0.5,\"y\":0.3}";
 const COLOR_WORDS: &str = "#rgb, #rrggbb or #rrggbbaa";
@@ -184,14 +221,7 @@ fn rendition(fields: &mut Fields<'_>) -> Result<Rendition, Failure> {
     let width = side(fields, "width")?;
     let height = side(fields, "height")?;
     let quality = fields.integer("quality", 1, 100, QUALITY_ACCEPTED)?;
-    match fields.string("metadata", "strip")? {
-        None | Some("strip") => {}
-        Some("keep-icc") => {
-            let text = format!("{} keep-icc is not supported yet; only strip is", fields.path("metadata"));
-            return Err(Failure::bad_job(text));
-        }
-        Some(other) => return Err(fields.unaccepted("metadata", other, "strip")),
-    }
+    let effort = fields.integer("effort", 0, u32::from(Effort::MAX.get()), EFFORT_ACCEPTED)?;
     Ok(Rendition {
         width,
         height,
@@ -202,6 +232,10 @@ fn rendition(fields: &mut Fields<'_>) -> Result<Rendition, Failure> {
         kernel: fields.word("kernel", KERNEL_WORDS, kernel_from)?.unwrap_or_default(),
         format: fields.word("format", FORMAT_WORDS, format_from)?.unwrap_or_default(),
         quality: quality.and_then(|quality| u8::try_from(quality).ok()),
+        effort: effort.and_then(|effort| Effort::new(u8::try_from(effort).ok()?)).unwrap_or_default(),
+        lossless: fields.boolean("lossless")?.unwrap_or(false),
+        flatten: fields.boolean("flatten")?.unwrap_or(false),
+        metadata: fields.word("metadata", METADATA_WORDS, metadata_from)?.unwrap_or_default(),
     })
 }
 
@@ -253,6 +287,7 @@ fn format_from(word: &str) -> Option<OutputFormat> {
         "jpeg" | "jpg" => OutputFormat::Jpeg,
         "png" => OutputFormat::Png,
         "webp" => OutputFormat::Webp,
+        "avif" => OutputFormat::Avif,
         _ => return None,
     })
 }
@@ -264,6 +299,23 @@ pub(crate) fn format_word(format: OutputFormat) -> Option<&'static str> {
         OutputFormat::Jpeg => Some("jpeg"),
         OutputFormat::Png => Some("png"),
         OutputFormat::Webp => Some("webp"),
+        OutputFormat::Avif => Some("avif"),
+    }
+}
+
+fn metadata_from(word: &str) -> Option<Metadata> {
+    match word {
+        "strip" => Some(Metadata::Strip),
+        "keep-icc" => Some(Metadata::KeepIcc),
+        _ => None,
+    }
+}
+
+fn truncated_from(word: &str) -> Option<Truncated> {
+    match word {
+        "refuse" => Some(Truncated::Refuse),
+        "allow" => Some(Truncated::Allow),
+        _ => None,
     }
 }
 
@@ -352,6 +404,10 @@ fn output_value(output: &Output) -> Value {
     if let Some(quality) = rendition.quality {
         put("quality", quality.into());
     }
+    put("effort", rendition.effort.get().into());
+    put("lossless", rendition.lossless.into());
+    put("flatten", rendition.flatten.into());
+    put("metadata", if rendition.metadata == Metadata::KeepIcc { "keep-icc" } else { "strip" }.into());
     Value::Object(value)
 }
 

@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::job::ResizeJob;
 use crate::pixels::jpeg::Arena;
 use crate::pixels::options::Rendition;
-use crate::pixels::{self, Encoded, Limits};
+use crate::pixels::{self, Encoded, Limits, ProfileUse};
 use crate::storage::{Location, Storage};
 
 /// What resizing may cost.
@@ -89,6 +89,27 @@ pub struct Resized {
     pub bytes_in: u64,
     /// What was stored, in the order of the job.
     pub outputs: Vec<ResizedOutput>,
+    /// Sources that were not as they should be.
+    pub oddities: Oddities,
+}
+
+/// Sources of a message from which images were made although something about them was odd. Worth counting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Oddities {
+    /// JPEGs of a rare kind, which cost the time and the memory of all their pixels: [`pixels::Probe::is_jpeg_fallback`].
+    pub jpeg_fallbacks: u64,
+    /// Those whose colour profile was passed over: [`ProfileUse::Ignored`].
+    pub profiles_ignored: u64,
+    /// Those that ended before their image did, where the job allows it.
+    pub truncated: u64,
+}
+
+impl std::ops::AddAssign for Oddities {
+    fn add_assign(&mut self, other: Self) {
+        self.jpeg_fallbacks += other.jpeg_fallbacks;
+        self.profiles_ignored += other.profiles_ignored;
+        self.truncated += other.truncated;
+    }
 }
 
 /// One stored image.
@@ -134,26 +155,32 @@ impl Resizer {
         let bytes_in = bytes.len() as u64;
 
         let renditions: Vec<Rendition> = job.outputs().iter().map(|output| output.rendition.clone()).collect();
-        let images = self.render(bytes, renditions, deadline).await?;
+        let limits = Limits { truncated: job.truncated(), ..options.limits.clone() };
+        let (images, oddities) = self.render(bytes, renditions, limits, deadline).await?;
         drop(source_permit);
         assert_eq!(images.len(), job.outputs().len(), "one image for each output");
 
         let stores = job.outputs().iter().zip(images).map(|(output, image)| self.store(&output.target, image));
-        Ok(Resized { bytes_in, outputs: try_join_all(stores).await? })
+        Ok(Resized { bytes_in, outputs: try_join_all(stores).await?, oddities })
     }
 
     async fn render(
         &self,
         bytes: Bytes,
         renditions: Vec<Rendition>,
+        limits: Limits,
         deadline: &Deadline,
-    ) -> Result<Vec<Encoded>, Failure> {
-        let limits = self.options.limits.clone();
+    ) -> Result<(Vec<Encoded>, Oddities), Failure> {
         let probe = pixels::probe(&bytes, &limits)?;
         let memory = self.options.pixel_memory.spend(probe.memory_bytes_max(&renditions), deadline).await?;
         if probe.is_jpeg_fallback() {
             tracing::info!("a JPEG of a rare kind is decoded whole");
         }
+        let mut oddities = Oddities {
+            jpeg_fallbacks: u64::from(probe.is_jpeg_fallback()),
+            truncated: u64::from(probe.truncated),
+            profiles_ignored: 0,
+        };
         let renderer = self.renderers.clone().acquire_owned().await;
         let (deadline, arenas) = (*deadline, Arc::clone(&self.arenas));
         // The permits move into the thread: a job that is dropped at the deadline leaves its thread running, and what that
@@ -169,13 +196,19 @@ impl Resizer {
             arenas.lock().unwrap_or_else(PoisonError::into_inner).push(arena);
             Ok(images?)
         });
-        match rendering.await {
+        let images: Result<Vec<Encoded>, Failure> = match rendering.await {
             Ok(images) => images,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => Err(Failure::panic(&*panic)),
                 Err(_) => Err(Failure::deadline("the process is stopping")),
             },
+        };
+        let images = images?;
+        if let Some(ProfileUse::Ignored(reason)) = images.first().map(|image| image.profile) {
+            tracing::info!("the colour profile of an image is passed over: {reason}");
+            oddities.profiles_ignored = 1;
         }
+        Ok((images, oddities))
     }
 
     async fn store(&self, target: &Location, image: Encoded) -> Result<ResizedOutput, Failure> {
@@ -208,6 +241,7 @@ impl Runner for Resizer {
                 Ok(resized) => {
                     all.bytes_in += resized.bytes_in;
                     all.outputs.extend(resized.outputs);
+                    all.oddities += resized.oddities;
                 }
                 Err(failure) => {
                     failed = Some(match failed.take() {

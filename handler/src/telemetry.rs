@@ -8,7 +8,8 @@ use std::io::Write as _;
 use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
-use crate::batch::{BatchReport, Observer};
+use crate::batch::{BatchReport, Observer, Outcome};
+use crate::resize::{Oddities, Resized};
 use crate::settings::Settings;
 
 /// Starts logging to standard output, which Lambda collects. A second call changes nothing.
@@ -40,8 +41,14 @@ impl Metrics {
 
     /// The line of a batch.
     #[must_use]
-    pub fn line<T>(&self, report: &BatchReport<T>, now_ms: u64) -> Value {
+    pub fn line(&self, report: &BatchReport<Resized>, now_ms: u64) -> Value {
         let counts = report.counts();
+        let mut oddities = Oddities::default();
+        for record in &report.records {
+            if let Outcome::Done(resized) = &record.outcome {
+                oddities += resized.oddities;
+            }
+        }
         let elapsed_ms = u64::try_from(report.elapsed.as_millis()).unwrap_or(u64::MAX);
         let metric = |name: &str, unit: &str| json!({ "Name": name, "Unit": unit });
         json!({
@@ -53,7 +60,8 @@ impl Metrics {
                     "Metrics": [
                         metric("Messages", "Count"), metric("Done", "Count"), metric("DeadLettered", "Count"),
                         metric("Failed", "Count"), metric("Postponed", "Count"), metric("Duplicates", "Count"),
-                        metric("BatchDuration", "Milliseconds"),
+                        metric("JpegFallbacks", "Count"), metric("ProfilesIgnored", "Count"),
+                        metric("TruncatedSources", "Count"), metric("BatchDuration", "Milliseconds"),
                     ],
                 }],
             },
@@ -64,14 +72,17 @@ impl Metrics {
             "Failed": counts.failed,
             "Postponed": counts.postponed,
             "Duplicates": counts.duplicates,
+            "JpegFallbacks": oddities.jpeg_fallbacks,
+            "ProfilesIgnored": oddities.profiles_ignored,
+            "TruncatedSources": oddities.truncated,
             "BatchDuration": elapsed_ms,
         })
     }
 }
 
-impl<T> Observer<T> for Metrics {
+impl Observer<Resized> for Metrics {
     #[expect(clippy::disallowed_methods, reason = "metrics are dated by the wall clock")]
-    fn finished(&self, report: &BatchReport<T>) {
+    fn finished(&self, report: &BatchReport<Resized>) {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let line = self.line(report, u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
         // A closed standard output is no reason to fail a batch.
@@ -82,12 +93,14 @@ impl<T> Observer<T> for Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::RecordReport;
+    use std::sync::Arc;
     use std::time::Duration;
 
     #[test]
     fn a_batch_is_one_line_of_embedded_metrics() {
         let settings = Settings::read([("AWS_LAMBDA_FUNCTION_NAME".to_owned(), "resize".to_owned())]).unwrap();
-        let report = BatchReport::<()> { records: Vec::new(), elapsed: Duration::from_millis(12) };
+        let report = BatchReport { records: Vec::new(), elapsed: Duration::from_millis(12) };
         let line = Metrics::new(&settings).line(&report, 7);
         assert_eq!(line["_aws"]["Timestamp"], 7);
         let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap();
@@ -96,5 +109,22 @@ mod tests {
         }
         assert_eq!((&line["FunctionName"], &line["BatchDuration"]), (&json!("resize"), &json!(12)));
         assert!(!line.to_string().contains('\n'));
+    }
+
+    #[test]
+    fn odd_sources_are_counted_over_all_that_is_done() {
+        let settings = Settings::read([]).unwrap();
+        let record = |jpeg_fallbacks, profiles_ignored| RecordReport {
+            message: Arc::default(),
+            outcome: Outcome::Done(Resized {
+                oddities: Oddities { jpeg_fallbacks, profiles_ignored, truncated: 1 },
+                ..Resized::default()
+            }),
+            elapsed: Duration::ZERO,
+        };
+        let records = vec![record(1, 0), record(0, 1), record(2, 1)];
+        let line = Metrics::new(&settings).line(&BatchReport { records, elapsed: Duration::ZERO }, 7);
+        let counts = ["JpegFallbacks", "ProfilesIgnored", "TruncatedSources"].map(|name| line[name].as_u64().unwrap());
+        assert_eq!(counts, [3, 2, 3]);
     }
 }

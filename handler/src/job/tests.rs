@@ -60,11 +60,7 @@ fn every_refusal_names_the_field_and_says_what_is_accepted() {
         output(r##""width":1,"background":"#12345""##, &["outputs[0].background", "#rgb"]),
         output(r##""width":1,"background":"#+12345""##, &["outputs[0].background", "#rgb"]),
         output(r#""width":1,"kernel":"lanczos2""#, &["outputs[0].kernel", "lanczos3"]),
-        output(r#""width":1,"format":"avif""#, &["outputs[0].format is \"avif\"", "jpeg, png, webp or auto"]),
-        output(r#""width":1,"quality":0"#, &["outputs[0].quality is 0", "1 to 100"]),
-        output(r#""width":1,"quality":101"#, &["outputs[0].quality is 101", "1 to 100"]),
-        output(r#""width":1,"metadata":"keep-icc""#, &["outputs[0].metadata", "not supported yet", "strip"]),
-        output(r#""width":1,"metadata":"keep""#, &["outputs[0].metadata is \"keep\"", "expected strip"]),
+        output(r#""width":1,"format":"tiff""#, &["outputs[0].format is \"tiff\"", "jpeg, png, webp"]),
         output(r#""width":1,"widht":2"#, &["outputs[0].widht is not a known field", "width"]),
     ];
     for (body, expected) in table {
@@ -72,6 +68,48 @@ fn every_refusal_names_the_field_and_says_what_is_accepted() {
         for part in expected {
             assert!(message.contains(&part), "{body}\n  says {message:?}\n  and not {part:?}");
         }
+    }
+}
+
+#[test]
+fn every_option_of_encoding_names_itself_and_says_what_is_accepted() {
+    let truncated = |word: &str| {
+        format!(r#"{{"source":"s3://b/a","truncated":{word},"outputs":[{{"target":"s3://b/c","width":1}}]}}"#)
+    };
+    let table: &[(String, &[&str])] = &[
+        (job(r#""width":1,"effort":10"#), &["outputs[0].effort is 10", "0 (fast) to 9 (small)"]),
+        (job(r#""width":1,"effort":"max""#), &["outputs[0].effort is a string", "0 (fast) to 9 (small)"]),
+        (job(r#""width":1,"lossless":1"#), &["outputs[0].lossless is a number", "true or false"]),
+        (job(r#""width":1,"lossless":true"#), &["outputs[0].lossless is true and format auto", "webp or png"]),
+        (job(r#""width":1,"lossless":true,"format":"jpg""#), &["lossless is true and format jpeg", "webp or png"]),
+        (job(r#""width":1,"flatten":"white""#), &["outputs[0].flatten is a string", "true or false"]),
+        (job(r#""width":1,"quality":0"#), &["outputs[0].quality is 0", "1 to 100"]),
+        (job(r#""width":1,"quality":101"#), &["outputs[0].quality is 101", "1 to 100"]),
+        (job(r#""width":1,"metadata":"keep""#), &["outputs[0].metadata is \"keep\"", "expected strip or keep-icc"]),
+        (truncated("true"), &["truncated is a boolean", "refuse or allow"]),
+        (truncated("\"ok\""), &["truncated is \"ok\"", "refuse or allow"]),
+    ];
+    for (body, expected) in table {
+        let message = refusal(body);
+        for part in *expected {
+            assert!(message.contains(part), "{body}\n  says {message:?}\n  and not {part:?}");
+        }
+    }
+}
+
+/// Known everywhere, so that the refusal says what is missing instead of calling it unknown.
+#[test]
+fn avif_needs_its_feature_and_takes_no_profile() {
+    let avif = ResizeJob::parse(&job(r#""width":1,"format":"avif""#));
+    if cfg!(feature = "avif") {
+        assert_eq!(avif.unwrap().outputs()[0].rendition.format, OutputFormat::Avif);
+        let text = refusal(&job(r#""width":1,"format":"avif","metadata":"keep-icc""#));
+        assert!(text.contains("outputs[0].metadata is keep-icc and format avif"), "{text}");
+    } else {
+        assert_eq!(
+            avif.unwrap_err().message,
+            "outputs[0].format is avif, which needs a build with the feature avif; expected jpeg, png, webp or auto"
+        );
     }
 }
 
@@ -156,28 +194,35 @@ mod round_trip {
         let fits = proptest::sample::select(vec![Fit::Cover, Fit::Contain, Fit::Fill, Fit::Inside, Fit::Outside]);
         let kernels = proptest::sample::select(vec![Kernel::Nearest, Kernel::Cubic, Kernel::Lanczos3]);
         let formats = proptest::sample::select(vec![OutputFormat::Auto, OutputFormat::Jpeg, OutputFormat::Webp]);
-        let rest = (any::<[u8; 4]>(), any::<bool>(), proptest::option::of(1..=100_u8));
+        let rest = (any::<[u8; 4]>(), any::<[bool; 3]>(), proptest::option::of(1..=100_u8), 0..=9_u8);
         (sides, position, fits, kernels, formats, rest).prop_map(
-            |((width, height), position, fit, kernel, format, (rgba, enlarge, quality))| Rendition {
-                width,
-                height: Some(height),
-                fit,
-                position,
-                enlarge,
-                background: Color { rgba },
-                kernel,
-                format,
-                quality,
+            |((width, height), position, fit, kernel, format, (rgba, [enlarge, flatten, keep], quality, effort))| {
+                Rendition {
+                    width,
+                    height: Some(height),
+                    fit,
+                    position,
+                    enlarge,
+                    background: Color { rgba },
+                    kernel,
+                    format,
+                    quality,
+                    effort: Effort::new(effort).unwrap(),
+                    lossless: format == OutputFormat::Webp && flatten,
+                    flatten,
+                    metadata: if keep { Metadata::KeepIcc } else { Metadata::Strip },
+                }
             },
         )
     }
 
     proptest! {
         #[test]
-        fn a_written_job_is_read_as_the_same_job(rendition in renditions(), key in "[a-z#%+ {}]{1,12}/[a-z]{1,4}") {
+        fn a_written_job_is_read_as_the_same_job(rendition in renditions(), key in "[a-z#%+ {}]{1,12}/[a-z]{1,4}", allow in any::<bool>()) {
             let source = Location::s3("photos", &format!("x{key}")).unwrap();
             let target = Location::file(std::path::Path::new(&format!("/{key}"))).unwrap();
-            let job = ResizeJob::new(source, vec![Output { target, rendition }]).unwrap();
+            let truncated = if allow { Truncated::Allow } else { Truncated::Refuse };
+            let job = ResizeJob::new(source, vec![Output { target, rendition }]).unwrap().with_truncated(truncated);
             let body = serde_json::to_string(&job).unwrap();
             prop_assert_eq!(ResizeJob::parse(&body).unwrap(), job);
         }

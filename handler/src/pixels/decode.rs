@@ -5,7 +5,9 @@
 //! - `image`'s own limits are set as a second net. They do not bind the output buffer, which is therefore ours: its
 //!   length is compared with the price and its memory is reserved fallibly.
 //! - Sixteen-bit and floating-point channels become eight bits, gray stays gray, CMYK becomes RGB.
-//! - Colour profiles are not looked at.
+//! - Colour profiles are not looked at here.
+
+mod partly;
 
 use std::error::Error as _;
 use std::io::{self, Cursor};
@@ -51,7 +53,7 @@ pub(super) fn decode(
     if let Some(scale) = probe.jpeg_scale(boxes)
         && let Some(decoder) = jpeg::Decoder::new(bytes, limits)?
     {
-        return decode_jpeg(&decoder, scale, boxes, arena);
+        return decode_jpeg(&decoder.with_truncated(limits.truncated), scale, boxes, arena);
     }
     let file = Cursor::new(bytes);
     let raster = match probe.format {
@@ -119,7 +121,14 @@ fn read<D: ImageDecoder>(decoder: ImageResult<D>, probe: &Probe, limits: &Limits
     }
     let color = decoder.color_type();
     let mut data = zeroed_bytes(bytes)?;
-    decoder.read_image(&mut data).map_err(refused)?;
+    if partly::is_readable(probe) {
+        partly::prepare(&mut data, color);
+        if decoder.read_image(&mut data).is_err() {
+            partly::finish(&mut data, color);
+        }
+    } else {
+        decoder.read_image(&mut data).map_err(refused)?;
+    }
     let layout = match color.channel_count() {
         1 => Layout::Gray,
         2 => Layout::GrayAlpha,

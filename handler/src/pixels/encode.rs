@@ -1,9 +1,11 @@
-//! From pixels to a file, without any metadata. The same pixels and options always give the same bytes.
+//! From pixels to a file, without any metadata but the profile that is given. The same pixels and options always give the
+//! same bytes.
 
+#[cfg(feature = "avif")]
+mod avif;
 pub(super) mod jpeg;
-
-use image::ImageEncoder as _;
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+mod png;
+mod webp;
 
 use super::error::PixelError;
 use super::format::{EncodedFormat, InputFormat};
@@ -11,12 +13,6 @@ use super::geometry::Size;
 use super::options::{OutputFormat, Rendition};
 use super::planes::Planes;
 use super::raster::{Layout, Raster};
-
-/// Sharp's default.
-const QUALITY_DEFAULT: u8 = 80;
-
-/// A balance of time and bytes.
-const JPEG_EFFORT_DEFAULT: u8 = 4;
 
 /// From here on the eye could see that colours have half the resolution.
 const FULL_CHROMA_QUALITY_MIN: u8 = 90;
@@ -27,14 +23,18 @@ pub(super) fn resolve(asked: OutputFormat, source: InputFormat, has_alpha: Optio
         (OutputFormat::Jpeg, _) | (OutputFormat::Auto, InputFormat::Jpeg) => Some(EncodedFormat::Jpeg),
         (OutputFormat::Png, _) | (OutputFormat::Auto, InputFormat::Png) => Some(EncodedFormat::Png),
         (OutputFormat::Webp, _) | (OutputFormat::Auto, InputFormat::Webp) => Some(EncodedFormat::Webp),
+        (OutputFormat::Avif, _) => Some(EncodedFormat::Avif),
         (OutputFormat::Auto, InputFormat::Gif | InputFormat::Tiff | InputFormat::Bmp) => {
             has_alpha.map(|has_alpha| if has_alpha { EncodedFormat::Png } else { EncodedFormat::Jpeg })
         }
     }
 }
 
-/// Refuses a size that the format cannot express.
-pub(super) fn check_size(format: EncodedFormat, size: Size) -> Result<(), PixelError> {
+/// Refuses what the format cannot express, or this build cannot write.
+pub(super) fn check(format: EncodedFormat, size: Size) -> Result<(), PixelError> {
+    if format == EncodedFormat::Avif && !cfg!(feature = "avif") {
+        return Err(PixelError::FormatNotBuilt { format, feature: "avif" });
+    }
     let side_max = format.side_max();
     if size.width.max(size.height) > side_max {
         return Err(PixelError::SideNotEncodable { format, size, side_max });
@@ -42,48 +42,47 @@ pub(super) fn check_size(format: EncodedFormat, size: Size) -> Result<(), PixelE
     Ok(())
 }
 
-/// Encodes an image.
-pub(super) fn encode(image: Raster, format: EncodedFormat, rendition: &Rendition) -> Result<Vec<u8>, PixelError> {
-    check_size(format, image.size)?;
-    let quality = rendition.quality.unwrap_or(QUALITY_DEFAULT).clamp(1, 100);
+/// Whether an image that is gray stays gray up to the file, so that a gray profile can describe it.
+pub(super) fn keeps_gray(rendition: &Rendition, source: InputFormat) -> bool {
+    let [red, green, blue, _] = rendition.background.rgba;
+    let gray_format = match resolve(rendition.format, source, None) {
+        Some(EncodedFormat::Webp | EncodedFormat::Avif) => false,
+        // What is not known yet is one of these two.
+        Some(EncodedFormat::Jpeg | EncodedFormat::Png) | None => true,
+    };
+    gray_format && red == green && green == blue
+}
+
+/// Encodes an image. `icc` is the profile to embed; `palette` says that the source had one.
+pub(super) fn encode(
+    image: Raster,
+    format: EncodedFormat,
+    rendition: &Rendition,
+    icc: Option<&[u8]>,
+    palette: bool,
+) -> Result<Vec<u8>, PixelError> {
+    check(format, image.size)?;
+    let quality = rendition.quality.unwrap_or(quality_default(format)).clamp(1, 100);
     match format {
-        EncodedFormat::Jpeg => jpeg(image.flattened(rendition.background)?, quality),
-        EncodedFormat::Png => png(&image),
-        EncodedFormat::Webp => webp(image, quality),
+        EncodedFormat::Jpeg => jpeg(image, rendition, quality, icc),
+        EncodedFormat::Png => png::encode(image, rendition.effort, icc, palette),
+        EncodedFormat::Webp => webp::encode(image, (!rendition.lossless).then_some(quality), rendition.effort, icc),
+        #[cfg(feature = "avif")]
+        EncodedFormat::Avif => avif::encode(image, quality, rendition.effort),
+        #[cfg(not(feature = "avif"))]
+        EncodedFormat::Avif => Err(PixelError::FormatNotBuilt { format, feature: "avif" }),
     }
 }
 
-fn jpeg(image: Raster, quality: u8) -> Result<Vec<u8>, PixelError> {
-    let planes = Planes::from_raster(&image, quality < FULL_CHROMA_QUALITY_MIN)?;
-    drop(image);
-    jpeg::encode(&planes, quality, JPEG_EFFORT_DEFAULT)
-}
-
-fn png(image: &Raster) -> Result<Vec<u8>, PixelError> {
-    let color = match image.layout {
-        Layout::Gray => image::ExtendedColorType::L8,
-        Layout::GrayAlpha => image::ExtendedColorType::La8,
-        Layout::Rgb => image::ExtendedColorType::Rgb8,
-        Layout::Rgba => image::ExtendedColorType::Rgba8,
-    };
-    let mut bytes = Vec::new();
-    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
-        .write_image(&image.data, image.size.width, image.size.height, color)
-        .map_err(|error| PixelError::Internal { stage: "encoding PNG", reason: error.to_string() })?;
-    Ok(bytes)
-}
-
-fn webp(image: Raster, quality: u8) -> Result<Vec<u8>, PixelError> {
-    let layout = if image.layout.has_alpha() { Layout::Rgba } else { Layout::Rgb };
-    let image = image.converted(layout)?;
-    let (width, height) = (image.size.width, image.size.height);
-    let encoder = match layout {
-        Layout::Rgba => webp::Encoder::from_rgba(&image.data, width, height),
-        _ => webp::Encoder::from_rgb(&image.data, width, height),
-    };
-    // `encode` would panic where this returns an error.
-    match encoder.encode_simple(false, f32::from(quality)) {
-        Ok(bytes) => Ok(bytes.to_vec()),
-        Err(error) => Err(PixelError::Internal { stage: "encoding WebP", reason: format!("{error:?}") }),
+/// Sharp's default, and for AVIF what looks about the same as sharp's default there.
+fn quality_default(format: EncodedFormat) -> u8 {
+    match format {
+        EncodedFormat::Avif => 65,
+        EncodedFormat::Jpeg | EncodedFormat::Png | EncodedFormat::Webp => 80,
     }
+}
+
+fn jpeg(image: Raster, rendition: &Rendition, quality: u8, icc: Option<&[u8]>) -> Result<Vec<u8>, PixelError> {
+    let planes = Planes::from_raster(&image.flattened(rendition.background)?, quality < FULL_CHROMA_QUALITY_MIN)?;
+    jpeg::encode_with(&planes, &jpeg::Settings { quality, effort: rendition.effort, icc })
 }

@@ -100,6 +100,12 @@ pub enum PixelError {
         /// The limit.
         bytes_max: u64,
     },
+    /// A colour profile longer than the policy allows, unpacked.
+    #[error("colour profile (ICC) has more than {bytes_max} bytes, which is the limit")]
+    ProfileTooLong {
+        /// The limit.
+        bytes_max: u64,
+    },
     /// More scans than a decent JPEG has; each one costs a pass over the whole image.
     #[error("JPEG has more than {scans_max} scans")]
     TooManyScans {
@@ -142,6 +148,14 @@ pub enum PixelError {
         /// The format's own limit.
         side_max: u32,
     },
+    /// A requested format that this build does not write.
+    #[error("{format} is not written by this build, which lacks the feature {feature}")]
+    FormatNotBuilt {
+        /// The output's format.
+        format: EncodedFormat,
+        /// The feature of the package that has it.
+        feature: &'static str,
+    },
     /// The machine refused the memory that the policy allowed.
     #[error("out of memory: {bytes} bytes were refused")]
     OutOfMemory {
@@ -173,9 +187,12 @@ impl PixelError {
             Self::TooManyPixels { .. }
             | Self::SideTooLong { .. }
             | Self::FileTooLong { .. }
+            | Self::ProfileTooLong { .. }
             | Self::TooManyScans { .. }
             | Self::OverMemory { .. } => Fault::Limit,
-            Self::OutputTooManyPixels { .. } | Self::SideNotEncodable { .. } => Fault::Request,
+            Self::OutputTooManyPixels { .. } | Self::SideNotEncodable { .. } | Self::FormatNotBuilt { .. } => {
+                Fault::Request
+            }
             Self::OutOfMemory { .. } | Self::Internal { .. } => Fault::Ours,
         }
     }

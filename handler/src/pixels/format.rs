@@ -73,8 +73,10 @@ pub enum EncodedFormat {
     Jpeg,
     /// PNG.
     Png,
-    /// Lossy WebP.
+    /// WebP, lossy or lossless.
     Webp,
+    /// AVIF, where the feature `avif` is built in.
+    Avif,
 }
 
 impl EncodedFormat {
@@ -85,6 +87,7 @@ impl EncodedFormat {
             Self::Jpeg => "image/jpeg",
             Self::Png => "image/png",
             Self::Webp => "image/webp",
+            Self::Avif => "image/avif",
         }
     }
 
@@ -95,6 +98,7 @@ impl EncodedFormat {
             Self::Jpeg => "jpg",
             Self::Png => "png",
             Self::Webp => "webp",
+            Self::Avif => "avif",
         }
     }
 
@@ -102,7 +106,7 @@ impl EncodedFormat {
     #[must_use]
     pub fn side_max(self) -> u32 {
         match self {
-            Self::Jpeg => 65_535,
+            Self::Jpeg | Self::Avif => 65_535,
             Self::Png => 0x7fff_ffff,
             Self::Webp => 16_383,
         }
@@ -115,6 +119,7 @@ impl fmt::Display for EncodedFormat {
             Self::Jpeg => "JPEG",
             Self::Png => "PNG",
             Self::Webp => "WebP",
+            Self::Avif => "AVIF",
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::error::PixelError;
 use super::geometry::Size;
+use super::jpeg::Truncated;
 
 /// What is refused before anything is decoded. [`Limits::default`] is the documented policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,10 +15,13 @@ pub struct Limits {
     pub side_max: u32,
     /// Scans of one JPEG. A file of nothing but empty scans keeps a decoder busy for seconds a megabyte.
     pub jpeg_scans_max: u32,
-    /// Bytes that a decoder may spend on metadata, beyond the price of the pixels; metadata may be compressed.
+    /// Bytes of a colour profile, which may be compressed, and what a decoder may spend on metadata beyond the price of the
+    /// pixels.
     pub metadata_bytes_max: u64,
     /// Bytes of memory for decoding, scaling and encoding one job.
     pub memory_bytes_max: u64,
+    /// What is made of a file that ends before its image does.
+    pub truncated: Truncated,
 }
 
 impl Limits {
@@ -29,6 +33,7 @@ impl Limits {
         jpeg_scans_max: 100,
         metadata_bytes_max: 4 * 1024 * 1024,
         memory_bytes_max: 1024 * 1024 * 1024,
+        truncated: Truncated::Refuse,
     };
 
     /// Checks the dimensions that a header claims.
@@ -47,6 +52,14 @@ impl Limits {
         let length = bytes.len() as u64;
         if length > self.file_bytes_max {
             return Err(PixelError::FileTooLong { bytes: length, bytes_max: self.file_bytes_max });
+        }
+        Ok(())
+    }
+
+    /// Checks the length of a colour profile.
+    pub(super) fn check_profile(&self, bytes: u64) -> Result<(), PixelError> {
+        if bytes > self.metadata_bytes_max {
+            return Err(PixelError::ProfileTooLong { bytes_max: self.metadata_bytes_max });
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
-//! Bytes in, bytes out: probe, decode, scale, orient, encode. No async, no input or output, no clock.
+//! Bytes in, bytes out: probe, decode, scale, convert colours, orient, encode. No async, no input or output, no clock.
 //!
 //! ```text
-//! bytes - probe -> Probe - decode -> Raster -+ scale - upright - embed - encode -> Encoded
+//! bytes - probe -> Probe - decode -> Raster -+ scale - colours - upright - embed - encode -> Encoded
 //!                                            `- ... once for each Rendition
 //! ```
 //!
@@ -19,12 +19,13 @@
 //! | `decode` | files to pixels |
 //! | `raster` | pixels in memory, and what is done one by one |
 //! | `scale` | the resampler |
+//! | `color` | the source's colours to those of sRGB |
 //! | `encode` | pixels to files |
 //!
 //! - Nothing is decoded that was not probed under the limits: [`render`] takes the [`Probe`] as the proof.
 //! - Sizes, crops and positions are those of the upright image; pixels are turned after scaling, when there are few.
 //! - The same bytes and renditions give the same output bytes.
-//! - No metadata of the source reaches an output.
+//! - No metadata of the source reaches an output, but its colour profile where that is asked for.
 
 pub mod error;
 pub mod format;
@@ -36,12 +37,14 @@ pub mod orientation;
 pub mod planes;
 pub mod probe;
 
+mod color;
 mod decode;
 mod encode;
 mod fields;
 mod raster;
 mod scale;
 
+pub use color::ProfileUse;
 pub use error::{Fault, PixelError};
 pub use format::{EncodedFormat, InputFormat};
 pub use geometry::Size;
@@ -63,6 +66,8 @@ pub struct Encoded {
     pub width: u32,
     /// Pixels.
     pub height: u32,
+    /// What became of the source's colour profile.
+    pub profile: ProfileUse,
 }
 
 /// Makes every rendition of a probed file from one decode, in the order asked.
@@ -83,7 +88,7 @@ pub fn render(
     for (plan, rendition) in plans.iter().zip(renditions) {
         limits.check_output(plan.canvas)?;
         if let Some(format) = encode::resolve(rendition.format, probe.format, None) {
-            encode::check_size(format, plan.canvas)?;
+            encode::check(format, plan.canvas)?;
         }
     }
     limits.check_memory(probe.memory_bytes_max(renditions))?;
@@ -93,17 +98,23 @@ pub fn render(
         .zip(renditions)
         .map(|(plan, rendition)| plan.stored_box(probe.orientation, probe.size(), rendition.kernel))
         .collect();
+    let colors = color::Colors::open(bytes, probe, renditions, limits)?;
     let source = decode::decode(bytes, probe, &boxes, limits, arena)?;
     let mut scaler = scale::Scaler::default();
     let outputs = plans.iter().zip(&boxes).zip(renditions).map(|((plan, stored), rendition)| {
         let region = source.region(stored.region);
-        let image = scaler.scale(&source.raster, region, stored.scaled, rendition.kernel)?;
+        let mut image = scaler.scale(&source.raster, region, stored.scaled, rendition.kernel)?;
+        let gray_fits = encode::keeps_gray(rendition, probe.format);
+        let (icc, profile) = colors.apply(&mut image, rendition.metadata, gray_fits)?;
         let image = image.upright(probe.orientation)?;
-        let image = image.embedded(plan.canvas, plan.left, plan.top, rendition.background)?;
+        let mut image = image.embedded(plan.canvas, plan.left, plan.top, rendition.background)?;
+        if rendition.flatten {
+            image = image.flattened(rendition.background)?;
+        }
         let format = encode::resolve(rendition.format, probe.format, Some(image.layout.has_alpha()))
             .expect("the format is known once alpha is");
-        let bytes = encode::encode(image, format, rendition)?;
-        Ok(Encoded { bytes, format, width: plan.canvas.width, height: plan.canvas.height })
+        let bytes = encode::encode(image, format, rendition, icc, probe.palette)?;
+        Ok(Encoded { bytes, format, width: plan.canvas.width, height: plan.canvas.height, profile })
     });
     let outputs = outputs.collect();
     arena.recycle(source.raster.data);

@@ -91,12 +91,60 @@ pub enum OutputFormat {
     Jpeg,
     /// PNG.
     Png,
-    /// Lossy WebP.
+    /// WebP, lossy unless [`Rendition::lossless`] says otherwise.
     Webp,
+    /// AVIF, only where the feature `avif` is built in.
+    Avif,
 }
 
-/// One image to make from the decoded source. At least one of width and height is given and neither is zero.
-#[derive(Clone, Debug, PartialEq)]
+impl OutputFormat {
+    /// Whether this build writes it.
+    #[must_use]
+    pub fn is_built(self) -> bool {
+        self != Self::Avif || cfg!(feature = "avif")
+    }
+}
+
+/// What becomes of what the source says about itself besides its pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Metadata {
+    /// Nothing of it is kept; colours become those of sRGB, which is what software takes for granted without a profile.
+    #[default]
+    Strip,
+    /// The colour profile is kept, and with it the colours as they are; all else goes.
+    KeepIcc,
+}
+
+/// How hard an encoder tries: one scale for all formats, from 0 (fast) to 9 (small).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Effort(u8);
+
+impl Effort {
+    /// The hardest.
+    pub const MAX: Self = Self(9);
+
+    /// An effort; `None` beyond [`Effort::MAX`].
+    #[must_use]
+    pub fn new(effort: u8) -> Option<Self> {
+        (effort <= Self::MAX.0).then_some(Self(effort))
+    }
+
+    /// From 0 to 9.
+    #[must_use]
+    pub fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Self(4)
+    }
+}
+
+/// One image to make from the decoded source. In a job at least one of width and height is given and neither is zero.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rendition {
     /// Pixels; derived from the height and the proportions when absent (but see [`Fit::Fill`]).
     pub width: Option<u32>,
@@ -113,12 +161,20 @@ pub struct Rendition {
     /// - `contain`: the output has the size asked, with the image at its own scale and more background around it.
     /// - `fill`: each dimension is limited to the source's own.
     pub enlarge: bool,
-    /// What fills the bars of `contain`, and what alpha is flattened onto.
+    /// What fills the bars of `contain`, and what alpha is flattened onto: a colour of sRGB.
     pub background: Color,
     /// The resampling kernel.
     pub kernel: Kernel,
     /// What is written.
     pub format: OutputFormat,
-    /// 1 to 100, for JPEG and WebP; 80 when absent.
+    /// 1 to 100, for JPEG, WebP and AVIF. When absent 80, and 65 for AVIF, whose scale is another one.
     pub quality: Option<u8>,
+    /// How hard the encoder tries.
+    pub effort: Effort,
+    /// Whether WebP keeps every pixel as it is. PNG always does; JPEG and AVIF cannot.
+    pub lossless: bool,
+    /// Whether alpha is flattened onto the background even where the format could keep it.
+    pub flatten: bool,
+    /// What is kept besides the pixels.
+    pub metadata: Metadata,
 }

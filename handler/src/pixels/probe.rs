@@ -2,19 +2,23 @@
 //!
 //! - One pass over the file's structure, no allocation, no decoding.
 //! - The limits are checked the moment the dimensions are known.
-//! - A file whose end is missing is refused here: decoders fill what is missing with grey and say nothing.
+//! - A file whose end is missing is refused here, unless that is allowed: decoders fill what is missing with grey and say
+//!   nothing.
 //! - A file too short to hold what it claims, at the best compression its format has, is refused here too.
 
 use super::error::PixelError;
 use super::format::InputFormat;
 use super::geometry::{Plan, ScaledBox, Size};
-use super::jpeg::{Fidelity, Frame, Scale, memory_bytes_max};
+use super::jpeg::{Fidelity, Frame, Scale, Truncated, memory_bytes_max};
 use super::limits::Limits;
 use super::options::Rendition;
 use super::orientation::Orientation;
 
+pub(super) use icc::Icc;
+
 mod bmp;
 mod gif;
+mod icc;
 mod jpeg;
 mod png;
 mod tiff;
@@ -23,11 +27,15 @@ mod webp;
 /// What a decoder and the resampler need besides the pixels: tables, rows, the state of a decompressor.
 const BASE_BYTES: u64 = 4 * 1024 * 1024;
 
+/// A colour profile unpacked, copied, read and made into tables, by its own length.
+const PROFILE_COPIES: u64 = 8;
+
 /// An encoder's working copies and its output, by output pixel.
 const ENCODER_BYTES_PER_PIXEL: u64 = 12;
 
 /// What the header of an accepted file says. Only [`probe`] makes one, so that holding it proves that the limits hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of a header")]
 #[non_exhaustive]
 pub struct Probe {
     /// The format, by content.
@@ -42,6 +50,14 @@ pub struct Probe {
     pub has_alpha: bool,
     /// Whether there is more than the one frame that is read.
     pub animated: bool,
+    /// Whether the pixels are numbers of a palette.
+    pub palette: bool,
+    /// Whether the file ends before its image does, which [`Limits::truncated`] must allow.
+    pub truncated: bool,
+    /// Where its colour profile is.
+    pub(super) icc: Icc,
+    /// Bytes that reading and applying it takes.
+    color_bytes: u64,
     /// Channels of a decoded pixel.
     channels: u8,
     /// Bytes of a decoded channel.
@@ -143,6 +159,7 @@ impl Probe {
             Some(shape) => memory_bytes_max(&shape.frame, shape.interleaved, scale).saturating_add(scaling),
             None => self.decoder_bytes.max(scaling),
         };
+        let working = working.saturating_add(self.color_bytes);
         BASE_BYTES.saturating_add(self.output_bytes(scale)).saturating_add(working)
     }
 
@@ -157,6 +174,11 @@ impl Probe {
         if self.jpeg.is_some() { self.peak(Scale::Eighth, 0) } else { self.decoding_bytes().1 }
     }
 
+    /// Whether a decoded pixel is gray, with or without alpha.
+    pub(super) fn is_gray(&self) -> bool {
+        self.channels <= 2
+    }
+
     fn output_bytes(&self, scale: Scale) -> u64 {
         let bytes_per_pixel = u64::from(self.channels) * u64::from(self.channel_bytes);
         scale.apply(self.size()).pixels().saturating_mul(bytes_per_pixel)
@@ -167,16 +189,31 @@ impl Probe {
 pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> {
     limits.check_file(bytes)?;
     let format = InputFormat::recognise(bytes)?;
-    let probe = match format {
-        InputFormat::Jpeg => jpeg::probe(bytes, limits)?,
-        InputFormat::Png => png::probe(bytes, limits)?,
-        InputFormat::Webp => webp::probe(bytes, limits)?,
-        InputFormat::Gif => gif::probe(bytes, limits)?,
-        InputFormat::Tiff => tiff::probe(bytes, limits)?,
-        InputFormat::Bmp => bmp::probe(bytes, limits)?,
+    let found = match format {
+        InputFormat::Jpeg => jpeg::probe(bytes, limits),
+        InputFormat::Png => png::probe(bytes, limits),
+        InputFormat::Webp => webp::probe(bytes, limits),
+        InputFormat::Gif => gif::probe(bytes, limits),
+        InputFormat::Tiff => tiff::probe(bytes, limits),
+        InputFormat::Bmp => bmp::probe(bytes, limits),
     };
+    let mut probe = found.map_err(|error| not_in_part(error, limits))?;
+    probe.color_bytes = probe.icc.bytes_max(limits).saturating_mul(PROFILE_COPIES);
     limits.check_memory(probe.decoding_bytes_min())?;
     Ok(probe)
+}
+
+/// Where files may be read in part, says which cannot.
+fn not_in_part(error: PixelError, limits: &Limits) -> PixelError {
+    match error {
+        PixelError::Truncated {
+            format: format @ (InputFormat::Webp | InputFormat::Gif | InputFormat::Tiff),
+            missing,
+        } if limits.truncated == Truncated::Allow => {
+            PixelError::truncated(format, format!("{missing}; only JPEG, PNG and BMP can be read in part"))
+        }
+        error => error,
+    }
 }
 
 /// Checks what every format's dimensions must obey.

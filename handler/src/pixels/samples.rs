@@ -74,7 +74,7 @@ pub(super) fn oriented(upright: &DynamicImage, format: InputFormat, orientation:
         InputFormat::Webp => {
             with_webp_exif(&lossy_webp(&picture), picture.width(), picture.height(), &exif(orientation))
         }
-        InputFormat::Tiff => tiff(&picture, orientation),
+        InputFormat::Tiff => tiff(&picture, orientation, None),
         InputFormat::Gif | InputFormat::Bmp => unreachable!("carries no orientation"),
     }
 }
@@ -98,6 +98,37 @@ pub(super) fn with_jpeg_segment(file: &[u8], marker: u8, body: &[u8]) -> Vec<u8>
 pub(super) fn with_png_chunk(file: &[u8], kind: [u8; 4], body: &[u8]) -> Vec<u8> {
     let header_end = 8 + 25;
     [&file[..header_end], &png_chunk(kind, body), &file[header_end..]].concat()
+}
+
+/// A file of a picture with a colour profile, of the kinds that carry one.
+pub(super) fn profiled(picture: &DynamicImage, format: InputFormat, icc: &[u8]) -> Vec<u8> {
+    match format {
+        InputFormat::Jpeg => {
+            // In parts of unequal length, the last one first.
+            let parts: Vec<&[u8]> = icc.chunks(icc.len().div_ceil(3).min(60_000)).collect();
+            let count = u8::try_from(parts.len()).unwrap();
+            (1..).zip(parts).fold(file(picture, format), |file, (number, part)| {
+                with_jpeg_segment(&file, 0xe2, &[b"ICC_PROFILE\0", [number, count].as_slice(), part].concat())
+            })
+        }
+        InputFormat::Png => with_png_chunk(&file(picture, format), *b"iCCP", &png_profile(icc)),
+        InputFormat::Webp => {
+            let simple = file(picture, format);
+            let side = |side: u32| (side - 1).to_le_bytes()[..3].to_vec();
+            let header = [vec![0x20, 0, 0, 0], side(picture.width()), side(picture.height())].concat();
+            riff(&[webp_chunk(*b"VP8X", &header), webp_chunk(*b"ICCP", icc), simple[12..].to_vec()].concat())
+        }
+        InputFormat::Tiff => tiff(picture, 1, Some(icc)),
+        InputFormat::Gif | InputFormat::Bmp => unreachable!("carries no profile that is read"),
+    }
+}
+
+/// The body of the chunk of a profile.
+pub(super) fn png_profile(icc: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut deflated = flate2::write::ZlibEncoder::new(b"a name\0\0".to_vec(), flate2::Compression::best());
+    deflated.write_all(icc).unwrap();
+    deflated.finish().unwrap()
 }
 
 fn png_chunk(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
@@ -130,20 +161,23 @@ fn webp_chunk(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
 }
 
 /// An uncompressed TIFF of one strip.
-fn tiff(picture: &DynamicImage, orientation: u16) -> Vec<u8> {
+fn tiff(picture: &DynamicImage, orientation: u16, icc: Option<&[u8]>) -> Vec<u8> {
     let rgb = picture.to_rgb8();
-    let entries: [(u16, u16, u32, u32); 9] = [
+    let (icc, pixels_at) = (icc.unwrap_or_default(), 8 + 2 + 10 * 12 + 4 + 6);
+    let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap();
+    let entries: [(u16, u16, u32, u32); 10] = [
         (256, 4, 1, rgb.width()),
         (257, 4, 1, rgb.height()),
-        (258, 3, 3, 8 + 2 + 9 * 12 + 4),
+        (258, 3, 3, pixels_at - 6),
         (262, 3, 1, 2),
-        (273, 4, 1, 8 + 2 + 9 * 12 + 4 + 6),
+        (273, 4, 1, pixels_at),
         (274, 3, 1, orientation.into()),
         (277, 3, 1, 3),
         (278, 4, 1, rgb.height()),
-        (279, 4, 1, u32::try_from(rgb.len()).unwrap()),
+        (279, 4, 1, length(&rgb)),
+        (if icc.is_empty() { 40_000 } else { 34_675 }, 7, length(icc), pixels_at + length(&rgb)),
     ];
-    let mut bytes = b"II*\0\x08\0\0\0\x09\0".to_vec();
+    let mut bytes = b"II*\0\x08\0\0\0\x0a\0".to_vec();
     for (tag, kind, count, value) in entries {
         bytes.extend(tag.to_le_bytes());
         bytes.extend(kind.to_le_bytes());
@@ -152,6 +186,7 @@ fn tiff(picture: &DynamicImage, orientation: u16) -> Vec<u8> {
     }
     bytes.extend([0, 0, 0, 0, 8, 0, 8, 0, 8, 0]);
     bytes.extend(rgb.as_raw());
+    bytes.extend(icc);
     bytes
 }
 
@@ -179,7 +214,7 @@ pub(super) fn lying(format: InputFormat, width: u32, height: u32) -> Vec<u8> {
             bytes[8..10].copy_from_slice(&short(height).to_le_bytes());
         }
         InputFormat::Tiff => {
-            bytes = tiff(&quarters(16, 16), 1);
+            bytes = tiff(&quarters(16, 16), 1, None);
             bytes[18..22].copy_from_slice(&width.to_le_bytes());
             bytes[30..34].copy_from_slice(&height.to_le_bytes());
         }

@@ -97,14 +97,10 @@ fn encode(picture: RgbImage, format: OutputFormat, quality: u8) -> Result<Vec<u8
     let probe = probe(&source, &limits)?;
     let rendition = Rendition {
         width: Some(probe.width),
-        height: None,
         fit: Fit::Inside,
-        position: Position::CENTER,
-        enlarge: false,
-        background: Color::BLACK,
-        kernel: Kernel::Lanczos3,
         format,
         quality: Some(quality),
+        ..Rendition::default()
     };
     Ok(render(&source, &probe, &[rendition], &limits, &mut Arena::default())?.remove(0).bytes)
 }

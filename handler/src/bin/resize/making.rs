@@ -37,12 +37,10 @@ impl Making {
             width: arguments.output.width,
             height: arguments.output.height,
             fit: arguments.output.fit.into(),
-            position: handler::pixels::options::Position::CENTER,
             enlarge: arguments.output.enlarge,
-            background: handler::pixels::options::Color::BLACK,
-            kernel: handler::pixels::options::Kernel::default(),
             format: arguments.output.format.into(),
             quality: arguments.output.quality,
+            ..Rendition::default()
         }))
     }
 
@@ -102,6 +100,7 @@ fn named_for(relative: &str, format: OutputFormat) -> String {
         OutputFormat::Jpeg | OutputFormat::Auto => &["jpg", "jpeg", "jpe", "jfif"],
         OutputFormat::Png => &["png"],
         OutputFormat::Webp => &["webp"],
+        OutputFormat::Avif => &["avif"],
     };
     let path = Path::new(relative);
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();

@@ -1,17 +1,12 @@
 use super::*;
-use crate::pixels::options::{Color, Kernel, OutputFormat};
 
 fn rendition(width: u32, height: u32, fit: Fit, enlarge: bool) -> Rendition {
     Rendition {
         width: (width > 0).then_some(width),
         height: (height > 0).then_some(height),
         fit,
-        position: Position::CENTER,
         enlarge,
-        background: Color::BLACK,
-        kernel: Kernel::Lanczos3,
-        format: OutputFormat::Auto,
-        quality: None,
+        ..Rendition::default()
     }
 }
 

@@ -1,10 +1,11 @@
 //! BMP: two headers and the place of the pixels.
 
-use super::{Probe, check_size};
+use super::{Icc, Probe, check_size};
 use crate::pixels::error::PixelError;
 use crate::pixels::fields::ByteOrder;
 use crate::pixels::format::InputFormat;
 use crate::pixels::geometry::Size;
+use crate::pixels::jpeg::Truncated;
 use crate::pixels::limits::Limits;
 use crate::pixels::orientation::Orientation;
 
@@ -30,7 +31,10 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         return Err(PixelError::corrupt(FORMAT, format!("it has {bits} bits a pixel")));
     }
     let row_bytes = (u64::from(size.width) * u64::from(bits)).div_ceil(32) * 4;
-    if RUN_LENGTH.contains(&compression) {
+    let truncated = limits.truncated == Truncated::Allow
+        && !RUN_LENGTH.contains(&compression)
+        && u64::from(pixels_at) + row_bytes * u64::from(size.height) > bytes.len() as u64;
+    if truncated || RUN_LENGTH.contains(&compression) {
         if u64::from(pixels_at) >= bytes.len() as u64 {
             return Err(PixelError::truncated(FORMAT, "its pixels lie beyond its end"));
         }
@@ -44,6 +48,10 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         orientation: Orientation::Upright,
         has_alpha: matches!(bits, 16 | 32),
         animated: false,
+        palette: bits <= 8,
+        truncated,
+        icc: Icc::Absent,
+        color_bytes: 0,
         channels: if matches!(bits, 16 | 32) { 4 } else { 3 },
         channel_bytes: 1,
         decoder_bytes: row_bytes * 4,

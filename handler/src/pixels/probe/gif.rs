@@ -1,6 +1,6 @@
 //! GIF: the logical screen and the blocks of its first frame.
 
-use super::{Probe, check_size};
+use super::{Icc, Probe, check_size};
 use crate::pixels::error::PixelError;
 use crate::pixels::fields::{ByteOrder, slice};
 use crate::pixels::format::InputFormat;
@@ -44,6 +44,10 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         // What a frame leaves uncovered is transparent, whatever its colours are.
         has_alpha: true,
         animated: has_frame(bytes, after),
+        palette: true,
+        truncated: false,
+        icc: Icc::Absent,
+        color_bytes: 0,
         channels: 4,
         channel_bytes: 1,
         decoder_bytes: frame.pixels() * 5 + screen.pixels(),

@@ -1,9 +1,10 @@
 //! JPEG: markers from the start of the image to its end.
 
-use super::{JpegShape, Probe, check_size};
+use super::icc::JpegParts;
+use super::{Icc, JpegShape, Probe, check_size};
 use crate::pixels::error::PixelError;
 use crate::pixels::format::InputFormat;
-use crate::pixels::jpeg::{self, Coding, Frame, next_marker, segment};
+use crate::pixels::jpeg::{self, Coding, Frame, Truncated, next_marker, segment};
 use crate::pixels::limits::Limits;
 use crate::pixels::orientation::Orientation;
 
@@ -16,21 +17,34 @@ const BLOCK_BYTES: u64 = 64 * 2;
 ///
 /// Decoders fill what a cut file lacks with grey, so that the end marker is the only sign that nothing is missing. A
 /// file that ends after its last scan without the marker is refused too, as sharp does by default: nothing tells it
-/// from one that was cut in its last row.
+/// from one that was cut in its last row. Where that is allowed, there must at least be a scan.
 pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> {
     let mut frame = None;
     let (mut orientation, mut first_scan) = (None, None);
     let (mut scans, mut entropy_bytes) = (0_u32, 0_u64);
+    let (mut parts, mut truncated) = (JpegParts::default(), false);
     let mut at = 2;
     loop {
-        let (marker, body_at) = next_marker(bytes, at).ok_or_else(|| PixelError::truncated(FORMAT, "no end marker"))?;
+        let Some((marker, body_at)) = next_marker(bytes, at) else {
+            if limits.truncated == Truncated::Refuse || first_scan.is_none() {
+                return Err(PixelError::truncated(FORMAT, "no end marker"));
+            }
+            truncated = true;
+            break;
+        };
         at = body_at;
         match marker {
             0xd9 => break,
             0x01 | 0xd8 => continue,
             _ => {}
         }
-        let body = segment(bytes, body_at)?;
+        let body = match segment(bytes, body_at) {
+            Err(_) if limits.truncated == Truncated::Allow && first_scan.is_some() => {
+                truncated = true;
+                break;
+            }
+            body => body?,
+        };
         at += 2 + body.len();
         match marker {
             0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
@@ -54,19 +68,24 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
             0xe1 if orientation.is_none() && body.starts_with(b"Exif\0\0") => {
                 orientation = Orientation::from_exif_block(body);
             }
+            0xe2 => parts.note(body, body_at + 2),
             _ => {}
         }
     }
     let frame = frame.ok_or_else(|| PixelError::corrupt(FORMAT, "it has no frame header"))?;
     let Some(&[components, ..]) = first_scan else { return Err(PixelError::corrupt(FORMAT, "it has no scan")) };
-    check_entropy(&frame, entropy_bytes)?;
+    if !truncated {
+        check_entropy(&frame, entropy_bytes)?;
+    }
     let interleaved = usize::from(components) == frame.components.len();
     let taken = jpeg::is_taken(&frame);
     // The other decoder (zune-jpeg 0.5.15) returns wrong colours for these without saying so.
     if scans > 1 && frame.coding == Coding::Sequential && !taken {
         return Err(PixelError::unsupported(FORMAT, "baseline coding in several scans"));
     }
-    Ok(describe(frame, taken.then_some(interleaved), bytes.len(), orientation.unwrap_or_default()))
+    let icc = parts.finish(limits)?;
+    let described = describe(frame, taken.then_some(interleaved), bytes.len(), orientation.unwrap_or_default());
+    Ok(Probe { truncated, icc, ..described })
 }
 
 /// The shortest code is one bit: a baseline block has at least two codes, a block's first progressive scan one.
@@ -91,6 +110,10 @@ fn describe(frame: Frame, interleaved: Option<bool>, length: usize, orientation:
         orientation,
         has_alpha: false,
         animated: false,
+        palette: false,
+        truncated: false,
+        icc: Icc::Absent,
+        color_bytes: 0,
         channels: if frame.components.len() == 1 { 1 } else { 3 },
         channel_bytes: 1,
         // That decoder copies its input.

@@ -1,10 +1,11 @@
 //! PNG: chunks from the header to the end.
 
-use super::{Probe, check_size};
+use super::{Icc, Probe, check_size};
 use crate::pixels::error::PixelError;
 use crate::pixels::fields::{ByteOrder, slice};
 use crate::pixels::format::InputFormat;
 use crate::pixels::geometry::Size;
+use crate::pixels::jpeg::Truncated;
 use crate::pixels::limits::Limits;
 use crate::pixels::orientation::Orientation;
 
@@ -38,20 +39,33 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
     }
 
     let (mut data_bytes, mut transparency, mut animated, mut orientation) = (0_u64, false, false, None);
+    let (mut icc, mut truncated) = (None, false);
     loop {
-        let (kind, body, next) = chunk(bytes, at)?;
+        let (kind, body, next) = match chunk(bytes, at) {
+            Err(_) if limits.truncated == Truncated::Allow && holds_data(bytes, at, data_bytes) => {
+                truncated = true;
+                break;
+            }
+            chunk => chunk?,
+        };
+        let body_at = at + 8;
         at = next;
         match kind {
             b"IDAT" => data_bytes += body.len() as u64,
             b"tRNS" => transparency = true,
+            b"iCCP" => icc = icc.or_else(|| Some(Icc::png(body, body_at))),
             b"acTL" => animated = true,
             b"eXIf" => orientation = orientation.or_else(|| Orientation::from_exif_block(body)),
             b"IEND" => break,
             _ => {}
         }
     }
+    // Its rows are spread over seven passes: what is there is not a part of the picture but dots all over it.
+    if truncated && header[12] != 0 {
+        return Err(PixelError::truncated(FORMAT, "no end chunk; an interlaced one cannot be read in part"));
+    }
     let row_bytes = (u64::from(size.width) * samples * u64::from(depth)).div_ceil(8) + 1;
-    if row_bytes * u64::from(size.height) > data_bytes.saturating_mul(DEFLATE_RATIO_MAX) {
+    if !truncated && row_bytes * u64::from(size.height) > data_bytes.saturating_mul(DEFLATE_RATIO_MAX) {
         return Err(PixelError::too_short(FORMAT, size));
     }
     let has_alpha = transparency || matches!(color, 4 | 6);
@@ -63,12 +77,21 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         orientation: orientation.unwrap_or_default(),
         has_alpha,
         animated,
+        palette: color == 3,
+        truncated,
+        icc: icc.unwrap_or_default(),
+        color_bytes: 0,
         channels: colors + u8::from(has_alpha),
         channel_bytes: if depth == 16 { 2 } else { 1 },
         // Rows before and after filtering; an interlaced image also keeps a row of each pass.
         decoder_bytes: row_bytes * 8,
         jpeg: None,
     })
+}
+
+/// Whether some pixels come before the place where a file ends.
+fn holds_data(bytes: &[u8], at: usize, data_bytes: u64) -> bool {
+    data_bytes > 0 || (slice(bytes, at + 4, 4) == Some(b"IDAT") && bytes.len() > at + 8)
 }
 
 /// The type and body of the chunk at `at`, and where the next one starts.

@@ -1,6 +1,8 @@
 //! TIFF: the first directory and where its strips or tiles lie.
 
-use super::{Probe, check_size};
+use std::ops::Range;
+
+use super::{Icc, Probe, check_size};
 use crate::pixels::error::PixelError;
 use crate::pixels::fields::{ByteOrder, slice};
 use crate::pixels::format::InputFormat;
@@ -10,6 +12,10 @@ use crate::pixels::orientation::Orientation;
 
 const FORMAT: InputFormat = InputFormat::Tiff;
 const ENTRY_BYTES: usize = 12;
+
+/// Types of an entry whose values are bytes.
+const TYPE_BYTE: u16 = 1;
+const TYPE_UNDEFINED: u16 = 7;
 
 /// A value of the compression tag.
 const UNCOMPRESSED: u32 = 1;
@@ -29,6 +35,7 @@ mod tag {
     pub(super) const STRIP_BYTES: u16 = 279;
     pub(super) const TILE_OFFSETS: u16 = 324;
     pub(super) const TILE_BYTES: u16 = 325;
+    pub(super) const ICC: u16 = 34_675;
 }
 
 /// The first directory of a file.
@@ -74,6 +81,17 @@ impl<'a> Directory<'a> {
             slice(self.bytes, at, length)
         };
         Ok(Some(Values { order: self.order, width, data: data.ok_or_else(cut)? }))
+    }
+
+    /// Where the bytes of an entry are, unless they are in the entry itself or beyond the end of the file.
+    fn place(&self, tag: u16) -> Option<Range<usize>> {
+        let entry = self.entries.chunks_exact(ENTRY_BYTES).find(|entry| self.order.u16(entry, 0) == Some(tag))?;
+        if !matches!(self.order.u16(entry, 2), Some(TYPE_BYTE | TYPE_UNDEFINED)) {
+            return None;
+        }
+        let length = usize::try_from(self.order.u32(entry, 4)?).ok().filter(|length| *length > 4)?;
+        let at = usize::try_from(self.order.u32(entry, 8)?).ok()?;
+        slice(self.bytes, at, length).map(|_| at..at + length)
     }
 
     fn value(&self, tag: u16) -> Result<Option<u32>, PixelError> {
@@ -122,6 +140,7 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         _ if cmyk => 3,
         _ => 4,
     };
+    let icc = directory.place(tag::ICC).map_or(Ok(Icc::Absent), |place| Icc::plain(place, limits))?;
     let channel_bytes = u8::try_from(bits.div_ceil(8)).unwrap_or(8);
     // The decoder has a buffer of its own for the whole image, and one for a strip, which may be the whole image.
     let decoder_bytes = size.pixels() * u64::from(samples) * u64::from(channel_bytes) * 2;
@@ -132,6 +151,10 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         orientation: number.and_then(Orientation::from_exif).unwrap_or_default(),
         has_alpha: matches!(channels, 2 | 4),
         animated: false,
+        palette: false,
+        truncated: false,
+        icc,
+        color_bytes: 0,
         channels,
         channel_bytes,
         decoder_bytes,

@@ -1,6 +1,6 @@
 //! WebP: the chunks of a RIFF container.
 
-use super::{Probe, check_size};
+use super::{Icc, Probe, check_size};
 use crate::pixels::error::PixelError;
 use crate::pixels::fields::{ByteOrder, slice};
 use crate::pixels::format::InputFormat;
@@ -24,6 +24,7 @@ struct Found {
     has_alpha: bool,
     coding: Option<Coding>,
     orientation: Option<Orientation>,
+    icc: Icc,
 }
 
 /// Walks every chunk that the container's length covers.
@@ -42,6 +43,7 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
             b"VP8 " => found.coding = found.coding.or(Some(Coding::Lossy)),
             b"VP8L" => found.coding = found.coding.or(Some(Coding::Lossless)),
             b"ANMF" => found.coding = found.coding.or(Some(Coding::Frames)),
+            b"ICCP" if found.icc == Icc::Absent => found.icc = Icc::plain(at + 8..at + 8 + chunk_bytes, limits)?,
             b"ALPH" => found.has_alpha = true,
             b"EXIF" => found.orientation = found.orientation.or_else(|| Orientation::from_exif_block(body)),
             _ => {}
@@ -53,12 +55,12 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         return Err(cut());
     }
     match (found.size, found.coding) {
-        (Some(size), Some(coding)) => Ok(describe(size, coding, &found)),
+        (Some(size), Some(coding)) => Ok(describe(size, coding, found)),
         _ => Err(PixelError::corrupt(FORMAT, "it holds no image")),
     }
 }
 
-fn describe(size: Size, coding: Coding, found: &Found) -> Probe {
+fn describe(size: Size, coding: Coding, found: Found) -> Probe {
     // Lossless: four bytes a pixel and the images of its transforms. Lossy: the planes, and with alpha a lossless image.
     let bytes_per_pixel = match coding {
         Coding::Frames => 14,
@@ -73,6 +75,10 @@ fn describe(size: Size, coding: Coding, found: &Found) -> Probe {
         orientation: found.orientation.unwrap_or_default(),
         has_alpha: found.has_alpha,
         animated: coding == Coding::Frames,
+        palette: false,
+        truncated: false,
+        icc: found.icc,
+        color_bytes: 0,
         channels: if found.has_alpha { 4 } else { 3 },
         channel_bytes: 1,
         decoder_bytes: size.pixels() * bytes_per_pixel,

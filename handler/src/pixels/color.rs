@@ -1,0 +1,127 @@
+//! From the colours of a source's profile to those of sRGB, after scaling, when there are few pixels.
+//!
+//! - A profile that means sRGB is not applied: its primaries and curves are compared, not its name, because there are many.
+//! - A profile with a table is applied by its perceptual table, else by its colorimetric one; one without is applied by its
+//!   matrix and curves. There is no compensation of the black point, as in sharp with profiles of version 2.
+//! - What cannot be used (broken, or for another kind of colours) is passed over and said so: the picture is there, and
+//!   without its profile it looks as it does in software that knows no profiles.
+//! - Alpha has no colour and is not touched.
+//! - The pixels of a JPEG of four colours have been made RGB, naively, by its decoder: no profile describes them any more.
+
+mod profile;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use moxcms::Transform8BitExecutor;
+
+use super::error::PixelError;
+use super::limits::Limits;
+use super::options::{Metadata, Rendition};
+use super::probe::Probe;
+use super::raster::Raster;
+
+use profile::Meaning;
+
+/// Pixels that are converted at once.
+const CHUNK_PIXELS: usize = 1024;
+
+/// What became of the colour profile of a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProfileUse {
+    /// There was none: the colours are taken for those of sRGB.
+    #[default]
+    Absent,
+    /// It means sRGB, or nearly so: the colours are as they were.
+    Srgb,
+    /// The colours were converted to sRGB.
+    Converted,
+    /// The output has it, and the colours as they were.
+    Kept,
+    /// It was passed over, for this reason. Worth counting.
+    Ignored(&'static str),
+}
+
+/// The colours of one source, for all its renditions.
+pub(super) struct Colors<'a> {
+    icc: Option<Cow<'a, [u8]>>,
+    gray: bool,
+    found: ProfileUse,
+    transform: Option<Arc<Transform8BitExecutor>>,
+}
+
+impl<'a> Colors<'a> {
+    /// Reads the profile of a source and prepares what its renditions need of it.
+    pub(super) fn open(
+        bytes: &'a [u8],
+        probe: &Probe,
+        renditions: &[Rendition],
+        limits: &Limits,
+    ) -> Result<Self, PixelError> {
+        let absent = Self { icc: None, gray: probe.is_gray(), found: ProfileUse::Absent, transform: None };
+        let icc = match probe.icc.read(bytes, limits)? {
+            Ok(None) => return Ok(absent),
+            Ok(Some(icc)) => icc,
+            Err(reason) => return Ok(Self { found: ProfileUse::Ignored(reason), ..absent }),
+        };
+        Ok(match profile::read(&icc, probe.is_gray()) {
+            Ok(Meaning::Srgb) => Self { icc: Some(icc), found: ProfileUse::Srgb, ..absent },
+            Ok(Meaning::Other(profile)) => {
+                // A gray profile may have to be applied even to what is to keep it.
+                let needed = probe.is_gray() || renditions.iter().any(|one| one.metadata == Metadata::Strip);
+                match needed.then(|| profile.to_srgb()).transpose() {
+                    Ok(transform) => Self { icc: Some(icc), found: ProfileUse::Converted, transform, ..absent },
+                    Err(reason) => Self { found: ProfileUse::Ignored(reason), ..absent },
+                }
+            }
+            Err(reason) => Self { found: ProfileUse::Ignored(reason), ..absent },
+        })
+    }
+
+    /// Whether the pixels of a rendition may have to be converted, for which they have to be gray or RGB.
+    pub(super) fn converts(&self, metadata: Metadata) -> bool {
+        self.transform.is_some() && (self.gray || metadata == Metadata::Strip)
+    }
+
+    /// Brings the colours of one rendition to what it asks for: the profile to embed, if any, and what became of it.
+    ///
+    /// `gray_fits` says whether a gray profile can describe the output. Where it cannot, because the output is coloured, it
+    /// is applied even if it was to be kept.
+    pub(super) fn apply(
+        &self,
+        raster: &mut Raster,
+        metadata: Metadata,
+        gray_fits: bool,
+    ) -> Result<(Option<&[u8]>, ProfileUse), PixelError> {
+        if metadata == Metadata::KeepIcc && self.icc.is_some() && (gray_fits || !self.gray) {
+            return Ok((self.icc.as_deref(), ProfileUse::Kept));
+        }
+        if let Some(transform) = self.transform.as_ref().filter(|_| self.converts(metadata)) {
+            convert(transform, raster)?;
+        }
+        Ok((None, self.found))
+    }
+}
+
+/// Converts the colours in place, a few pixels at a time.
+fn convert(transform: &Arc<Transform8BitExecutor>, raster: &mut Raster) -> Result<(), PixelError> {
+    let channels = raster.layout.channels();
+    let colors = if raster.layout.has_alpha() { channels - 1 } else { channels };
+    let (mut from, mut to) = (vec![0; CHUNK_PIXELS * colors], vec![0; CHUNK_PIXELS * colors]);
+    for chunk in raster.data.chunks_mut(CHUNK_PIXELS * channels) {
+        let length = chunk.len() / channels * colors;
+        for (color, pixel) in from.chunks_exact_mut(colors).zip(chunk.chunks_exact(channels)) {
+            color.copy_from_slice(&pixel[..colors]);
+        }
+        transform
+            .transform(&from[..length], &mut to[..length])
+            .map_err(|error| PixelError::Internal { stage: "converting colours", reason: error.to_string() })?;
+        for (pixel, color) in chunk.chunks_exact_mut(channels).zip(to.chunks_exact(colors)) {
+            pixel[..colors].copy_from_slice(color);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
