@@ -131,7 +131,7 @@ pub(super) fn png_profile(icc: &[u8]) -> Vec<u8> {
     deflated.finish().unwrap()
 }
 
-fn png_chunk(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
+pub(super) fn png_chunk(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
     let covered = [&kind, body].concat();
     let length = u32::try_from(body.len()).unwrap().to_be_bytes();
     [length.as_slice(), &covered, &crc32(&covered).to_be_bytes()].concat()
@@ -151,11 +151,11 @@ fn with_webp_exif(simple: &[u8], width: u32, height: u32, exif: &[u8]) -> Vec<u8
     riff(&body)
 }
 
-fn riff(chunks: &[u8]) -> Vec<u8> {
+pub(super) fn riff(chunks: &[u8]) -> Vec<u8> {
     [b"RIFF".as_slice(), &u32::try_from(chunks.len() + 4).unwrap().to_le_bytes(), b"WEBP", chunks].concat()
 }
 
-fn webp_chunk(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
+pub(super) fn webp_chunk(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).unwrap().to_le_bytes();
     [kind.as_slice(), &length, body, &[0][..body.len() % 2]].concat()
 }

@@ -39,3 +39,34 @@ fn speed(size: Size, effort: Effort) -> u8 {
     let least = SPEEDS_MIN.iter().find(|(pixels, _)| size.pixels() <= *pixels).map_or(8, |(_, speed)| *speed);
     (10 - effort.get()).max(least)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No decoder is here to ask: the boxes of the container are looked at.
+    #[test]
+    fn a_file_of_its_size_with_or_without_alpha_and_smaller_with_less_quality() {
+        let size = Size { width: 50, height: 31 };
+        for layout in [Layout::Gray, Layout::Rgb, Layout::Rgba] {
+            let mut image = Raster::zeroed(size, layout).unwrap();
+            fastrand::Rng::with_seed(1).fill(&mut image.data);
+            let [small, large] =
+                [20, 90].map(|quality| encode(image.clone(), quality, Effort::new(0).unwrap()).unwrap());
+            assert!(small.len() < large.len() / 2, "{layout:?}: {} and {}", small.len(), large.len());
+            let text = crate::pixels::InputFormat::recognise(&large).unwrap_err().to_string();
+            assert!(text.starts_with("file is AVIF"), "{text}");
+            let sizes = [b"ispe\0\0\0\0".as_slice(), &50_u32.to_be_bytes(), &31_u32.to_be_bytes()].concat();
+            assert!(large.windows(sizes.len()).any(|window| window == sizes), "{layout:?}");
+            assert_eq!(encode(image, 90, Effort::new(0).unwrap()).unwrap(), large, "twice the same");
+        }
+    }
+
+    #[test]
+    fn a_large_image_is_never_encoded_slowly() {
+        let of = |side: u32, effort| speed(Size { width: side, height: side }, Effort::new(effort).unwrap());
+        assert_eq!([of(500, 0), of(500, 4), of(500, 9)], [10, 6, 1]);
+        assert_eq!([of(2000, 0), of(2000, 4), of(2000, 9)], [10, 6, 6]);
+        assert_eq!([of(7000, 0), of(7000, 4), of(7000, 9)], [10, 8, 8]);
+    }
+}

@@ -58,14 +58,14 @@ pub(super) fn encode(
     let image = if icc.is_some() { image } else { without_needless_color(image) };
     let written = choose(image, icc.is_some(), source_palette)?;
     let mut smallest: Option<Vec<u8>> = None;
-    for filter in filters(&written, effort) {
-        let file = write(size, &written, *filter, effort, icc)
+    for (compression, filter) in attempts(&written, effort) {
+        let file = write(size, &written, *compression, *filter, icc)
             .map_err(|error| PixelError::Internal { stage: "encoding PNG", reason: error.to_string() })?;
         if smallest.as_ref().is_none_or(|smallest| file.len() < smallest.len()) {
             smallest = Some(file);
         }
     }
-    smallest.ok_or_else(|| PixelError::Internal { stage: "encoding PNG", reason: "no filter was tried".to_owned() })
+    smallest.ok_or_else(|| PixelError::Internal { stage: "encoding PNG", reason: "nothing was tried".to_owned() })
 }
 
 fn choose(image: Raster, has_profile: bool, source_palette: bool) -> Result<Written, PixelError> {
@@ -219,20 +219,27 @@ fn with_palette(palette: &[[u8; 4]], mut data: Vec<u8>) -> Written {
     Written { color: ColorType::Indexed, bits, data, palette }
 }
 
-/// Which filters are tried. Numbers of colours, and pixels of less than a byte, have no neighbours to be told from.
-fn filters(written: &Written, effort: Effort) -> &'static [Filter] {
+/// What is tried. Numbers of colours, and pixels of less than a byte, have no neighbours to be told from; and with noise the
+/// fast compressor is the better one.
+fn attempts(written: &Written, effort: Effort) -> &'static [(Compression, Filter)] {
+    use Compression::{Balanced, Fast, High};
     match (written.bits < 8 || !written.palette.is_empty(), effort.get()) {
-        (true, _) => &[Filter::NoFilter],
-        (false, 0..=6) => &[Filter::Adaptive],
-        (false, _) => &[Filter::Adaptive, Filter::Paeth, Filter::NoFilter],
+        (true, 0..=1) => &[(Fast, Filter::NoFilter)],
+        (true, 2..=6) => &[(Balanced, Filter::NoFilter)],
+        (true, _) => &[(High, Filter::NoFilter), (Fast, Filter::NoFilter)],
+        (false, 0..=1) => &[(Fast, Filter::Adaptive)],
+        (false, 2..=6) => &[(Balanced, Filter::Adaptive)],
+        (false, _) => {
+            &[(High, Filter::Adaptive), (High, Filter::Paeth), (High, Filter::NoFilter), (Fast, Filter::Adaptive)]
+        }
     }
 }
 
 fn write(
     size: Size,
     written: &Written,
+    compression: Compression,
     filter: Filter,
-    effort: Effort,
     icc: Option<&[u8]>,
 ) -> Result<Vec<u8>, EncodingError> {
     let mut info = Info::with_size(size.width, size.height);
@@ -253,11 +260,7 @@ fn write(
     }
     let mut bytes = Vec::new();
     let mut encoder = Encoder::with_info(&mut bytes, info)?;
-    encoder.set_compression(match effort.get() {
-        0..=1 => Compression::Fast,
-        2..=6 => Compression::Balanced,
-        _ => Compression::High,
-    });
+    encoder.set_compression(compression);
     encoder.set_filter(filter);
     let mut writer = encoder.write_header()?;
     if written.bits == 8 {
