@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use handler::pixels::jpeg::Arena;
-use handler::pixels::options::{Color, Fit, Kernel, OutputFormat, Position, Rendition};
+use handler::pixels::options::{Fit, OutputFormat, Rendition};
 use handler::pixels::{Limits, probe, render};
 use image::codecs::gif::GifEncoder;
 use image::codecs::jpeg::JpegEncoder;

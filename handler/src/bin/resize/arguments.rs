@@ -104,6 +104,9 @@ pub(crate) enum Format {
     Jpeg,
     Png,
     Webp,
+    /// Slow, and small
+    #[cfg(feature = "avif")]
+    Avif,
 }
 
 impl Format {
@@ -120,6 +123,8 @@ impl From<Format> for options::OutputFormat {
             Format::Jpeg => Self::Jpeg,
             Format::Png => Self::Png,
             Format::Webp => Self::Webp,
+            #[cfg(feature = "avif")]
+            Format::Avif => Self::Avif,
         }
     }
 }
@@ -144,7 +149,7 @@ pub(crate) struct Output {
     #[arg(long, value_enum, default_value_t = Format::Auto)]
     pub(crate) format: Format,
 
-    /// From 1 to 100, for JPEG and WebP; 80 unless given.
+    /// From 1 to 100, for JPEG and WebP; 80 unless given. PNG has none.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub(crate) quality: Option<u8>,
 

@@ -27,11 +27,8 @@ fn png_of_every_depth_and_colour_plain_and_interlaced() {
             for interlaced in [false, true] {
                 let case = format!("colour type {color}, {depth} bits, interlaced {interlaced}");
                 let found = shown(&files::png(*depth, color, interlaced, &[]));
-                if matches!(color, GRAY | GRAY_ALPHA) {
-                    assert_grays(&found, &case)
-                } else {
-                    assert_quarters(&found, &case)
-                }
+                let assert = if matches!(color, GRAY | GRAY_ALPHA) { assert_grays } else { assert_quarters };
+                assert(&found, &case);
             }
         }
     }

@@ -49,7 +49,7 @@ fn more_effort_is_never_much_larger() {
         });
         assert!(sizes[2] <= sizes[1].min(sizes[0]), "{format:?}, lossless {lossless}: {sizes:?}");
         assert!(sizes[1] <= sizes[0] * 11 / 10, "{format:?}, lossless {lossless}: {sizes:?}");
-        assert!(format == OutputFormat::Jpeg || sizes[2] < sizes[0], "{format:?}, lossless {lossless}: {sizes:?}");
+        assert!(format != OutputFormat::Webp || sizes[2] < sizes[0], "{format:?}, lossless {lossless}: {sizes:?}");
     }
     assert_eq!(Effort::new(10), None);
 }
@@ -244,26 +244,23 @@ fn nothing_of_what_a_source_says_reaches_an_output() {
 /// The names of the chunks or segments of a file.
 fn parts(bytes: &[u8], format: OutputFormat) -> Vec<String> {
     let mut names = Vec::new();
-    match format {
-        OutputFormat::Jpeg => {
-            let mut at = 2;
-            while let Some((marker, body)) = crate::pixels::jpeg::next_marker(bytes, at) {
-                names.push(format!("{marker:02x}"));
-                at = body;
-            }
+    if format == OutputFormat::Jpeg {
+        let mut at = 2;
+        while let Some((marker, body)) = crate::pixels::jpeg::next_marker(bytes, at) {
+            names.push(format!("{marker:02x}"));
+            at = body;
         }
-        _ => {
-            let png = format == OutputFormat::Png;
-            let mut at = if png { 8 } else { 12 };
-            while at < bytes.len() {
-                let (length, kind) = if png { (at, at + 4) } else { (at + 4, at) };
-                let length = <[u8; 4]>::try_from(&bytes[length..length + 4]).unwrap();
-                let length = if png { u32::from_be_bytes(length) } else { u32::from_le_bytes(length) };
-                names.push(String::from_utf8_lossy(&bytes[kind..kind + 4]).into_owned());
-                let length = usize::try_from(length).unwrap();
-                at += 8 + if png { length + 4 } else { length.next_multiple_of(2) };
-            }
-        }
+        return names;
+    }
+    let png = format == OutputFormat::Png;
+    let mut at = if png { 8 } else { 12 };
+    while at < bytes.len() {
+        let (length, kind) = if png { (at, at + 4) } else { (at + 4, at) };
+        let length = <[u8; 4]>::try_from(&bytes[length..length + 4]).unwrap();
+        let length = if png { u32::from_be_bytes(length) } else { u32::from_le_bytes(length) };
+        names.push(String::from_utf8_lossy(&bytes[kind..kind + 4]).into_owned());
+        let length = usize::try_from(length).unwrap();
+        at += 8 + if png { length + 4 } else { length.next_multiple_of(2) };
     }
     names
 }
