@@ -93,13 +93,22 @@ impl<'a> Colors<'a> {
         metadata: Metadata,
         gray_fits: bool,
     ) -> Result<(Option<&[u8]>, ProfileUse), PixelError> {
-        if metadata == Metadata::KeepIcc && self.icc.is_some() && (gray_fits || !self.gray) {
-            return Ok((self.icc.as_deref(), ProfileUse::Kept));
-        }
-        if let Some(transform) = self.transform.as_ref().filter(|_| self.converts(metadata)) {
+        let (icc, found) = self.unconverted(metadata, gray_fits);
+        if icc.is_none()
+            && let Some(transform) = self.transform.as_ref().filter(|_| self.converts(metadata))
+        {
             convert(transform, raster)?;
         }
-        Ok((None, self.found))
+        Ok((icc, found))
+    }
+
+    /// The profile to embed, and what became of it, for a rendition whose colours stay as they are.
+    pub(super) fn unconverted(&self, metadata: Metadata, gray_fits: bool) -> (Option<&[u8]>, ProfileUse) {
+        if metadata == Metadata::KeepIcc && self.icc.is_some() && (gray_fits || !self.gray) {
+            (self.icc.as_deref(), ProfileUse::Kept)
+        } else {
+            (None, self.found)
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! From a probed file to pixels of eight bits, within the price that the probe named.
 //!
-//! - A JPEG is decoded by our own decoder, straight to the scale and the part that is needed; the few kinds that it does
-//!   not take, and all other formats, are decoded whole by `image`.
+//! - A JPEG is decoded by our own decoder, straight to the scale and the part that is needed, as planes that are not yet
+//!   pixels; the few kinds that it does not take, and all other formats, are decoded whole by `image`.
 //! - `image`'s own limits are set as a second net. They do not bind the output buffer, which is therefore ours: its
 //!   length is compared with the price and its memory is reserved fallibly.
 //! - Sixteen-bit and floating-point channels become eight bits, gray stays gray, CMYK becomes RGB.
@@ -19,41 +19,28 @@ use image::{ColorType, ImageDecoder, ImageError, ImageResult, Rgba};
 
 use super::error::PixelError;
 use super::format::InputFormat;
-use super::geometry::{Region, ScaledBox};
-use super::jpeg::{self, Scale, Window};
+use super::jpeg::{self, ComponentPlane, Scale, Window};
 use super::limits::Limits;
-use super::probe::Probe;
+use super::picture::{Colors, Demand, Layer, Picture};
+use super::probe::{JpegDecoding, Probe};
 use super::raster::{Layout, Raster, zeroed_bytes};
 
-/// Decoded pixels and which part of the stored image they are.
-pub(super) struct Source {
-    pub(super) raster: Raster,
-    /// How many pixels of the stored image became one.
-    denominator: f64,
-    /// The first column and row, at the scale.
-    origin: (f64, f64),
-}
-
-impl Source {
-    /// Where a box of the stored image is among the pixels.
-    pub(super) fn region(&self, stored: Region) -> Region {
-        let stored = stored.divided(self.denominator);
-        Region { left: stored.left - self.origin.0, top: stored.top - self.origin.1, ..stored }
-    }
-}
-
-/// Decodes the first frame, as stored, or as little of it as the boxes need.
+/// Decodes the first frame, as stored, or as little of it as is demanded.
 pub(super) fn decode(
     bytes: &[u8],
     probe: &Probe,
-    boxes: &[ScaledBox],
+    demands: &[Demand],
     limits: &Limits,
     arena: &mut jpeg::Arena,
-) -> Result<Source, PixelError> {
-    if let Some(scale) = probe.jpeg_scale(boxes)
+) -> Result<Picture, PixelError> {
+    if let Some(decoding) = probe.jpeg_decoding(demands)
         && let Some(decoder) = jpeg::Decoder::new(bytes, limits)?
     {
-        return decode_jpeg(&decoder.with_truncated(limits.truncated), scale, boxes, arena);
+        let decoder = decoder.with_truncated(limits.truncated);
+        return match decoding {
+            JpegDecoding::Pixels(scale) => decode_pixels(&decoder, scale, demands, arena),
+            JpegDecoding::Planes(scales) => decode_planes(&decoder, scales, demands, arena),
+        };
     }
     let file = Cursor::new(bytes);
     let raster = match probe.format {
@@ -64,28 +51,58 @@ pub(super) fn decode(
         InputFormat::Tiff => read(TiffDecoder::new(file), probe, limits),
         InputFormat::Bmp => read(BmpDecoder::new(file), probe, limits),
     }?;
-    Ok(Source { raster: raster.without_needless_alpha(), denominator: 1.0, origin: (0.0, 0.0) })
+    Ok(Picture::whole(raster.without_needless_alpha()))
 }
 
-fn decode_jpeg(
+fn decode_pixels(
     decoder: &jpeg::Decoder<'_>,
     scale: Scale,
-    boxes: &[ScaledBox],
+    demands: &[Demand],
     arena: &mut jpeg::Arena,
-) -> Result<Source, PixelError> {
+) -> Result<Picture, PixelError> {
     let (size, denominator) = (scale.apply(decoder.size()), f64::from(scale.denominator()));
+    let per_sample = (denominator, denominator);
     // The last pixel may stand for a part of one, so that a box may end within it.
-    let windows = boxes.iter().map(|wanted| wanted.divided(denominator).needed(size));
-    let window = windows
-        .reduce(|one, other| Window {
-            columns: one.columns.start.min(other.columns.start)..one.columns.end.max(other.columns.end),
-            rows: one.rows.start.min(other.rows.start)..one.rows.end.max(other.rows.end),
-        })
-        .unwrap_or_else(|| Window::whole(size));
-    let origin = (f64::from(window.columns.start), f64::from(window.rows.start));
+    let windows = demands.iter().map(|demand| demand.box_.divided(per_sample).needed(size));
+    let window = windows.reduce(Window::and).unwrap_or_else(|| Window::whole(size));
+    let (left, top) = (f64::from(window.columns.start), f64::from(window.rows.start));
     let pixels = decoder.decode(scale, &window, arena)?;
     let layout = if pixels.gray { Layout::Gray } else { Layout::Rgb };
-    Ok(Source { raster: Raster { size: pixels.size, layout, data: pixels.data }, denominator, origin })
+    let raster = Raster { size: pixels.size, layout, data: pixels.data };
+    let layer = Layer { raster, left: left * denominator, top: top * denominator, per_sample };
+    Ok(Picture { layers: vec![layer], colors: Colors::Pixels })
+}
+
+fn decode_planes(
+    decoder: &jpeg::Decoder<'_>,
+    scales: [Scale; 3],
+    demands: &[Demand],
+    arena: &mut jpeg::Arena,
+) -> Result<Picture, PixelError> {
+    let size = decoder.size();
+    let per_samples = decoder.pixels_per_sample().zip(scales).map(|((across, down), scale)| {
+        let denominator = f64::from(scale.denominator());
+        (across * denominator, down * denominator)
+    });
+    let per_samples: Vec<(f64, f64)> = per_samples.collect();
+    let windows = demands.iter().flat_map(|demand| {
+        let components = per_samples.iter().enumerate();
+        components.map(|(component, per_sample)| demand.of(component).needed_pixels(size, *per_sample))
+    });
+    let window = windows.reduce(Window::and).unwrap_or_else(|| Window::whole(size));
+    let planes = decoder.decode_planes(scales, &window, arena)?;
+    let layer = |(plane, per_sample): (ComponentPlane, (f64, f64))| {
+        let (left, top) = (f64::from(plane.left) * per_sample.0, f64::from(plane.top) * per_sample.1);
+        let raster = Raster { size: plane.plane.size, layout: Layout::Gray, data: plane.plane.data };
+        Layer { raster, left, top, per_sample }
+    };
+    let layers: Vec<Layer> = planes.into_iter().zip(per_samples).map(layer).collect();
+    let colors = match layers.len() {
+        1 => Colors::Pixels,
+        _ if decoder.is_ycbcr() => Colors::YCbCr,
+        _ => Colors::Rgb,
+    };
+    Ok(Picture { layers, colors })
 }
 
 /// What an animation's first frame leaves uncovered is transparent, as in browsers, whatever colour the file suggests.

@@ -12,7 +12,7 @@ use super::format::{EncodedFormat, InputFormat};
 use super::geometry::Size;
 use super::options::{OutputFormat, Rendition};
 use super::planes::Planes;
-use super::raster::{Layout, Raster};
+use super::raster::Raster;
 
 /// From here on the eye could see that colours have half the resolution.
 const FULL_CHROMA_QUALITY_MIN: u8 = 90;
@@ -28,6 +28,15 @@ pub(super) fn resolve(asked: OutputFormat, source: InputFormat, has_alpha: Optio
             has_alpha.map(|has_alpha| if has_alpha { EncodedFormat::Png } else { EncodedFormat::Jpeg })
         }
     }
+}
+
+/// Whether a JPEG of this rendition holds half the chroma along each side.
+pub(super) fn halves_chroma(rendition: &Rendition) -> bool {
+    jpeg_quality(rendition) < FULL_CHROMA_QUALITY_MIN
+}
+
+fn jpeg_quality(rendition: &Rendition) -> u8 {
+    rendition.quality.unwrap_or(quality_default(EncodedFormat::Jpeg)).clamp(1, 100)
 }
 
 /// Refuses what the format cannot express, or this build cannot write.
@@ -64,7 +73,7 @@ pub(super) fn encode(
     check(format, image.size)?;
     let quality = rendition.quality.unwrap_or(quality_default(format)).clamp(1, 100);
     match format {
-        EncodedFormat::Jpeg => jpeg(image, rendition, quality, icc),
+        EncodedFormat::Jpeg => jpeg(image, rendition, icc),
         EncodedFormat::Png => png::encode(image, rendition.effort, icc, palette),
         EncodedFormat::Webp => webp::encode(image, (!rendition.lossless).then_some(quality), rendition.effort, icc),
         #[cfg(feature = "avif")]
@@ -82,7 +91,13 @@ fn quality_default(format: EncodedFormat) -> u8 {
     }
 }
 
-fn jpeg(image: Raster, rendition: &Rendition, quality: u8, icc: Option<&[u8]>) -> Result<Vec<u8>, PixelError> {
-    let planes = Planes::from_raster(&image.flattened(rendition.background)?, quality < FULL_CHROMA_QUALITY_MIN)?;
-    jpeg::encode_with(&planes, &jpeg::Settings { quality, effort: rendition.effort, icc })
+fn jpeg(image: Raster, rendition: &Rendition, icc: Option<&[u8]>) -> Result<Vec<u8>, PixelError> {
+    let planes = Planes::from_raster(&image.flattened(rendition.background)?, halves_chroma(rendition))?;
+    encode_planes(&planes, rendition, icc)
+}
+
+/// Encodes planes as a JPEG. Those of chroma have half the size where [`halves_chroma`] says so.
+pub(super) fn encode_planes(planes: &Planes, rendition: &Rendition, icc: Option<&[u8]>) -> Result<Vec<u8>, PixelError> {
+    check(EncodedFormat::Jpeg, planes.size())?;
+    jpeg::encode_with(planes, &jpeg::Settings { quality: jpeg_quality(rendition), effort: rendition.effort.get(), icc })
 }

@@ -5,6 +5,8 @@
 //! - A crop is cut from the scaled image at whole pixels, then expressed as a box of the source, so that only what is
 //!   kept is ever computed.
 
+use std::ops::Range;
+
 use super::jpeg::Window;
 use super::options::{Fit, Kernel, Position, Rendition};
 use super::orientation::Orientation;
@@ -36,9 +38,19 @@ pub(super) struct Region {
 }
 
 impl Region {
-    /// The same box of an image that is so many times smaller.
-    pub(super) fn divided(self, by: f64) -> Self {
-        Self { left: self.left / by, top: self.top / by, width: self.width / by, height: self.height / by }
+    /// The same box of an image that is so many times smaller, across and down.
+    pub(super) fn divided(self, by: (f64, f64)) -> Self {
+        Self { left: self.left / by.0, top: self.top / by.1, width: self.width / by.0, height: self.height / by.1 }
+    }
+
+    /// Whether another box lies within this one, but for rounding.
+    pub(super) fn contains(self, other: Self) -> bool {
+        const ROUNDING: f64 = 1e-6;
+
+        let axis = |start: f64, length: f64, other_start: f64, other_length: f64| {
+            start <= other_start + ROUNDING && start + length + ROUNDING >= other_start + other_length
+        };
+        axis(self.left, self.width, other.left, other.width) && axis(self.top, self.height, other.top, other.height)
     }
 }
 
@@ -55,9 +67,48 @@ pub(super) struct ScaledBox {
 }
 
 impl ScaledBox {
-    /// The same for an image that is so many times smaller.
-    pub(super) fn divided(self, by: f64) -> Self {
+    /// The pixels of the stored image, of this size, that a kernel looks at in a plane of which a sample stands for so
+    /// many pixels across and down.
+    pub(super) fn needed_pixels(self, size: Size, per_sample: (f64, f64)) -> Window {
+        let samples = |side: u32, per_sample: f64| to_pixels((f64::from(side) / per_sample).ceil()).max(1);
+        let plane = Size { width: samples(size.width, per_sample.0), height: samples(size.height, per_sample.1) };
+        let samples = self.divided(per_sample).needed(plane);
+        let pixels = |range: Range<u32>, per_sample: f64, side: u32| {
+            let pixel = |sample: u32| to_pixels(f64::from(sample) * per_sample).min(side);
+            pixel(range.start).min(side - 1)..pixel(range.end)
+        };
+        Window {
+            columns: pixels(samples.columns, per_sample.0, size.width),
+            rows: pixels(samples.rows, per_sample.1, size.height),
+        }
+    }
+
+    /// The same for an image that is so many times smaller, across and down.
+    pub(super) fn divided(self, by: (f64, f64)) -> Self {
         Self { region: self.region.divided(by), ..self }
+    }
+
+    /// The box of the samples that each stand for two by two of the scaled pixels. Where their number is odd, the last
+    /// samples of the upright image reach beyond the box.
+    pub(super) fn halved(self, orientation: Orientation) -> Self {
+        let axis = |start: f64, length: f64, scaled: u32, flipped: bool| {
+            let half = scaled.div_ceil(2);
+            let beyond = length / f64::from(scaled) * f64::from(scaled % 2);
+            (if flipped { start - beyond } else { start }, length + beyond, half)
+        };
+        let Region { left, top, width, height } = self.region;
+        let (left, width, across) = axis(left, width, self.scaled.width, orientation.flips_stored_x());
+        let (top, height, down) = axis(top, height, self.scaled.height, orientation.flips_stored_y());
+        Self {
+            region: Region { left, top, width, height },
+            scaled: Size { width: across, height: down },
+            exact: self.exact,
+        }
+    }
+
+    /// Pixels of the stored image that become one, across and down.
+    pub(super) fn shrink(self) -> (f64, f64) {
+        (self.region.width / f64::from(self.scaled.width), self.region.height / f64::from(self.scaled.height))
     }
 
     /// The pixels, of an image of this size, that a kernel looks at.

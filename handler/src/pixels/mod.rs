@@ -1,8 +1,8 @@
 //! Bytes in, bytes out: probe, decode, scale, convert colours, orient, encode. No async, no input or output, no clock.
 //!
 //! ```text
-//! bytes - probe -> Probe - decode -> Raster -+ scale - colours - upright - embed - encode -> Encoded
-//!                                            `- ... once for each Rendition
+//! bytes - probe -> Probe - decode -> Picture -+ scale - upright - colours - embed - encode -> Encoded
+//!                                             `- ... once for each Rendition
 //! ```
 //!
 //! | module | knows |
@@ -16,7 +16,8 @@
 //! | [`geometry`] | sizes and crops, as pure arithmetic |
 //! | [`jpeg`] | JPEG straight to a reduced scale |
 //! | [`planes`] | pixels as JPEG holds them |
-//! | `decode` | files to pixels |
+//! | `decode` | files to pixels, or to the planes of a JPEG |
+//! | `picture` | either of them, and which part of the stored image it shows |
 //! | `raster` | pixels in memory, and what is done one by one |
 //! | `scale` | the resampler |
 //! | `color` | the source's colours to those of sRGB |
@@ -41,6 +42,7 @@ mod color;
 mod decode;
 mod encode;
 mod fields;
+mod picture;
 mod raster;
 mod scale;
 
@@ -52,8 +54,9 @@ pub use limits::Limits;
 pub use orientation::Orientation;
 pub use probe::{Probe, probe};
 
-use geometry::{Plan, ScaledBox};
+use geometry::Plan;
 use options::Rendition;
+use picture::{Demand, Picture};
 
 /// A finished output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,8 +78,11 @@ pub struct Encoded {
 /// Requests that cannot be met are refused before anything is decoded. `probe` must be that of `bytes`. The arena is a
 /// worker's own; it changes nothing but the time.
 ///
-/// A JPEG is decoded no larger than the largest rendition needs. The pixels of the smaller ones may therefore differ, by
-/// less than the eye sees, from what they are alone.
+/// A JPEG is decoded to planes, no larger than what is made of them needs; they are scaled each on their own, and become
+/// pixels only where the output takes pixels. A rendition of which a larger one has at least twice the pixels, along each
+/// side and of the same part of the image, is made from that one before it is encoded. What a rendition looks like may
+/// therefore differ, by less than the eye sees, from what it is alone; which are made from which hangs on what is asked
+/// for, and on nothing else.
 pub fn render(
     bytes: &[u8],
     probe: &Probe,
@@ -93,32 +99,73 @@ pub fn render(
     }
     limits.check_memory(probe.memory_bytes_max(renditions))?;
 
-    let boxes: Vec<ScaledBox> = plans
-        .iter()
-        .zip(renditions)
-        .map(|(plan, rendition)| plan.stored_box(probe.orientation, probe.size(), rendition.kernel))
-        .collect();
     let colors = color::Colors::open(bytes, probe, renditions, limits)?;
-    let source = decode::decode(bytes, probe, &boxes, limits, arena)?;
-    let mut scaler = scale::Scaler::default();
-    let outputs = plans.iter().zip(&boxes).zip(renditions).map(|((plan, stored), rendition)| {
-        let region = source.region(stored.region);
-        let mut image = scaler.scale(&source.raster, region, stored.scaled, rendition.kernel)?;
-        let gray_fits = encode::keeps_gray(rendition, probe.format);
-        let (icc, profile) = colors.apply(&mut image, rendition.metadata, gray_fits)?;
-        let image = image.upright(probe.orientation)?;
+    let demand = |(plan, rendition): (&Plan, &Rendition)| {
+        Demand::new(plan, rendition, probe, colors.converts(rendition.metadata))
+    };
+    let demands: Vec<Demand> = plans.iter().zip(renditions).map(demand).collect();
+    let sources = picture::sources(&demands);
+    let decoded = decode::decode(bytes, probe, &picture::roots(&demands, &sources), limits, arena)?;
+    let outputs = renditions.iter().map(|_| None).collect();
+    let mut rendering =
+        Rendering { probe, renditions, colors, plans, demands, sources, scaler: scale::Scaler::default(), outputs };
+    let result = rendering.made_from(None, &decoded);
+    decoded.layers.into_iter().for_each(|layer| arena.recycle(layer.raster.data));
+    result?;
+    Ok(rendering.outputs.into_iter().flatten().collect())
+}
+
+/// Renditions in the making.
+struct Rendering<'r> {
+    probe: &'r Probe,
+    renditions: &'r [Rendition],
+    colors: color::Colors<'r>,
+    plans: Vec<Plan>,
+    demands: Vec<Demand>,
+    /// What each is made from; see [`picture::sources`].
+    sources: Vec<Option<usize>>,
+    scaler: scale::Scaler,
+    outputs: Vec<Option<Encoded>>,
+}
+
+impl Rendering<'_> {
+    /// Makes all that are made from a picture, each after those that are made from it, so that few pictures are held at
+    /// once.
+    fn made_from(&mut self, source: Option<usize>, picture: &Picture) -> Result<(), PixelError> {
+        for index in 0..self.renditions.len() {
+            if self.sources[index] == source {
+                let scaled = picture.scaled(&self.demands[index], &mut self.scaler)?;
+                self.made_from(Some(index), &scaled)?;
+                self.outputs[index] = Some(self.finished(index, scaled)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Turns, converts, embeds and encodes.
+    fn finished(&self, index: usize, scaled: Picture) -> Result<Encoded, PixelError> {
+        let (plan, rendition, orientation) = (&self.plans[index], &self.renditions[index], self.probe.orientation);
+        let Size { width, height } = plan.canvas;
+        let gray_fits = encode::keeps_gray(rendition, self.probe.format);
+        let format = encode::resolve(rendition.format, self.probe.format, Some(scaled.has_alpha()));
+        let bordered = plan.canvas != plan.scaled;
+        let converted = self.colors.converts(rendition.metadata);
+        if format == Some(EncodedFormat::Jpeg) && scaled.is_planes() && !bordered && !converted {
+            let (icc, profile) = self.colors.unconverted(rendition.metadata, gray_fits);
+            let bytes = encode::encode_planes(&scaled.into_planes(orientation)?, rendition, icc)?;
+            return Ok(Encoded { bytes, format: EncodedFormat::Jpeg, width, height, profile });
+        }
+        let mut image = scaled.into_raster(orientation)?;
+        let (icc, profile) = self.colors.apply(&mut image, rendition.metadata, gray_fits)?;
         let mut image = image.embedded(plan.canvas, plan.left, plan.top, rendition.background)?;
         if rendition.flatten {
             image = image.flattened(rendition.background)?;
         }
-        let format = encode::resolve(rendition.format, probe.format, Some(image.layout.has_alpha()))
+        let format = encode::resolve(rendition.format, self.probe.format, Some(image.layout.has_alpha()))
             .expect("the format is known once alpha is");
-        let bytes = encode::encode(image, format, rendition, icc, probe.palette)?;
-        Ok(Encoded { bytes, format, width: plan.canvas.width, height: plan.canvas.height, profile })
-    });
-    let outputs = outputs.collect();
-    arena.recycle(source.raster.data);
-    outputs
+        let bytes = encode::encode(image, format, rendition, icc, self.probe.palette)?;
+        Ok(Encoded { bytes, format, width, height, profile })
+    }
 }
 
 #[cfg(test)]

@@ -8,11 +8,12 @@
 
 use super::error::PixelError;
 use super::format::InputFormat;
-use super::geometry::{Plan, ScaledBox, Size};
-use super::jpeg::{Fidelity, Frame, Scale, Truncated, memory_bytes_max};
+use super::geometry::{Plan, Region, ScaledBox, Size};
+use super::jpeg::{Fidelity, Frame, Scale, Truncated, memory_bytes_max, planes_bytes_max};
 use super::limits::Limits;
-use super::options::Rendition;
+use super::options::{Metadata, Rendition};
 use super::orientation::Orientation;
+use super::picture::{self, Demand};
 
 pub(super) use icc::Icc;
 
@@ -76,6 +77,21 @@ struct JpegShape {
     interleaved: bool,
 }
 
+/// How a JPEG is decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum JpegDecoding {
+    /// To pixels, with chroma brought to the size of luma as well as can be.
+    Pixels(Scale),
+    /// To planes, each component at its own scale.
+    Planes([Scale; 3]),
+}
+
+impl Default for JpegDecoding {
+    fn default() -> Self {
+        Self::Pixels(Scale::Full)
+    }
+}
+
 impl Probe {
     /// The size as stored.
     #[must_use]
@@ -105,11 +121,11 @@ impl Probe {
         let eight_bit = self.size().pixels().saturating_mul(u64::from(self.channels));
         // The resampler's intermediate image, and before it a premultiplied copy if there is alpha.
         let scaling = if self.has_alpha { eight_bit.saturating_mul(2) } else { eight_bit };
-        self.peak(Scale::Full, scaling)
+        self.peak(JpegDecoding::default(), scaling)
     }
 
-    /// The most memory, in bytes, that decoding and then making these renditions one after the other takes, with the
-    /// encoded outputs and without the file's own bytes.
+    /// The most memory, in bytes, that decoding and then making these renditions takes, with the encoded outputs and
+    /// without the file's own bytes.
     ///
     /// Checked by hand against the peak of a process at 12 MP, with outputs of 200 and 2500 pixels, for PNG, lossless WebP,
     /// GIF, TIFF and BMP of eight bits: from just above the measured value to 2.6 times it (GIF). Not measured at that
@@ -118,49 +134,97 @@ impl Probe {
     pub fn memory_bytes_max(&self, renditions: &[Rendition]) -> u64 {
         let plans = renditions.iter().map(|rendition| {
             let plan = Plan::new(self.oriented_size(), rendition);
-            (plan, plan.stored_box(self.orientation, self.size(), rendition.kernel))
+            (plan, Demand::new(&plan, rendition, self, self.color_bytes > 0 && rendition.metadata == Metadata::Strip))
         });
-        let (plans, boxes): (Vec<Plan>, Vec<ScaledBox>) = plans.unzip();
-        let scale = self.jpeg_scale(&boxes).unwrap_or_default();
-        let size = scale.apply(self.size());
-        let channels = u64::from(self.channels);
-        let premultiplied = if self.has_alpha { size.pixels().saturating_mul(channels) } else { 0 };
-        let scaling = plans.iter().zip(boxes).map(|(plan, stored)| {
-            let needed = stored.divided(scale.denominator().into()).needed(size).size();
-            // The resampler works on columns first: as wide as what is read, as high as what is written.
-            let rows = u64::from(stored.scaled.height);
-            let intermediate = u64::from(needed.width).saturating_mul(rows).saturating_mul(channels);
-            // The scaled, the turned and the embedded copy; at most two at a time, with four channels at most.
+        let (plans, demands): (Vec<Plan>, Vec<Demand>) = plans.unzip();
+        let roots = picture::roots(&demands, &picture::sources(&demands));
+        let decoding = self.jpeg_decoding(&roots).unwrap_or_default();
+        let scaling = plans.iter().zip(&demands).map(|(plan, demand)| {
+            let working = self.scaling_bytes(decoding, demand);
+            // The turned, the converted and the embedded copy; at most two at a time, with four channels at most.
             let copies = plan.canvas.pixels().saturating_mul(8);
             let encoder = plan.canvas.pixels().saturating_mul(ENCODER_BYTES_PER_PIXEL);
-            premultiplied.saturating_add(intermediate).saturating_add(copies).saturating_add(encoder)
+            working.saturating_add(copies).saturating_add(encoder)
         });
         let scaling = scaling.max().unwrap_or(0);
-        let outputs = plans.iter().fold(0_u64, |sum, plan| sum.saturating_add(plan.canvas.pixels().saturating_mul(2)));
-        self.peak(scale, scaling).saturating_add(outputs)
+        // A larger one is held while smaller ones are made from it; the file of each is held to the end.
+        let held = demands.iter().zip(&plans).fold(0_u64, |sum, (demand, plan)| {
+            let scaled = demand.box_.scaled.pixels().saturating_mul(self.channels.into());
+            sum.saturating_add(scaled).saturating_add(plan.canvas.pixels().saturating_mul(2))
+        });
+        self.peak(decoding, scaling).saturating_add(held)
     }
 
-    /// The scale at which a JPEG is decoded for all of these boxes; none for what has no scales.
-    pub(super) fn jpeg_scale(&self, boxes: &[ScaledBox]) -> Option<Scale> {
-        self.jpeg.as_ref()?;
-        let scale = |wanted: &ScaledBox| {
+    /// What the resampler needs besides its source and its result.
+    fn scaling_bytes(&self, decoding: JpegDecoding, demand: &Demand) -> u64 {
+        // It works on columns first: as wide as what is read, as high as what is written.
+        let intermediate = |wanted: ScaledBox, size: Size, per_sample: (f64, f64), channels: u64| {
+            let needed = wanted.divided(per_sample).needed(size).size();
+            u64::from(needed.width).saturating_mul(wanted.scaled.height.into()).saturating_mul(channels)
+        };
+        match (decoding, &self.jpeg) {
+            (JpegDecoding::Planes(scales), Some(shape)) => {
+                let planes = (0..shape.frame.components.len()).zip(scales).map(|(component, scale)| {
+                    let (per_sample, size) = shape.frame.plane(component, scale);
+                    let wanted = demand.of(component);
+                    let working = intermediate(wanted, size, per_sample, 1);
+                    // A box that reaches beyond the image, by a pixel of the output, is read from a wider copy.
+                    let beyond = wanted.shrink();
+                    let wider = Size {
+                        width: size.width.saturating_add(samples_up(beyond.0 / per_sample.0)),
+                        height: size.height.saturating_add(samples_up(beyond.1 / per_sample.1)),
+                    };
+                    let is_wider = component > 0 && demand.half_chroma;
+                    working.saturating_add(if is_wider { wider.pixels() } else { 0 })
+                });
+                planes.max().unwrap_or(0)
+            }
+            (JpegDecoding::Pixels(scale), _) => {
+                let (size, denominator) = (scale.apply(self.size()), f64::from(scale.denominator()));
+                let channels = u64::from(self.channels);
+                let premultiplied = if self.has_alpha { size.pixels().saturating_mul(channels) } else { 0 };
+                intermediate(demand.box_, size, (denominator, denominator), channels).saturating_add(premultiplied)
+            }
+            (JpegDecoding::Planes(_), None) => 0,
+        }
+    }
+
+    /// How a JPEG is decoded for all of these demands; none for what is decoded whole.
+    pub(super) fn jpeg_decoding(&self, demands: &[Demand]) -> Option<JpegDecoding> {
+        let frame = &self.jpeg.as_ref()?.frame;
+        let scale = |wanted: ScaledBox, per_sample: (f64, f64)| {
             if wanted.exact {
                 return Scale::Full;
             }
-            Scale::covering(wanted.region.width, wanted.region.height, wanted.scaled, Fidelity::default())
+            let Region { width, height, .. } = wanted.region.divided(per_sample);
+            Scale::covering(width, height, wanted.scaled, Fidelity::default())
         };
-        Some(boxes.iter().map(scale).min().unwrap_or_default())
+        if demands.iter().any(Demand::needs_pixels) {
+            let scales = demands.iter().map(|demand| scale(demand.box_, (1.0, 1.0)));
+            return Some(JpegDecoding::Pixels(scales.min().unwrap_or_default()));
+        }
+        let mut scales = [Scale::Full; 3];
+        for (component, own) in scales.iter_mut().enumerate().take(frame.components.len()) {
+            let per_sample = frame.pixels_per_sample(component);
+            *own = demands.iter().map(|demand| scale(demand.of(component), per_sample)).min().unwrap_or_default();
+        }
+        Some(JpegDecoding::Planes(scales))
     }
 
-    /// The most memory that decoding at a scale, or scaling with so many bytes after it, takes.
-    fn peak(&self, scale: Scale, scaling: u64) -> u64 {
-        let working = match &self.jpeg {
+    /// The most memory that decoding, or scaling with so many bytes after it, takes.
+    fn peak(&self, decoding: JpegDecoding, scaling: u64) -> u64 {
+        let working = match (&self.jpeg, decoding) {
             // The decoder's buffers stay in the arena while the image is scaled.
-            Some(shape) => memory_bytes_max(&shape.frame, shape.interleaved, scale).saturating_add(scaling),
-            None => self.decoder_bytes.max(scaling),
+            (Some(shape), JpegDecoding::Planes(scales)) => {
+                planes_bytes_max(&shape.frame, scales).saturating_add(scaling)
+            }
+            (Some(shape), JpegDecoding::Pixels(scale)) => memory_bytes_max(&shape.frame, shape.interleaved, scale)
+                .saturating_add(scaling)
+                .saturating_add(self.output_bytes(scale)),
+            (None, _) => self.decoder_bytes.max(scaling).saturating_add(self.output_bytes(Scale::Full)),
         };
         let working = working.saturating_add(self.color_bytes);
-        BASE_BYTES.saturating_add(self.output_bytes(scale)).saturating_add(working)
+        BASE_BYTES.saturating_add(working)
     }
 
     /// The length of the output buffer of `image`'s decoder, and the most that decoding may allocate in all.
@@ -171,7 +235,8 @@ impl Probe {
 
     /// The least memory that anything can be made of the file with.
     fn decoding_bytes_min(&self) -> u64 {
-        if self.jpeg.is_some() { self.peak(Scale::Eighth, 0) } else { self.decoding_bytes().1 }
+        let least = JpegDecoding::Planes([Scale::Eighth; 3]);
+        if self.jpeg.is_some() { self.peak(least, 0) } else { self.decoding_bytes().1 }
     }
 
     /// Whether a decoded pixel is gray, with or without alpha.
@@ -183,6 +248,11 @@ impl Probe {
         let bytes_per_pixel = u64::from(self.channels) * u64::from(self.channel_bytes);
         scale.apply(self.size()).pixels().saturating_mul(bytes_per_pixel)
     }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive; the cast saturates")]
+fn samples_up(value: f64) -> u32 {
+    value.ceil() as u32
 }
 
 /// Reads a file's header and checks it against the limits, before any allocation that depends on it.

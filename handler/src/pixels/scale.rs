@@ -16,7 +16,7 @@ pub(super) struct Scaler {
 }
 
 impl Scaler {
-    /// Scales `region` of the source to `size`. Colours under transparent pixels do not bleed into their neighbours.
+    /// Scales `region` of the source to `size`. Where the region reaches beyond the source, its edge goes on. Colours under transparent pixels do not bleed into their neighbours.
     pub(super) fn scale(
         &mut self,
         source: &Raster,
@@ -26,6 +26,9 @@ impl Scaler {
     ) -> Result<Raster, PixelError> {
         let failed =
             |error: &dyn std::fmt::Display| PixelError::Internal { stage: "scaling", reason: error.to_string() };
+        if let Some((wider, region)) = widened(source, region)? {
+            return self.scale(&wider, region, size, kernel);
+        }
         let mut scaled = Raster::zeroed(size, source.layout)?;
         let pixel_type = pixel_type(source.layout);
         let from = ImageRef::new(source.size.width, source.size.height, &source.data, pixel_type)
@@ -40,6 +43,37 @@ impl Scaler {
         self.resizer.resize(&from, &mut to, &options).map_err(|error| failed(&error))?;
         Ok(scaled)
     }
+}
+
+/// The source with its edges repeated as far as the region reaches, and the region in it; none if it lies within.
+fn widened(source: &Raster, region: Region) -> Result<Option<(Raster, Region)>, PixelError> {
+    const ROUNDING: f64 = 1e-6;
+
+    let (width, height) = (f64::from(source.size.width), f64::from(source.size.height));
+    let beyond = |by: f64| if by > ROUNDING { to_samples(by.ceil()) } else { 0 };
+    let (left, right) = (beyond(-region.left), beyond(region.left + region.width - width));
+    let (top, bottom) = (beyond(-region.top), beyond(region.top + region.height - height));
+    if [left, right, top, bottom] == [0; 4] {
+        return Ok(None);
+    }
+    let (channels, stride) = (source.layout.channels(), source.size.width as usize * source.layout.channels());
+    let size = Size { width: left + source.size.width + right, height: top + source.size.height + bottom };
+    let mut wider = Raster::zeroed(size, source.layout)?;
+    let last_row = source.size.height - 1;
+    for (y, row) in (0..).zip(wider.data.chunks_exact_mut(size.width as usize * channels)) {
+        let from = &source.data[u32::saturating_sub(y, top).min(last_row) as usize * stride..][..stride];
+        let (before, rest) = row.split_at_mut(left as usize * channels);
+        let (within, after) = rest.split_at_mut(stride);
+        within.copy_from_slice(from);
+        before.chunks_exact_mut(channels).for_each(|pixel| pixel.copy_from_slice(&from[..channels]));
+        after.chunks_exact_mut(channels).for_each(|pixel| pixel.copy_from_slice(&from[stride - channels..]));
+    }
+    Ok(Some((wider, Region { left: region.left + f64::from(left), top: region.top + f64::from(top), ..region })))
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "less than a sample of the output")]
+fn to_samples(value: f64) -> u32 {
+    value as u32
 }
 
 /// The region without the rounding errors that would let it reach a millionth of a pixel outside the image.

@@ -125,9 +125,7 @@ trait IntoStatic {
 impl IntoStatic for Event<'_> {
     fn into_static(self) -> Owned {
         match self {
-            Event::Scalar(text, style, _, tag) => {
-                Owned::Scalar(text.into_owned(), style, tag.map(Cow::into_owned))
-            }
+            Event::Scalar(text, style, _, tag) => Owned::Scalar(text.into_owned(), style, tag.map(Cow::into_owned)),
             Event::SequenceStart(_, tag) => Owned::List(tag.map(Cow::into_owned)),
             Event::MappingStart(_, tag) => Owned::Map(tag.map(Cow::into_owned)),
             Event::SequenceEnd | Event::MappingEnd => Owned::End,

@@ -4,29 +4,41 @@ use super::bits::{Chunk, new_chunk};
 use super::strips::Rows;
 use crate::pixels::error::PixelError;
 
+/// Buffers that are kept for the next output: the planes of one image.
+const SPARES_MAX: usize = 3;
+
 /// The buffers of a worker that decodes one image after the other. Fresh pages cost as much as a good part of decoding.
 #[derive(Default)]
 pub struct Arena {
-    pub(super) rows: Rows,
-    pub(super) coefficients: Vec<i16>,
-    pub(super) band: Vec<u8>,
+    rows: Rows,
+    coefficients: Vec<i16>,
+    band: Vec<u8>,
     chunk: Option<Box<Chunk>>,
-    spare: Vec<u8>,
+    spares: Vec<Vec<u8>>,
+}
+
+/// What one decoding works with.
+pub(super) struct Parts<'m> {
+    pub(super) rows: &'m mut Rows,
+    pub(super) coefficients: &'m mut Vec<i16>,
+    pub(super) band: &'m mut Vec<u8>,
+    pub(super) chunk: &'m mut Chunk,
 }
 
 impl Arena {
-    /// Gives a buffer back, for the next output.
+    /// Gives a buffer back, for the next output. The largest ones are kept.
     pub fn recycle(&mut self, buffer: Vec<u8>) {
-        if buffer.capacity() > self.spare.capacity() {
-            self.spare = buffer;
-        }
+        self.spares.push(buffer);
+        self.spares.sort_by_key(|spare| std::cmp::Reverse(spare.capacity()));
+        self.spares.truncate(SPARES_MAX);
     }
 
     /// Bytes that are kept.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let chunk = self.chunk.as_ref().map_or(0, |chunk| chunk.len());
-        self.rows.bytes() + self.coefficients.capacity() * 2 + self.band.capacity() + self.spare.capacity() + chunk
+        let spares: usize = self.spares.iter().map(Vec::capacity).sum();
+        self.rows.bytes() + self.coefficients.capacity() * 2 + self.band.capacity() + spares + chunk
     }
 
     /// Gives everything back if it is more than so many bytes.
@@ -36,20 +48,22 @@ impl Arena {
         }
     }
 
-    /// A buffer of this length, with whatever was in it.
+    /// A buffer of this length, with whatever was in it: the smallest that is large enough, or else the largest.
     pub(super) fn output(&mut self, length: usize) -> Result<Vec<u8>, PixelError> {
-        let mut buffer = std::mem::take(&mut self.spare);
+        let large_enough = self.spares.iter().rposition(|spare| spare.capacity() >= length);
+        let index = large_enough.unwrap_or(0);
+        let mut buffer = if self.spares.is_empty() { Vec::new() } else { self.spares.remove(index) };
         sized(&mut buffer, length, 0)?;
         Ok(buffer)
     }
 
-    /// The memory for unstuffed bytes. To be given back by [`Arena::keep_chunk`].
-    pub(super) fn chunk(&mut self) -> Box<Chunk> {
-        self.chunk.take().unwrap_or_else(new_chunk)
-    }
-
-    pub(super) fn keep_chunk(&mut self, chunk: Box<Chunk>) {
-        self.chunk = Some(chunk);
+    pub(super) fn parts(&mut self) -> Parts<'_> {
+        Parts {
+            rows: &mut self.rows,
+            coefficients: &mut self.coefficients,
+            band: &mut self.band,
+            chunk: self.chunk.get_or_insert_with(new_chunk),
+        }
     }
 }
 

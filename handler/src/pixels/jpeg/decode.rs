@@ -7,91 +7,221 @@ use super::bits::{Bits, Chunk};
 use super::headers::{Coding, HuffmanSpec, Scan, Tables};
 use super::huffman::{Decoding, Skipping};
 use super::layout::Layout;
+use super::planes::WholePlanes;
 use super::progressive::{Coefficients, first_coefficients, later_coefficients};
-use super::sequential::{Part, Restarts, Sequential};
+use super::sequential::{Part, Restarts, Sequential, Target};
 use super::strips::{self, Strips, mcu_column_range, mcu_row_range};
 use super::transform::Block;
-use super::{Decoder, Defect, Scale, Truncated, Window, next_marker, segment};
+use super::{ComponentPlane, Decoder, Defect, Scale, Truncated, Window, next_marker, segment};
 use crate::pixels::error::PixelError;
 
-/// Where the rows go.
-pub(super) enum Sink<'o> {
-    /// One after the other into what is left of a buffer.
-    Buffer(&'o mut [u8]),
-    /// To whoever takes them, by way of scratch memory.
-    Bands(&'o mut dyn FnMut(u32, &[u8])),
+/// What becomes of the samples.
+pub(super) enum Output<'o, 'm> {
+    /// Rows of pixels, one after the other into what is left of a buffer.
+    Buffer(Strips<'m>, &'o mut [u8]),
+    /// Rows of pixels, to whoever takes them, by way of scratch memory.
+    Bands(Strips<'m>, &'m mut Vec<u8>, &'o mut dyn FnMut(u32, &[u8])),
+    /// Planes as they are.
+    Planes(&'o mut WholePlanes<'m>),
+}
+
+impl Output<'_, '_> {
+    /// Where the next row of MCUs goes.
+    fn next_targets(&mut self, components: &[usize]) -> [Target<'_>; 3] {
+        match self {
+            Self::Buffer(strips, _) | Self::Bands(strips, ..) => strips.targets(components, 0, false),
+            Self::Planes(planes) => planes.next_targets(components),
+        }
+    }
+
+    /// Where a row of MCUs goes, or of blocks for a component that is `alone`, counted from the image's first. For the
+    /// files whose strip is the whole image.
+    fn targets(&mut self, components: &[usize], row: usize, alone: bool) -> [Target<'_>; 3] {
+        match self {
+            Self::Buffer(strips, _) | Self::Bands(strips, ..) => strips.targets(components, row, alone),
+            Self::Planes(planes) => planes.targets(components, row, alone),
+        }
+    }
+
+    /// Makes the next row of MCUs grey. Whole planes were so from the start.
+    fn clear(&mut self) {
+        match self {
+            Self::Buffer(strips, _) | Self::Bands(strips, ..) => strips.clear(),
+            Self::Planes(_) => {}
+        }
+    }
+
+    /// Makes the next row of MCUs of its coefficients.
+    fn transform(&mut self, coefficients: &Coefficients<'_>, steps: &[Block; 3]) {
+        match self {
+            Self::Buffer(strips, _) | Self::Bands(strips, ..) => strips.transform(coefficients, steps),
+            Self::Planes(planes) => planes.transform(coefficients, steps),
+        }
+    }
+
+    /// Sends what is ready on its way, and turns to the next row of MCUs.
+    fn emit(&mut self) -> Result<(), PixelError> {
+        match self {
+            Self::Buffer(strips, left) => {
+                let length = strips.ready().len() * strips.row_bytes();
+                let (pixels, rest) = std::mem::take(left).split_at_mut(length);
+                strips.emit(pixels);
+                *left = rest;
+            }
+            Self::Bands(strips, band, take) => {
+                let rows = strips.ready();
+                let first = u32::try_from(rows.start - strips.first_row()).unwrap_or(u32::MAX);
+                sized(band, rows.len() * strips.row_bytes(), 0)?;
+                strips.emit(band);
+                if !rows.is_empty() {
+                    take(first, band);
+                }
+            }
+            Self::Planes(planes) => planes.advance(),
+        }
+        Ok(())
+    }
 }
 
 impl Decoder<'_> {
-    /// Decodes the rows of a window.
-    pub(super) fn decode_rows(
+    /// Decodes the pixels of a window into a buffer.
+    pub(super) fn decode_buffer(
         &self,
         scale: Scale,
         window: &Window,
         arena: &mut Arena,
-        sink: Sink<'_>,
+        buffer: &mut [u8],
     ) -> Result<(), PixelError> {
-        let internal = |reason: &str| PixelError::Internal { stage: "decoding", reason: reason.to_owned() };
+        let (layout, window) = self.layout(scale, window)?;
+        let parts = arena.parts();
+        let strips = self.strips(&layout, &window, parts.rows)?;
+        let wanted = Wanted { columns: mcu_column_range(&layout, &window), rows: mcu_row_range(&layout, &window) };
+        self.run(&layout, wanted, Output::Buffer(strips, buffer), parts.chunk, parts.coefficients)
+    }
+
+    /// Decodes the pixels of a window a few rows at a time.
+    pub(super) fn decode_to(
+        &self,
+        scale: Scale,
+        window: &Window,
+        arena: &mut Arena,
+        take: &mut dyn FnMut(u32, &[u8]),
+    ) -> Result<(), PixelError> {
+        let (layout, window) = self.layout(scale, window)?;
+        let parts = arena.parts();
+        let strips = self.strips(&layout, &window, parts.rows)?;
+        let wanted = Wanted { columns: mcu_column_range(&layout, &window), rows: mcu_row_range(&layout, &window) };
+        self.run(&layout, wanted, Output::Bands(strips, parts.band, take), parts.chunk, parts.coefficients)
+    }
+
+    /// Decodes the planes of a window of the image as stored.
+    pub(super) fn decode_whole_planes(
+        &self,
+        scales: [Scale; 3],
+        window: &Window,
+        arena: &mut Arena,
+    ) -> Result<Vec<ComponentPlane>, PixelError> {
+        let layout = Layout::of_planes(&self.frame, scales);
+        if !window.is_within(layout.size) {
+            return Err(internal("the window is empty or larger than the image"));
+        }
+        let mcus = |range: &Range<u32>, side: usize| range.start as usize / side..(range.end as usize).div_ceil(side);
+        let columns = mcus(&window.columns, layout.mcu_size.0);
+        let rows = mcus(&window.rows, layout.mcu_size.1);
+        let lenient = self.truncated == Truncated::Allow;
+        let mut planes = WholePlanes::new(&layout, columns.clone(), rows.clone(), lenient, arena)?;
+        let parts = arena.parts();
+        let output = Output::Planes(&mut planes);
+        let result = self.run(&layout, Wanted { columns, rows }, output, parts.chunk, parts.coefficients);
+        let planes = planes.finish();
+        if let Err(error) = result {
+            planes.into_iter().for_each(|plane| arena.recycle(plane.plane.data));
+            return Err(error);
+        }
+        Ok(planes)
+    }
+
+    fn layout(&self, scale: Scale, window: &Window) -> Result<(Layout, strips::Window), PixelError> {
         let layout = Layout::new(&self.frame, scale).ok_or_else(|| internal("the sampling is not whole"))?;
         if !window.is_within(layout.size) {
             return Err(internal("the window is empty or larger than the image"));
         }
+        let range = |range: &Range<u32>| range.start as usize..range.end as usize;
+        let window = strips::Window { columns: range(&window.columns), rows: range(&window.rows) };
+        Ok((layout, window))
+    }
+
+    fn strips<'m>(
+        &self,
+        layout: &'m Layout,
+        window: &strips::Window,
+        memory: &'m mut strips::Rows,
+    ) -> Result<Strips<'m>, PixelError> {
+        let by_rows = self.frame.coding == Coding::Progressive || self.interleaved;
+        let mcu_rows = if by_rows { 1 } else { layout.mcus.1 };
+        Strips::new(layout, self.colors, window.clone(), mcu_rows, memory)
+    }
+
+    fn run(
+        &self,
+        layout: &Layout,
+        wanted: Wanted,
+        output: Output<'_, '_>,
+        chunk: &mut Chunk,
+        coefficients: &mut Vec<i16>,
+    ) -> Result<(), PixelError> {
         let progressive = self.frame.coding == Coding::Progressive;
-        let mcu_rows = if progressive || self.interleaved { 1 } else { layout.mcus.1 };
         let values = if progressive { usize::try_from(layout.coefficients()).unwrap_or(usize::MAX) } else { 0 };
         if progressive {
             // Cut first, so that what is known to be zero is not written twice.
-            arena.coefficients.truncate(values);
-            arena.coefficients.fill(0);
-            sized(&mut arena.coefficients, values, 0)?;
+            coefficients.truncate(values);
+            coefficients.fill(0);
+            sized(coefficients, values, 0)?;
         }
-        let range = |range: &Range<u32>| range.start as usize..range.end as usize;
-        let window = strips::Window { columns: range(&window.columns), rows: range(&window.rows) };
-        let mut chunk = arena.chunk();
-        let strips = Strips::new(&layout, self.colors, window.clone(), mcu_rows, &mut arena.rows)?;
         let mut run = Run {
             decoder: self,
-            layout: &layout,
-            columns: mcu_column_range(&layout, &window),
-            rows: mcu_row_range(&layout, &window),
-            strips,
-            coefficients: Coefficients::new(&layout, &mut arena.coefficients[..values]),
+            layout,
+            columns: wanted.columns,
+            rows: wanted.rows,
+            coefficients: Coefficients::new(layout, &mut coefficients[..values]),
             tables: Tables::default(),
             steps: [None; 3],
-            chunk: &mut chunk,
-            sink,
-            band: &mut arena.band,
-            emitted: 0,
+            chunk,
+            output,
             started: false,
         };
-        let result = run.all();
-        arena.keep_chunk(chunk);
-        result
+        run.all()
     }
 }
 
+fn internal(reason: &str) -> PixelError {
+    PixelError::Internal { stage: "decoding", reason: reason.to_owned() }
+}
+
+/// The MCUs that are needed.
+struct Wanted {
+    columns: Range<usize>,
+    rows: Range<usize>,
+}
+
 /// One decoding.
-struct Run<'r, 'a, 'o> {
+struct Run<'r, 'a, 'o, 'm> {
     decoder: &'r Decoder<'a>,
     layout: &'r Layout,
     /// The MCUs that are needed.
     columns: Range<usize>,
     rows: Range<usize>,
-    strips: Strips<'r>,
     coefficients: Coefficients<'r>,
     tables: Tables,
     /// The quantisation of each component, fixed by its first scan.
     steps: [Option<Block>; 3],
     chunk: &'r mut Chunk,
-    sink: Sink<'o>,
-    band: &'r mut Vec<u8>,
-    /// Rows that have gone out.
-    emitted: u32,
+    output: Output<'o, 'm>,
     /// Whether there is coded data, so that something can be shown.
     started: bool,
 }
 
-impl Run<'_, '_, '_> {
+impl Run<'_, '_, '_, '_> {
     fn all(&mut self) -> Result<(), PixelError> {
         match self.scans() {
             Err(Defect::TooManyScans(scans_max)) => return Err(PixelError::TooManyScans { scans_max }),
@@ -101,11 +231,11 @@ impl Run<'_, '_, '_> {
         if self.decoder.frame.coding == Coding::Progressive {
             let steps = self.steps.map(|steps| steps.unwrap_or([0; 64]));
             for _ in self.rows.clone() {
-                self.strips.transform(&self.coefficients, &steps);
-                self.emit()?;
+                self.output.transform(&self.coefficients, &steps);
+                self.output.emit()?;
             }
         } else if !self.decoder.interleaved {
-            self.emit()?;
+            self.output.emit()?;
         }
         Ok(())
     }
@@ -178,16 +308,16 @@ impl Run<'_, '_, '_> {
         let mut result = (0..self.rows.start).try_for_each(|_| scan_rows.skip_row());
         for _ in self.rows.clone() {
             if lenient {
-                self.strips.clear();
+                self.output.clear();
             }
             if result.is_ok() {
-                let mut targets = self.strips.targets(&components, 0, false);
+                let mut targets = self.output.next_targets(&components);
                 result = scan_rows.row(&self.columns, &mut targets);
             }
             if !lenient {
                 result?;
             }
-            emit(&mut self.strips, &mut self.sink, self.band, &mut self.emitted).map_err(|_| Defect::OutOfMemory)?;
+            self.output.emit().map_err(|_| Defect::OutOfMemory)?;
         }
         if self.rows.end == self.layout.mcus.1 && result.is_ok() {
             scan_rows.bits.finish()?;
@@ -197,7 +327,7 @@ impl Run<'_, '_, '_> {
 
     /// Decodes a scan of some components into their planes. Returns where it ends.
     fn plane_scan(&mut self, scan: &Scan, at: usize) -> Result<usize, Defect> {
-        let partial = self.columns.len() < self.layout.mcus.0;
+        let partial = self.columns.len() < self.layout.mcus.0 || self.rows.len() < self.layout.mcus.1;
         let tables = ScanTables::sequential(scan, &self.tables, self.layout, partial)?;
         self.started = true;
         let bits = Bits::new(self.decoder.bytes, at, self.chunk);
@@ -205,15 +335,18 @@ impl Run<'_, '_, '_> {
         let components: Vec<usize> = scan.components.iter().map(|component| component.index).collect();
         let alone = components.len() == 1;
         let plane = &self.layout.planes[components[0]];
-        let (rows, columns) = if alone {
-            let blocks = self.columns.start * plane.across..self.columns.end * plane.across;
-            (plane.own_blocks.1, blocks)
+        let (rows, columns, wanted) = if alone {
+            let blocks = |range: &Range<usize>, by: usize| range.start * by..range.end * by;
+            (plane.own_blocks.1, blocks(&self.columns, plane.across), blocks(&self.rows, plane.down))
         } else {
-            (self.layout.mcus.1, self.columns.clone())
+            (self.layout.mcus.1, self.columns.clone(), self.rows.clone())
         };
         for row in 0..rows {
-            let mut targets = self.strips.targets(&components, row, alone);
-            scan_rows.row(&columns, &mut targets)?;
+            if wanted.contains(&row) {
+                scan_rows.row(&columns, &mut self.output.targets(&components, row, alone))?;
+            } else {
+                scan_rows.skip_row()?;
+            }
         }
         scan_rows.bits.finish()
     }
@@ -237,32 +370,6 @@ impl Run<'_, '_, '_> {
         }
         bits.finish()
     }
-
-    fn emit(&mut self) -> Result<(), PixelError> {
-        emit(&mut self.strips, &mut self.sink, self.band, &mut self.emitted)
-    }
-}
-
-/// Sends the rows that are ready on their way.
-fn emit(strips: &mut Strips<'_>, sink: &mut Sink<'_>, band: &mut Vec<u8>, emitted: &mut u32) -> Result<(), PixelError> {
-    let rows = strips.ready().len();
-    let length = rows * strips.row_bytes();
-    match sink {
-        Sink::Buffer(left) => {
-            let (pixels, rest) = std::mem::take(left).split_at_mut(length);
-            strips.emit(pixels);
-            *left = rest;
-        }
-        Sink::Bands(take) => {
-            sized(band, length, 0)?;
-            strips.emit(band);
-            if rows > 0 {
-                take(*emitted, band);
-            }
-        }
-    }
-    *emitted += u32::try_from(rows).unwrap_or(u32::MAX);
-    Ok(())
 }
 
 fn decoding(spec: Option<&HuffmanSpec>) -> Result<Decoding, Defect> {

@@ -1,6 +1,6 @@
 //! What the segments say: frame, tables, scans.
 
-use super::Defect;
+use super::{Defect, Scale};
 use crate::pixels::error::PixelError;
 use crate::pixels::fields::{ByteOrder, slice};
 use crate::pixels::format::InputFormat;
@@ -81,22 +81,48 @@ impl Frame {
         Ok(Self { size: Size { width: width.into(), height: height.into() }, coding, components })
     }
 
+    /// The blocks across and down that a component has in an MCU. Those of a single component mean nothing: its blocks
+    /// come row by row.
+    pub(super) fn factors(&self, index: usize) -> (u8, u8) {
+        let component = &self.components[index];
+        if self.components.len() == 1 { (1, 1) } else { (component.across, component.down) }
+    }
+
     /// The most blocks across and down that a component has in an MCU.
     pub(in crate::pixels) fn factors_max(&self) -> (u8, u8) {
-        let across = self.components.iter().map(|component| component.across).max();
-        let down = self.components.iter().map(|component| component.down).max();
-        (across.unwrap_or(1), down.unwrap_or(1))
+        let factors = (0..self.components.len()).map(|index| self.factors(index));
+        factors.fold((1, 1), |max, own| (max.0.max(own.0), max.1.max(own.1)))
+    }
+
+    /// How many pixels across and down a sample of a component stands for.
+    pub(in crate::pixels) fn pixels_per_sample(&self, index: usize) -> (f64, f64) {
+        let ((across, down), (across_max, down_max)) = (self.factors(index), self.factors_max());
+        (f64::from(across_max) / f64::from(across), f64::from(down_max) / f64::from(down))
+    }
+
+    /// How many pixels across and down a sample of a component stands for at a scale, and the size of its plane.
+    pub(in crate::pixels) fn plane(&self, index: usize, scale: Scale) -> ((f64, f64), Size) {
+        let ((across, down), (across_max, down_max)) = (self.factors(index), self.factors_max());
+        let samples =
+            |side: u32, factor: u8, max: u8| (side * u32::from(factor)).div_ceil(u32::from(max) * scale.denominator());
+        let size = Size {
+            width: samples(self.size.width, across, across_max),
+            height: samples(self.size.height, down, down_max),
+        };
+        let (per_across, per_down) = self.pixels_per_sample(index);
+        let denominator = f64::from(scale.denominator());
+        ((per_across * denominator, per_down * denominator), size)
     }
 
     /// The blocks of all components that the file must code.
     pub(in crate::pixels) fn blocks(&self) -> u64 {
         let (across_max, down_max) = self.factors_max();
         let blocks = |side: u32, factor: u8, max: u8| (side * u32::from(factor)).div_ceil(u32::from(max)).div_ceil(8);
-        self.components
-            .iter()
-            .map(|component| {
-                u64::from(blocks(self.size.width, component.across, across_max))
-                    * u64::from(blocks(self.size.height, component.down, down_max))
+        (0..self.components.len())
+            .map(|index| self.factors(index))
+            .map(|(across, down)| {
+                u64::from(blocks(self.size.width, across, across_max))
+                    * u64::from(blocks(self.size.height, down, down_max))
             })
             .sum()
     }

@@ -50,6 +50,26 @@ pub(super) struct Plane {
     pub(super) upsampling: Upsampling,
 }
 
+impl Plane {
+    /// The plane of a component with these factors, not brought to any other size.
+    fn new(size: Size, (across, down): (usize, usize), factors_max: (usize, usize), side: usize) -> Self {
+        let (width, height) = (size.width as usize, size.height as usize);
+        let (across_max, down_max) = factors_max;
+        Self {
+            across,
+            down,
+            side,
+            own_blocks: ((width * across).div_ceil(across_max * 8), (height * down).div_ceil(down_max * 8)),
+            width: (width * across * side).div_ceil(across_max * 8),
+            height: (height * down * side).div_ceil(down_max * 8),
+            stride: mcus(size, factors_max).0 * across * side,
+            mcu_rows: down * side,
+            rows_in_group: down * side,
+            upsampling: Upsampling::None,
+        }
+    }
+}
+
 /// A frame at a scale.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
@@ -69,19 +89,10 @@ pub(super) struct Layout {
 impl Layout {
     /// The layout of a frame; none for samplings whose ratio is not a whole number.
     pub(super) fn new(frame: &Frame, scale: Scale) -> Option<Self> {
-        let (width, height) = (frame.size.width as usize, frame.size.height as usize);
         let side_min = scale.block_side();
-        // The factors of a single component mean nothing: its blocks come row by row.
-        let single = frame.components.len() == 1;
-        let factors: Vec<(usize, usize)> = frame
-            .components
-            .iter()
-            .map(|component| if single { (1, 1) } else { (component.across.into(), component.down.into()) })
-            .collect();
-        let across_max = factors.iter().map(|factors| factors.0).max()?;
-        let down_max = factors.iter().map(|factors| factors.1).max()?;
-        let mcus = (width.div_ceil(8 * across_max), height.div_ceil(8 * down_max));
-        let planes = factors.iter().map(|&(across, down)| {
+        let (factors, (across_max, down_max)) = factors(frame);
+        let planes = factors.iter().map(|&factors| {
+            let (across, down) = factors;
             let mut side = side_min;
             while side < 8
                 && (across_max * side_min).is_multiple_of(across * side * 2)
@@ -89,31 +100,35 @@ impl Layout {
             {
                 side *= 2;
             }
-            let plane_width = (width * across * side).div_ceil(across_max * 8);
+            let plane = Plane::new(frame.size, factors, (across_max, down_max), side);
             let group = (across * side / side_min, down * side / side_min);
-            let upsampling = upsampling(group, (across_max, down_max), side_min > 1, plane_width)?;
-            Some(Plane {
-                across,
-                down,
-                side,
-                own_blocks: ((width * across).div_ceil(across_max * 8), (height * down).div_ceil(down_max * 8)),
-                width: plane_width,
-                height: (height * down * side).div_ceil(down_max * 8),
-                stride: mcus.0 * across * side,
-                mcu_rows: down * side,
-                rows_in_group: group.1,
-                upsampling,
-            })
+            let upsampling = upsampling(group, (across_max, down_max), side_min > 1, plane.width)?;
+            Some(Plane { rows_in_group: group.1, upsampling, ..plane })
         });
         let planes = planes.collect::<Option<Vec<Plane>>>()?;
         Some(Self {
             size: scale.apply(frame.size),
-            mcus,
+            mcus: mcus(frame.size, (across_max, down_max)),
             mcu_size: (across_max * side_min, down_max * side_min),
             rows_in_group: down_max,
             needs_neighbours: planes.iter().any(|plane| plane.upsampling.needs_neighbours()),
             planes,
         })
+    }
+
+    /// The layout of a frame whose planes are wanted as they are, each component at its own scale. The pixels are those of
+    /// the image as stored.
+    pub(super) fn of_planes(frame: &Frame, scales: [Scale; 3]) -> Self {
+        let (factors, factors_max) = factors(frame);
+        let planes = factors.iter().zip(scales);
+        Self {
+            size: frame.size,
+            mcus: mcus(frame.size, factors_max),
+            mcu_size: (8 * factors_max.0, 8 * factors_max.1),
+            rows_in_group: 8 * factors_max.1,
+            needs_neighbours: false,
+            planes: planes.map(|(own, scale)| Plane::new(frame.size, *own, factors_max, scale.block_side())).collect(),
+        }
     }
 
     /// Rows of a plane that are kept from one strip to the next.
@@ -139,6 +154,18 @@ impl Layout {
         let blocks = |plane: &Plane| (self.mcus.0 * plane.across * self.mcus.1 * plane.down) as u64;
         self.planes.iter().map(|plane| blocks(plane) * Self::kept_coefficients(plane) as u64).sum()
     }
+}
+
+/// The blocks across and down that each component has in an MCU, and the most of them.
+fn factors(frame: &Frame) -> (Vec<(usize, usize)>, (usize, usize)) {
+    let factors = (0..frame.components.len()).map(|index| frame.factors(index)).map(|(a, d)| (a.into(), d.into()));
+    let (across_max, down_max) = frame.factors_max();
+    (factors.collect(), (across_max.into(), down_max.into()))
+}
+
+/// MCUs across and down.
+fn mcus(size: Size, factors_max: (usize, usize)) -> (usize, usize) {
+    ((size.width as usize).div_ceil(8 * factors_max.0), (size.height as usize).div_ceil(8 * factors_max.1))
 }
 
 /// libjpeg's choice for a component of which `group` samples become `of` pixels.

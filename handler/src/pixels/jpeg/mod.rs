@@ -25,6 +25,7 @@ mod decode;
 mod headers;
 mod huffman;
 mod layout;
+mod planes;
 mod progressive;
 mod segments;
 mod sequential;
@@ -36,7 +37,6 @@ pub use arena::Arena;
 pub(in crate::pixels) use headers::{Coding, Frame};
 pub(in crate::pixels) use segments::{next_marker, segment};
 
-use decode::Sink;
 use headers::{ColorHints, Colors, Scan};
 use layout::Layout;
 
@@ -44,6 +44,7 @@ use super::error::PixelError;
 use super::format::InputFormat;
 use super::geometry::Size;
 use super::limits::Limits;
+use super::planes::Plane;
 
 const FORMAT: InputFormat = InputFormat::Jpeg;
 
@@ -151,6 +152,13 @@ impl Window {
         Size { width: length(&self.columns), height: length(&self.rows) }
     }
 
+    /// What covers both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let both = |one: &Range<u32>, other: &Range<u32>| one.start.min(other.start)..one.end.max(other.end);
+        Self { columns: both(&self.columns, &other.columns), rows: both(&self.rows, &other.rows) }
+    }
+
     fn is_within(&self, size: Size) -> bool {
         let own = self.size();
         own.width > 0 && own.height > 0 && self.columns.end <= size.width && self.rows.end <= size.height
@@ -166,6 +174,17 @@ pub struct Decoded {
     pub gray: bool,
     /// The pixels.
     pub data: Vec<u8>,
+}
+
+/// A component of a part of an image, at a scale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComponentPlane {
+    /// The samples.
+    pub plane: Plane,
+    /// Samples to the left of these, in the whole image at this scale.
+    pub left: u32,
+    /// Samples above these.
+    pub top: u32,
 }
 
 /// A JPEG file that this decoder takes, with its headers read.
@@ -249,6 +268,17 @@ impl<'a> Decoder<'a> {
         self.colors == Colors::Gray
     }
 
+    /// Whether the planes are luma and chroma.
+    #[must_use]
+    pub fn is_ycbcr(&self) -> bool {
+        self.colors == Colors::YCbCr
+    }
+
+    /// How many pixels of the image, across and down, a sample of each component stands for at the full scale.
+    pub fn pixels_per_sample(&self) -> impl Iterator<Item = (f64, f64)> {
+        (0..self.frame.components.len()).map(|component| self.frame.pixels_per_sample(component))
+    }
+
     /// The most memory, in bytes, that decoding takes, without the file and the output.
     #[must_use]
     pub fn memory_bytes_max(&self, scale: Scale) -> u64 {
@@ -261,7 +291,7 @@ impl<'a> Decoder<'a> {
         let channels = if self.is_gray() { 1 } else { 3 };
         let length = usize::try_from(size.pixels() * channels).unwrap_or(usize::MAX);
         let mut data = arena.output(length)?;
-        self.decode_rows(scale, window, arena, Sink::Buffer(&mut data))?;
+        self.decode_buffer(scale, window, arena, &mut data)?;
         Ok(Decoded { size, gray: self.is_gray(), data })
     }
 
@@ -274,7 +304,21 @@ impl<'a> Decoder<'a> {
         arena: &mut Arena,
         mut take: impl FnMut(u32, &[u8]),
     ) -> Result<(), PixelError> {
-        self.decode_rows(scale, window, arena, Sink::Bands(&mut take))
+        self.decode_to(scale, window, arena, &mut take)
+    }
+
+    /// Decodes the planes of a window of the image, in pixels as stored, each component at its own scale: first luma, then
+    /// the two of chroma, or one for gray. Nothing is brought to the size of anything else, and no colour is converted;
+    /// those of an RGB file are red, green and blue.
+    ///
+    /// Planes begin and end with whole MCUs, so that they may show more than the window.
+    pub fn decode_planes(
+        &self,
+        scales: [Scale; 3],
+        window: &Window,
+        arena: &mut Arena,
+    ) -> Result<Vec<ComponentPlane>, PixelError> {
+        self.decode_whole_planes(scales, window, arena)
     }
 }
 
@@ -283,11 +327,18 @@ pub(in crate::pixels) fn is_taken(frame: &Frame) -> bool {
     matches!(frame.components.len(), 1 | 3) && Scale::ALL.iter().all(|scale| Layout::new(frame, *scale).is_some())
 }
 
+/// Tables, and the chunk of bytes that are read at once.
+const TABLES_BYTES: u64 = 96 * 1024;
+
+/// The most memory, in bytes, that decoding the planes of a frame takes, with the planes and without the file.
+pub(in crate::pixels) fn planes_bytes_max(frame: &Frame, scales: [Scale; 3]) -> u64 {
+    let layout = Layout::of_planes(frame, scales);
+    let coefficients = if frame.coding == Coding::Progressive { layout.coefficients() } else { 0 };
+    TABLES_BYTES + Arena::planes_bytes(&layout) + coefficients * 2
+}
+
 /// The most memory, in bytes, that decoding a frame takes, without the file and the output.
 pub(in crate::pixels) fn memory_bytes_max(frame: &Frame, interleaved: bool, scale: Scale) -> u64 {
-    /// Tables, and the chunk of bytes that are read at once.
-    const TABLES_BYTES: u64 = 96 * 1024;
-
     let Some(layout) = Layout::new(frame, scale) else { return u64::MAX };
     let (mcu_rows, coefficients) = match frame.coding {
         Coding::Progressive => (1, layout.coefficients()),
@@ -295,6 +346,11 @@ pub(in crate::pixels) fn memory_bytes_max(frame: &Frame, interleaved: bool, scal
         Coding::Sequential => (layout.mcus.1, 0),
     };
     TABLES_BYTES + Arena::strip_bytes(&layout, mcu_rows) + coefficients * 2
+}
+
+/// A row of pixels of three planes' rows: of luma and chroma, or of red, green and blue.
+pub(in crate::pixels) fn weave(rows: [&[u8]; 3], is_ycbcr: bool, pixels: &mut [u8]) {
+    if is_ycbcr { color::from_ycbcr(rows, pixels) } else { color::from_rgb(rows, pixels) }
 }
 
 /// What is wrong with a file, in few bytes for the hot loops.

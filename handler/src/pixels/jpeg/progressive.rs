@@ -4,13 +4,15 @@
 //!   and the scans of all others are not even read.
 //! - A scan may only add to what is known. A file that repeats scans to keep the decoder busy is refused.
 
+use std::ops::Range;
+
 use super::Defect;
 use super::bits::{Bits, Chunk, Cursor};
 use super::headers::{Scan, ZIGZAG};
 use super::huffman::Decoding;
-use super::layout::Layout;
-use super::sequential::Restarts;
-use super::transform::Block;
+use super::layout::{Layout, Plane};
+use super::sequential::{Restarts, Target, fill, inverse};
+use super::transform::{self, Block};
 
 /// What the bits of a coefficient are before its first scan.
 const UNKNOWN: u8 = u8::MAX;
@@ -37,7 +39,7 @@ impl<'m> Coefficients<'m> {
     /// The coefficients of a layout, in zeroed memory of [`Layout::coefficients`] values.
     pub(super) fn new(layout: &Layout, values: &'m mut [i16]) -> Self {
         let mut start = 0;
-        let place = |plane: &super::layout::Plane| {
+        let place = |plane: &Plane| {
             let (across, down) = (layout.mcus.0 * plane.across, layout.mcus.1 * plane.down);
             let place = Place { start, across, kept: Layout::kept_coefficients(plane) };
             start += across * down * place.kept;
@@ -75,6 +77,30 @@ impl<'m> Coefficients<'m> {
         let place = self.places[component];
         let start = place.start + (y * place.across + x) * place.kept;
         &self.values[start..start + place.kept]
+    }
+
+    /// Makes the samples of a plane for some columns of a row of MCUs.
+    pub(super) fn transform(
+        &self,
+        component: usize,
+        plane: &Plane,
+        mcu_row: usize,
+        columns: &Range<usize>,
+        steps: &Block,
+        target: &mut Target<'_>,
+    ) {
+        for down in 0..plane.down {
+            for x in columns.start * plane.across..columns.end * plane.across {
+                let place = &mut target.at(x * plane.side - target.left, down * plane.side);
+                let block = self.block(component, x, mcu_row * plane.down + down);
+                match block.first_chunk::<64>() {
+                    Some(block) if block[1..].iter().fold(0, |any, value| any | value) != 0 => {
+                        inverse(block, steps, plane.side, place);
+                    }
+                    _ => fill(place, plane.side, transform::flat(block[0], steps[0])),
+                }
+            }
+        }
     }
 
     #[inline(always)]

@@ -21,10 +21,33 @@ pub(super) struct Part<'t> {
     pub(super) steps: &'t Block,
 }
 
-/// Where the samples of one component go.
+/// Where the samples of one component go. What lies to the right of a row's end is dropped.
+#[derive(Default)]
 pub(super) struct Target<'s> {
     pub(super) samples: &'s mut [u8],
+    /// Samples of a row.
     pub(super) stride: usize,
+    /// The plane's columns before the first that is kept.
+    pub(super) left: usize,
+}
+
+/// Where the samples of one block go.
+pub(super) struct Place<'s> {
+    samples: &'s mut [u8],
+    stride: usize,
+    /// The samples of a row that are kept, if fewer than the block has.
+    width: usize,
+}
+
+impl Target<'_> {
+    /// The place of the block whose first sample is here.
+    #[inline(always)]
+    pub(super) fn at(&mut self, x: usize, y: usize) -> Place<'_> {
+        let width = self.stride.saturating_sub(x);
+        // What is beyond the right edge may be beyond the last row, too.
+        let start = if width == 0 { 0 } else { y * self.stride + x };
+        Place { samples: &mut self.samples[start..], stride: self.stride, width }
+    }
 }
 
 /// Counts the MCUs from one restart marker to the next.
@@ -90,16 +113,8 @@ impl Sequential<'_, '_> {
                             skip(cursor, chunk, part)?;
                             continue;
                         }
-                        let place = down * part.side * target.stride + (mcu * part.across + across) * part.side;
-                        block(
-                            cursor,
-                            chunk,
-                            part,
-                            *predictor,
-                            &mut self.block,
-                            &mut target.samples[place..],
-                            target.stride,
-                        )?;
+                        let x = (mcu * part.across + across) * part.side - target.left;
+                        block(cursor, chunk, part, *predictor, &mut self.block, &mut target.at(x, down * part.side))?;
                     }
                 }
             }
@@ -109,7 +124,7 @@ impl Sequential<'_, '_> {
 
     /// Reads over the next row of MCUs.
     pub(super) fn skip_row(&mut self) -> Result<(), Defect> {
-        let mut nowhere: [Target<'_>; 4] = std::array::from_fn(|_| Target { samples: &mut [], stride: 0 });
+        let mut nowhere: [Target<'_>; 4] = Default::default();
         self.row(&(0..0), &mut nowhere)
     }
 }
@@ -122,22 +137,21 @@ fn block(
     part: &Part<'_>,
     dc: i32,
     coefficients: &mut Block,
-    samples: &mut [u8],
-    stride: usize,
+    place: &mut Place<'_>,
 ) -> Result<(), Defect> {
     #[expect(clippy::cast_possible_truncation, reason = "only a hostile file has more than 16 bits here")]
     let dc = dc as i16;
     if part.side == 1 {
         skip(cursor, chunk, part)?;
-        samples[0] = transform::flat(dc, part.steps[0]);
+        store(&[[transform::flat(dc, part.steps[0])]], place);
         return Ok(());
     }
     let last = read(cursor, chunk, part.ac, coefficients)?;
     if last == 0 {
-        fill(samples, stride, part.side, transform::flat(dc, part.steps[0]));
+        fill(place, part.side, transform::flat(dc, part.steps[0]));
     } else {
         coefficients[0] = dc;
-        inverse(coefficients, part.steps, part.side, samples, stride);
+        inverse(coefficients, part.steps, part.side, place);
         coefficients.fill(0);
     }
     Ok(())
@@ -145,28 +159,41 @@ fn block(
 
 /// Makes the samples of a block that has more than its first coefficient.
 #[inline(always)]
-pub(super) fn inverse(block: &Block, steps: &Block, side: usize, samples: &mut [u8], stride: usize) {
+pub(super) fn inverse(block: &Block, steps: &Block, side: usize, place: &mut Place<'_>) {
     match side {
-        2 => store(&transform::quarter(block, steps), samples, stride),
-        4 => store(&transform::half(block, steps), samples, stride),
-        _ => store(&transform::full(block, steps), samples, stride),
+        2 => store(&transform::quarter(block, steps), place),
+        4 => store(&transform::half(block, steps), place),
+        _ => store(&transform::full(block, steps), place),
     }
 }
 
 /// Makes the samples of a block that is all one value.
 #[inline(always)]
-pub(super) fn fill(samples: &mut [u8], stride: usize, side: usize, value: u8) {
+pub(super) fn fill(place: &mut Place<'_>, side: usize, value: u8) {
     match side {
-        2 => store(&[[value; 2]; 2], samples, stride),
-        4 => store(&[[value; 4]; 4], samples, stride),
-        _ => store(&[[value; 8]; 8], samples, stride),
+        1 => store(&[[value]], place),
+        2 => store(&[[value; 2]; 2], place),
+        4 => store(&[[value; 4]; 4], place),
+        _ => store(&[[value; 8]; 8], place),
     }
 }
 
 #[inline(always)]
-fn store<const SIDE: usize>(block: &[[u8; SIDE]; SIDE], samples: &mut [u8], stride: usize) {
+fn store<const SIDE: usize>(block: &[[u8; SIDE]; SIDE], place: &mut Place<'_>) {
+    if place.width < SIDE {
+        return store_part(block.as_flattened(), SIDE, place);
+    }
     for (y, row) in block.iter().enumerate() {
-        samples[y * stride..y * stride + SIDE].copy_from_slice(row);
+        place.samples[y * place.stride..y * place.stride + SIDE].copy_from_slice(row);
+    }
+}
+
+/// Stores the left part of a block at the right edge.
+#[cold]
+#[inline(never)]
+fn store_part(block: &[u8], side: usize, place: &mut Place<'_>) {
+    for (row, samples) in block.chunks_exact(side).zip(place.samples.chunks_mut(place.stride.max(1))) {
+        samples[..place.width].copy_from_slice(&row[..place.width]);
     }
 }
 

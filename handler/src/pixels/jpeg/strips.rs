@@ -7,13 +7,13 @@ use super::color;
 use super::headers::Colors;
 use super::layout::{Layout, Plane, Upsampling};
 use super::progressive::Coefficients;
-use super::sequential::{Target, fill, inverse};
-use super::transform::{self, Block};
+use super::sequential::Target;
+use super::transform::Block;
 use super::upsample;
 use crate::pixels::error::PixelError;
 
 /// What a plane holds before anything is decoded: mid-grey.
-const GREY: u8 = 128;
+pub(super) const GREY: u8 = 128;
 
 /// A part of the output, in pixels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,13 +78,13 @@ impl<'m> Strips<'m> {
     /// Where the samples of these components go, from a row of MCUs of the strip on. A scan of one component counts its
     /// blocks' rows instead, so that `row` is that of a block then.
     pub(super) fn targets(&mut self, components: &[usize], row: usize, alone: bool) -> [Target<'_>; 3] {
-        let mut targets: [Target<'_>; 3] = std::array::from_fn(|_| Target { samples: &mut [], stride: 0 });
+        let mut targets: [Target<'_>; 3] = Default::default();
         let planes = self.layout.planes.iter().zip(&mut self.memory.planes).enumerate();
         let wanted = planes.filter(|(index, _)| components.contains(index));
         for (target, (_, (plane, samples))) in targets.iter_mut().zip(wanted) {
             let rows = if alone { plane.side } else { plane.mcu_rows };
             let start = (self.layout.kept_rows(plane) + row * rows) * plane.stride;
-            *target = Target { samples: &mut samples[start..], stride: plane.stride };
+            *target = Target { samples: &mut samples[start..], stride: plane.stride, left: 0 };
         }
         targets
     }
@@ -101,21 +101,8 @@ impl<'m> Strips<'m> {
         let columns = mcu_column_range(self.layout, &self.window);
         let (mcu_row, layout) = (self.first_mcu_row, self.layout);
         for (component, plane) in layout.planes.iter().enumerate() {
-            let [target, ..] = self.targets(&[component], 0, false);
-            for down in 0..plane.down {
-                for x in columns.start * plane.across..columns.end * plane.across {
-                    let samples = &mut target.samples[down * plane.side * plane.stride + x * plane.side..];
-                    let block = coefficients.block(component, x, mcu_row * plane.down + down);
-                    let value = transform::flat(block[0], steps[component][0]);
-                    match block.first_chunk::<64>() {
-                        None => samples[0] = value,
-                        Some(block) if block[1..].iter().fold(0, |any, value| any | value) == 0 => {
-                            fill(samples, plane.stride, plane.side, value);
-                        }
-                        Some(block) => inverse(block, &steps[component], plane.side, samples, plane.stride),
-                    }
-                }
-            }
+            let [mut target, ..] = self.targets(&[component], 0, false);
+            coefficients.transform(component, plane, mcu_row, &columns, &steps[component], &mut target);
         }
     }
 
@@ -128,6 +115,11 @@ impl<'m> Strips<'m> {
             end = end_mcu_row * self.layout.mcu_size.1 - held_back;
         }
         self.next_row..end.min(self.window.rows.end).max(self.next_row)
+    }
+
+    /// The first row of the window.
+    pub(super) fn first_row(&self) -> usize {
+        self.window.rows.start
     }
 
     /// Bytes of a row of the output.

@@ -1,0 +1,196 @@
+//! An image on its way from the decoder to the encoder: pixels, or the planes of a JPEG, and which part of the stored image
+//! they show.
+
+use super::encode;
+use super::error::PixelError;
+use super::format::EncodedFormat;
+use super::geometry::{Plan, Region, ScaledBox, Size};
+use super::jpeg;
+use super::options::{Kernel, Rendition};
+use super::orientation::Orientation;
+use super::planes::{Plane, Planes};
+use super::probe::Probe;
+use super::raster::{Layout, Raster};
+use super::scale::Scaler;
+
+/// What one rendition wants of the stored image.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Demand {
+    /// Of pixels, or of luma.
+    pub(super) box_: ScaledBox,
+    /// Of chroma, where that is a plane of its own.
+    pub(super) chroma: ScaledBox,
+    pub(super) kernel: Kernel,
+    /// Whether chroma is wanted at half the width and height.
+    pub(super) half_chroma: bool,
+}
+
+impl Demand {
+    /// What a rendition of a probed file wants. `converted` says whether its colours are to be converted.
+    pub(super) fn new(plan: &Plan, rendition: &Rendition, probe: &Probe, converted: bool) -> Self {
+        // Pixels are needed where there is a border or another profile. Otherwise planes are written as they are.
+        let half_chroma = plan.canvas == plan.scaled
+            && !converted
+            && encode::resolve(rendition.format, probe.format, None) == Some(EncodedFormat::Jpeg)
+            && encode::halves_chroma(rendition);
+        let box_ = plan.stored_box(probe.orientation, probe.size(), rendition.kernel);
+        let chroma = if half_chroma { box_.halved(probe.orientation) } else { box_ };
+        Self { box_, chroma, kernel: rendition.kernel, half_chroma }
+    }
+
+    /// What is wanted of a component of a JPEG.
+    pub(super) fn of(&self, component: usize) -> ScaledBox {
+        if component == 0 { self.box_ } else { self.chroma }
+    }
+
+    /// Whether it takes pixels with all that a decoder can do for chroma: when they are not mixed anyway.
+    pub(super) fn needs_pixels(&self) -> bool {
+        let (across, down) = self.box_.shrink();
+        self.box_.exact || (!self.half_chroma && across <= 1.0 && down <= 1.0)
+    }
+
+    /// Whether this, once it is made, has at least twice the pixels, along each side, that another wants of the same
+    /// part of the image.
+    fn covers(&self, other: &Self) -> bool {
+        let ((across, down), (other_across, other_down)) = (self.box_.shrink(), other.box_.shrink());
+        let exact = self.box_.exact || other.box_.exact;
+        !exact
+            && self.kernel == other.kernel
+            && self.box_.region.contains(other.box_.region)
+            && across >= 1.0
+            && down >= 1.0
+            && other_across >= across * 2.0
+            && other_down >= down * 2.0
+    }
+}
+
+/// For each demand the one whose result it is made from: the smallest that covers it; none for those that are made from
+/// what is decoded.
+pub(super) fn sources(demands: &[Demand]) -> Vec<Option<usize>> {
+    let source = |wanted: &Demand| {
+        let covering = demands.iter().enumerate().filter(|(_, demand)| demand.covers(wanted));
+        covering.min_by_key(|(_, demand)| demand.box_.scaled.pixels()).map(|(index, _)| index)
+    };
+    demands.iter().map(source).collect()
+}
+
+/// Those that are made from what is decoded.
+pub(super) fn roots(demands: &[Demand], sources: &[Option<usize>]) -> Vec<Demand> {
+    let roots = demands.iter().zip(sources).filter(|(_, source)| source.is_none());
+    roots.map(|(demand, _)| *demand).collect()
+}
+
+/// What the layers of a picture mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Colors {
+    /// One layer of pixels.
+    Pixels,
+    /// Three planes: luma and chroma.
+    YCbCr,
+    /// Three planes: red, green and blue.
+    Rgb,
+}
+
+/// Samples, and where they lie in the stored image.
+#[derive(Clone, Debug)]
+pub(super) struct Layer {
+    pub(super) raster: Raster,
+    /// Where the first sample begins, in pixels of the stored image.
+    pub(super) left: f64,
+    pub(super) top: f64,
+    /// Pixels of the stored image for which a sample stands, across and down.
+    pub(super) per_sample: (f64, f64),
+}
+
+impl Layer {
+    /// Where a box of the stored image is among the samples.
+    fn region(&self, stored: Region) -> Region {
+        Region { left: stored.left - self.left, top: stored.top - self.top, ..stored }.divided(self.per_sample)
+    }
+}
+
+/// One layer of pixels, or three of planes.
+#[derive(Clone, Debug)]
+pub(super) struct Picture {
+    pub(super) layers: Vec<Layer>,
+    pub(super) colors: Colors,
+}
+
+impl Picture {
+    /// All pixels of the stored image.
+    pub(super) fn whole(raster: Raster) -> Self {
+        Self { layers: vec![Layer { raster, left: 0.0, top: 0.0, per_sample: (1.0, 1.0) }], colors: Colors::Pixels }
+    }
+
+    /// Makes what a rendition wants, each plane straight from its own size to the one it is wanted at.
+    pub(super) fn scaled(&self, demand: &Demand, scaler: &mut Scaler) -> Result<Self, PixelError> {
+        let layer = |(component, layer): (usize, &Layer)| {
+            // Red, green and blue are all like luma.
+            let wanted = demand.of(if self.colors == Colors::YCbCr { component } else { 0 });
+            let raster = scaler.scale(&layer.raster, layer.region(wanted.region), wanted.scaled, demand.kernel)?;
+            let Region { left, top, .. } = wanted.region;
+            Ok(Layer { raster, left, top, per_sample: wanted.shrink() })
+        };
+        let layers = self.layers.iter().enumerate().map(layer).collect::<Result<_, PixelError>>()?;
+        Ok(Self { layers, colors: self.colors })
+    }
+
+    pub(super) fn has_alpha(&self) -> bool {
+        self.layers[0].raster.layout.has_alpha()
+    }
+
+    /// Whether it can be written as a JPEG without becoming pixels.
+    pub(super) fn is_planes(&self) -> bool {
+        match self.colors {
+            Colors::YCbCr => true,
+            Colors::Rgb => false,
+            Colors::Pixels => self.layers[0].raster.layout == Layout::Gray,
+        }
+    }
+
+    /// The planes, turned upright. Only for what [`Picture::is_planes`].
+    pub(super) fn into_planes(self, orientation: Orientation) -> Result<Planes, PixelError> {
+        let mut planes = self.layers.into_iter().map(|layer| {
+            let Raster { size, data, .. } = layer.raster.upright(orientation)?;
+            Ok(Plane { size, data })
+        });
+        let none = || PixelError::Internal { stage: "encoding", reason: "there is no plane".to_owned() };
+        let luma = planes.next().unwrap_or_else(|| Err(none()))?;
+        let chroma = match (planes.next(), planes.next()) {
+            (Some(blue), Some(red)) => Some([blue?, red?]),
+            _ => None,
+        };
+        Ok(Planes { luma, chroma })
+    }
+
+    /// The pixels, turned upright.
+    pub(super) fn into_raster(mut self, orientation: Orientation) -> Result<Raster, PixelError> {
+        let raster = match self.colors {
+            Colors::Pixels => self.layers.swap_remove(0).raster,
+            Colors::YCbCr | Colors::Rgb => woven(self.layers.iter().map(|layer| &layer.raster), self.colors)?,
+        };
+        raster.upright(orientation)
+    }
+}
+
+/// Pixels of planes that all have the same size.
+fn woven<'r>(planes: impl Iterator<Item = &'r Raster>, colors: Colors) -> Result<Raster, PixelError> {
+    let planes: Vec<&Raster> = planes.collect();
+    let [first, second, third] = planes[..] else {
+        return Err(PixelError::Internal {
+            stage: "converting colours",
+            reason: "there are not three planes".to_owned(),
+        });
+    };
+    let Size { width, .. } = first.size;
+    let mut pixels = Raster::zeroed(first.size, Layout::Rgb)?;
+    let row = |plane: &'r Raster, y: usize| {
+        let width = plane.size.width as usize;
+        &plane.data[y * width..(y + 1) * width]
+    };
+    for (y, pixels) in pixels.data.chunks_exact_mut(width as usize * 3).enumerate() {
+        let rows = [row(first, y), row(second, y), row(third, y)];
+        jpeg::weave(rows, colors == Colors::YCbCr, pixels);
+    }
+    Ok(pixels)
+}
