@@ -99,5 +99,5 @@ fn jpeg(image: Raster, rendition: &Rendition, icc: Option<&[u8]>) -> Result<Vec<
 /// Encodes planes as a JPEG. Those of chroma have half the size where [`halves_chroma`] says so.
 pub(super) fn encode_planes(planes: &Planes, rendition: &Rendition, icc: Option<&[u8]>) -> Result<Vec<u8>, PixelError> {
     check(EncodedFormat::Jpeg, planes.size())?;
-    jpeg::encode_with(planes, &jpeg::Settings { quality: jpeg_quality(rendition), effort: rendition.effort.get(), icc })
+    jpeg::encode(planes, &jpeg::Settings { quality: jpeg_quality(rendition), effort: rendition.effort.get(), icc })
 }

@@ -214,6 +214,96 @@ fn reduced_scales_and_crops_do_not_shift_the_picture() {
     }
 }
 
+/// A picture of slopes in all channels, whose colours would give away any shift.
+fn slopes(width: u32, height: u32) -> DynamicImage {
+    let slope = RgbaImage::from_fn(width, height, |x, y| {
+        let part = |at: u32, of: u32| u8::try_from(at * 255 / of).unwrap();
+        Rgba([part(x, width), part(y, height), 255 - part(x + y, width + height), 255])
+    });
+    DynamicImage::ImageRgba8(slope)
+}
+
+/// A JPEG with a quarter of the chroma, and how it lies.
+fn subsampled(picture: &DynamicImage, orientation: u16) -> Vec<u8> {
+    let rgb = samples::stored(picture, orientation).to_rgb8();
+    let mut bytes = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 95);
+    encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_2_2);
+    encoder.set_chroma_subsampling_method(jpeg_encoder::ChromaSubsamplingMethod::Average);
+    let side = |side: u32| u16::try_from(side).unwrap();
+    encoder.encode(&rgb, side(rgb.width()), side(rgb.height()), jpeg_encoder::ColorType::Rgb).unwrap();
+    samples::with_jpeg_segment(&bytes, 0xe1, &[b"Exif\0\0", samples::exif(orientation).as_slice()].concat())
+}
+
+/// Half the chroma lies where all of it does: whole and cropped, of odd and even sizes, however the photo lies.
+#[test]
+fn chroma_stays_centred_in_all_eight_orientations() {
+    let picture_of = slopes(397, 301);
+    for number in 1..=8 {
+        let bytes = subsampled(&picture_of, number);
+        for (width, height) in
+            [(47, None), (48, None), (131, Some(33)), (20, Some(61)), (397, None), (1, None), (3, Some(2))]
+        {
+            let asked = Rendition {
+                height,
+                position: Position { x: 0.9, y: 0.2, focal: false },
+                quality: Some(89),
+                ..to_width(width, OutputFormat::Jpeg)
+            };
+            let expected = picture(&one(&bytes, Rendition { format: OutputFormat::Png, ..asked.clone() })).to_rgb8();
+            let output = one(&bytes, asked);
+            let found = picture(&output).to_rgb8();
+            let case = format!("{number} {width} {height:?}");
+            assert_eq!(found.dimensions(), expected.dimensions(), "{case}");
+            for channel in 0..3 {
+                let pixels = found.pixels().zip(expected.pixels());
+                let differences = pixels.map(|(one, other)| i32::from(one[channel]) - i32::from(other[channel]));
+                let (sum, count) = differences.clone().fold((0, 0), |(sum, count), one| (sum + one, count + 1));
+                assert!(sum.abs() <= count + count / 2, "{case}: channel {channel} is off by {sum} of {count}");
+                let largest = differences.map(i32::abs).max().unwrap_or(0);
+                assert!(largest <= 24, "{case}: channel {channel} differs by {largest}");
+            }
+        }
+    }
+}
+
+#[test]
+fn planes_that_keep_their_size_are_passed_through() {
+    let limits = Limits::default();
+    for (width, height) in [(64, 48), (61, 47)] {
+        let bytes = subsampled(&slopes(width, height), 1);
+        let file = probe(&bytes, &limits).unwrap();
+        let rendition = to_width(width, OutputFormat::Jpeg);
+        let demand = Demand::new(&Plan::new(file.oriented_size(), &rendition), &rendition, &file);
+        let decoded = decode::decode(&bytes, &file, &[demand], &limits, &mut jpeg::Arena::default()).unwrap();
+        let scaled = decoded.scaled(&demand, &mut scale::Scaler::default()).unwrap();
+        assert_eq!(decoded.layers.len(), 3);
+        for (from, to) in decoded.layers.iter().zip(&scaled.layers) {
+            assert_eq!(from.raster, to.raster);
+        }
+    }
+}
+
+#[test]
+fn smaller_renditions_are_made_from_larger_ones_that_show_as_much() {
+    let bytes = samples::file(&quarters(1000, 800), InputFormat::Jpeg);
+    let file = probe(&bytes, &Limits::default()).unwrap();
+    let of = |renditions: &[Rendition]| {
+        let demand = |rendition: &Rendition| Demand::new(&Plan::new(file.oriented_size(), rendition), rendition, &file);
+        picture::sources(&renditions.iter().map(demand).collect::<Vec<_>>())
+    };
+    let jpeg = |width: u32| to_width(width, OutputFormat::Jpeg);
+    let square = |side: u32| Rendition { height: Some(side), ..jpeg(side) };
+    let sharp = Rendition { kernel: Kernel::Mitchell, ..jpeg(100) };
+    let exact = Rendition { kernel: Kernel::Nearest, ..jpeg(100) };
+    assert_eq!(of(&[jpeg(100), jpeg(800), jpeg(400)]), [Some(2), None, Some(1)]);
+    assert_eq!(of(&[jpeg(401), jpeg(800)]), [None, None], "less than twice as large");
+    assert_eq!(of(&[jpeg(800), square(200)]), [None, Some(0)], "a crop of the whole");
+    assert_eq!(of(&[square(600), jpeg(100)]), [None, None], "the crop lacks a part");
+    assert_eq!(of(&[jpeg(800), sharp, exact]), [None; 3], "another kernel");
+    assert_eq!(of(&[jpeg(200), jpeg(200)]), [None, None]);
+}
+
 #[test]
 fn impossible_outputs_are_refused_before_decoding() {
     let limits = Limits::default();

@@ -68,13 +68,8 @@ impl Component {
     }
 }
 
-/// Encodes planes without any metadata: at a quality of 1 to 100, with an effort of 0 to 9.
-pub(in crate::pixels) fn encode(planes: &Planes, quality: u8, effort: u8) -> Result<Vec<u8>, PixelError> {
-    encode_with(planes, &Settings { quality, effort, icc: None })
-}
-
 /// Encodes planes: luma alone, or chroma of the same size or of half of it, rounded up. Others are an error of ours.
-pub(in crate::pixels) fn encode_with(planes: &Planes, settings: &Settings<'_>) -> Result<Vec<u8>, PixelError> {
+pub(in crate::pixels) fn encode(planes: &Planes, settings: &Settings<'_>) -> Result<Vec<u8>, PixelError> {
     let sampling = checked_sampling(planes, settings)?;
     let steps = [false, true].map(|chroma| quantise::steps(chroma, settings.quality));
     let steps = &steps[..if planes.chroma.is_none() { 1 } else { 2 }];

@@ -22,6 +22,7 @@ mod arena;
 mod bits;
 mod color;
 mod decode;
+mod dispatch;
 mod headers;
 mod huffman;
 mod layout;

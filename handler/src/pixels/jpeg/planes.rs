@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use super::ComponentPlane;
 use super::arena::Arena;
+use super::dispatch::dispatch;
 use super::layout::{Layout, Plane};
-use super::progressive::Coefficients;
+use super::progressive::{Coefficients, Transform};
 use super::sequential::Target;
 use super::strips::GREY;
 use super::transform::Block;
@@ -79,8 +80,9 @@ impl<'m> WholePlanes<'m> {
     pub(super) fn transform(&mut self, coefficients: &Coefficients<'_>, steps: &[Block; 3]) {
         let (layout, columns, mcu_row) = (self.layout, self.columns.clone(), self.rows.start + self.done);
         for (component, plane) in layout.planes.iter().enumerate() {
-            let [mut target, ..] = self.next_targets(&[component]);
-            coefficients.transform(component, plane, mcu_row, &columns, &steps[component], &mut target);
+            let [target, ..] = self.next_targets(&[component]);
+            let (columns, steps) = (columns.clone(), &steps[component]);
+            dispatch(Transform { coefficients, component, plane, mcu_row, columns, steps, target });
         }
     }
 

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::Defect;
 use super::bits::{Bits, Chunk, Cursor};
+use super::dispatch::{HotLoop, dispatch};
 use super::headers::{Scan, ZIGZAG};
 use super::huffman::Decoding;
 use super::layout::{Layout, Plane};
@@ -79,36 +80,54 @@ impl<'m> Coefficients<'m> {
         &self.values[start..start + place.kept]
     }
 
-    /// Makes the samples of a plane for some columns of a row of MCUs.
-    pub(super) fn transform(
-        &self,
-        component: usize,
-        plane: &Plane,
-        mcu_row: usize,
-        columns: &Range<usize>,
-        steps: &Block,
-        target: &mut Target<'_>,
-    ) {
-        for down in 0..plane.down {
-            for x in columns.start * plane.across..columns.end * plane.across {
-                let place = &mut target.at(x * plane.side - target.left, down * plane.side);
-                let block = self.block(component, x, mcu_row * plane.down + down);
-                match block.first_chunk::<64>() {
-                    Some(block) if block[1..].iter().fold(0, |any, value| any | value) != 0 => {
-                        inverse(block, steps, plane.side, place);
-                    }
-                    _ => fill(place, plane.side, transform::flat(block[0], steps[0])),
-                }
-            }
-        }
-    }
-
     #[inline(always)]
     fn block_mut(&mut self, component: usize, x: usize, y: usize) -> &mut [i16] {
         let place = self.places[component];
         let start = place.start + (y * place.across + x) * place.kept;
         &mut self.values[start..start + place.kept]
     }
+}
+
+/// The samples of a plane to be made for some columns of a row of MCUs.
+pub(super) struct Transform<'t, 'm, 's> {
+    pub(super) coefficients: &'t Coefficients<'m>,
+    pub(super) component: usize,
+    pub(super) plane: &'t Plane,
+    pub(super) mcu_row: usize,
+    pub(super) columns: Range<usize>,
+    pub(super) steps: &'t Block,
+    pub(super) target: Target<'s>,
+}
+
+impl HotLoop for Transform<'_, '_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(mut self) {
+        let plane = self.plane;
+        for down in 0..plane.down {
+            for x in self.columns.start * plane.across..self.columns.end * plane.across {
+                let place = &mut self.target.at(x * plane.side - self.target.left, down * plane.side);
+                let block = self.coefficients.block(self.component, x, self.mcu_row * plane.down + down);
+                match block.first_chunk::<64>() {
+                    Some(block) if block[1..].iter().fold(0, |any, value| any | value) != 0 => {
+                        inverse(block, self.steps, plane.side, place);
+                    }
+                    _ => fill(place, plane.side, transform::flat(block[0], self.steps[0])),
+                }
+            }
+        }
+    }
+}
+
+/// Later coefficients to be decoded.
+struct LaterCoefficients<'l, 'a, 'm> {
+    bits: &'l mut Bits<'a>,
+    scan: &'l Scan,
+    layout: &'l Layout,
+    table: &'l Decoding,
+    restarts: Restarts,
+    coefficients: &'l mut Coefficients<'m>,
 }
 
 /// Decodes the first coefficients' scan. `tables` are those of the scan's components, for a first scan.
@@ -159,33 +178,43 @@ pub(super) fn later_coefficients(
     scan: &Scan,
     layout: &Layout,
     table: &Decoding,
-    mut restarts: Restarts,
+    restarts: Restarts,
     coefficients: &mut Coefficients<'_>,
 ) -> Result<(), Defect> {
-    let component = scan.components[0].index;
-    let (across, down) = layout.planes[component].own_blocks;
-    let mut blocks_ended = 0;
-    for y in 0..down {
-        for x in 0..across {
-            if restarts.due(bits)? {
-                blocks_ended = 0;
+    dispatch(LaterCoefficients { bits, scan, layout, table, restarts, coefficients })
+}
+
+impl HotLoop for LaterCoefficients<'_, '_, '_> {
+    type Output = Result<(), Defect>;
+
+    #[inline(always)]
+    fn run(mut self) -> Self::Output {
+        let (bits, scan, table) = (self.bits, self.scan, self.table);
+        let component = scan.components[0].index;
+        let (across, down) = self.layout.planes[component].own_blocks;
+        let mut blocks_ended = 0;
+        for y in 0..down {
+            for x in 0..across {
+                if self.restarts.due(bits)? {
+                    blocks_ended = 0;
+                }
+                if blocks_ended > 0 && scan.bits.0 == 0 {
+                    blocks_ended -= 1;
+                    continue;
+                }
+                bits.ensure()?;
+                let block = self.coefficients.block_mut(component, x, y);
+                let block = block.first_chunk_mut::<64>().ok_or(Defect::Corrupt("a scan is not expected"))?;
+                let (cursor, chunk) = (&mut bits.cursor, &*bits.chunk);
+                blocks_ended = if scan.bits.0 == 0 {
+                    first_band(cursor, chunk, table, scan, block)?
+                } else {
+                    refined_band(cursor, chunk, table, scan, block, blocks_ended)?
+                };
             }
-            if blocks_ended > 0 && scan.bits.0 == 0 {
-                blocks_ended -= 1;
-                continue;
-            }
-            bits.ensure()?;
-            let block = coefficients.block_mut(component, x, y);
-            let block = block.first_chunk_mut::<64>().ok_or(Defect::Corrupt("a scan is not expected"))?;
-            let (cursor, chunk) = (&mut bits.cursor, &*bits.chunk);
-            blocks_ended = if scan.bits.0 == 0 {
-                first_band(cursor, chunk, table, scan, block)?
-            } else {
-                refined_band(cursor, chunk, table, scan, block, blocks_ended)?
-            };
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Reads a band of which nothing was known. Returns how many of the following blocks have nothing in it.
@@ -220,6 +249,7 @@ fn first_band(at: &mut Cursor, chunk: &Chunk, table: &Decoding, scan: &Scan, blo
 
 /// Reads a band of which the upper bits are known. Takes and returns how many of the blocks, from this one on and from the
 /// next one on, have nothing new in it.
+#[inline(always)]
 fn refined_band(
     cursor: &mut Cursor,
     chunk: &Chunk,

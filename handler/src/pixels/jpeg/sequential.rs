@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::Defect;
 use super::bits::{Bits, Chunk, Cursor};
+use super::dispatch::{HotLoop, dispatch};
 use super::headers::ZIGZAG;
 use super::huffman::{Decoding, END_OF_BLOCK, SKIP_FROM_MAX, Skipping, advance};
 use super::transform::{self, Block};
@@ -96,6 +97,11 @@ pub(super) struct Sequential<'t, 'a> {
 impl Sequential<'_, '_> {
     /// Decodes the next row of MCUs. Only the samples of those in `window` are made.
     pub(super) fn row(&mut self, window: &Range<usize>, targets: &mut [Target<'_>]) -> Result<(), Defect> {
+        dispatch(Row { scan: self, window, targets })
+    }
+
+    #[inline(always)]
+    fn decode_row(&mut self, window: &Range<usize>, targets: &mut [Target<'_>]) -> Result<(), Defect> {
         for mcu in 0..self.mcus_across {
             if self.restarts.due(&mut self.bits)? {
                 self.predictors = [0; 4];
@@ -126,6 +132,22 @@ impl Sequential<'_, '_> {
     pub(super) fn skip_row(&mut self) -> Result<(), Defect> {
         let mut nowhere: [Target<'_>; 4] = Default::default();
         self.row(&(0..0), &mut nowhere)
+    }
+}
+
+/// A row of MCUs to be decoded.
+struct Row<'r, 't, 'a, 's> {
+    scan: &'r mut Sequential<'t, 'a>,
+    window: &'r Range<usize>,
+    targets: &'r mut [Target<'s>],
+}
+
+impl HotLoop for Row<'_, '_, '_, '_> {
+    type Output = Result<(), Defect>;
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        self.scan.decode_row(self.window, self.targets)
     }
 }
 

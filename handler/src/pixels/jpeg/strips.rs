@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use super::arena::{Arena, sized};
 use super::color;
+use super::dispatch::dispatch;
 use super::headers::Colors;
 use super::layout::{Layout, Plane, Upsampling};
-use super::progressive::Coefficients;
+use super::progressive::{Coefficients, Transform};
 use super::sequential::Target;
 use super::transform::Block;
 use super::upsample;
@@ -101,8 +102,9 @@ impl<'m> Strips<'m> {
         let columns = mcu_column_range(self.layout, &self.window);
         let (mcu_row, layout) = (self.first_mcu_row, self.layout);
         for (component, plane) in layout.planes.iter().enumerate() {
-            let [mut target, ..] = self.targets(&[component], 0, false);
-            coefficients.transform(component, plane, mcu_row, &columns, &steps[component], &mut target);
+            let [target, ..] = self.targets(&[component], 0, false);
+            let (columns, steps) = (columns.clone(), &steps[component]);
+            dispatch(Transform { coefficients, component, plane, mcu_row, columns, steps, target });
         }
     }
 

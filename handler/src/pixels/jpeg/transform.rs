@@ -20,6 +20,7 @@ pub(super) fn flat(dc: i16, step: i16) -> u8 {
 }
 
 /// Eight by eight samples.
+#[inline(always)]
 pub(super) fn full(block: &Block, steps: &Block) -> [[u8; 8]; 8] {
     let columns = pass_full(&dequantised(block, steps), FRACTION_BITS - PASS_BITS);
     let rows = pass_full(&transposed(&columns), FRACTION_BITS + PASS_BITS + 3);
@@ -33,6 +34,7 @@ pub(super) fn full(block: &Block, steps: &Block) -> [[u8; 8]; 8] {
 }
 
 /// Four by four samples.
+#[inline(always)]
 pub(super) fn half(block: &Block, steps: &Block) -> [[u8; 4]; 4] {
     let columns = pass_half(&dequantised(block, steps), FRACTION_BITS - PASS_BITS + 1);
     let mut turned = [[0; 4]; 8];
@@ -52,6 +54,7 @@ pub(super) fn half(block: &Block, steps: &Block) -> [[u8; 4]; 4] {
 }
 
 /// Two by two samples.
+#[inline(always)]
 pub(super) fn quarter(block: &Block, steps: &Block) -> [[u8; 2]; 2] {
     let [above, below] = pass_quarter(&dequantised(block, steps), FRACTION_BITS - PASS_BITS + 2);
     let mut turned = [[0; 2]; 8];

@@ -33,6 +33,10 @@ fn file(image: &Raster, half_chroma: bool, quality: u8, effort: u8) -> Vec<u8> {
     encode(&Planes::from_raster(image, half_chroma).unwrap(), quality, effort).unwrap()
 }
 
+fn encode(planes: &Planes, quality: u8, effort: u8) -> Result<Vec<u8>, PixelError> {
+    super::encode(planes, &Settings { quality, effort, icc: None })
+}
+
 /// The pixels by our own decoder and by zune-jpeg.
 fn decoded(file: &[u8]) -> [(Size, Vec<u8>); 2] {
     let decoder = Decoder::new(file, &Limits::default()).unwrap().expect("it is taken");
@@ -244,7 +248,7 @@ fn headers_say_what_was_asked() {
 fn a_profile_is_embedded_in_chunks() {
     let planes = Planes::from_raster(&picture(16, 16, Layout::Rgb), true).unwrap();
     let profile: Vec<u8> = (0..150_000_u32).map(|index| (index % 251) as u8).collect();
-    let file = encode_with(&planes, &Settings { quality: 80, effort: 4, icc: Some(&profile) }).unwrap();
+    let file = super::encode(&planes, &Settings { quality: 80, effort: 4, icc: Some(&profile) }).unwrap();
     let mut found = Vec::new();
     let all = segments(&file);
     let chunks = all.iter().filter(|(marker, _)| *marker == 0xe2);
@@ -257,7 +261,7 @@ fn a_profile_is_embedded_in_chunks() {
     assert_eq!(decoder.icc_profile().unwrap(), Some(profile));
 
     let long = vec![0; ICC_BYTES_MAX + 1];
-    assert!(encode_with(&planes, &Settings { quality: 80, effort: 4, icc: Some(&long) }).is_err());
+    assert!(super::encode(&planes, &Settings { quality: 80, effort: 4, icc: Some(&long) }).is_err());
 }
 
 #[test]

@@ -9,6 +9,7 @@
 
 mod broken;
 mod corpus;
+mod planes;
 mod reference;
 
 use super::*;

@@ -31,7 +31,13 @@ fn is_installed() -> bool {
 
 /// What `djpeg -scale` makes of a file.
 pub(super) fn djpeg(bytes: &[u8], scale: Scale) -> Option<Decoded> {
-    let pnm = run("djpeg", &["-scale", &format!("1/{}", scale.denominator()), "-pnm"], bytes)?;
+    djpeg_with(bytes, scale, &[])
+}
+
+/// The same with more options.
+pub(super) fn djpeg_with(bytes: &[u8], scale: Scale, options: &[&str]) -> Option<Decoded> {
+    let scale = format!("1/{}", scale.denominator());
+    let pnm = run("djpeg", &[&["-scale", &scale, "-pnm"], options].concat(), bytes)?;
     let mut fields = pnm.splitn(4, u8::is_ascii_whitespace);
     let gray = fields.next()? == b"P5";
     let mut number = || std::str::from_utf8(fields.next()?).ok()?.parse().ok();
