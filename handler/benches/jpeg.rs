@@ -1,4 +1,4 @@
-//! How long a 12 MP JPEG takes at each scale, beside other decoders.
+//! How long a 12 MP JPEG takes at each scale, beside other decoders, and how long whole renditions take.
 //!
 //! ```text
 //! cargo bench -p handler --no-default-features --bench jpeg [-- FILE.jpg]
@@ -20,8 +20,9 @@ use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use handler::pixels::Limits;
 use handler::pixels::jpeg::{Arena, Decoder, Scale, Window};
+use handler::pixels::options::{Color, Fit, Kernel, OutputFormat, Position, Rendition};
+use handler::pixels::{Limits, probe, render};
 use image::ImageDecoder as _;
 
 const ROUNDS: usize = 15;
@@ -80,6 +81,25 @@ fn arms(bytes: &[u8]) -> Vec<Arm> {
             arm(format!("ours 1/{}", scale.denominator()), Box::new(run))
         })
         .collect();
+    for scale in Scale::ALL.into_iter().rev() {
+        let mut arena = Arena::default();
+        let run = move || {
+            let decoder = Decoder::new(bytes, &Limits::default()).expect("it is sound").expect("it is taken");
+            let window = Window::whole(decoder.size());
+            let planes = decoder.decode_planes([scale; 3], &window, &mut arena).expect("it is sound");
+            planes.into_iter().for_each(|plane| arena.recycle(plane.plane.data));
+        };
+        arms.push(arm(format!("ours 1/{}, planes", scale.denominator()), Box::new(run)));
+    }
+    for widths in [[200].as_slice(), &[800], &[1600], &[1600, 800, 200]] {
+        let (mut arena, limits) = (Arena::default(), Limits::default());
+        let file = probe(bytes, &limits).expect("it is sound");
+        let renditions: Vec<Rendition> = widths.iter().map(|width| jpeg_of(*width)).collect();
+        let run = move || {
+            render(bytes, &file, &renditions, &limits, &mut arena).expect("it is sound");
+        };
+        arms.push(arm(format!("ours, JPEG of {widths:?}"), Box::new(run)));
+    }
     arms.push(arm(
         "image 1/1".into(),
         Box::new(move || {
@@ -114,6 +134,21 @@ fn arms(bytes: &[u8]) -> Vec<Arm> {
         }
     }
     arms
+}
+
+/// A JPEG of this width, with the defaults of a job.
+fn jpeg_of(width: u32) -> Rendition {
+    Rendition {
+        width: Some(width),
+        height: None,
+        fit: Fit::default(),
+        position: Position::CENTER,
+        enlarge: false,
+        background: Color::BLACK,
+        kernel: Kernel::default(),
+        format: OutputFormat::Jpeg,
+        quality: None,
+    }
 }
 
 /// Something like a photo: slopes of all sizes, some edges, and grain.

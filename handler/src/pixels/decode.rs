@@ -80,6 +80,8 @@ fn decode_planes(
     arena: &mut jpeg::Arena,
 ) -> Result<Picture, PixelError> {
     let size = decoder.size();
+    // Nothing that follows may be done to red, green and blue by halves.
+    let scales = if decoder.is_ycbcr() { scales } else { [scales[0]; 3] };
     let per_samples = decoder.pixels_per_sample().zip(scales).map(|((across, down), scale)| {
         let denominator = f64::from(scale.denominator());
         (across * denominator, down * denominator)

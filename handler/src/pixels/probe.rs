@@ -216,7 +216,9 @@ impl Probe {
         let working = match (&self.jpeg, decoding) {
             // The decoder's buffers stay in the arena while the image is scaled.
             (Some(shape), JpegDecoding::Planes(scales)) => {
-                planes_bytes_max(&shape.frame, scales).saturating_add(scaling)
+                // The header does not tell whether the components are red, green and blue, which are all like luma.
+                let planes = planes_bytes_max(&shape.frame, scales);
+                planes.max(planes_bytes_max(&shape.frame, [scales[0]; 3])).saturating_add(scaling)
             }
             (Some(shape), JpegDecoding::Pixels(scale)) => memory_bytes_max(&shape.frame, shape.interleaved, scale)
                 .saturating_add(scaling)

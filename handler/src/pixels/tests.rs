@@ -267,6 +267,29 @@ fn chroma_stays_centred_in_all_eight_orientations() {
     }
 }
 
+/// Green and blue are no chroma: nothing of them is halved before the encoder does it.
+#[test]
+fn a_jpeg_of_red_green_and_blue_keeps_its_colours() {
+    let source = slopes(160, 120).to_rgb8();
+    let [red, green, blue] = [0, 1, 2].map(|channel| source.pixels().map(|pixel| pixel[channel]).collect::<Vec<u8>>());
+    // Written as if they were luma and chroma, under a segment that says that they are not.
+    let woven: Vec<u8> = (0..red.len()).flat_map(|index| [red[index], green[index], blue[index]]).collect();
+    let mut bytes = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 98);
+    encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_1_1);
+    encoder.encode(&woven, 160, 120, jpeg_encoder::ColorType::Ycbcr).unwrap();
+    // Past the JFIF segment, which would say otherwise.
+    let jfif = 2 + 2 + usize::from(u16::from_be_bytes([bytes[4], bytes[5]]));
+    let bytes = [&bytes[..2], b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0", &bytes[jfif..]].concat();
+    for (width, quality) in [(40, 80), (60, 95), (80, 80)] {
+        let output = picture(&one(&bytes, Rendition { quality: Some(quality), ..to_width(width, OutputFormat::Jpeg) }));
+        let expected = image::imageops::resize(&source, width, width * 3 / 4, image::imageops::FilterType::Triangle);
+        for (found, expected) in output.to_rgb8().iter().zip(expected.iter()) {
+            assert!(found.abs_diff(*expected) <= 24, "{width}: {found} should be {expected}");
+        }
+    }
+}
+
 #[test]
 fn planes_that_keep_their_size_are_passed_through() {
     let limits = Limits::default();
