@@ -5,7 +5,7 @@ mod written;
 
 use image::{DynamicImage, GenericImageView as _, ImageReader, Rgba, RgbaImage};
 
-use super::options::{Color, Fit, OutputFormat, Position, Rendition};
+use super::options::{Color, Fit, Kernel, OutputFormat, Position, Rendition};
 use super::samples::{self, QUARTERS, quarters};
 use super::*;
 
@@ -297,7 +297,7 @@ fn planes_that_keep_their_size_are_passed_through() {
         let bytes = subsampled(&slopes(width, height), 1);
         let file = probe(&bytes, &limits).unwrap();
         let rendition = to_width(width, OutputFormat::Jpeg);
-        let demand = Demand::new(&Plan::new(file.oriented_size(), &rendition), &rendition, &file);
+        let demand = Demand::new(&Plan::new(file.oriented_size(), &rendition), &rendition, &file, false);
         let decoded = decode::decode(&bytes, &file, &[demand], &limits, &mut jpeg::Arena::default()).unwrap();
         let scaled = decoded.scaled(&demand, &mut scale::Scaler::default()).unwrap();
         assert_eq!(decoded.layers.len(), 3);
@@ -312,7 +312,8 @@ fn smaller_renditions_are_made_from_larger_ones_that_show_as_much() {
     let bytes = samples::file(&quarters(1000, 800), InputFormat::Jpeg);
     let file = probe(&bytes, &Limits::default()).unwrap();
     let of = |renditions: &[Rendition]| {
-        let demand = |rendition: &Rendition| Demand::new(&Plan::new(file.oriented_size(), rendition), rendition, &file);
+        let demand =
+            |rendition: &Rendition| Demand::new(&Plan::new(file.oriented_size(), rendition), rendition, &file, false);
         picture::sources(&renditions.iter().map(demand).collect::<Vec<_>>())
     };
     let jpeg = |width: u32| to_width(width, OutputFormat::Jpeg);
