@@ -87,19 +87,13 @@ fn arms(bytes: &[u8]) -> Vec<Arm> {
             let decoder = Decoder::new(bytes, &Limits::default()).expect("it is sound").expect("it is taken");
             let window = Window::whole(decoder.size());
             let planes = decoder.decode_planes([scale; 3], &window, &mut arena).expect("it is sound");
-            planes.into_iter().for_each(|plane| arena.recycle(plane.plane.data));
+            for plane in planes {
+                arena.recycle(plane.plane.data);
+            }
         };
         arms.push(arm(format!("ours 1/{}, planes", scale.denominator()), Box::new(run)));
     }
-    for widths in [[200].as_slice(), &[800], &[1600], &[1600, 800, 200]] {
-        let (mut arena, limits) = (Arena::default(), Limits::default());
-        let file = probe(bytes, &limits).expect("it is sound");
-        let renditions: Vec<Rendition> = widths.iter().map(|width| jpeg_of(*width)).collect();
-        let run = move || {
-            render(bytes, &file, &renditions, &limits, &mut arena).expect("it is sound");
-        };
-        arms.push(arm(format!("ours, JPEG of {widths:?}"), Box::new(run)));
-    }
+    arms.extend(renditions(bytes));
     arms.push(arm(
         "image 1/1".into(),
         Box::new(move || {
@@ -134,6 +128,20 @@ fn arms(bytes: &[u8]) -> Vec<Arm> {
         }
     }
     arms
+}
+
+/// Whole jobs: probed before, decoded, scaled and encoded.
+fn renditions(bytes: &'static [u8]) -> Vec<Arm> {
+    let arm = |widths: &[u32]| {
+        let (mut arena, limits) = (Arena::default(), Limits::default());
+        let file = probe(bytes, &limits).expect("it is sound");
+        let renditions: Vec<Rendition> = widths.iter().map(|width| jpeg_of(*width)).collect();
+        let run = move || {
+            render(bytes, &file, &renditions, &limits, &mut arena).expect("it is sound");
+        };
+        Arm { name: format!("ours, JPEG of {widths:?}"), run: Box::new(run), times: Vec::new() }
+    };
+    [[200].as_slice(), &[800], &[1600], &[1600, 800, 200]].map(arm).into()
 }
 
 /// A JPEG of this width, with the defaults of a job.

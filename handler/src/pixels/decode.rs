@@ -63,8 +63,8 @@ fn decode_pixels(
     let (size, denominator) = (scale.apply(decoder.size()), f64::from(scale.denominator()));
     let per_sample = (denominator, denominator);
     // The last pixel may stand for a part of one, so that a box may end within it.
-    let windows = demands.iter().map(|demand| demand.box_.divided(per_sample).needed(size));
-    let window = windows.reduce(Window::and).unwrap_or_else(|| Window::whole(size));
+    let windows = demands.iter().map(|demand| demand.luma.divided(per_sample).needed(size));
+    let window = windows.reduce(|one, other| one.and(&other)).unwrap_or_else(|| Window::whole(size));
     let (left, top) = (f64::from(window.columns.start), f64::from(window.rows.start));
     let pixels = decoder.decode(scale, &window, arena)?;
     let layout = if pixels.gray { Layout::Gray } else { Layout::Rgb };
@@ -91,7 +91,7 @@ fn decode_planes(
         let components = per_samples.iter().enumerate();
         components.map(|(component, per_sample)| demand.of(component).needed_pixels(size, *per_sample))
     });
-    let window = windows.reduce(Window::and).unwrap_or_else(|| Window::whole(size));
+    let window = windows.reduce(|one, other| one.and(&other)).unwrap_or_else(|| Window::whole(size));
     let planes = decoder.decode_planes(scales, &window, arena)?;
     let layer = |(plane, per_sample): (ComponentPlane, (f64, f64))| {
         let (left, top) = (f64::from(plane.left) * per_sample.0, f64::from(plane.top) * per_sample.1);

@@ -93,7 +93,9 @@ impl ScaledBox {
     pub(super) fn halved(self, orientation: Orientation) -> Self {
         let axis = |start: f64, length: f64, scaled: u32, flipped: bool| {
             let half = scaled.div_ceil(2);
-            let beyond = length / f64::from(scaled) * f64::from(scaled % 2);
+            // A single sample has no neighbour that would lead up to what lies beyond, so it shows its pixel alone.
+            let odd = if scaled == 1 { 0 } else { scaled % 2 };
+            let beyond = length / f64::from(scaled) * f64::from(odd);
             (if flipped { start - beyond } else { start }, length + beyond, half)
         };
         let Region { left, top, width, height } = self.region;

@@ -110,7 +110,9 @@ pub fn render(
     let mut rendering =
         Rendering { probe, renditions, colors, plans, demands, sources, scaler: scale::Scaler::default(), outputs };
     let result = rendering.made_from(None, &decoded);
-    decoded.layers.into_iter().for_each(|layer| arena.recycle(layer.raster.data));
+    for layer in decoded.layers {
+        arena.recycle(layer.raster.data);
+    }
     result?;
     Ok(rendering.outputs.into_iter().flatten().collect())
 }

@@ -17,7 +17,7 @@ use super::scale::Scaler;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Demand {
     /// Of pixels, or of luma.
-    pub(super) box_: ScaledBox,
+    pub(super) luma: ScaledBox,
     /// Of chroma, where that is a plane of its own.
     pub(super) chroma: ScaledBox,
     pub(super) kernel: Kernel,
@@ -33,30 +33,30 @@ impl Demand {
             && !converted
             && encode::resolve(rendition.format, probe.format, None) == Some(EncodedFormat::Jpeg)
             && encode::halves_chroma(rendition);
-        let box_ = plan.stored_box(probe.orientation, probe.size(), rendition.kernel);
-        let chroma = if half_chroma { box_.halved(probe.orientation) } else { box_ };
-        Self { box_, chroma, kernel: rendition.kernel, half_chroma }
+        let luma = plan.stored_box(probe.orientation, probe.size(), rendition.kernel);
+        let chroma = if half_chroma { luma.halved(probe.orientation) } else { luma };
+        Self { luma, chroma, kernel: rendition.kernel, half_chroma }
     }
 
     /// What is wanted of a component of a JPEG.
     pub(super) fn of(&self, component: usize) -> ScaledBox {
-        if component == 0 { self.box_ } else { self.chroma }
+        if component == 0 { self.luma } else { self.chroma }
     }
 
     /// Whether it takes pixels with all that a decoder can do for chroma: when they are not mixed anyway.
     pub(super) fn needs_pixels(&self) -> bool {
-        let (across, down) = self.box_.shrink();
-        self.box_.exact || (!self.half_chroma && across <= 1.0 && down <= 1.0)
+        let (across, down) = self.luma.shrink();
+        self.luma.exact || (!self.half_chroma && across <= 1.0 && down <= 1.0)
     }
 
     /// Whether this, once it is made, has at least twice the pixels, along each side, that another wants of the same
     /// part of the image.
     fn covers(&self, other: &Self) -> bool {
-        let ((across, down), (other_across, other_down)) = (self.box_.shrink(), other.box_.shrink());
-        let exact = self.box_.exact || other.box_.exact;
+        let ((across, down), (other_across, other_down)) = (self.luma.shrink(), other.luma.shrink());
+        let exact = self.luma.exact || other.luma.exact;
         !exact
             && self.kernel == other.kernel
-            && self.box_.region.contains(other.box_.region)
+            && self.luma.region.contains(other.luma.region)
             && across >= 1.0
             && down >= 1.0
             && other_across >= across * 2.0
@@ -69,7 +69,7 @@ impl Demand {
 pub(super) fn sources(demands: &[Demand]) -> Vec<Option<usize>> {
     let source = |wanted: &Demand| {
         let covering = demands.iter().enumerate().filter(|(_, demand)| demand.covers(wanted));
-        covering.min_by_key(|(_, demand)| demand.box_.scaled.pixels()).map(|(index, _)| index)
+        covering.min_by_key(|(_, demand)| demand.luma.scaled.pixels()).map(|(index, _)| index)
     };
     demands.iter().map(source).collect()
 }

@@ -149,7 +149,7 @@ impl Probe {
         let scaling = scaling.max().unwrap_or(0);
         // A larger one is held while smaller ones are made from it; the file of each is held to the end.
         let held = demands.iter().zip(&plans).fold(0_u64, |sum, (demand, plan)| {
-            let scaled = demand.box_.scaled.pixels().saturating_mul(self.channels.into());
+            let scaled = demand.luma.scaled.pixels().saturating_mul(self.channels.into());
             sum.saturating_add(scaled).saturating_add(plan.canvas.pixels().saturating_mul(2))
         });
         self.peak(decoding, scaling).saturating_add(held)
@@ -183,7 +183,7 @@ impl Probe {
                 let (size, denominator) = (scale.apply(self.size()), f64::from(scale.denominator()));
                 let channels = u64::from(self.channels);
                 let premultiplied = if self.has_alpha { size.pixels().saturating_mul(channels) } else { 0 };
-                intermediate(demand.box_, size, (denominator, denominator), channels).saturating_add(premultiplied)
+                intermediate(demand.luma, size, (denominator, denominator), channels).saturating_add(premultiplied)
             }
             (JpegDecoding::Planes(_), None) => 0,
         }
@@ -200,7 +200,7 @@ impl Probe {
             Scale::covering(width, height, wanted.scaled, Fidelity::default())
         };
         if demands.iter().any(Demand::needs_pixels) {
-            let scales = demands.iter().map(|demand| scale(demand.box_, (1.0, 1.0)));
+            let scales = demands.iter().map(|demand| scale(demand.luma, (1.0, 1.0)));
             return Some(JpegDecoding::Pixels(scales.min().unwrap_or_default()));
         }
         let mut scales = [Scale::Full; 3];

@@ -147,3 +147,17 @@ fn absurd_requests_stay_numbers() {
     asked.position = Position { x: f64::NAN, y: -3.0, focal: true };
     assert_eq!(Plan::new(Size { width: 20, height: 10 }, &asked).canvas, Size { width: 10, height: 10 });
 }
+
+/// Half as many samples lie two by two on the pixels, and what is too much for the last lies beyond the upright image's end.
+#[test]
+fn halved_boxes_reach_beyond_the_end_of_the_upright_image() {
+    let region = Region { left: 10.0, top: 20.0, width: 70.0, height: 40.0 };
+    let scaled = |width, height| ScaledBox { region, scaled: Size { width, height }, exact: false };
+    assert_eq!(scaled(14, 8).halved(Orientation::Rotate180).region, region);
+    let halved = |orientation| scaled(7, 5).halved(orientation);
+    assert_eq!(halved(Orientation::Upright).scaled, Size { width: 4, height: 3 });
+    assert_eq!(halved(Orientation::Upright).region, Region { width: 80.0, height: 48.0, ..region });
+    assert_eq!(halved(Orientation::FlipVertical).region, Region { left: 10.0, top: 12.0, width: 80.0, height: 48.0 });
+    assert_eq!(halved(Orientation::Rotate180).region, Region { left: 0.0, top: 12.0, width: 80.0, height: 48.0 });
+    assert_eq!(scaled(1, 1).halved(Orientation::Upright).region, region, "one sample for one pixel");
+}

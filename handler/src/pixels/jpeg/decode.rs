@@ -135,7 +135,9 @@ impl Decoder<'_> {
         let result = self.run(&layout, Wanted { columns, rows }, output, parts.chunk, parts.coefficients);
         let planes = planes.finish();
         if let Err(error) = result {
-            planes.into_iter().for_each(|plane| arena.recycle(plane.plane.data));
+            for plane in planes {
+                arena.recycle(plane.plane.data);
+            }
             return Err(error);
         }
         Ok(planes)

@@ -52,8 +52,8 @@ pub(super) struct Plane {
 
 impl Plane {
     /// The plane of a component with these factors, not brought to any other size.
-    fn new(size: Size, (across, down): (usize, usize), factors_max: (usize, usize), side: usize) -> Self {
-        let (width, height) = (size.width as usize, size.height as usize);
+    fn new(image: Size, (across, down): (usize, usize), factors_max: (usize, usize), side: usize) -> Self {
+        let (width, height) = (image.width as usize, image.height as usize);
         let (across_max, down_max) = factors_max;
         Self {
             across,
@@ -62,7 +62,7 @@ impl Plane {
             own_blocks: ((width * across).div_ceil(across_max * 8), (height * down).div_ceil(down_max * 8)),
             width: (width * across * side).div_ceil(across_max * 8),
             height: (height * down * side).div_ceil(down_max * 8),
-            stride: mcus(size, factors_max).0 * across * side,
+            stride: mcus(image, factors_max).0 * across * side,
             mcu_rows: down * side,
             rows_in_group: down * side,
             upsampling: Upsampling::None,

@@ -155,7 +155,7 @@ impl Window {
 
     /// What covers both.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    pub fn and(&self, other: &Self) -> Self {
         let both = |one: &Range<u32>, other: &Range<u32>| one.start.min(other.start)..one.end.max(other.end);
         Self { columns: both(&self.columns, &other.columns), rows: both(&self.rows, &other.rows) }
     }

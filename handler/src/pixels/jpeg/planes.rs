@@ -66,9 +66,9 @@ impl<'m> WholePlanes<'m> {
             let row = if alone { row - self.rows.start * plane.down } else { row - self.rows.start };
             (row * if alone { plane.side } else { plane.mcu_rows } * stride, stride, left)
         };
-        let places: Vec<(usize, usize, usize)> = self.layout.planes.iter().map(geometry).collect();
+        let starts: Vec<(usize, usize, usize)> = self.layout.planes.iter().map(geometry).collect();
         let mut targets: [Target<'_>; 3] = Default::default();
-        let planes = places.into_iter().zip(&mut self.samples).enumerate();
+        let planes = starts.into_iter().zip(&mut self.samples).enumerate();
         let wanted = planes.filter(|(index, _)| components.contains(index));
         for (target, (_, ((start, stride, left), samples))) in targets.iter_mut().zip(wanted) {
             *target = Target { samples: &mut samples[start..], stride, left };
@@ -93,7 +93,7 @@ impl<'m> WholePlanes<'m> {
 
     /// The planes, without the rows below the image.
     pub(super) fn finish(self) -> Vec<ComponentPlane> {
-        let side = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        let narrow = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         let strides: Vec<usize> = self.layout.planes.iter().map(|plane| self.stride(plane)).collect();
         let parts = self.layout.planes.iter().zip(strides).zip(self.samples);
         parts
@@ -102,8 +102,8 @@ impl<'m> WholePlanes<'m> {
                 let top = self.rows.start * plane.mcu_rows;
                 let height = (self.rows.end * plane.mcu_rows).min(plane.height) - top;
                 data.truncate(width * height);
-                let size = Size { width: side(width), height: side(height) };
-                ComponentPlane { plane: planes::Plane { size, data }, left: side(left), top: side(top) }
+                let size = Size { width: narrow(width), height: narrow(height) };
+                ComponentPlane { plane: planes::Plane { size, data }, left: narrow(left), top: narrow(top) }
             })
             .collect()
     }

@@ -107,13 +107,13 @@ impl HotLoop for Transform<'_, '_, '_> {
         let plane = self.plane;
         for down in 0..plane.down {
             for x in self.columns.start * plane.across..self.columns.end * plane.across {
-                let place = &mut self.target.at(x * plane.side - self.target.left, down * plane.side);
+                let samples = &mut self.target.at(x * plane.side - self.target.left, down * plane.side);
                 let block = self.coefficients.block(self.component, x, self.mcu_row * plane.down + down);
                 match block.first_chunk::<64>() {
                     Some(block) if block[1..].iter().fold(0, |any, value| any | value) != 0 => {
-                        inverse(block, self.steps, plane.side, place);
+                        inverse(block, self.steps, plane.side, samples);
                     }
-                    _ => fill(place, plane.side, transform::flat(block[0], self.steps[0])),
+                    _ => fill(samples, plane.side, transform::flat(block[0], self.steps[0])),
                 }
             }
         }

@@ -93,7 +93,9 @@ fn windows_of_planes_are_parts_of_them() {
                     assert!(pixels(within.rows.start, per_sample.1) <= f64::from(window.rows.start));
                     assert!(pixels(within.rows.end, per_sample.1) >= f64::from(window.rows.end));
                 }
-                parts.into_iter().for_each(|part| arena.recycle(part.plane.data));
+                for part in parts {
+                    arena.recycle(part.plane.data);
+                }
             }
         }
     }
