@@ -21,7 +21,7 @@ pub(super) fn encode(image: Raster, quality: u8, effort: Effort) -> Result<Vec<u
         .with_alpha_quality(f32::from(quality))
         .with_speed(speed(image.size, effort))
         .with_num_threads(Some(1));
-    let encoded = if layout == Layout::Rgba {
+    let result = if layout == Layout::Rgba {
         let pixels: Vec<RGBA8> =
             image.data.as_chunks::<4>().0.iter().map(|[r, g, b, a]| RGBA8::new(*r, *g, *b, *a)).collect();
         encoder.encode_rgba(Img::new(pixels.as_slice(), width, height))
@@ -29,7 +29,7 @@ pub(super) fn encode(image: Raster, quality: u8, effort: Effort) -> Result<Vec<u
         let pixels: Vec<RGB8> = image.data.as_chunks::<3>().0.iter().map(|[r, g, b]| RGB8::new(*r, *g, *b)).collect();
         encoder.encode_rgb(Img::new(pixels.as_slice(), width, height))
     };
-    encoded
+    result
         .map(|image| image.avif_file)
         .map_err(|error| PixelError::Internal { stage: "encoding AVIF", reason: error.to_string() })
 }
