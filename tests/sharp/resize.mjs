@@ -20,12 +20,10 @@ const sharp = createRequire(`${process.env.SHARP}/`)("sharp");
 sharp.cache(false);
 sharp.concurrency(1);
 
-let read = { file: null, bytes: null };
-
 async function resize({ input, outputs }) {
-  if (read.file !== input) read = { file: input, bytes: await readFile(input) };
+  const bytes = await readFile(input);
   const before = process.cpuUsage();
-  const image = sharp(read.bytes).autoOrient();
+  const image = sharp(bytes).autoOrient();
   const made = await Promise.all(
     outputs.map((output) => pipeline(image.clone(), output).toBuffer({ resolveWithObject: true })),
   );

@@ -36,8 +36,10 @@ impl Raw {
 
     /// With alpha that falls from left to right, and holes of nothing in it.
     pub(crate) fn with_alpha(self) -> Self {
-        let alpha =
-            |x: u32, y: u32| if x / 24 % 3 == 0 && y / 24 % 3 == 0 { 0 } else { (255 - x * 200 / self.width) as u8 };
+        let alpha = |x: u32, y: u32| {
+            let hole = (x / 24).is_multiple_of(3) && (y / 24).is_multiple_of(3);
+            if hole { 0 } else { u8::try_from(255 - x * 200 / self.width).unwrap() }
+        };
         let places = (0..self.height).flat_map(|y| (0..self.width).map(move |x| (x, y)));
         let rgb = self.pixels.as_chunks::<3>().0;
         let pixels = rgb.iter().zip(places).flat_map(|(&[r, g, b], (x, y))| [r, g, b, alpha(x, y)]).collect();

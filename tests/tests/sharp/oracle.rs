@@ -34,8 +34,8 @@ pub(crate) fn sizes(source: (u32, u32), output: &Value) -> [(u32, u32); 2] {
     let enlarge = output["enlarge"].as_bool().unwrap_or(false);
     let limit = |asked: u32, own: u32| if enlarge { asked } else { asked.min(own) };
     if fit == "fill" {
-        let size = (limit(width.unwrap_or(source.0), source.0), limit(height.unwrap_or(source.1), source.1));
-        return [size, size];
+        let stretched = (limit(width.unwrap_or(source.0), source.0), limit(height.unwrap_or(source.1), source.1));
+        return [stretched, stretched];
     }
     let scale = |to: u32, from: u32| Scale { to: to.into(), from: from.into() };
     let scale = match (width, height) {
@@ -50,12 +50,12 @@ pub(crate) fn sizes(source: (u32, u32), output: &Value) -> [(u32, u32); 2] {
     };
     let scale = if scale.cmp(Scale::ONE).is_gt() && !enlarge { Scale::ONE } else { scale };
     let whole = (scale.apply(source.0), scale.apply(source.1));
-    let size = match (fit, width, height) {
+    let canvas = match (fit, width, height) {
         ("cover", Some(width), Some(height)) => (width.min(whole.0), height.min(whole.1)),
         ("contain", Some(width), Some(height)) => (width, height),
         _ => whole,
     };
-    [whole, size]
+    [whole, canvas]
 }
 
 /// Where along a side a crop begins that has a focal point in its middle, as far as the image reaches.

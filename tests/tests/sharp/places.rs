@@ -16,7 +16,7 @@ fn board() -> Raw {
 }
 
 fn cell_color(column: u32, row: u32) -> [u8; 3] {
-    [30 + 18 * column, 40 + 22 * row, if (column + row) % 2 == 0 { 60 } else { 200 }]
+    [30 + 18 * column, 40 + 22 * row, if (column + row).is_multiple_of(2) { 60 } else { 200 }]
         .map(|level| u8::try_from(level).unwrap())
 }
 
