@@ -59,6 +59,12 @@ fn main() -> ExitCode {
     }
     trials.push(Trial::test("broken::every rule has a template that breaks it", every_rule_is_broken));
 
+    let readme = std::fs::read_to_string(beside.join("../infra/README.md")).unwrap();
+    let declared = source["Parameters"].clone();
+    trials.push(Trial::test("readme: it has every parameter with its default", move || {
+        has_parameters(&readme, &declared)
+    }));
+
     match transformed(beside) {
         Ok(template) => add_rules(&mut trials, "transformed", &template),
         Err(missing) => eprintln!("skipped: the transformed template, because {missing}; .ci/infra makes it"),
@@ -107,6 +113,21 @@ fn only(template: &Value, expected: &str) -> Result<(), Failed> {
         [(name, _)] if *name == expected => Ok(()),
         others => Err(format!("expected is the rule {expected:?} alone; found {others:#?}").into()),
     }
+}
+
+/// The table has a row for each parameter, whose second column holds the default, unless that is nothing.
+fn has_parameters(readme: &str, declared: &Value) -> Result<(), Failed> {
+    let (_, table) = readme.split_once("## Parameters").ok_or("there are no parameters")?;
+    for (name, parameter) in stack::fields(declared) {
+        let row = table.lines().find(|line| line.starts_with("| `") && line.contains(&format!("`{name}`")));
+        let row = row.ok_or_else(|| format!("{name} is not in the table"))?;
+        let default = stack::text(&parameter["Default"]);
+        let said = row.split('|').nth(2).unwrap_or_default();
+        if !said.contains(&default) {
+            return Err(format!("the default of {name} is {default:?}; the table says {said:?}").into());
+        }
+    }
+    Ok(())
 }
 
 fn every_rule_is_broken() -> Result<(), Failed> {
