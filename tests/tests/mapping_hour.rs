@@ -493,6 +493,7 @@ fn judge(world: &World, dead: &BTreeMap<usize, usize>, metrics: &Metrics) -> Out
     for (way, count) in &book.runs {
         let _ = write!(summary, "{count} {way}, ");
     }
+    let _ = write!(summary, "{:.1} h until the queue was empty", world.now().since(START).as_secs_f64() / 3_600.0);
     if sent != done + filtered + dead.len() {
         violations.push("the numbers do not add up".to_owned());
     }
@@ -529,11 +530,13 @@ fn wrong_counts(book: &Book, metrics: &Metrics) -> Option<String> {
 }
 
 #[tokio::test(start_paused = true)]
+#[expect(clippy::disallowed_methods, reason = "how much of the machine's own time an hour takes")]
 async fn after_an_hour_every_message_is_done_filtered_out_or_dead() {
     for seed in seeds(6) {
         let _seed = SeedOnFailure(seed);
+        let began = std::time::Instant::now();
         let outcome = hour(Setup::draw(seed)).await;
-        println!("{}", outcome.summary);
+        println!("{}\n  {:.2} s of real time", outcome.summary, began.elapsed().as_secs_f64());
         let count = outcome.violations.len();
         assert!(count == 0, "{count} violations\n{}\n{}", outcome.summary, outcome.violations.join("\n"));
     }

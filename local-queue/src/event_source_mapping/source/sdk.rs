@@ -11,7 +11,7 @@ use aws_sdk_sqs::{
     },
 };
 
-use super::{DeleteFailure, Depth, Source, SourceError, SourceMessage, SystemAttributes};
+use super::{DeleteFailure, Depth, ENTRIES_MAX, Source, SourceError, SourceMessage, SystemAttributes};
 use crate::{
     clock::Clock,
     engine::{Limits, MessageAttribute, MessageAttributeValue, MessageAttributes, QueueArn, Receive, Scope, Time},
@@ -87,7 +87,10 @@ impl SdkSource {
             .set_visibility_timeout(visibility_timeout)
             .set_receive_request_attempt_id(request.attempt_id.clone());
         let answer = sdk.send().await.map_err(|error| self.error(&error))?;
-        answer.messages.unwrap_or_default().into_iter().map(message).collect()
+        // A server that sends more than it was asked for must not overfill a batch: the rest comes back by itself.
+        let asked = usize::try_from(request.max_messages).unwrap_or(ENTRIES_MAX);
+        let messages = answer.messages.unwrap_or_default().into_iter().take(asked);
+        messages.map(message).collect()
     }
 
     fn error<E>(&self, error: &SdkError<E>) -> SourceError
@@ -132,7 +135,8 @@ impl Source for SdkSource {
             .ok_or_else(|| SourceError::Other(format!("{} does not say its visibility timeout", self.queue_url).into()))
     }
 
-    /// SQS waits whole seconds; what is left of the wait ends with one more look.
+    /// SQS waits whole seconds; what is left of the wait ends with one more look. When the wait is given up, messages that
+    /// were on their way come back at the end of their visibility timeout.
     async fn receive(&self, request: Receive) -> Result<Vec<SourceMessage>, SourceError> {
         let ends_at = self.clock.now() + request.wait_time.unwrap_or_default();
         loop {
