@@ -118,7 +118,7 @@ pub(super) fn invocation(invoke: &Invoke) -> Response<Bytes> {
 pub(super) fn event(invoke: &Invoke, event_identifier: &str) -> Response<Bytes> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
-    struct Event<'a> {
+    struct Document<'a> {
         event_type: &'a str,
         deadline_ms: u64,
         request_id: &'a str,
@@ -130,7 +130,7 @@ pub(super) fn event(invoke: &Invoke, event_identifier: &str) -> Response<Bytes> 
         r#type: &'a str,
         value: &'a str,
     }
-    let event = Event {
+    let event = Document {
         event_type: "INVOKE",
         deadline_ms: invoke.deadline.as_millis(),
         request_id: &invoke.request_id,

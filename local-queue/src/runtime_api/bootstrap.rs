@@ -139,10 +139,10 @@ fn check_start(path: &Path, start: &[u8]) -> Result<(), BootstrapError> {
         let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let text = String::from_utf8_lossy(line);
         let interpreter = PathBuf::from(text.split_whitespace().next().unwrap_or_default());
-        return match interpreter.exists() {
-            true => Ok(()),
-            false => Err(BootstrapError::InterpreterMissing { path: path.to_owned(), interpreter }),
-        };
+        if interpreter.exists() {
+            return Ok(());
+        }
+        return Err(BootstrapError::InterpreterMissing { path: path.to_owned(), interpreter });
     }
     // Elsewhere programs have another form, which the system judges.
     if cfg!(not(target_os = "linux")) {
@@ -182,7 +182,8 @@ fn machine_of(start: &[u8]) -> Option<String> {
     Some(name.to_owned())
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::{fs, os::unix::fs::PermissionsExt};
 

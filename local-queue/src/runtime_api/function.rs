@@ -19,6 +19,7 @@ use super::{
     instance::{Failure, Instance},
     logs::{Log, LogSink, StderrSink},
     metrics::{Counters, FunctionMetrics, count},
+    process::describe_end,
     report::{self, Report},
     session::{Invoke, Reply},
 };
@@ -455,14 +456,12 @@ impl Shared {
         let taken = self.running.fetch_update(Ordering::AcqRel, Ordering::Acquire, |running| {
             (running < max && !self.lock().is_closed).then_some(running + 1)
         });
-        match taken {
-            Ok(_) => Ok(Slot(&self.running)),
-            Err(_) => {
-                count(&self.counters.throttles);
-                let reason = "ReservedFunctionConcurrentInvocationLimitExceeded".to_owned();
-                Err(FunctionError::Throttled { reason })
-            }
+        if taken.is_ok() {
+            return Ok(Slot(&self.running));
         }
+        count(&self.counters.throttles);
+        let reason = "ReservedFunctionConcurrentInvocationLimitExceeded".to_owned();
+        Err(FunctionError::Throttled { reason })
     }
 
     async fn run_begun(&self, invocation: Invocation, request_id: &Arc<str>) -> Ended {
@@ -501,10 +500,11 @@ impl Shared {
     /// A process that waits for an invocation, or else a new one.
     async fn acquire(&self, request_id: &Arc<str>) -> Result<Acquired, Ended> {
         while let Some(mut instance) = self.pop() {
-            let Some(end) = instance.has_ended() else {
+            let Some(status) = instance.has_ended() else {
                 self.tell_start(request_id);
                 return Ok(Acquired { instance, init_duration: None, began: Instant::now() });
             };
+            let end = describe_end(status);
             let end = end.as_deref().unwrap_or("exit status 0");
             self.log.platform(None, format!("a process ended between two invocations: {end}"));
         }

@@ -78,6 +78,10 @@ impl Instance {
             status = self.process.ended() => Err(Failure::Exited(describe(status))),
             () = sleep_until(deadline) => Err(Failure::TimedOut),
         };
+        if matches!(result, Err(Failure::Reported(_))) {
+            // It is to see the answer to its report, and will end by itself.
+            let _ = timeout(SHUTDOWN_TIMEOUT, self.process.ended()).await;
+        }
         if result.is_err() {
             self.kill().await;
         }
@@ -143,8 +147,8 @@ impl Instance {
     }
 
     /// How the process has ended while nobody wanted anything of it, if it has.
-    pub(super) fn has_ended(&mut self) -> Option<Option<String>> {
-        self.process.has_ended().map(describe_end)
+    pub(super) fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.process.has_ended()
     }
 
     /// Ends the process as Lambda's shutdown phase does.

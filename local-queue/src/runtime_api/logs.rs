@@ -19,7 +19,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// The longest line; what is longer comes in pieces. It is the size of one event of CloudWatch Logs (documented).
+/// The longest line; what is longer comes in pieces. It is the size of one event of Amazon `CloudWatch` Logs (documented).
 pub const LINE_BYTES_MAX: usize = 256 * 1024;
 /// How much is kept of what the sink has not taken yet.
 pub const QUEUED_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -201,7 +201,8 @@ impl Group {
     const fn signal_leader(&self, _: Signal) {}
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::process::ExitStatusExt;
 

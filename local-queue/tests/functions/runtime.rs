@@ -105,11 +105,8 @@ pub(crate) fn run() -> ! {
     unreachable!("the loop has no end");
 }
 
-fn invoke(mode: &str, number: usize, count: usize, request_id: &str, invocation: &Answer) {
-    let wrong = |body: &[u8]| {
-        let answer = respond(request_id, body);
-        format!("{} {}", answer.status(), String::from_utf8_lossy(&answer.body).trim())
-    };
+/// What never comes back from an invocation.
+fn fail(mode: &str, number: usize, request_id: &str) {
     match mode {
         "exit" => process::exit(i32::try_from(number).unwrap()),
         "panic" => panic!("the runtime gives up"),
@@ -125,27 +122,38 @@ fn invoke(mode: &str, number: usize, count: usize, request_id: &str, invocation:
             let _ = child.wait();
         }
         "answer-and-exit" => {
-            wrong(b"{}");
+            respond(request_id, b"{}");
             process::exit(number.try_into().unwrap());
         }
         "answer-and-hang" => {
-            wrong(b"{}");
+            respond(request_id, b"{}");
             hang();
         }
+        _ => {}
+    }
+}
+
+fn invoke(mode: &str, number: usize, count: usize, request_id: &str, invocation: &Answer) {
+    let answer = |body: &[u8]| {
+        let answer = respond(request_id, body);
+        format!("{} {}", answer.status(), String::from_utf8_lossy(&answer.body).trim())
+    };
+    fail(mode, number, request_id);
+    match mode {
         "error" => {
             let body = b"{\"errorType\":\"BadJob\",\"errorMessage\":\"no such job\"}";
             send("POST", &format!("{RUNTIME}/invocation/{request_id}/error"), "", body);
         }
-        "huge" => println!("{}", wrong(&vec![b'x'; number])),
-        "not-json" => drop(wrong(b"not json")),
+        "huge" => println!("{}", answer(&vec![b'x'; number])),
+        "not-json" => drop(answer(b"not json")),
         "twice" => {
-            wrong(b"\"first\"");
-            println!("{}", wrong(b"\"second\""));
+            answer(b"\"first\"");
+            println!("{}", answer(b"\"second\""));
         }
         "wrong-id" => {
             let answer = respond("another", b"{}");
             println!("{} {}", answer.status(), String::from_utf8_lossy(&answer.body).trim());
-            wrong(b"{}");
+            answer(b"{}");
         }
         "spam" => {
             let line = [&b"x".repeat(1023)[..], b"\n"].concat();
@@ -153,13 +161,13 @@ fn invoke(mode: &str, number: usize, count: usize, request_id: &str, invocation:
             for _ in 0..number {
                 output.write_all(&line).unwrap();
             }
-            wrong(b"{}");
+            answer(b"{}");
         }
         "environment" => {
             let variables = env::vars().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
-            wrong(variables.join("\n").as_bytes());
+            answer(variables.join("\n").as_bytes());
         }
-        "head" => drop(wrong(invocation.head.as_bytes())),
+        "head" => drop(answer(invocation.head.as_bytes())),
         // A thread that counts as long as the process is not stopped.
         "ticks" => {
             if count == 1 {
@@ -174,12 +182,12 @@ fn invoke(mode: &str, number: usize, count: usize, request_id: &str, invocation:
             while TICKS.load(Ordering::Relaxed) < before + number {
                 thread::yield_now();
             }
-            wrong(b"{}");
+            answer(b"{}");
         }
         _ => {
             println!("out {count}");
             eprintln!("err {count}");
-            wrong(
+            answer(
                 format!("{{\"pid\":{},\"event\":{}}}", process::id(), String::from_utf8_lossy(&invocation.body))
                     .as_bytes(),
             );
