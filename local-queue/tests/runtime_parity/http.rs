@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 /// Long enough for a busy machine.
@@ -34,13 +34,14 @@ pub(crate) async fn send(
     body: &[u8],
 ) -> std::io::Result<Answer> {
     let exchange = async {
-        let mut stream = TcpStream::connect(address).await?;
+        let mut stream = connect(address).await?;
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
             body.len()
         );
-        stream.write_all(head.as_bytes()).await?;
-        stream.write_all(body).await?;
+        // In one piece: AWS's emulator refuses some requests without reading their bodies, and what has not come by then
+        // resets the connection, answer and all.
+        stream.write_all(&[head.as_bytes(), body].concat()).await?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await?;
         Ok::<_, std::io::Error>(answer)
@@ -50,4 +51,16 @@ pub(crate) async fn send(
     let (head, body) = text.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
     Ok(Answer { status, head: head.to_owned(), body: body.to_owned() })
+}
+
+/// AWS's emulator takes its time to listen, on its API as well.
+async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
+    loop {
+        match TcpStream::connect(address).await {
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                sleep(Duration::from_millis(5)).await;
+            }
+            other => return other,
+        }
+    }
 }

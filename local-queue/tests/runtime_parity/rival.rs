@@ -201,20 +201,11 @@ impl Rival for Theirs {
     fn invoke(&self, event: Bytes) -> tokio::task::JoinHandle<Outcome> {
         let front = self.front;
         tokio::spawn(async move {
-            let deadline = Instant::now() + WAIT;
-            let answer = loop {
-                match send(front, "POST", PATH, "", &event).await {
-                    Ok(answer) => break answer,
-                    // It does not listen yet.
-                    Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-                        assert!(Instant::now() < deadline, "the emulator does not listen");
-                        sleep(Duration::from_millis(5)).await;
-                    }
-                    // A scenario may end before its invocation, and the emulator with it.
-                    Err(error) => return Outcome::Error { error_type: String::new(), message: error.to_string() },
-                }
-            };
-            outcome(&answer.body)
+            match send(front, "POST", PATH, "", &event).await {
+                Ok(answer) => outcome(&answer.body),
+                // A scenario may end before its invocation, and the emulator with it.
+                Err(error) => Outcome::Error { error_type: String::new(), message: error.to_string() },
+            }
         })
     }
 
