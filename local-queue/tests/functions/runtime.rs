@@ -151,8 +151,8 @@ fn invoke(mode: &str, number: usize, count: usize, request_id: &str, invocation:
             println!("{}", answer(b"\"second\""));
         }
         "wrong-id" => {
-            let answer = respond("another", b"{}");
-            println!("{} {}", answer.status(), String::from_utf8_lossy(&answer.body).trim());
+            let refused = respond("another", b"{}");
+            println!("{} {}", refused.status(), String::from_utf8_lossy(&refused.body).trim());
             answer(b"{}");
         }
         "spam" => {
