@@ -32,6 +32,8 @@ pub(super) struct Instance {
     stderr: LineReader,
     request_id: watch::Sender<Option<Arc<str>>>,
     memory_peak: Option<u64>,
+    /// The process has ended by itself after an answer.
+    has_left: bool,
 }
 
 /// How a process that should have gone on ended.
@@ -66,7 +68,7 @@ impl Instance {
         let request_id = watch::Sender::new(request_id);
         let stdout = LineReader::start(stdout, LogSource::Stdout, Arc::clone(log), request_id.subscribe());
         let stderr = LineReader::start(stderr, LogSource::Stderr, Arc::clone(log), request_id.subscribe());
-        Ok(Self { process, api, stdout, stderr, request_id, memory_peak: None })
+        Ok(Self { process, api, stdout, stderr, request_id, memory_peak: None, has_left: false })
     }
 
     /// Waits until the runtime and its extensions wait for an invocation.
@@ -104,15 +106,19 @@ impl Instance {
         };
         if let Err(failure) = ended {
             self.kill().await;
-            return Err(failure);
+            // What a runtime has answered counts although it does not live to ask for the next invocation (measured on
+            // AWS's emulator), unless it lives too long.
+            return match self.take_reply() {
+                Some(reply) if failure != Failure::TimedOut => {
+                    self.has_left = true;
+                    Ok(reply)
+                }
+                _ => Err(failure),
+            };
         }
         self.memory_peak = self.process.memory_peak().max(self.memory_peak);
         self.flush().await;
-        let mut reply = None;
-        self.api.session().send_if_modified(|session| {
-            reply = session.take_reply();
-            false
-        });
+        let reply = self.take_reply();
         if self.is_broken() {
             self.kill().await;
         } else {
@@ -120,6 +126,15 @@ impl Instance {
             self.request_id.send_replace(None);
         }
         reply.ok_or(Failure::Exited(None))
+    }
+
+    fn take_reply(&self) -> Option<Reply> {
+        let mut reply = None;
+        self.api.session().send_if_modified(|session| {
+            reply = session.take_reply();
+            false
+        });
+        reply
     }
 
     /// Ends the group at once, and hands on what it had written.
@@ -143,7 +158,7 @@ impl Instance {
 
     /// Whether the process must not be used again although it has answered.
     pub(super) fn is_broken(&self) -> bool {
-        self.api.session().borrow().is_broken()
+        self.has_left || self.api.session().borrow().is_broken()
     }
 
     /// How the process has ended while nobody wanted anything of it, if it has.

@@ -17,7 +17,7 @@ use super::{
 pub(crate) fn tests() -> Vec<Trial> {
     vec![
         test("a process that exits is reported and replaced", a_process_that_exits_is_replaced),
-        test("a process that exits after its answer has failed", an_exit_after_the_answer_is_a_failure),
+        test("a process that exits after its answer has answered", an_exit_after_the_answer),
         test("a process is killed at its timeout and replaced", a_process_is_killed_at_its_timeout),
         test("an answer without a next request ends at the timeout", an_answer_without_next_times_out),
         test("an extension that never asks holds the initialisation up", an_extension_that_never_asks),
@@ -55,10 +55,14 @@ async fn a_process_that_exits_is_replaced() {
     }
 }
 
-async fn an_exit_after_the_answer_is_a_failure() {
-    let result = Fixture::new("answer-and-exit:0").invoke("r1").await;
-    let message = "RequestId: r1 Error: Runtime exited without providing a reason".to_owned();
-    assert_eq!(result, Err(FunctionError::Crashed { message }));
+async fn an_exit_after_the_answer() {
+    for handler in ["answer-and-exit:0", "answer-and-exit:3"] {
+        let fixture = Fixture::new(handler);
+        for request_id in ["r1", "r2"] {
+            assert_eq!(fixture.invoke(request_id).await.unwrap(), "{}");
+        }
+        assert_eq!(fixture.function.metrics().cold_starts, 2);
+    }
 }
 
 async fn a_process_is_killed_at_its_timeout() {

@@ -142,11 +142,16 @@ pub(crate) const ALL: &[Scenario] = &[
     },
 ];
 
-/// What becomes of an invocation whose runtime ends in the midst of it by these commands.
-pub(crate) async fn end(rival: &impl Rival, commands: &str) -> Outcome {
+/// What becomes of an invocation whose runtime ends by these commands in the midst of it, or when it has answered.
+pub(crate) async fn end(rival: &impl Rival, commands: &str, answers: bool) -> Outcome {
     let invoking = rival.invoke(Bytes::from_static(b"{}"));
     let answer = send(runtime_api(rival).await, "GET", NEXT, "", b"").await.unwrap();
     assert_eq!(answer.status, 200);
+    if answers {
+        let path = RESPONSE.replace("ID", answer.header("lambda-runtime-aws-request-id").unwrap());
+        let answer = send(runtime_api(rival).await, "POST", &path, "", b"{}").await.unwrap();
+        assert_eq!(answer.status, 202);
+    }
     rival.end_puppet(commands);
     timeout(WAIT, invoking).await.unwrap().unwrap()
 }
