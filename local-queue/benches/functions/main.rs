@@ -43,12 +43,15 @@ fn main() {
         }
         println!("\nAn invocation of a process that waits, a batch of 10, {INVOCATIONS} invocations");
         warm(&this).await;
+        println!("\nFrom the timeout of an invocation until its process is killed and the error is there");
+        timeouts(&this).await;
         println!("\nQueue, mapping, process, delete: batches of 10 out of {MESSAGES} messages, two processes at most");
         through("nothing", &this, MESSAGES).await;
-        let python = python();
-        match &python {
-            Some(folder) => through("awslambdaric (Python)", folder.path(), MESSAGES / 4).await,
-            None => println!("  awslambdaric (Python): not measured, because .cache/clients does not have it"),
+        for (name, package) in [("awslambdaric (Python)", python()), ("aws-lambda-ric (Node)", node())] {
+            match package {
+                Some(folder) => through(name, folder.path(), MESSAGES / 4).await,
+                None => println!("  {name}: not measured, because .cache/clients does not have it"),
+            }
         }
     });
 }
@@ -59,10 +62,14 @@ fn do_nothing() -> ! {
     let mut stream = TcpStream::connect(&address).unwrap();
     stream.set_nodelay(true).unwrap();
     let mut buffer = vec![0; 64 * 1024];
+    if env::var("_HANDLER").unwrap() == "hang" {
+        loop {
+            read_next(&address, &mut stream, &mut buffer);
+            std::thread::park();
+        }
+    }
     loop {
-        let request = format!("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nhost: {address}\r\n\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
-        let head = read_answer(&mut stream, &mut buffer);
+        let head = read_next(&address, &mut stream, &mut buffer);
         let id = head.lines().find_map(|line| line.strip_prefix("lambda-runtime-aws-request-id: ")).unwrap();
         let request = format!(
             "POST /2018-06-01/runtime/invocation/{id}/response HTTP/1.1\r\nhost: {address}\r\ncontent-length: 4\r\n\r\nnull"
@@ -70,6 +77,13 @@ fn do_nothing() -> ! {
         stream.write_all(request.as_bytes()).unwrap();
         read_answer(&mut stream, &mut buffer);
     }
+}
+
+/// Waits for an invocation, and gives its head.
+fn read_next(address: &str, stream: &mut TcpStream, buffer: &mut [u8]) -> String {
+    let request = format!("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nhost: {address}\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    read_answer(stream, buffer)
 }
 
 /// Reads one answer, and gives its head.
@@ -94,19 +108,34 @@ fn handler() -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
-/// A package with a Python function that does nothing.
+fn clients() -> PathBuf {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/clients");
+    env::var_os("CLIENTS").map_or_else(beside, PathBuf::from)
+}
+
+/// A Python function that does nothing.
 fn python() -> Option<tempfile::TempDir> {
-    let clients = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/clients");
-    let clients = env::var_os("CLIENTS").map_or_else(clients, PathBuf::from);
-    let python = std::path::absolute(clients.join("python/bin/python")).unwrap();
+    let python = std::path::absolute(clients().join("python/bin/python")).unwrap();
     let has_module = std::process::Command::new(&python).args(["-c", "import awslambdaric"]).output();
     has_module.ok().filter(|output| output.status.success())?;
+    let command = format!("exec {} -m awslambdaric app.handle", python.display());
+    Some(package(&command, "app.py", "def handle(event, context):\n    return None\n"))
+}
+
+/// A Node function that does nothing.
+fn node() -> Option<tempfile::TempDir> {
+    let runtime = clients().join("node_modules/aws-lambda-ric/bin/index.mjs").canonicalize().ok()?;
+    let command = format!("exec node {} app.handle", runtime.display());
+    Some(package(&command, "app.mjs", "export async function handle() { return null; }\n"))
+}
+
+fn package(command: &str, file: &str, app: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let script = format!("#!/bin/sh\nexec {} -m awslambdaric app.handle\n", python.display());
-    fs::write(folder.path().join("bootstrap"), script).unwrap();
-    fs::set_permissions(folder.path().join("bootstrap"), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::write(folder.path().join("app.py"), "def handle(event, context):\n    return None\n").unwrap();
-    Some(folder)
+    let bootstrap = folder.path().join("bootstrap");
+    fs::write(&bootstrap, format!("#!/bin/sh\n{command}\n")).unwrap();
+    fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(folder.path().join(file), app).unwrap();
+    folder
 }
 
 fn function(program: &Path) -> Function {
@@ -160,6 +189,26 @@ async fn warm(program: &Path) {
     }
     assert_eq!(function.metrics().cold_starts, 1);
     percentiles("nothing", &mut durations[1..]);
+}
+
+async fn timeouts(program: &Path) {
+    let timeout = Duration::from_millis(200);
+    let builder = Function::builder("resize", program).handler("hang").timeout(timeout).logs(|_: &LogLine| {});
+    let function = builder.build().unwrap();
+    let mut late = Vec::new();
+    for number in 0..20 {
+        let before = function.metrics().init_duration;
+        let invocation = Invocation {
+            event: Bytes::from_static(b"{}"),
+            request_id: format!("request-{number}"),
+            function_arn: "arn:aws:lambda:us-east-1:000000000000:function:resize".into(),
+            deadline: Time::EPOCH,
+        };
+        let began = Instant::now();
+        function.invoke(invocation).await.unwrap_err();
+        late.push(began.elapsed().saturating_sub(timeout + (function.metrics().init_duration - before)));
+    }
+    percentiles("late by", &mut late);
 }
 
 async fn through(name: &str, program: &Path, messages: usize) {

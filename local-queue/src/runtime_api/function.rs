@@ -365,7 +365,7 @@ struct Acquired {
 /// How an invocation ended.
 struct Ended {
     reply: Result<Bytes, FunctionError>,
-    began: Instant,
+    duration: Duration,
     init_duration: Option<Duration>,
     memory_peak: Option<u64>,
     status: Option<(&'static str, Option<String>)>,
@@ -476,6 +476,7 @@ impl Shared {
         let memory_peak = instance.memory_peak();
         let ended = match result {
             Ok(reply) => {
+                let duration = began.elapsed();
                 self.lives();
                 self.keep(instance).await;
                 let reply = match reply {
@@ -485,7 +486,7 @@ impl Shared {
                     }
                     Reply::TooLarge { bytes } => Err(FunctionError::ResponseTooLarge { bytes }),
                 };
-                Ended { reply, began, init_duration, memory_peak, status: None }
+                Ended { reply, duration, init_duration, memory_peak, status: None }
             }
             Err(failure) => {
                 if !matches!(failure, Failure::TimedOut) {
@@ -632,7 +633,7 @@ impl Shared {
             ("Runtime.InvalidEntrypoint".to_owned(), format!("RequestId: {request_id} Error: {error}"));
         let status = Some(("error", Some(error_type.clone())));
         let reply = Err(FunctionError::Failed { error_type, message });
-        Ended { reply, began, init_duration: None, memory_peak: None, status }
+        Ended { reply, duration: began.elapsed(), init_duration: None, memory_peak: None, status }
     }
 
     fn failed(&self, request_id: &Arc<str>, failure: Failure, began: Instant) -> Ended {
@@ -653,7 +654,8 @@ impl Shared {
                 (status, FunctionError::Failed { error_type: report.error_type, message: report.message })
             }
         };
-        Ended { reply: Err(reply), began, init_duration: None, memory_peak: None, status: Some(status) }
+        let duration = began.elapsed();
+        Ended { reply: Err(reply), duration, init_duration: None, memory_peak: None, status: Some(status) }
     }
 
     fn tell_start(&self, request_id: &Arc<str>) {
@@ -670,8 +672,7 @@ impl Shared {
     }
 
     fn tell_end(&self, request_id: &Arc<str>, ended: &Ended) {
-        let duration = ended.began.elapsed();
-        self.counters.add_duration(duration);
+        self.counters.add_duration(ended.duration);
         if let Some(bytes) = ended.memory_peak {
             self.counters.saw_memory(bytes);
         }
@@ -680,7 +681,7 @@ impl Shared {
         }
         let report = Report {
             request_id,
-            duration,
+            duration: ended.duration,
             init_duration: ended.init_duration,
             memory_mib: self.configuration.memory_mib,
             memory_peak_bytes: ended.memory_peak,
