@@ -206,7 +206,8 @@ async fn timeouts(program: &Path) {
         };
         let began = Instant::now();
         function.invoke(invocation).await.unwrap_err();
-        late.push(began.elapsed().saturating_sub(timeout + (function.metrics().init_duration - before)));
+        let start = function.metrics().init_duration.saturating_sub(before);
+        late.push(began.elapsed().saturating_sub(timeout + start));
     }
     percentiles("late by", &mut late);
 }
