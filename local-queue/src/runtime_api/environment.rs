@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use super::function::{Configuration, LogFormat};
+use super::configuration::{Configuration, LogFormat};
 
 /// What a function cannot declare, because Lambda sets it (documented as reserved).
 const RESERVED: [&str; 20] = [

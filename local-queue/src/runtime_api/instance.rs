@@ -9,8 +9,9 @@ use tokio::{
 
 use super::{
     bootstrap::{Bootstrap, BootstrapError},
+    configuration::Configuration,
     environment::environment,
-    function::{Configuration, VERSION},
+    function::VERSION,
     logs::{LineReader, Log, LogSource},
     process::{Process, describe_end},
     server::{FunctionIdentity, RuntimeApi},

@@ -2,7 +2,7 @@
 //! without a container.
 //!
 //! - [`Function`] is an [`Invoker`](crate::event_source_mapping::Invoker): it has a process for each invocation that
-//!   runs, says what happened to it in the log as Lambda does, and counts.
+//!   runs, says what happened to it in the log as Lambda does, and counts. Its settings are in `configuration`.
 //! - `instance` is one process from its start to its end; `process` starts, stops, continues and kills it, with what
 //!   `environment` says; `bootstrap` looks first whether there is a program for this machine.
 //! - `server` is the Runtime API of one process, on a port of its own; `session` knows what may be asked when, and
@@ -45,6 +45,7 @@
 
 mod answer;
 mod bootstrap;
+mod configuration;
 mod environment;
 mod function;
 mod instance;
@@ -57,7 +58,8 @@ mod session;
 
 pub use self::{
     bootstrap::BootstrapError,
-    function::{Builder, Credentials, Function, FunctionBuildError, LogFormat},
+    configuration::{Builder, Credentials, FunctionBuildError, LogFormat},
+    function::Function,
     logs::{LINE_BYTES_MAX, LogLine, LogSink, LogSource, QUEUED_BYTES_MAX, StderrSink},
     metrics::FunctionMetrics,
 };
