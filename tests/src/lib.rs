@@ -3,6 +3,7 @@
 //! - [`stack`]: queue, dead-letter queue, event source mapping and the handler's batch, wired up in virtual time.
 //! - [`jobs`]: messages to submit, and what has to become of each.
 //! - [`faults`]: a storage that misbehaves as it was planned to.
+//! - [`hostile`]: images that nobody means well with, and what must hold for each.
 //! - [`ledger`]: what happened to each message, and whether it should have.
 //! - [`binaries`]: the product's own programs, as cargo has built them.
 //! - [`s3_folder`]: an S3 server over a folder.
@@ -15,6 +16,7 @@
 
 pub mod binaries;
 pub mod faults;
+pub mod hostile;
 pub mod jobs;
 pub mod ledger;
 mod model;

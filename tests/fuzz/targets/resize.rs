@@ -1,0 +1,35 @@
+//! A whole resize of a file of any format, to what is asked most: a JPEG, a PNG and a WebP, of 40 pixels at most.
+
+#![no_main]
+
+use std::cell::RefCell;
+
+use handler::pixels::jpeg::Arena;
+use handler::pixels::options::{Fit, OutputFormat};
+use handler::pixels::{Limits, probe, render};
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../src/hostile/rendition.rs"]
+mod rendition;
+
+/// Small, so that a run takes a fraction of a millisecond.
+const PIXELS_MAX: u64 = 250_000;
+
+thread_local! {
+    static ARENA: RefCell<Arena> = RefCell::default();
+}
+
+fuzz_target!(|file: &[u8]| {
+    let limits = Limits { pixels_max: PIXELS_MAX, ..Limits::default() };
+    let Ok(probe) = probe(file, &limits) else { return };
+    let outputs = [
+        rendition::rendition(40, Fit::Inside, OutputFormat::Jpeg),
+        rendition::rendition(23, Fit::Cover, OutputFormat::Png),
+        rendition::rendition(17, Fit::Contain, OutputFormat::Webp),
+    ];
+    let output = &outputs[file.len() % outputs.len()];
+    ARENA.with_borrow_mut(|arena| match render(file, &probe, std::slice::from_ref(output), &limits, arena) {
+        Ok(images) => assert!(images.len() == 1 && !images[0].bytes.is_empty()),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    });
+});
