@@ -21,7 +21,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use handler::pixels::jpeg::{Arena, Decoder, Scale, Window};
-use handler::pixels::options::{Color, Fit, Kernel, OutputFormat, Position, Rendition};
+use handler::pixels::options::{Fit, Kernel, OutputFormat, Rendition};
 use handler::pixels::{Limits, probe, render};
 use image::ImageDecoder as _;
 
@@ -150,12 +150,10 @@ fn jpeg_of(width: u32) -> Rendition {
         width: Some(width),
         height: None,
         fit: Fit::default(),
-        position: Position::CENTER,
         enlarge: false,
-        background: Color::BLACK,
         kernel: Kernel::default(),
         format: OutputFormat::Jpeg,
-        quality: None,
+        ..Rendition::default()
     }
 }
 

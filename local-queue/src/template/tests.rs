@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::{Options, Stack, TemplateError, read};
 use crate::engine::Limits;
 
-const STACK: &str = r#"
+const STACK: &str = r"
 AWSTemplateFormatVersion: '2010-09-09'
 Transform: AWS::Serverless-2016-10-31
 Parameters:
@@ -60,7 +60,7 @@ Resources:
             FunctionResponseTypes: [ReportBatchItemFailures]
             ScalingConfig: { MaximumConcurrency: 4 }
         Web: { Type: HttpApi }
-"#;
+";
 
 fn of(text: &str) -> Result<Stack, TemplateError> {
     read(text, &Options::default(), &Limits::STRICT)

@@ -76,7 +76,12 @@ fn jpeg(width: u32, height: u32, color: ColorType, set: fn(&mut Encoder<&mut Vec
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, 80);
     set(&mut encoder);
-    let pixels = texture(width as usize * color.get_bytes_per_pixel(), height as usize);
+    let channels = match color {
+        ColorType::Luma => 1,
+        ColorType::Cmyk => 4,
+        _ => 3,
+    };
+    let pixels = texture(width as usize * channels, height as usize);
     encoder.encode(&pixels, side(width), side(height), color).expect("it fits");
     bytes
 }

@@ -15,6 +15,7 @@ mod exif;
 mod general;
 mod gif;
 mod jpeg;
+mod jpeg_bombs;
 mod png;
 mod tiff;
 mod webp;
@@ -82,6 +83,7 @@ pub fn corpus() -> Vec<HostileFile> {
         corpus.push("good", sample.name.to_owned(), Expected::Accepted, sample.bytes);
     }
     jpeg::hostile(&mut corpus);
+    jpeg_bombs::hostile(&mut corpus);
     png::hostile(&mut corpus);
     webp::hostile(&mut corpus);
     gif::hostile(&mut corpus);

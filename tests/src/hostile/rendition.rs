@@ -1,19 +1,9 @@
 //! What the hostile files are asked for. Also compiled into the fuzz targets, so it needs `handler` and nothing else.
 
-use handler::pixels::options::{Color, Fit, Kernel, OutputFormat, Position, Rendition};
+use handler::pixels::options::{Fit, OutputFormat, Rendition};
 
 /// An image in a square of so many pixels, never enlarged.
 #[must_use]
 pub fn rendition(side: u32, fit: Fit, format: OutputFormat) -> Rendition {
-    Rendition {
-        width: Some(side),
-        height: Some(side),
-        fit,
-        position: Position::default(),
-        enlarge: false,
-        background: Color::default(),
-        kernel: Kernel::default(),
-        format,
-        quality: None,
-    }
+    Rendition { width: Some(side), height: Some(side), fit, enlarge: false, format, ..Rendition::default() }
 }

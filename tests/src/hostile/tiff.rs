@@ -22,6 +22,7 @@ const TILE_WIDTH: u16 = 322;
 const TILE_HEIGHT: u16 = 323;
 const TILE_OFFSETS: u16 = 324;
 const TILE_BYTES: u16 = 325;
+const EXTRA_SAMPLES: u16 = 338;
 const SAMPLE_FORMAT: u16 = 339;
 const ICC: u16 = 34_675;
 
@@ -71,7 +72,7 @@ impl Tiff {
         tiff.set(ROWS_PER_STRIP, LONG, &[height]);
         tiff.set(STRIP_BYTES, LONG, &[length]);
         if samples == 2 || samples == 4 {
-            tiff.set(338, SHORT, &[2]);
+            tiff.set(EXTRA_SAMPLES, SHORT, &[2]);
         }
         tiff
     }
@@ -179,6 +180,8 @@ pub(crate) fn samples(width: u32, height: u32) -> Vec<Sample> {
         SHORT,
         &[8],
     );
+    let mut cmyk = Tiff::of(width, height, 4, 8).with(PHOTOMETRIC, SHORT, &[5]);
+    cmyk.remove(EXTRA_SAMPLES);
     let floats = Tiff::of(width, height, 3, 32).with(SAMPLE_FORMAT, SHORT, &[3, 3, 3]);
     vec![
         sample("tiff-rgb", &rgb),
@@ -189,7 +192,7 @@ pub(crate) fn samples(width: u32, height: u32) -> Vec<Sample> {
         sample("tiff-packbits", &rgb.clone().with_data(32_773, packbits(&rgb.data)).with(ORIENTATION, SHORT, &[6])),
         sample("tiff-gray-16", &Tiff::of(width, height, 1, 16)),
         sample("tiff-rgba", &Tiff::of(width, height, 4, 8)),
-        sample("tiff-cmyk", &Tiff::of(width, height, 4, 8).with(PHOTOMETRIC, SHORT, &[5])),
+        sample("tiff-cmyk", &cmyk),
         sample("tiff-floats", &floats),
     ]
 }
@@ -361,7 +364,11 @@ fn data(corpus: &mut Corpus, rgb: &Tiff) {
     corpus.add("tiff: data", "tiff-jpeg-without-frame", photo(jpeg_segment(0xdb, &[0; 65])).file());
     let other_size = sample("jpeg-gray");
     corpus.add("tiff: data", "tiff-jpeg-of-other-components", photo(other_size).file());
-    let bent = super::jpeg::with_size(&jpeg, 65_500, 65_500);
-    corpus.add("tiff: data", "tiff-jpeg-that-claims-65500x65500", photo(bent).file());
+    for side in [41, 1000, 7000, 16_000, 65_500] {
+        for (kind, good) in [("", &jpeg), ("-progressive", &sample("jpeg-progressive"))] {
+            let bent = super::jpeg::with_size(good, side, side);
+            corpus.add("tiff: data", format!("tiff-jpeg{kind}-that-claims-{side}x{side}"), photo(bent).file());
+        }
+    }
     corpus.add("tiff: data", "tiff-jpeg-tables-of-nothing", photo(jpeg).with_raw(347, 7, u32::MAX, 0).file());
 }

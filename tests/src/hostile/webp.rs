@@ -56,6 +56,27 @@ fn sizes(corpus: &mut Corpus) {
             }
         }
     }
+    // The container says little and the picture much.
+    for (kind, picture) in [("lossy", lossy_claiming(16_383, 16_383)), ("lossless", solid(16_383, 16_383))] {
+        let padded = riff_chunk(*b"????", &vec![0; 100_000]);
+        for flags in [0, 0x10] {
+            let file = webp_file(&[&webp_header(flags, 40, 27), &picture[12..], &padded].concat());
+            corpus.add_refused("webp: sizes", format!("webp-40x27-over-{kind}-16383x16383-flags-{flags:02x}"), file);
+        }
+        let animated = [webp_header(0x12, 40, 27), riff_chunk(*b"ANIM", &[0; 6]), webp_frame(0, 0, 40, 27, &picture)];
+        corpus.add_refused(
+            "webp: sizes",
+            format!("webp-frame-of-40x27-over-{kind}-16383x16383"),
+            webp_file(&animated.concat()),
+        );
+        let animated =
+            [webp_header(0x12, 40, 27), riff_chunk(*b"ANIM", &[0; 6]), webp_frame(0, 0, 16_383, 16_383, &picture)];
+        corpus.add_refused(
+            "webp: sizes",
+            format!("webp-40x27-over-frame-of-{kind}-16383x16383"),
+            webp_file(&animated.concat()),
+        );
+    }
     for side in [1_u32, 2, 100, 7000, 16_384] {
         let mut file = sample("webp-lossless");
         let fields = (side - 1) | (side - 1) << 14;
@@ -176,6 +197,10 @@ fn animations(corpus: &mut Corpus) {
         "webp-animated-solid-7000x7000".to_owned(),
         [webp_header(0x12, 7000, 7000), anim.clone(), frame.clone()].concat(),
     );
+    // What is dear comes after what is cheap.
+    let before =
+        [webp_header(0x12, 7000, 7000), lossy_claiming(7000, 7000)[12..].to_vec(), anim.clone(), frame.clone()];
+    add("webp-animated-with-a-picture-before".to_owned(), before.concat());
     // The frame is larger than the canvas that the price is made from.
     add("webp-frame-of-7000x7000-on-40x27".to_owned(), [webp_header(0x12, 40, 27), anim.clone(), frame].concat());
     let hidden = webp_frame(0, 0, 40, 27, &solid(16_383, 16_383));

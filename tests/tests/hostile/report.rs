@@ -8,7 +8,7 @@ use super::work::{PRICE_HEIGHT, PRICE_MEMORY_BYTES, PRICE_WIDTH};
 
 /// What became of one file.
 pub(crate) struct Verdict {
-    pub(crate) verdict: String,
+    pub(crate) word: String,
     pub(crate) cpu: Duration,
     pub(crate) probe_cpu: Duration,
     pub(crate) peak_bytes: u64,
@@ -26,7 +26,7 @@ pub(crate) struct Report {
 struct Price {
     input: String,
     output: String,
-    price_bytes: u64,
+    predicted_bytes: u64,
     peak_bytes: u64,
     made: bool,
 }
@@ -47,7 +47,7 @@ impl Report {
     pub(crate) fn note(&mut self, family: &str, name: &str, verdict: &Verdict) {
         let row = self.families.entry(family.to_owned()).or_default();
         row.files += 1;
-        match verdict.verdict.as_str() {
+        match verdict.word.as_str() {
             "made" => row.made += 1,
             "refused" => row.refused += 1,
             _ => row.refused_later += 1,
@@ -60,9 +60,9 @@ impl Report {
         row.peak_bytes = row.peak_bytes.max(verdict.peak_bytes);
     }
 
-    pub(crate) fn price(&mut self, input: &str, output: &str, price_bytes: u64, peak_bytes: u64, made: bool) {
+    pub(crate) fn price(&mut self, input: &str, output: &str, predicted_bytes: u64, peak_bytes: u64, made: bool) {
         let (input, output) = (input.to_owned(), output.to_owned());
-        self.prices.push(Price { input, output, price_bytes, peak_bytes, made });
+        self.prices.push(Price { input, output, predicted_bytes, peak_bytes, made });
     }
 
     /// Notes that a worker died of a file, and gives the file's number.
@@ -90,8 +90,8 @@ impl Report {
         )?;
         let mut rows: Vec<&Price> = self.prices.iter().collect();
         rows.sort_by_key(|row| (&row.input, &row.output));
-        for Price { input, output, price_bytes, peak_bytes, made } in rows {
-            let (price, peak) = (*price_bytes as f64, *peak_bytes as f64);
+        for Price { input, output, predicted_bytes, peak_bytes, made } in rows {
+            let (price, peak) = (*predicted_bytes as f64, *peak_bytes as f64);
             let of_memory = price / PRICE_MEMORY_BYTES as f64 * 100.0;
             write!(f, "{input:<26} {output:<10} {:>10.2}", price / pixels)?;
             if *made {

@@ -115,7 +115,7 @@ impl Worker {
                 }
                 (["done", verdict, cpu, peak, probe], Some((_, family, name))) => {
                     let verdict = Verdict {
-                        verdict: (*verdict).to_owned(),
+                        word: (*verdict).to_owned(),
                         cpu: Duration::from_micros(cpu.parse().unwrap()),
                         probe_cpu: Duration::from_micros(probe.parse().unwrap()),
                         peak_bytes: peak.parse().unwrap(),

@@ -7,6 +7,7 @@ use crate::pixels::error::PixelError;
 use crate::pixels::fields::{ByteOrder, slice};
 use crate::pixels::format::InputFormat;
 use crate::pixels::geometry::Size;
+use crate::pixels::jpeg::{Frame, next_marker, segment};
 use crate::pixels::limits::Limits;
 use crate::pixels::orientation::Orientation;
 
@@ -20,6 +21,15 @@ const TYPE_UNDEFINED: u16 = 7;
 /// A value of the compression tag.
 const UNCOMPRESSED: u32 = 1;
 
+/// A value of the compression tag: each strip or tile is a JPEG file.
+const JPEG: u32 = 7;
+
+/// Tiles are often larger than a small image.
+const TILE_SIDE_MIN: u32 = 512;
+
+/// Coefficients of a progressive JPEG, which its decoder keeps: two bytes, four of the picture to one of each colour.
+const JPEG_BYTES_PER_SAMPLE: u64 = 3;
+
 /// A value of the photometric tag.
 const CMYK: u32 = 5;
 
@@ -32,9 +42,13 @@ mod tag {
     pub(super) const STRIP_OFFSETS: u16 = 273;
     pub(super) const ORIENTATION: u16 = 274;
     pub(super) const SAMPLES: u16 = 277;
+    pub(super) const ROWS_PER_STRIP: u16 = 278;
     pub(super) const STRIP_BYTES: u16 = 279;
+    pub(super) const TILE_WIDTH: u16 = 322;
+    pub(super) const TILE_HEIGHT: u16 = 323;
     pub(super) const TILE_OFFSETS: u16 = 324;
     pub(super) const TILE_BYTES: u16 = 325;
+    pub(super) const JPEG_TABLES: u16 = 347;
     pub(super) const ICC: u16 = 34_675;
 }
 
@@ -67,7 +81,7 @@ impl<'a> Directory<'a> {
         let Some(entry) = self.entries.chunks_exact(ENTRY_BYTES).find(has_tag) else { return Ok(None) };
         let cut = || PixelError::truncated(FORMAT, "a table lies beyond its end");
         let width = match self.order.u16(entry, 2) {
-            Some(1) => 1,
+            Some(1 | 7) => 1,
             Some(3) => 2,
             Some(4) => 4,
             kind => return Err(PixelError::corrupt(FORMAT, format!("tag {tag} is of type {}", kind.unwrap_or(0)))),
@@ -124,11 +138,10 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
     if bits == 0 || bits > 64 || samples == 0 || samples > 8 {
         return Err(PixelError::unsupported(FORMAT, format!("{samples} samples of {bits} bits")));
     }
-    let data_bytes = check_data(&directory)?;
+    let compression = directory.value(tag::COMPRESSION)?.unwrap_or(UNCOMPRESSED);
+    let data_bytes = check_data(&directory, (compression == JPEG).then_some(size))?;
     let pixel_bits = u64::from(bits) * u64::from(samples);
-    if directory.value(tag::COMPRESSION)?.unwrap_or(UNCOMPRESSED) == UNCOMPRESSED
-        && data_bytes < (size.pixels() * pixel_bits).div_ceil(8)
-    {
+    if compression == UNCOMPRESSED && data_bytes < (size.pixels() * pixel_bits).div_ceil(8) {
         return Err(PixelError::too_short(FORMAT, size));
     }
     let number = directory.value(tag::ORIENTATION).ok().flatten().and_then(|number| u16::try_from(number).ok());
@@ -143,7 +156,9 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
     let icc = directory.place(tag::ICC).map_or(Ok(Icc::Absent), |place| Icc::plain(place, limits))?;
     let channel_bytes = u8::try_from(bits.div_ceil(8)).unwrap_or(8);
     // The decoder has a buffer of its own for the whole image, and one for a strip, which may be the whole image.
-    let decoder_bytes = size.pixels() * u64::from(samples) * u64::from(channel_bytes) * 2;
+    let samples_all = size.pixels() * u64::from(samples);
+    let coefficients = if compression == JPEG { samples_all * JPEG_BYTES_PER_SAMPLE + data_bytes } else { 0 };
+    let decoder_bytes = samples_all * u64::from(channel_bytes) * 2 + coefficients;
     Ok(Probe {
         format: FORMAT,
         width: size.width,
@@ -162,19 +177,72 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
     })
 }
 
-/// The bytes of all strips or tiles, each of which must lie within the file.
-fn check_data(directory: &Directory<'_>) -> Result<u64, PixelError> {
+/// The bytes of all strips or tiles, each of which must lie within the file; those that are JPEG files of an image of this
+/// size must be no larger than their place in it.
+fn check_data(directory: &Directory<'_>, jpeg: Option<Size>) -> Result<u64, PixelError> {
     let pairs = [(tag::STRIP_OFFSETS, tag::STRIP_BYTES), (tag::TILE_OFFSETS, tag::TILE_BYTES)];
     for (offsets, lengths) in pairs {
         let (Some(offsets), Some(lengths)) = (directory.values(offsets)?, directory.values(lengths)?) else { continue };
+        let place = jpeg.map(|size| jpeg_place(directory, size)).transpose()?;
         let mut sum = 0;
         for (offset, length) in offsets.iter().zip(lengths.iter()) {
-            if u64::from(offset) + u64::from(length) > directory.bytes.len() as u64 {
-                return Err(PixelError::truncated(FORMAT, "its pixels lie beyond its end"));
+            let cut = || PixelError::truncated(FORMAT, "its pixels lie beyond its end");
+            let data = slice(directory.bytes, offset as usize, length as usize).ok_or_else(cut)?;
+            if let Some(place) = place {
+                check_jpeg(data, place)?;
             }
             sum += u64::from(length);
         }
         return Ok(sum);
     }
     Err(PixelError::corrupt(FORMAT, "it has neither strips nor tiles"))
+}
+
+/// The most that one JPEG file of an image of this size may hold.
+fn jpeg_place(directory: &Directory<'_>, size: Size) -> Result<Size, PixelError> {
+    if directory.values(tag::JPEG_TABLES)?.is_some_and(|tables| tables.data.len() < 4) {
+        return Err(PixelError::corrupt(FORMAT, "its JPEG tables are empty"));
+    }
+    let width = directory.value(tag::TILE_WIDTH)?.unwrap_or(size.width);
+    let height = match directory.value(tag::TILE_HEIGHT)? {
+        Some(height) => height,
+        None => directory.value(tag::ROWS_PER_STRIP)?.unwrap_or(size.height).min(size.height),
+    };
+    // A tile may hang over the image, but one that is larger than the image has no reason.
+    let reach = |side: u32| side.max(TILE_SIDE_MIN).saturating_mul(2);
+    Ok(Size { width: width.min(reach(size.width)), height: height.min(reach(size.height)) })
+}
+
+/// The decoder makes room for what such a file says before anything is compared with its place.
+fn check_jpeg(data: &[u8], place: Size) -> Result<(), PixelError> {
+    let cut = || PixelError::corrupt(FORMAT, "a JPEG within it has no scan");
+    let mut found: Option<Frame> = None;
+    let mut at = 2;
+    loop {
+        let (marker, body_at) = next_marker(data, at).ok_or_else(cut)?;
+        at = body_at;
+        if matches!(marker, 0x01 | 0xd8) {
+            continue;
+        }
+        let body = segment(data, body_at).map_err(|_| cut())?;
+        at += 2 + body.len();
+        match (marker, &found) {
+            (0xd9, _) | (0xda, None) => return Err(cut()),
+            (0xda, Some(_)) => return Ok(()),
+            (0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf, Some(_)) => {
+                return Err(PixelError::corrupt(FORMAT, "a JPEG within it has two frame headers"));
+            }
+            (0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf, None) => {
+                let frame = Frame::read(marker, body)?;
+                let Size { width, height } = frame.size;
+                if width > place.width || height > place.height {
+                    let text =
+                        format!("a JPEG within it is {width}x{height}, its place is {}x{}", place.width, place.height);
+                    return Err(PixelError::corrupt(FORMAT, text));
+                }
+                found = Some(frame);
+            }
+            _ => {}
+        }
+    }
 }

@@ -10,8 +10,9 @@ use crate::pixels::orientation::Orientation;
 
 const FORMAT: InputFormat = InputFormat::Webp;
 
-/// How the image, or the first frame, is coded.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// How the image, or the first frame, is coded, from the cheapest on. A file that has several is priced by the dearest:
+/// which of them is decoded hangs on flags and on their order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Coding {
     Lossy,
     Lossless,
@@ -40,9 +41,13 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         read_size(kind, slice(bytes, at + 8, chunk_bytes.min(10)).ok_or_else(cut)?, &mut found, limits)?;
         let body = slice(bytes, at + 8, chunk_bytes).ok_or_else(cut)?;
         match kind {
-            b"VP8 " => found.coding = found.coding.or(Some(Coding::Lossy)),
-            b"VP8L" => found.coding = found.coding.or(Some(Coding::Lossless)),
-            b"ANMF" => found.coding = found.coding.or(Some(Coding::Frames)),
+            b"VP8 " => found.coding = found.coding.max(Some(Coding::Lossy)),
+            b"VP8L" => found.coding = found.coding.max(Some(Coding::Lossless)),
+            b"ANMF" if found.coding == Some(Coding::Frames) => {}
+            b"ANMF" => {
+                check_frame(body)?;
+                found.coding = Some(Coding::Frames);
+            }
             b"ICCP" if found.icc == Icc::Absent => found.icc = Icc::plain(at + 8..at + 8 + chunk_bytes, limits)?,
             b"ALPH" => found.has_alpha = true,
             b"EXIF" => found.orientation = found.orientation.or_else(|| Orientation::from_exif_block(body)),
@@ -86,32 +91,69 @@ fn describe(size: Size, coding: Coding, found: Found) -> Probe {
     }
 }
 
-/// Takes the dimensions from the first chunk that has any.
+/// Takes the dimensions from the first chunk that has any, and holds the pictures after it against them.
 fn read_size(kind: &[u8], head: &[u8], found: &mut Found, limits: &Limits) -> Result<(), PixelError> {
-    if found.size.is_some() || !matches!(kind, b"VP8 " | b"VP8L" | b"VP8X") {
-        return Ok(());
-    }
-    let corrupt = || PixelError::corrupt(FORMAT, "its image header is broken");
-    let size = match kind {
-        b"VP8X" => {
+    match (kind, found.size) {
+        (b"VP8X", None) => {
+            let corrupt = || PixelError::corrupt(FORMAT, "its image header is broken");
             let [flags, _, _, _, w0, w1, w2, h0, h1, h2] = *<&[u8; 10]>::try_from(head).map_err(|_| corrupt())?;
             found.has_alpha = flags & 0x10 != 0;
-            Size { width: u32::from_le_bytes([w0, w1, w2, 0]) + 1, height: u32::from_le_bytes([h0, h1, h2, 0]) + 1 }
+            let size = Size {
+                width: u32::from_le_bytes([w0, w1, w2, 0]) + 1,
+                height: u32::from_le_bytes([h0, h1, h2, 0]) + 1,
+            };
+            check_size(FORMAT, size, limits)?;
+            found.size = Some(size);
         }
-        b"VP8L" => {
-            let fields = ByteOrder::Little.u32(head, 1).filter(|_| head[0] == 0x2f).ok_or_else(corrupt)?;
-            found.has_alpha = fields >> 28 & 1 != 0;
-            Size { width: (fields & 0x3fff) + 1, height: (fields >> 14 & 0x3fff) + 1 }
+        (b"VP8 " | b"VP8L", None) => {
+            let (size, has_alpha) = picture(kind, head)?;
+            check_size(FORMAT, size, limits)?;
+            (found.size, found.has_alpha) = (Some(size), has_alpha);
         }
-        _ => {
-            let side = |at| ByteOrder::Little.u16(head, at).map(|side| u32::from(side & 0x3fff));
-            if slice(head, 3, 3) != Some(&[0x9d, 0x01, 0x2a]) {
-                return Err(corrupt());
-            }
-            Size { width: side(6).ok_or_else(corrupt)?, height: side(8).ok_or_else(corrupt)? }
-        }
-    };
-    check_size(FORMAT, size, limits)?;
-    found.size = Some(size);
+        (b"VP8 " | b"VP8L", Some(size)) => check_picture(kind, head, size)?,
+        _ => {}
+    }
     Ok(())
+}
+
+/// The dimensions of a picture by its own header, and whether it has alpha.
+fn picture(kind: &[u8], head: &[u8]) -> Result<(Size, bool), PixelError> {
+    let corrupt = || PixelError::corrupt(FORMAT, "its image header is broken");
+    if kind == b"VP8L" {
+        let fields = ByteOrder::Little.u32(head, 1).filter(|_| head[0] == 0x2f).ok_or_else(corrupt)?;
+        let size = Size { width: (fields & 0x3fff) + 1, height: (fields >> 14 & 0x3fff) + 1 };
+        return Ok((size, fields >> 28 & 1 != 0));
+    }
+    let side = |at| ByteOrder::Little.u16(head, at).map(|side| u32::from(side & 0x3fff));
+    if slice(head, 3, 3) != Some(&[0x9d, 0x01, 0x2a]) {
+        return Err(corrupt());
+    }
+    Ok((Size { width: side(6).ok_or_else(corrupt)?, height: side(8).ok_or_else(corrupt)? }, false))
+}
+
+/// A decoder makes room for what the picture says before it compares that with what is around it, if it ever does.
+fn check_picture(kind: &[u8], head: &[u8], around: Size) -> Result<(), PixelError> {
+    let (own, _) = picture(kind, head)?;
+    if own != around {
+        let (Size { width, height }, around) = (own, format!("{}x{}", around.width, around.height));
+        return Err(PixelError::corrupt(FORMAT, format!("its header says {around}, its picture {width}x{height}")));
+    }
+    Ok(())
+}
+
+/// Checks that the picture of a frame is as large as the frame.
+fn check_frame(body: &[u8]) -> Result<(), PixelError> {
+    let corrupt = || PixelError::corrupt(FORMAT, "its first frame is broken");
+    let length = |at| ByteOrder::Little.u32(body, at).map(|length| (length & 0x00ff_ffff) + 1).ok_or_else(corrupt);
+    let size = Size { width: length(6)?, height: length(9)? };
+    let mut at = 16;
+    loop {
+        let kind = slice(body, at, 4).ok_or_else(corrupt)?;
+        let length =
+            usize::try_from(ByteOrder::Little.u32(body, at + 4).ok_or_else(corrupt)?).map_err(|_| corrupt())?;
+        if matches!(kind, b"VP8 " | b"VP8L") {
+            return check_picture(kind, slice(body, at + 8, length.min(10)).ok_or_else(corrupt)?, size);
+        }
+        at = at.saturating_add(8 + length + length % 2);
+    }
 }
