@@ -181,7 +181,7 @@ fn several_renditions_come_in_the_order_asked_and_twice_the_same() {
         assert!(sum <= 4 * alone.len() as u64, "alone or with others: {sum} of {}", alone.len());
     }
     let sampling = |output: &Encoded| {
-        let at = output.bytes.windows(2).position(|pair| pair == [0xff, 0xc2]).unwrap();
+        let at = output.bytes.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
         output.bytes[at + 11]
     };
     assert_eq!((sampling(&outputs[1]), sampling(&outputs[3])), (0x22, 0x11), "4:2:0 below quality 90");

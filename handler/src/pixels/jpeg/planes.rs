@@ -62,15 +62,17 @@ impl<'m> WholePlanes<'m> {
     /// Where a row of MCUs goes, or of blocks for a component that is `alone`, counted from the image's first.
     pub(super) fn targets(&mut self, components: &[usize], row: usize, alone: bool) -> [Target<'_>; 3] {
         let geometry = |plane: &Plane| {
-            let (stride, left) = (self.stride(plane), self.left(plane));
+            // Components that are not asked for have other rows, which may lie before the window.
             let row = if alone { row - self.rows.start * plane.down } else { row - self.rows.start };
-            (row * if alone { plane.side } else { plane.mcu_rows } * stride, stride, left)
+            let rows = if alone { plane.side } else { plane.mcu_rows };
+            (row * rows * self.stride(plane), self.stride(plane), self.left(plane))
         };
-        let starts: Vec<(usize, usize, usize)> = self.layout.planes.iter().map(geometry).collect();
+        let planes = self.layout.planes.iter().enumerate();
+        let starts: Vec<Option<(usize, usize, usize)>> =
+            planes.map(|(index, plane)| components.contains(&index).then(|| geometry(plane))).collect();
         let mut targets: [Target<'_>; 3] = Default::default();
-        let planes = starts.into_iter().zip(&mut self.samples).enumerate();
-        let wanted = planes.filter(|(index, _)| components.contains(index));
-        for (target, (_, ((start, stride, left), samples))) in targets.iter_mut().zip(wanted) {
+        let wanted = starts.into_iter().zip(&mut self.samples).filter_map(|(start, samples)| Some((start?, samples)));
+        for (target, ((start, stride, left), samples)) in targets.iter_mut().zip(wanted) {
             *target = Target { samples: &mut samples[start..], stride, left };
         }
         targets
