@@ -14,7 +14,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::{
     clock::Clock,
     declaration::{self, DeclarationError, QueueDeclaration},
-    developer::RequestCounts,
+    developer::{RequestCounts, Sample, Samplers},
     engine::{
         Attribute, Delivery, Engine, EngineError, Limits, Output, Peeked, QueueArn, QueueAttributes, QueueName,
         ReceiptHandle, Receive, Received, Scope, SendMessage, Sent, Time, Uuid, WaiterId, mix,
@@ -49,6 +49,7 @@ struct Shared {
     scope: Scope,
     faults: Faults,
     request_counts: RequestCounts,
+    samplers: Samplers,
     state: Mutex<State>,
     /// The seed of request ids, and how many there have been.
     requests: (u64, AtomicU64),
@@ -111,6 +112,7 @@ impl Builder {
             scope: self.scope,
             faults: Faults::seeded(seed),
             request_counts: RequestCounts::default(),
+            samplers: Samplers::default(),
             state: Mutex::new(state),
             requests: (mix(seed), AtomicU64::new(0)),
             wakeup_changed: Notify::new(),
@@ -174,6 +176,16 @@ impl LocalQueue {
     }
 
     /// How often each action was requested.
+    /// Has numbers of somebody else shown in the developer's API beside those of the queues. `sampler` is called whenever
+    /// somebody looks, and must not block.
+    pub fn add_metrics(&self, sampler: impl Fn() -> Vec<Sample> + Send + Sync + 'static) {
+        self.shared.samplers.add(Box::new(sampler));
+    }
+
+    pub(crate) fn samplers(&self) -> &Samplers {
+        &self.shared.samplers
+    }
+
     pub(crate) fn request_counts(&self) -> &RequestCounts {
         &self.shared.request_counts
     }

@@ -36,6 +36,49 @@ impl RequestCounts {
     }
 }
 
+/// A number that somebody beside the queues has: a mapping, a function.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Such as `local_queue_mapping_polled_total`; samples of one name come one after the other.
+    pub name: &'static str,
+    /// `counter` or `gauge`.
+    pub kind: &'static str,
+    /// What it is, in a sentence.
+    pub help: &'static str,
+    /// What it belongs to.
+    pub labels: Vec<(&'static str, String)>,
+    /// The number.
+    pub value: f64,
+}
+
+/// What is asked for samples when somebody looks at the metrics.
+pub(crate) type Sampler = Box<dyn Fn() -> Vec<Sample> + Send + Sync>;
+
+/// Those who have samples.
+#[derive(Default)]
+pub(crate) struct Samplers(Mutex<Vec<Sampler>>);
+
+impl Samplers {
+    pub(crate) fn add(&self, sampler: Sampler) {
+        self.0.lock().expect("nobody panics while adding").push(sampler);
+    }
+
+    /// By name, so that each family is described once.
+    fn samples(&self) -> BTreeMap<&'static str, Vec<Sample>> {
+        let mut families: BTreeMap<&'static str, Vec<Sample>> = BTreeMap::new();
+        for sample in self.0.lock().expect("nobody panics while sampling").iter().flat_map(|sampler| sampler()) {
+            families.entry(sample.name).or_default().push(sample);
+        }
+        families
+    }
+}
+
+impl fmt::Debug for Samplers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Samplers").finish_non_exhaustive()
+    }
+}
+
 /// What is to be said about one queue.
 struct Depth {
     attributes: QueueAttributes,
@@ -84,6 +127,13 @@ pub(super) fn respond(queues: &LocalQueue) -> Response<Bytes> {
     text.family("local_queue_faults_total", "counter", "Faults that have struck, by effect.");
     for (effect, count) in queues.faults().struck() {
         text.sample("local_queue_faults_total", &[("effect", effect)], count);
+    }
+    for (name, samples) in queues.samplers().samples() {
+        text.family(name, samples[0].kind, samples[0].help);
+        for Sample { labels, value, .. } in &samples {
+            let labels: Vec<(&str, &str)> = labels.iter().map(|(label, value)| (*label, value.as_str())).collect();
+            text.sample(name, &labels, value);
+        }
     }
     response(StatusCode::OK, CONTENT_TYPE, text.0)
 }

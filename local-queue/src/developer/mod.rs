@@ -6,7 +6,7 @@
 //! ```sh
 //! # Is it up?
 //! curl -s localhost:9324/_local-queue/health
-//! # Numbers for Prometheus: messages by queue and place, ages, requests, long polls, faults.
+//! # Numbers for Prometheus: messages by queue and place, ages, requests, long polls, faults, mappings, functions.
 //! curl -s localhost:9324/_local-queue/metrics
 //! # The queues, and what is in them.
 //! curl -s localhost:9324/_local-queue/queues
@@ -47,7 +47,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 
-pub(crate) use self::metrics::RequestCounts;
+pub use self::metrics::Sample;
+pub(crate) use self::metrics::{RequestCounts, Samplers};
 use crate::{
     LocalQueue,
     clock::ManualClock,

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     declaration::{self, DeclarationError, QueueDeclaration, Redrive},
     engine::{self, AttributeName, Engine, Limits, QueueArn, QueueName, Time},
-    event_source_mapping::EventSourceMapping,
+    event_source_mapping::{EventSourceMapping, FilterCriteria},
     protocol,
 };
 
@@ -269,6 +269,8 @@ fn mapping(
     let defaults = EventSourceMapping::new(function.name.clone());
     let scaling = properties.get("ScalingConfig").and_then(|scaling| scaling.get("MaximumConcurrency")).cloned();
     let window = number::<u64>(own("MaximumBatchingWindowInSeconds"), "MaximumBatchingWindowInSeconds")?;
+    let filters = properties.get("FilterCriteria").map(|node| (node, FilterCriteria::from_json(&node.to_json())));
+    let filters = filters.map(|(node, read)| read.map_err(|error| refused(node, error.to_string()))).transpose()?;
     let response_types = properties.get("FunctionResponseTypes").and_then(Node::as_list).unwrap_or_default();
     let mapping = EventSourceMapping {
         batch_size: number(own("BatchSize"), "BatchSize")?.unwrap_or(defaults.batch_size),
@@ -276,6 +278,7 @@ fn mapping(
         maximum_concurrency: number(scaling, "MaximumConcurrency")?,
         report_batch_item_failures: response_types.iter().any(|it| it.as_text() == Some("ReportBatchItemFailures")),
         function_timeout: function.timeout,
+        filter_criteria: filters.unwrap_or_default(),
         ..defaults
     };
     let enabled = text("Enabled") != Some("false");

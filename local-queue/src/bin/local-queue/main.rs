@@ -1,5 +1,7 @@
 //! The emulator on the command line: `local-queue serve`.
 
+mod functions;
+
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
@@ -11,6 +13,7 @@ use local_queue::{
     declaration::QueueDeclaration,
     engine::{Limits, QueueArn, Scope},
     server::{Bounds, Guard, KeyPair, Server},
+    template::{self, Stack},
 };
 
 /// An Amazon SQS emulator.
@@ -40,6 +43,8 @@ struct Serve {
     /// Create the queues that a TOML file declares, with their attributes, dead-letter queues and tags.
     #[arg(long, value_name = "FILE", help_heading = "Queues")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    functions: functions::Functions,
     /// The region of queues created at start, and of requests that are not signed for one.
     #[arg(long, default_value = "us-east-1", value_parser = parse_region, help_heading = "Queues")]
     region: String,
@@ -68,7 +73,7 @@ struct Serve {
     seed: Option<u64>,
 }
 
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum ClockKind {
     /// The clock of this machine.
     #[default]
@@ -155,15 +160,53 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn serve(arguments: &Serve) -> anyhow::Result<()> {
-    let (queues, created) = start(arguments)?;
-    let server = arguments.reach.bind(queues).await?;
+    // Before anything is begun, so that a template that is wrong leaves nothing behind.
+    read_template(arguments, "http://127.0.0.1:9324")?;
+    let (queues, mut created) = start(arguments)?;
+    let server = arguments.reach.bind(queues.clone()).await?;
     let address = server.local_address().context("failed to read the address listened on")?;
-    println!("local-queue listens on http://{address} (in memory: messages end with the process)");
-    for queue in &created {
-        println!("  http://{address}/{}/{}", queue.account(), queue.name());
+    let endpoint_url = format!("http://{address}");
+    let stack = read_template(arguments, &endpoint_url)?;
+    if arguments.functions.source.is_none() {
+        created.extend(queues.declare(&stack.queues)?);
     }
+    println!("local-queue listens on {endpoint_url} (in memory: messages end with the process)");
+    for queue in &created {
+        println!("  {endpoint_url}/{}/{}", queue.account(), queue.name());
+    }
+    if arguments.functions.template.is_none() {
+        server.run(stop_signal()).await;
+        return Ok(());
+    }
+    let running = functions::start(&arguments.functions, &stack, &queues, &endpoint_url).await?;
     server.run(stop_signal()).await;
+    running.shut_down().await;
     Ok(())
+}
+
+/// The template, with queues that have their URLs here or, with `--source`, there.
+fn read_template(arguments: &Serve, endpoint_url: &str) -> anyhow::Result<Stack> {
+    let functions = &arguments.functions;
+    let Some(path) = &functions.template else { return Ok(Stack::default()) };
+    anyhow::ensure!(
+        arguments.clock == ClockKind::System,
+        "--clock manual does not go with --template: the processes of functions live by the clock of this machine"
+    );
+    let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
+    let options = template::Options {
+        stack_name: functions.stack_name.clone(),
+        region: arguments.region.clone(),
+        account: arguments.account.clone(),
+        queue_url_base: functions.source.as_deref().unwrap_or(endpoint_url).to_owned(),
+        parameters: functions.parameter.iter().cloned().collect(),
+    };
+    template::read(&text, &options, &Limits::STRICT).map_err(|error| {
+        let problems = error.problems.iter().map(|problem| {
+            let of = problem.logical_id.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
+            format!("{}:{}: {of}{}", path.display(), problem.line, problem.text)
+        });
+        anyhow::anyhow!(problems.collect::<Vec<_>>().join("\n"))
+    })
 }
 
 /// The emulator with its first queues, which are all created or none.

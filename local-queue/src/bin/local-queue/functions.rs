@@ -1,0 +1,266 @@
+//! The functions of a template: each one's program as a process, and a mapping for each queue it works on.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail};
+use aws_config::BehaviorVersion;
+use aws_sdk_sqs::Client;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use local_queue::{
+    LocalQueue,
+    developer::Sample,
+    event_source_mapping::{EventSourceMapping, Handle, Metrics, QueueSource, SdkSource, Source},
+    runtime_api::{Function, FunctionMetrics, LogFormat},
+    template::{Stack, StackFunction, StackMapping},
+};
+use tokio::task::JoinSet;
+
+/// What is said on the command line about functions.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Functions {
+    /// Create the queues of a SAM or CloudFormation template, and run its functions on them.
+    #[arg(long, value_name = "FILE", help_heading = "Template")]
+    pub(crate) template: Option<PathBuf>,
+    /// A parameter of the template; can be given more than once.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair, requires = "template", help_heading = "Template")]
+    pub(crate) parameter: Vec<(String, String)>,
+    /// The stack's name, with which the names of queues and functions begin.
+    #[arg(long, value_name = "NAME", default_value = "local", help_heading = "Template")]
+    pub(crate) stack_name: String,
+    /// The program of a function: its bootstrap, or the folder that has it; can be given more than once.
+    ///
+    /// Without it the places are tried where `cargo lambda build` and `sam build` leave it.
+    #[arg(long, value_name = "LOGICAL-ID=PATH", value_parser = parse_pair, requires = "template", help_heading = "Template")]
+    function: Vec<(String, String)>,
+    /// A variable for every function, such as `AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000`; can be given more than once.
+    ///
+    /// Functions see nothing of this process's own environment.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair, requires = "template", help_heading = "Template")]
+    env: Vec<(String, String)>,
+    /// Take messages from the template's queues at another SQS endpoint, such as `LocalStack`, instead of from here.
+    ///
+    /// The queues are looked up there by name; credentials and region come from the environment.
+    #[arg(long, value_name = "URL", requires = "template", help_heading = "Template")]
+    pub(crate) source: Option<String>,
+}
+
+fn parse_pair(raw: &str) -> Result<(String, String), &'static str> {
+    let pair = raw.split_once('=').filter(|(name, _)| !name.is_empty());
+    pair.map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or("expected NAME=VALUE")
+}
+
+/// Functions that run, until they are shut down.
+pub(crate) struct Running {
+    mappings: JoinSet<()>,
+    stops: Vec<Box<dyn Fn() + Send + Sync>>,
+    functions: Vec<Function>,
+}
+
+impl Running {
+    /// Lets running invocations end, and ends the processes.
+    pub(crate) async fn shut_down(mut self) {
+        self.stops.iter().for_each(|stop| stop());
+        while self.mappings.join_next().await.is_some() {}
+        for function in &self.functions {
+            function.shut_down().await;
+        }
+    }
+}
+
+/// Starts every function of a stack that works on a queue. `endpoint_url` is this server's.
+pub(crate) async fn start(
+    arguments: &Functions,
+    stack: &Stack,
+    queues: &LocalQueue,
+    endpoint_url: &str,
+) -> anyhow::Result<Running> {
+    let template = arguments.template.as_deref().context("there is no template")?;
+    for (id, _) in &arguments.function {
+        if !stack.functions.iter().any(|function| function.logical_id == *id) {
+            let known: Vec<_> = stack.functions.iter().map(|function| function.logical_id.as_str()).collect();
+            bail!("--function {id}: {} has no such function; it has {}", template.display(), known.join(", "));
+        }
+    }
+    let mut running = Running { mappings: JoinSet::new(), stops: Vec::new(), functions: Vec::new() };
+    for declared in stack.functions.iter().filter(|function| !function.mappings.is_empty()) {
+        let place = || format!("{}:{}: {}", template.display(), declared.line, declared.logical_id);
+        let program = program(arguments, declared, template).with_context(place)?;
+        let function = build(arguments, declared, program, endpoint_url).with_context(place)?;
+        let measured = function.clone();
+        queues.add_metrics(move || function_samples(measured.name(), &measured.metrics()));
+        for declared in declared.mappings.iter().filter(|mapping| mapping.enabled) {
+            connect(&mut running, arguments, declared, &function, queues).await.with_context(place)?;
+            println!("  {} works on {}", function.name(), declared.queue.name());
+        }
+        running.functions.push(function);
+    }
+    Ok(running)
+}
+
+/// Where the function's program is.
+fn program(arguments: &Functions, function: &StackFunction, template: &Path) -> anyhow::Result<PathBuf> {
+    let id = &function.logical_id;
+    if let Some((_, path)) = arguments.function.iter().find(|(given, _)| given == id) {
+        return Ok(path.into());
+    }
+    let folder = template.parent().unwrap_or(Path::new("."));
+    let code = folder.join(function.code_uri.as_deref().unwrap_or("."));
+    let binary = function.binary.as_deref().unwrap_or(id);
+    let built = std::path::absolute(&code)?;
+    let mut places = vec![folder.join(".aws-sam/build").join(id)];
+    places.extend(built.ancestors().take(3).map(|folder| folder.join("target/lambda").join(binary)));
+    match places.iter().find(|place| place.join("bootstrap").is_file()) {
+        Some(place) => Ok(place.clone()),
+        None => bail!(
+            "no program; name it with --function {id}=PATH, or build it with cargo lambda to {}",
+            places[1].join("bootstrap").display()
+        ),
+    }
+}
+
+fn build(
+    arguments: &Functions,
+    declared: &StackFunction,
+    program: PathBuf,
+    endpoint_url: &str,
+) -> anyhow::Result<Function> {
+    // What the template says goes before what this server is, and the command line before both.
+    let endpoint_url = arguments.source.as_deref().unwrap_or(endpoint_url);
+    let mut environment = BTreeMap::from([("AWS_ENDPOINT_URL_SQS".to_owned(), endpoint_url.to_owned())]);
+    environment.extend(declared.environment.clone());
+    environment.extend(arguments.env.iter().cloned());
+    let log_format = match declared.logging.format.as_deref() {
+        Some("JSON") => LogFormat::Json { level: declared.logging.application_level.clone() },
+        _ => LogFormat::Text,
+    };
+    let builder = Function::builder(declared.name.clone(), program)
+        .handler(declared.handler.clone())
+        .memory_mib(declared.memory_megabytes)
+        .timeout(declared.timeout)
+        .environment(environment)
+        .log_format(log_format);
+    // Without a limit of its own a function runs as often as its mappings want.
+    let wanted = declared.mappings.iter().filter_map(|mapping| mapping.mapping.maximum_concurrency).max();
+    Ok(match declared.reserved_concurrency.or(wanted) {
+        Some(concurrency) => builder.concurrency_max(concurrency).build()?,
+        None => builder.build()?,
+    })
+}
+
+async fn connect(
+    running: &mut Running,
+    arguments: &Functions,
+    declared: &StackMapping,
+    function: &Function,
+    queues: &LocalQueue,
+) -> anyhow::Result<()> {
+    let clock = queues.clock().clone();
+    let mapping = EventSourceMapping { function_timeout: function.timeout(), ..declared.mapping.clone() };
+    match &arguments.source {
+        None => {
+            let source = QueueSource::new(queues.clone(), declared.queue.clone());
+            let (driver, handle) = mapping.connect(source, function.clone(), clock).await?;
+            running.mappings.spawn(driver.run());
+            watch(running, queues, declared, function, handle);
+        }
+        Some(endpoint_url) => {
+            let client = client(endpoint_url).await;
+            let answer = client.get_queue_url().queue_name(declared.queue.name()).send().await;
+            let name = declared.queue.name();
+            let looked_up = || format!("queue {name} was not found at {endpoint_url}");
+            let queue_url = answer.with_context(looked_up)?.queue_url.with_context(looked_up)?;
+            let source = SdkSource::connect(client, queue_url, clock.clone()).await?;
+            let (driver, handle) = mapping.connect(source, function.clone(), clock).await?;
+            running.mappings.spawn(driver.run());
+            watch(running, queues, declared, function, handle);
+        }
+    }
+    Ok(())
+}
+
+/// Shows the mapping's numbers, and keeps what stops it.
+fn watch<S: Source>(
+    running: &mut Running,
+    queues: &LocalQueue,
+    declared: &StackMapping,
+    function: &Function,
+    handle: Handle<S>,
+) {
+    let (queue, function) = (declared.queue.name().to_owned(), function.name().to_owned());
+    let stop = handle.clone();
+    running.stops.push(Box::new(move || stop.stop()));
+    queues.add_metrics(move || mapping_samples(&queue, &function, &handle.metrics()));
+}
+
+async fn client(endpoint_url: &str) -> Client {
+    let tls = Provider::Rustls(CryptoMode::Ring);
+    let http_client = aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();
+    let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client);
+    Client::new(&config.endpoint_url(endpoint_url).load().await)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus counts in floating point")]
+fn mapping_samples(queue: &str, function: &str, metrics: &Metrics) -> Vec<Sample> {
+    let labels = vec![("function", function.to_owned()), ("queue", queue.to_owned())];
+    let sample =
+        |name, help, value: u64| Sample { name, kind: "counter", help, labels: labels.clone(), value: value as f64 };
+    vec![
+        sample("local_queue_mapping_polled_total", "PolledEventCount: messages received.", metrics.polled),
+        sample(
+            "local_queue_mapping_filtered_out_total",
+            "FilteredOutEventCount: messages deleted by the filter.",
+            metrics.filtered_out,
+        ),
+        sample(
+            "local_queue_mapping_invoked_total",
+            "InvokedEventCount: messages given to the function.",
+            metrics.invoked,
+        ),
+        sample(
+            "local_queue_mapping_failed_invoke_total",
+            "FailedInvokeEventCount: messages that came back.",
+            metrics.failed_invoke,
+        ),
+        sample(
+            "local_queue_mapping_dropped_total",
+            "DroppedEventCount: messages let go without a run.",
+            metrics.dropped,
+        ),
+        sample("local_queue_mapping_deleted_total", "DeletedEventCount: messages deleted as done.", metrics.deleted),
+    ]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus counts in floating point")]
+fn function_samples(function: &str, metrics: &FunctionMetrics) -> Vec<Sample> {
+    let labels = vec![("function", function.to_owned())];
+    let sample = |name, kind, help, value: f64| Sample { name, kind, help, labels: labels.clone(), value };
+    let count = |name, help, value: u64| sample(name, "counter", help, value as f64);
+    vec![
+        count("local_queue_function_invocations_total", "Invocations that ran.", metrics.invocations),
+        count("local_queue_function_errors_total", "Invocations without a reply.", metrics.errors),
+        count("local_queue_function_timeouts_total", "Invocations that took too long.", metrics.timeouts),
+        count("local_queue_function_throttles_total", "Invocations for which no process was left.", metrics.throttles),
+        count("local_queue_function_cold_starts_total", "Processes started.", metrics.cold_starts),
+        sample(
+            "local_queue_function_duration_seconds_total",
+            "counter",
+            "Time in invocations.",
+            metrics.duration.as_secs_f64(),
+        ),
+        sample(
+            "local_queue_function_memory_peak_bytes",
+            "gauge",
+            "The most memory a process had.",
+            metrics.memory_peak_bytes as f64,
+        ),
+        sample(
+            "local_queue_function_concurrent_executions",
+            "gauge",
+            "Invocations that run now.",
+            metrics.concurrent_executions as f64,
+        ),
+    ]
+}
