@@ -1,0 +1,199 @@
+//! `local-queue serve --template infra/template.yaml`: the very template that is deployed, with the very program that is,
+//! on a laptop. S3 is a server of somebody else's.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use aws_sdk_sqs::{
+    Client,
+    config::{BehaviorVersion, Config, Credentials, Region},
+};
+use serde_json::json;
+use tests::{
+    binaries,
+    s3_folder::{KEY_PAIR, S3Folder},
+};
+
+/// Longer than any of this takes on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+fn template() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/template.yaml")
+}
+
+fn serve(arguments: &[String]) -> Command {
+    let mut command = Command::new(binaries::local_queue());
+    command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A server that ends, with its functions, when the test does.
+struct Serving(Child);
+
+impl Serving {
+    /// Ends it as Ctrl-C would, and waits.
+    fn stop(&mut self) -> String {
+        let id = self.0.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let mut log = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        assert!(self.0.wait().unwrap().success(), "{log}");
+        log
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn client(endpoint_url: &str) -> Client {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(endpoint_url)
+        .credentials_provider(Credentials::new(KEY_PAIR[0], KEY_PAIR[1], None, None, "test"))
+        .http_client(aws_smithy_http_client::Builder::new().build_http());
+    Client::from_conf(config.build())
+}
+
+/// Waits until something is there, without being told when.
+async fn eventually(what: &str, is_there: impl AsyncFn() -> bool) {
+    let waited = tokio::time::timeout(PATIENCE, async {
+        while !is_there().await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    waited.await.unwrap_or_else(|_| panic!("{what} did not come about"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_deployed_template_runs_the_deployed_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let [source, target] = ["source", "target"].map(|name| format!("local-{name}-000000000000-us-east-1"));
+    for bucket in [&source, &target] {
+        fs::create_dir(folder.path().join(bucket)).unwrap();
+    }
+    let photo =
+        image::RgbImage::from_fn(640, 480, |x, y| image::Rgb([x, y, x + y].map(|value| value.to_le_bytes()[0])));
+    photo.save(folder.path().join(&source).join("cat.jpg")).unwrap();
+    fs::write(folder.path().join(&source).join("text.jpg"), "no image").unwrap();
+    let s3 = S3Folder::serve(folder.path()).await;
+    let arguments = [
+        "--template".to_owned(),
+        template().display().to_string(),
+        "--function".to_owned(),
+        format!("ResizeFunction={}", binaries::handler().display()),
+        "--env".to_owned(),
+        format!("AWS_ENDPOINT_URL_S3={}", s3.endpoint_url()),
+    ];
+    let mut serving = Serving(tokio::task::block_in_place(|| serve(&arguments).spawn().unwrap()));
+    let mut lines = BufReader::new(serving.0.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    let endpoint_url = first.split(' ').nth(3).unwrap().to_owned();
+    let works = lines.map(Result::unwrap).find(|line| line.contains("works on")).unwrap();
+    assert_eq!(works.trim(), "local-ResizeFunction works on local-jobs");
+
+    let client = client(&endpoint_url);
+    let url = |name: &str| format!("{endpoint_url}/000000000000/{name}");
+    let announced = |key: &str| {
+        json!({ "Records": [{ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+            "s3": { "bucket": { "name": source }, "object": { "key": key, "size": 1 } } }] })
+    };
+    let job = json!({
+        "source": format!("s3://{source}/cat.jpg"),
+        "outputs": [{ "target": format!("s3://{target}/own.png"), "width": 64, "format": "png" }],
+    });
+    for body in [announced("cat.jpg"), announced("text.jpg"), job] {
+        client.send_message().queue_url(url("local-jobs")).message_body(body.to_string()).send().await.unwrap();
+    }
+
+    let made = folder.path().join(&target);
+    for output in ["cat.jpg/320.webp", "own.png"] {
+        eventually(output, async || made.join(output).exists()).await;
+    }
+    assert_eq!(image::image_dimensions(made.join("own.png")).unwrap(), (64, 48));
+    assert!(
+        !made.join("cat.jpg/1280.webp").exists() || image::image_dimensions(made.join("cat.jpg/1280.webp")).is_ok()
+    );
+    let dead_letters = url("local-DeadLetterQueue");
+    let receive =
+        client.receive_message().queue_url(&dead_letters).wait_time_seconds(20).message_attribute_names("All");
+    let received = receive.send().await.unwrap().messages.unwrap();
+    let reason = received[0].message_attributes.as_ref().unwrap()["FailureMessage"].string_value.clone().unwrap();
+    assert!(reason.contains("not a known image format"), "{reason}");
+
+    // The numbers say the same.
+    eventually("three messages deleted", async || {
+        let metrics = metrics(&endpoint_url).await;
+        metrics
+            .contains("local_queue_mapping_deleted_total{function=\"local-ResizeFunction\",queue=\"local-jobs\"} 3\n")
+    })
+    .await;
+    let log = tokio::task::block_in_place(|| serving.stop());
+    assert!(log.contains("local-ResizeFunction") && log.contains("REPORT RequestId: "), "{log}");
+}
+
+async fn metrics(endpoint_url: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let address = endpoint_url.strip_prefix("http://").unwrap();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET /_local-queue/metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[test]
+fn what_is_wrong_is_said_in_one_line_with_exit_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("template.yaml");
+    let text = fs::read_to_string(template()).unwrap();
+    let given = |text: &str, more: &[&str]| {
+        fs::write(&path, text).unwrap();
+        let mut arguments = vec!["--template".to_owned(), path.display().to_string()];
+        arguments.extend(more.iter().map(ToString::to_string));
+        let output = serve(&arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+        said
+    };
+    let broken = folder.path().join("broken");
+    fs::write(&broken, "no program").unwrap();
+    let unbuilt = format!("ResizeFunction={}", broken.display());
+    for (text, more, expected) in [
+        ("Resources: [".to_owned(), vec![], "it is not YAML"),
+        (
+            text.replace(
+                "!GetAtt DeadLetterQueue.Arn\n        maxReceiveCount",
+                "!GetAtt Nothing.Arn\n        maxReceiveCount",
+            ),
+            vec![],
+            "JobsQueue: there is no parameter or resource Nothing",
+        ),
+        (
+            text.replace("maxReceiveCount: !Ref MaxReceiveCount", "maxReceiveCount: !ImportValue x"),
+            vec![],
+            "JobsQueue: Fn::ImportValue is not supported",
+        ),
+        (text.clone(), vec![], "ResizeFunction: no program; name it with --function ResizeFunction=PATH"),
+        (text.clone(), vec!["--function", "Nope=x"], "has no such function; it has ResizeFunction"),
+        (text.clone(), vec!["--function", &unbuilt], "is not executable"),
+        (text.clone(), vec!["--parameter", "BatchSize=11"], "parameter BatchSize is 11; expected 1 to 10"),
+        (text, vec!["--clock", "manual"], "--clock manual does not go with --template"),
+    ] {
+        let said = given(&text, &more);
+        assert!(said.contains(expected), "{said:?} lacks {expected:?}");
+    }
+}
