@@ -1,8 +1,11 @@
-"""Deploys queues and buckets into a LocalStack and uploads an image: deploy_localstack.py ENDPOINT TEMPLATE.
+"""Deploys queues and buckets into a LocalStack and uploads an image: deploy_localstack.py ENDPOINT TEMPLATE STACK.
+
+STACK is the file that says afterwards where everything is, for tests/tests/any_endpoint.rs.
 
 It may be asked as soon as the LocalStack is started, and waits until that answers.
 """
 
+import json
 import os
 import pathlib
 import sys
@@ -35,6 +38,8 @@ def wait_until_ready(endpoint: str) -> None:
 
 def main() -> None:
     endpoint, template = sys.argv[1], pathlib.Path(sys.argv[2]).read_text()
+    stack = pathlib.Path(sys.argv[3])
+    region = "eu-central-1"
 
     wait_until_ready(endpoint)
 
@@ -42,7 +47,7 @@ def main() -> None:
         return boto3.client(
             service,
             endpoint_url=endpoint,
-            region_name="eu-central-1",
+            region_name=region,
             aws_access_key_id="test",
             aws_secret_access_key="test",
             config=Config(s3={"addressing_style": "path"}),
@@ -60,6 +65,16 @@ def main() -> None:
     check_encryption(s3, found)
     check_bucket_policies(s3, found)
     check_announcement(s3, sqs, found)
+    sqs.purge_queue(QueueUrl=found["QueueUrl"])
+    places = {
+        "endpoint": endpoint,
+        "region": region,
+        "queueUrl": found["QueueUrl"],
+        "deadLetterQueueUrl": found["DeadLetterQueueUrl"],
+        "sourceBucket": found["SourceBucket"],
+        "targetBucket": found["TargetBucket"],
+    }
+    stack.write_text(json.dumps(places))
     print(f"LocalStack: {len(resource_types(cloudformation, name))} resources; an upload became a message")
 
 

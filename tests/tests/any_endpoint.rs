@@ -30,6 +30,7 @@ const PHOTOS: u8 = 30;
 
 /// Where everything is.
 struct Place {
+    region: String,
     sqs: String,
     s3: String,
     queue_url: String,
@@ -54,6 +55,7 @@ async fn jobs_are_done_and_failures_mended_on_the_emulator() {
     }
     let s3 = S3Folder::serve(folder.path()).await;
     let place = Place {
+        region: "us-east-1".to_owned(),
         s3: s3.endpoint_url(),
         queue_url: format!("{sqs}/000000000000/jobs"),
         dead_letter_queue_url: format!("{sqs}/000000000000/dead-letters"),
@@ -75,6 +77,7 @@ async fn jobs_are_done_and_failures_mended_on_localstack() {
     let stack: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     let text = |name: &str| stack[name].as_str().unwrap_or_else(|| panic!("{name} is missing in {stack}")).to_owned();
     let place = Place {
+        region: text("region"),
         sqs: text("endpoint"),
         s3: text("endpoint"),
         queue_url: text("queueUrl"),
@@ -194,7 +197,7 @@ impl Place {
         resize
             .env("AWS_ENDPOINT_URL_SQS", &self.sqs)
             .env("AWS_ENDPOINT_URL_S3", &self.s3)
-            .env("AWS_REGION", "us-east-1");
+            .env("AWS_REGION", &self.region);
         resize.env("AWS_ACCESS_KEY_ID", KEY_PAIR[0]).env("AWS_SECRET_ACCESS_KEY", KEY_PAIR[1]);
         tokio::task::block_in_place(|| resize.output().unwrap())
     }
@@ -204,7 +207,7 @@ impl Place {
         let http_client = aws_smithy_http_client::Builder::new().build_http();
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
+            .region(Region::new(self.region.clone()))
             .endpoint_url(&self.sqs)
             .credentials_provider(Credentials::new(KEY_PAIR[0], KEY_PAIR[1], None, None, "test"))
             .http_client(http_client)
@@ -216,7 +219,7 @@ impl Place {
         handler::storage::install_crypto_provider();
         AmazonS3Builder::new()
             .with_bucket_name(name)
-            .with_region("us-east-1")
+            .with_region(&self.region)
             .with_endpoint(&self.s3)
             .with_allow_http(true)
             .with_access_key_id(KEY_PAIR[0])
