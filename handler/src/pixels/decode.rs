@@ -8,6 +8,7 @@
 //! - Colour profiles are not looked at here.
 
 mod partly;
+mod words;
 
 use std::error::Error as _;
 use std::io::{self, Cursor};
@@ -15,7 +16,7 @@ use std::io::{self, Cursor};
 use image::codecs::{
     bmp::BmpDecoder, gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder,
 };
-use image::{ColorType, ImageDecoder, ImageError, ImageResult, Rgba};
+use image::{ColorType, ExtendedColorType, ImageDecoder, ImageError, ImageResult, Rgba};
 
 use super::error::PixelError;
 use super::format::InputFormat;
@@ -191,23 +192,24 @@ fn float_to_byte(value: f32) -> u8 {
 /// Sorts a decoder's error by whose fault it is.
 fn refusal(format: InputFormat, error: &ImageError) -> PixelError {
     match error {
-        ImageError::Unsupported(error) => PixelError::unsupported(format, words(&error.kind())),
+        ImageError::Unsupported(error) => PixelError::unsupported(format, unsupported(&error.kind())),
         ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             PixelError::truncated(format, "the decoder ran out of data")
         }
         ImageError::Decoding(error) => {
             let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-            PixelError::corrupt(format, reason)
+            PixelError::corrupt(format, words::plain(&reason))
         }
-        error => PixelError::corrupt(format, error.to_string()),
+        error => PixelError::corrupt(format, words::plain(&error.to_string())),
     }
 }
 
-fn words(kind: &image::error::UnsupportedErrorKind) -> String {
+fn unsupported(kind: &image::error::UnsupportedErrorKind) -> String {
     use image::error::UnsupportedErrorKind as Kind;
     match kind {
+        Kind::Color(ExtendedColorType::Unknown(bits)) => format!("colours of {bits} bits"),
         Kind::Color(color) => format!("the colour type {color:?}"),
-        Kind::GenericFeature(feature) => feature.clone(),
+        Kind::GenericFeature(feature) => words::feature(feature),
         _ => "an unknown feature".to_owned(),
     }
 }

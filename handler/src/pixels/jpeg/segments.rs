@@ -10,7 +10,8 @@ pub(in crate::pixels) fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8,
         at += find_ff(bytes.get(at..)?)?;
         match *bytes.get(at + 1)? {
             0x00 | 0xd0..=0xd7 => at += 2,
-            0xff => at += 1,
+            // A run of fill bytes, of which the last may begin a marker.
+            0xff => at += fill_bytes(&bytes[at + 1..]),
             marker => return Some((marker, at + 2)),
         }
     }
@@ -35,6 +36,10 @@ fn find_ff(bytes: &[u8]) -> Option<usize> {
     rest.iter().position(|byte| *byte == 0xff).map(|at| chunks.len() * 32 + at)
 }
 
+fn fill_bytes(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| *byte != 0xff).unwrap_or(bytes.len())
+}
+
 /// Whether one of the bytes is 0xff, without a branch for each.
 #[inline]
 pub(super) fn holds_ff(bytes: &[u8; 32]) -> bool {
@@ -53,7 +58,7 @@ mod tests {
         bytes[70..74].copy_from_slice(&[0xff, 0xff, 0xff, 0xd9]);
         assert_eq!(next_marker(&bytes, 0), Some((0xd9, 74)));
         assert_eq!(next_marker(&bytes, 74), None);
-        bytes[99] = 0xff;
+        bytes[90..].fill(0xff);
         assert_eq!(next_marker(&bytes, 80), None);
     }
 }

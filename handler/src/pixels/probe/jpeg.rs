@@ -13,6 +13,9 @@ const FORMAT: InputFormat = InputFormat::Jpeg;
 /// Coefficients of a block, two bytes each.
 const BLOCK_BYTES: u64 = 64 * 2;
 
+/// Segments of one file. Those that the longest file has room for when each is as long as can be are half as many.
+const SEGMENTS_MAX: u32 = 8192;
+
 /// Walks every marker up to the end marker.
 ///
 /// Decoders fill what a cut file lacks with grey, so that the end marker is the only sign that nothing is missing. A
@@ -23,7 +26,7 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
     let (mut orientation, mut first_scan) = (None, None);
     let (mut scans, mut entropy_bytes) = (0_u32, 0_u64);
     let (mut parts, mut truncated) = (JpegParts::default(), false);
-    let mut at = 2;
+    let (mut at, mut segments) = (2, 0);
     loop {
         let Some((marker, body_at)) = next_marker(bytes, at) else {
             if limits.truncated == Truncated::Refuse || first_scan.is_none() {
@@ -33,6 +36,12 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
             break;
         };
         at = body_at;
+        segments += 1;
+        if segments > SEGMENTS_MAX {
+            let reason =
+                format!("it has more than {SEGMENTS_MAX} segments, which only a file made to keep a reader busy has");
+            return Err(PixelError::corrupt(FORMAT, reason));
+        }
         match marker {
             0xd9 => break,
             0x01 | 0xd8 => continue,

@@ -68,6 +68,18 @@ fn empty_scans_are_counted() {
 }
 
 #[test]
+fn empty_segments_are_counted() {
+    let good = samples::jpeg(&quarters(16, 16), false);
+    let with = |comments: usize| {
+        let comments = [0xff, 0xfe, 0, 2].repeat(comments);
+        probe(&[&good[..2], &comments, &good[2..]].concat(), &Limits::default())
+    };
+    assert!(with(8000).is_ok());
+    let text = with(8192).unwrap_err().to_string();
+    assert!(text.starts_with("JPEG is corrupt: it has more than 8192 segments"), "{text}");
+}
+
+#[test]
 fn features_that_are_not_read_are_named() {
     let with = |marker: u8| {
         let mut bytes = samples::file(&quarters(16, 16), InputFormat::Jpeg);
