@@ -162,6 +162,31 @@ fn gray_stays_gray_and_deep_becomes_eight_bits() {
 }
 
 #[test]
+fn bars_beside_a_gray_image_keep_their_colour() {
+    let gray = DynamicImage::ImageLuma8(image::GrayImage::from_pixel(32, 16, image::Luma([90])));
+    let contain = |format, background| Rendition {
+        height: Some(16),
+        fit: Fit::Contain,
+        background,
+        flatten: true,
+        ..to_width(16, format)
+    };
+    for source in [InputFormat::Jpeg, InputFormat::Png] {
+        let bytes = samples::file(&gray, source);
+        for format in [OutputFormat::Jpeg, OutputFormat::Png, OutputFormat::Webp] {
+            let case = format!("{source} to {format:?}");
+            let blue = contain(format, Color { rgba: [32, 64, 192, 255] });
+            let output = picture(&one(&bytes, blue));
+            assert_color(&output, (8, 1), [32, 64, 192], &case);
+            assert_color(&output, (8, 8), [90; 3], &case);
+            // Half of red lies on the same red, as flattening takes its colour from the background too.
+            let red = contain(format, Color { rgba: [255, 0, 0, 128] });
+            assert_color(&picture(&one(&bytes, red)), (8, 14), [255, 0, 0], &case);
+        }
+    }
+}
+
+#[test]
 fn several_renditions_come_in_the_order_asked_and_twice_the_same() {
     let bytes = samples::file(&quarters(300, 200), InputFormat::Jpeg);
     let renditions = [

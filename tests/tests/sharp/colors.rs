@@ -101,14 +101,12 @@ fn patches_without_a_profile_stay_what_they_are() {
 }
 
 #[test]
-#[ignore = "profiles are not converted yet"]
 fn patches_of_display_p3_end_where_sharp_ends_them() {
     let primaries = [[0.515_12, 0.241_2, -0.001_05], [0.291_98, 0.692_25, 0.041_89], [0.157_1, 0.066_57, 0.784_07]];
     check("patches of P3", Some(&profile(primaries, 563)));
 }
 
 #[test]
-#[ignore = "profiles are not converted yet"]
 fn patches_of_adobe_rgb_end_where_sharp_ends_them() {
     let primaries = [[0.609_74, 0.311_11, 0.019_47], [0.205_28, 0.625_67, 0.060_87], [0.149_19, 0.063_22, 0.744_57]];
     check("patches of Adobe RGB", Some(&profile(primaries, 563)));
@@ -117,7 +115,6 @@ fn patches_of_adobe_rgb_end_where_sharp_ends_them() {
 /// Sharp's own profile of P3, whose curve has a straight start, as phones have it; and what its numbers mean by the
 /// standard's matrix.
 #[test]
-#[ignore = "profiles are not converted yet"]
 fn colours_come_back_from_display_p3() {
     let Some(mut sharp) = start_sharp("the way to P3 and back") else { return };
     let corpus = Corpus::new();

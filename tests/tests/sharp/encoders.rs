@@ -15,7 +15,6 @@ const BYTES_MAX: f64 = 1.05;
 const BYTES_PER_POINT: f64 = 0.03;
 
 #[test]
-#[ignore = "our JPEGs are up to a tenth larger"]
 fn jpegs_are_as_good_as_those_of_sharp_and_no_larger() {
     check("jpeg", &[200, 400, 800]);
 }

@@ -141,7 +141,6 @@ fn pixels_are_as_near_to_the_truth_as_those_of_sharp() {
 }
 
 #[test]
-#[ignore = "the bars of gray images lose their colour"]
 fn bars_keep_their_colour_on_gray_images() {
     let Some(mut sharp) = start_sharp("bars on gray images") else { return };
     let corpus = Corpus::new();
