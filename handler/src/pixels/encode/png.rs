@@ -227,8 +227,8 @@ fn attempts(written: &Written, effort: Effort) -> &'static [(Compression, Filter
         (true, 0..=1) => &[(Fast, Filter::NoFilter)],
         (true, 2..=6) => &[(Balanced, Filter::NoFilter)],
         (true, _) => &[(High, Filter::NoFilter), (Fast, Filter::NoFilter)],
-        (false, 0..=1) => &[(Fast, Filter::Adaptive)],
-        (false, 2..=6) => &[(Balanced, Filter::Adaptive)],
+        (false, 0..=4) => &[(Fast, Filter::Adaptive)],
+        (false, 5..=6) => &[(Balanced, Filter::Adaptive)],
         (false, _) => {
             &[(High, Filter::Adaptive), (High, Filter::Paeth), (High, Filter::NoFilter), (Fast, Filter::Adaptive)]
         }
