@@ -12,6 +12,7 @@ mod words;
 
 use std::error::Error as _;
 use std::io::{self, Cursor};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::codecs::{
     bmp::BmpDecoder, gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder,
@@ -45,7 +46,7 @@ pub(super) fn decode(
     }
     let file = Cursor::new(bytes);
     let raster = match probe.format {
-        InputFormat::Jpeg => read(JpegDecoder::new(file), probe, limits),
+        InputFormat::Jpeg => read_jpeg(file, probe, limits),
         InputFormat::Png => read(PngDecoder::with_limits(file, decoder_limits(probe, limits)), probe, limits),
         InputFormat::Webp => read(open_webp(file), probe, limits),
         InputFormat::Gif => read(GifDecoder::new(file), probe, limits),
@@ -126,6 +127,13 @@ fn decoder_limits(probe: &Probe, limits: &Limits) -> image::Limits {
     decoder_limits
 }
 
+/// The decoder of the rare kinds of JPEG (zune-jpeg 0.5.15) panics at some broken ones, in its transform. What the panic
+/// leaves behind is dropped here.
+fn read_jpeg(file: Cursor<&[u8]>, probe: &Probe, limits: &Limits) -> Result<Raster, PixelError> {
+    let read = AssertUnwindSafe(|| read(JpegDecoder::new(file), probe, limits));
+    catch_unwind(read).unwrap_or_else(|_| Err(PixelError::corrupt(probe.format, "its parts contradict each other")))
+}
+
 fn read<D: ImageDecoder>(decoder: ImageResult<D>, probe: &Probe, limits: &Limits) -> Result<Raster, PixelError> {
     let refused = |error: ImageError| refusal(probe.format, &error);
     let mut decoder = decoder.map_err(refused)?;
@@ -180,8 +188,8 @@ fn narrow<const N: usize>(data: &mut Vec<u8>, channel: impl Fn([u8; N]) -> u8) {
         field.copy_from_slice(&data[index * N..][..N]);
         data[index] = channel(field);
     }
+    // Not shrunk: where that moves what is left, it takes more than the price, which counts the whole buffer to the end.
     data.truncate(count);
-    data.shrink_to_fit();
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped; not-a-number becomes zero")]

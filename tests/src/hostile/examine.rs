@@ -48,7 +48,7 @@ pub struct Outcome {
     pub cpu: Duration,
     /// The most memory that was held.
     pub peak_bytes: u64,
-    /// The price that the probe named; 0 when it refused.
+    /// The price that the probe named, also where it refused the file for its price; 0 when it refused it for anything else.
     pub price_bytes: u64,
     /// What must not be.
     pub problems: Vec<String>,
@@ -106,6 +106,9 @@ impl Outcome {
     fn refuse(&mut self, error: &PixelError) {
         if !matches!(error.fault(), Fault::Input | Fault::Limit) {
             self.problems.push(format!("the refusal blames {:?}: {error}", error.fault()));
+        }
+        if let PixelError::OverMemory { bytes, .. } = error {
+            self.price_bytes = self.price_bytes.max(*bytes);
         }
         let text = error.to_string();
         if let Some(reason) = unfit_text(&text) {

@@ -18,7 +18,7 @@ pub(super) fn plain(text: &str) -> String {
         rest = after;
     }
     words.push_str(rest);
-    let words = words.replace("None", "none").replace("::", " ");
+    let words = words.replace("None", "none").replace("::", " ").replace("{ ", "{").replace(" }", "}");
     let mut chars = words.chars().map(|char| if char.is_control() { ' ' } else { char });
     chars.by_ref().take(CHARS_MAX).collect()
 }
@@ -41,14 +41,21 @@ fn first_dump(text: &str) -> Option<(&str, &str, &str, &str)> {
         let name = &text[..name_end];
         let name = &name[name.trim_end_matches(is_name).len()..];
         let is_dump = if open == "{" { text[at..].starts_with("{ ") && !name.is_empty() } else { name == "Some" };
-        is_dump.then_some((name_end - name.len(), name, at + 1, open, close))
+        is_dump.then_some((name_end - name.len(), name, at + 1, close))
     });
-    let (start, name, inner_at, open, close) = opened?;
+    let (start, name, inner_at, close) = opened?;
+    let inner = &text[inner_at..];
     let mut depth = 1;
-    let inner_end = text[inner_at..].char_indices().find_map(|(at, char)| {
-        depth += i32::from(open.contains(char)) - i32::from(char == close);
-        (depth == 0).then_some(inner_at + at)
-    })?;
+    let inner_end = if close == '}' {
+        // A value may hold braces of its own: the type of a chunk is any four characters.
+        inner.rfind(close)
+    } else {
+        inner.char_indices().find_map(|(at, char)| {
+            depth += i32::from(char == '(') - i32::from(char == ')');
+            (depth == 0).then_some(at)
+        })
+    };
+    let inner_end = inner_at + inner_end?;
     Some((&text[..start], name, &text[inner_at..inner_end], &text[inner_end + 1..]))
 }
 
@@ -69,7 +76,9 @@ mod tests {
         assert_eq!(plain("planar configuration Some(Unknown(3))"), "planar configuration Unknown(3)");
         assert_eq!(plain("Some(1) and Some(2)"), "1 and 2");
         assert_eq!(plain("a: Some(None)\nb"), "a: none b");
-        assert_eq!(plain("Invalid { "), "Invalid { ");
+        assert_eq!(plain("critical chunk: ChunkType { type: PL{E, critical: true }."), "critical chunk: PL{E");
+        assert_eq!(plain("critical chunk: ChunkType { type: P} E, critical: true }."), "critical chunk: P} E");
+        assert_eq!(plain("Invalid { of"), "Invalid {of");
         assert_eq!(plain(&"long".repeat(100)).chars().count(), CHARS_MAX);
         assert_eq!(plain("one of (1, 2) > 3"), "one of (1, 2) > 3");
     }

@@ -52,6 +52,7 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         at = next;
         match kind {
             b"IDAT" => data_bytes += body.len() as u64,
+            b"PLTE" if color == 3 => check_palette(body)?,
             b"tRNS" => transparency = true,
             b"iCCP" => icc = icc.or_else(|| Some(Icc::png(body, body_at))),
             b"acTL" => animated = true,
@@ -87,6 +88,16 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         decoder_bytes: row_bytes * 8,
         jpeg: None,
     })
+}
+
+/// The decoder (png 0.18.1) panics at a palette that ends within a colour.
+fn check_palette(body: &[u8]) -> Result<(), PixelError> {
+    let bytes = body.len();
+    if bytes == 0 || bytes > 3 * 256 || !bytes.is_multiple_of(3) {
+        let reason = format!("its palette has {bytes} bytes instead of three for each of 1 to 256 colours");
+        return Err(PixelError::corrupt(FORMAT, reason));
+    }
+    Ok(())
 }
 
 /// Whether some pixels come before the place where a file ends.

@@ -33,6 +33,27 @@ const JPEG_BYTES_PER_SAMPLE: u64 = 3;
 /// A value of the photometric tag.
 const CMYK: u32 = 5;
 
+/// Tags of one value, or of one for each sample, that the decoder reads whatever they say.
+const COUNTED: [u16; 14] = [
+    tag::WIDTH,
+    tag::HEIGHT,
+    tag::BITS,
+    tag::COMPRESSION,
+    tag::PHOTOMETRIC,
+    tag::SAMPLES,
+    tag::ROWS_PER_STRIP,
+    tag::PLANAR,
+    tag::PREDICTOR,
+    tag::TILE_WIDTH,
+    tag::TILE_HEIGHT,
+    tag::EXTRA_SAMPLES,
+    tag::SAMPLE_FORMAT,
+    tag::CHROMA_SUBSAMPLING,
+];
+
+/// Values of such a tag, with room for samples that are not read.
+const VALUES_MAX: usize = 64;
+
 mod tag {
     pub(super) const WIDTH: u16 = 256;
     pub(super) const HEIGHT: u16 = 257;
@@ -44,11 +65,16 @@ mod tag {
     pub(super) const SAMPLES: u16 = 277;
     pub(super) const ROWS_PER_STRIP: u16 = 278;
     pub(super) const STRIP_BYTES: u16 = 279;
+    pub(super) const PLANAR: u16 = 284;
+    pub(super) const PREDICTOR: u16 = 317;
     pub(super) const TILE_WIDTH: u16 = 322;
     pub(super) const TILE_HEIGHT: u16 = 323;
     pub(super) const TILE_OFFSETS: u16 = 324;
     pub(super) const TILE_BYTES: u16 = 325;
+    pub(super) const EXTRA_SAMPLES: u16 = 338;
+    pub(super) const SAMPLE_FORMAT: u16 = 339;
     pub(super) const JPEG_TABLES: u16 = 347;
+    pub(super) const CHROMA_SUBSAMPLING: u16 = 530;
     pub(super) const ICC: u16 = 34_675;
 }
 
@@ -138,6 +164,7 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
     if bits == 0 || bits > 64 || samples == 0 || samples > 8 {
         return Err(PixelError::unsupported(FORMAT, format!("{samples} samples of {bits} bits")));
     }
+    check_counts(&directory)?;
     let compression = directory.value(tag::COMPRESSION)?.unwrap_or(UNCOMPRESSED);
     let data_bytes = check_data(&directory, (compression == JPEG).then_some(size))?;
     let pixel_bits = u64::from(bits) * u64::from(samples);
@@ -175,6 +202,18 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         decoder_bytes,
         jpeg: None,
     })
+}
+
+/// The decoder makes room for all values of these before it looks where they are.
+fn check_counts(directory: &Directory<'_>) -> Result<(), PixelError> {
+    for tag in COUNTED {
+        let count = directory.values(tag)?.map_or(0, |values| values.data.len() / values.width);
+        if count > VALUES_MAX {
+            let reason = format!("tag {tag} has {count} values; at most {VALUES_MAX} make sense");
+            return Err(PixelError::corrupt(FORMAT, reason));
+        }
+    }
+    Ok(())
 }
 
 /// The bytes of all strips or tiles, each of which must lie within the file; those that are JPEG files of an image of this

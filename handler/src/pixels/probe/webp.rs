@@ -45,7 +45,7 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
             b"VP8L" => found.coding = found.coding.max(Some(Coding::Lossless)),
             b"ANMF" if found.coding == Some(Coding::Frames) => {}
             b"ANMF" => {
-                check_frame(body)?;
+                check_frame(body, found.size)?;
                 found.coding = Some(Coding::Frames);
             }
             b"ICCP" if found.icc == Icc::Absent => found.icc = Icc::plain(at + 8..at + 8 + chunk_bytes, limits)?,
@@ -141,11 +141,19 @@ fn check_picture(kind: &[u8], head: &[u8], around: Size) -> Result<(), PixelErro
     Ok(())
 }
 
-/// Checks that the picture of a frame is as large as the frame.
-fn check_frame(body: &[u8]) -> Result<(), PixelError> {
+/// Checks that a frame lies within the image, and that its picture is as large as the frame.
+fn check_frame(body: &[u8], around: Option<Size>) -> Result<(), PixelError> {
     let corrupt = || PixelError::corrupt(FORMAT, "its first frame is broken");
-    let length = |at| ByteOrder::Little.u32(body, at).map(|length| (length & 0x00ff_ffff) + 1).ok_or_else(corrupt);
-    let size = Size { width: length(6)?, height: length(9)? };
+    let field = |at| ByteOrder::Little.u32(body, at).map(|field| field & 0x00ff_ffff).ok_or_else(corrupt);
+    let size = Size { width: field(6)? + 1, height: field(9)? + 1 };
+    // Offsets are stored halved.
+    let (right, bottom) = (field(0)? * 2 + size.width, field(3)? * 2 + size.height);
+    if let Some(Size { width, height }) = around
+        && (right > width || bottom > height)
+    {
+        let reason = format!("its first frame ends at {right}x{bottom}, the image at {width}x{height}");
+        return Err(PixelError::corrupt(FORMAT, reason));
+    }
     let mut at = 16;
     loop {
         let kind = slice(body, at, 4).ok_or_else(corrupt)?;

@@ -162,6 +162,48 @@ fn the_first_frame_of_an_animation_lies_where_it_says() {
     assert!(probe(&files::animated_webp(&patch, 4, 10, (20, 24)), &Limits::default()).unwrap().animated);
 }
 
+/// The decoder panics at some of these, and only that of a whole number of colours means anything.
+#[test]
+fn a_palette_of_broken_colours_is_refused() {
+    let good = files::png(8, 3, false, &[]);
+    assert!(probe(&good, &Limits::default()).is_ok());
+    let at = good.windows(4).position(|kind| kind == b"PLTE").unwrap();
+    let length = usize::from(u16::from_be_bytes([good[at - 2], good[at - 1]]));
+    for bytes in [0_u16, 1, 4, 700, 771] {
+        let palette = [&[0, 0], &bytes.to_be_bytes()[..], b"PLTE", &vec![7; usize::from(bytes)], &[0; 4]].concat();
+        let file = [&good[..at - 4], &palette, &good[at + 8 + length..]].concat();
+        let text = probe(&file, &Limits::default()).unwrap_err().to_string();
+        assert!(text.starts_with(&format!("PNG is corrupt: its palette has {bytes} bytes")), "{text}");
+    }
+}
+
+#[test]
+fn a_frame_beyond_the_image_is_refused() {
+    let good = files::animated_webp(&quarters(16, 16), 0, 0, (16, 16));
+    assert!(probe(&good, &Limits::default()).is_ok());
+    let at = good.windows(4).position(|kind| kind == b"ANMF").unwrap() + 8;
+    for (field, text) in [(0, "18x16"), (3, "16x18")] {
+        let mut bytes = good.clone();
+        bytes[at + field] = 1;
+        let error = probe(&bytes, &Limits::default()).unwrap_err().to_string();
+        assert_eq!(error, format!("WebP is corrupt: its first frame ends at {text}, the image at 16x16"));
+    }
+}
+
+#[test]
+fn a_tiff_tag_of_many_values_is_refused_before_there_is_room_for_them() {
+    let mut bytes = files::tiff(Packing::None, false, false);
+    let at = bytes.windows(4).position(|entry| entry == [6, 1, 3, 0]).unwrap();
+    let end = u32::try_from(bytes.len()).unwrap();
+    bytes[at + 4..at + 8].copy_from_slice(&0x1000_0000_u32.to_le_bytes());
+    bytes[at + 8..at + 12].copy_from_slice(&end.to_le_bytes());
+    let refused = |bytes: &[u8]| probe(bytes, &Limits::default()).unwrap_err().to_string();
+    assert_eq!(refused(&bytes), "TIFF is truncated: a table lies beyond its end");
+    bytes[at + 4..at + 8].copy_from_slice(&65_u32.to_le_bytes());
+    bytes.extend([0; 130]);
+    assert_eq!(refused(&bytes), "TIFF is corrupt: tag 262 has 65 values; at most 64 make sense");
+}
+
 #[test]
 fn what_is_not_read_is_named() {
     for (bytes, name) in [
