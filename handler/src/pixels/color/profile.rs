@@ -82,7 +82,12 @@ pub(super) fn read(icc: &[u8], gray: bool) -> Result<Meaning, &'static str> {
 impl Profile {
     /// What brings the colours to sRGB.
     pub(super) fn to_srgb(&self) -> Result<Arc<Transform8BitExecutor>, &'static str> {
-        let options = TransformOptions { rendering_intent: self.intent, ..TransformOptions::default() };
+        // The default, by whole numbers, is up to three levels off in dark blues.
+        let options = TransformOptions {
+            rendering_intent: self.intent,
+            prefer_fixed_point: false,
+            ..TransformOptions::default()
+        };
         let transform = if self.gray {
             let mut target = ColorProfile::new_gray_with_gamma(2.2);
             target.gray_trc.clone_from(&SRGB.red_trc);
