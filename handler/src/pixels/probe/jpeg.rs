@@ -37,11 +37,7 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         };
         at = body_at;
         segments += 1;
-        if segments > SEGMENTS_MAX {
-            let reason =
-                format!("it has more than {SEGMENTS_MAX} segments, which only a file made to keep a reader busy has");
-            return Err(PixelError::corrupt(FORMAT, reason));
-        }
+        check_segments(segments)?;
         match marker {
             0xd9 => break,
             0x01 | 0xd8 => continue,
@@ -95,6 +91,15 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
     let icc = parts.finish(limits)?;
     let described = describe(frame, taken.then_some(interleaved), bytes.len(), orientation.unwrap_or_default());
     Ok(Probe { truncated, icc, ..described })
+}
+
+fn check_segments(segments: u32) -> Result<(), PixelError> {
+    if segments > SEGMENTS_MAX {
+        let reason =
+            format!("it has more than {SEGMENTS_MAX} segments, which only a file made to keep a reader busy has");
+        return Err(PixelError::corrupt(FORMAT, reason));
+    }
+    Ok(())
 }
 
 /// The shortest code is one bit: a baseline block has at least two codes, a block's first progressive scan one.
