@@ -164,7 +164,7 @@ fn bars_keep_their_colour_on_gray_images() {
                 panic!("{name} {output} has no pixels")
             };
             assert!(near(our_bar), "{name} {output}: {our_bar:?} should be {expected:?}");
-            let gray = their_bar.iter().all(|level| (level - their_bar[0]).abs() < 0.5);
+            let gray = their_bar[..3].iter().all(|level| (level - their_bar[0]).abs() < 0.5);
             assert!(gray, "sharp's is {their_bar:?}");
             // The image between the bars is the same.
             let middle = |picture: &Picture| picture.pixels[picture.width * (picture.height / 3) + picture.width / 2];
