@@ -189,6 +189,7 @@ impl<R: Runner, S: FailureSink> Worker<R, S> {
                     let pause = trouble.note(&self.shared.queue.url, &reason);
                     tokio::select! {
                         () = &mut stop => return Ok(()),
+                        // An endpoint that is down is not asked without end.
                         () = tokio::time::sleep(pause) => continue,
                     }
                 }
@@ -237,7 +238,8 @@ impl<R: Runner, S: FailureSink> Shared<R, S> {
             .await;
         match answer {
             Ok(answer) => {
-                let messages = answer.messages.unwrap_or_default().into_iter();
+                // A server that sends more than it was asked for: there is no room for the rest, which comes back by itself.
+                let messages = answer.messages.unwrap_or_default().into_iter().take(messages_max);
                 Ok(messages.map(|message| of_sdk(message, &self.queue.arn)).collect())
             }
             Err(error) => match error.as_service_error() {

@@ -86,6 +86,7 @@ impl Clock {
                 if remaining.is_zero() {
                     return;
                 }
+                // By tokio's timer, which a test can pause.
                 tokio::time::sleep(remaining).await;
             },
             Source::Tokio { epoch, origin } => tokio::time::sleep_until(*origin + at.since(*epoch)).await,

@@ -37,6 +37,7 @@ impl Runner for Script {
         self.running_max.fetch_max(running, Ordering::SeqCst);
         self.log.lock().unwrap().push(format!("start {name}"));
         let seconds = value["seconds"].as_u64().unwrap_or(0);
+        // The job's work, in the paused time of its test.
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         self.running.fetch_sub(1, Ordering::SeqCst);
         match action.as_str() {

@@ -96,6 +96,7 @@ impl Deleting {
                 }
                 Err((still_left, _)) => {
                     left = still_left;
+                    // What refused a delete gets some time; the messages stay held meanwhile.
                     tokio::time::sleep(PAUSE * attempt).await;
                 }
             }

@@ -65,6 +65,7 @@ impl Held {
     pub(super) async fn extend(&self) {
         let pause = self.lease / PART;
         loop {
+            // Nothing is due before: a lease lasts for several of these.
             tokio::time::sleep(pause).await;
             let mut messages = self.messages.lock().await;
             let now = Instant::now();

@@ -70,7 +70,12 @@ fn carry_out(command: &Command) -> anyhow::Result<ExitCode> {
             print(&closing);
             ExitCode::SUCCESS
         }),
-        Command::DeadLetters(command) => runtime.block_on(Box::pin(dead_letters::command::run(command))).map(code),
+        Command::DeadLetters(command) => {
+            runtime.block_on(Box::pin(dead_letters::command::run(command))).map(|(text, good)| {
+                print(&text);
+                code(good)
+            })
+        }
     };
     // After Ctrl-C some images are still being decoded, which nothing can stop, and some files written, which must not be
     // stopped: each is written beside its place and renamed. The wait is for these; there is none when all is done.

@@ -84,6 +84,10 @@ pub(crate) async fn start(
             bail!("--function {id}: {} has no such function; it has {}", template.display(), known.join(", "));
         }
     }
+    let elsewhere = match &arguments.source {
+        Some(endpoint_url) => Some((endpoint_url.as_str(), client(endpoint_url).await)),
+        None => None,
+    };
     let mut running = Running { mappings: JoinSet::new(), stops: Vec::new(), functions: Vec::new() };
     for declared in stack.functions.iter().filter(|function| !function.mappings.is_empty()) {
         let place = || format!("{}:{}: {}", template.display(), declared.line, declared.logical_id);
@@ -92,7 +96,7 @@ pub(crate) async fn start(
         let measured = function.clone();
         queues.add_metrics(move || function_samples(measured.name(), &measured.metrics()));
         for declared in declared.mappings.iter().filter(|mapping| mapping.enabled) {
-            connect(&mut running, arguments, declared, &function, queues).await.with_context(place)?;
+            connect(&mut running, elsewhere.as_ref(), declared, &function, queues).await.with_context(place)?;
             println!("  {} works on {}", function.name(), declared.queue.name());
         }
         running.functions.push(function);
@@ -152,27 +156,26 @@ fn build(
 
 async fn connect(
     running: &mut Running,
-    arguments: &Functions,
+    elsewhere: Option<&(&str, Client)>,
     declared: &StackMapping,
     function: &Function,
     queues: &LocalQueue,
 ) -> anyhow::Result<()> {
     let clock = queues.clock().clone();
     let mapping = EventSourceMapping { function_timeout: function.timeout(), ..declared.mapping.clone() };
-    match &arguments.source {
+    match elsewhere {
         None => {
             let source = QueueSource::new(queues.clone(), declared.queue.clone());
             let (driver, handle) = mapping.connect(source, function.clone(), clock).await?;
             running.mappings.spawn(driver.run());
             watch(running, queues, declared, function, handle);
         }
-        Some(endpoint_url) => {
-            let client = client(endpoint_url).await;
+        Some((endpoint_url, client)) => {
             let answer = client.get_queue_url().queue_name(declared.queue.name()).send().await;
             let name = declared.queue.name();
             let looked_up = || format!("queue {name} was not found at {endpoint_url}");
             let queue_url = answer.with_context(looked_up)?.queue_url.with_context(looked_up)?;
-            let source = SdkSource::connect(client, queue_url, clock.clone()).await?;
+            let source = SdkSource::connect(client.clone(), queue_url, clock.clone()).await?;
             let (driver, handle) = mapping.connect(source, function.clone(), clock).await?;
             running.mappings.spawn(driver.run());
             watch(running, queues, declared, function, handle);

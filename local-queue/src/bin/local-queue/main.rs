@@ -160,8 +160,6 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn serve(arguments: &Serve) -> anyhow::Result<()> {
-    // Before anything is begun, so that a template that is wrong leaves nothing behind.
-    read_template(arguments, "http://127.0.0.1:9324")?;
     let (queues, mut created) = start(arguments)?;
     let server = arguments.reach.bind(queues.clone()).await?;
     let address = server.local_address().context("failed to read the address listened on")?;

@@ -204,6 +204,7 @@ async fn settle() {
     }
 }
 
+/// Lets paused time pass.
 async fn pass(duration: Duration) {
     tokio::time::sleep(duration).await;
     settle().await;

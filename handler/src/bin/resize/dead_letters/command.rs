@@ -24,28 +24,21 @@ const MOVE_INTERVAL: Duration = Duration::from_millis(500);
 /// So much of a body that is not a job is shown in a list.
 const BODY_CHARS_MAX: usize = 60;
 
-/// Carries out the command; true when it all went well.
-pub(crate) async fn run(command: &DeadLetters) -> anyhow::Result<bool> {
+/// Carries out the command. Returns what there is to print, and whether it all went well.
+pub(crate) async fn run(command: &DeadLetters) -> anyhow::Result<(String, bool)> {
     let client = Client::new(&handler::aws::config().await);
     match command {
-        DeadLetters::List(arguments) => list(&client, arguments).await.map(|text| print(&text)),
+        DeadLetters::List(arguments) => list(&client, arguments).await.map(|text| (text, true)),
         DeadLetters::Show(arguments) => {
-            show(&client, &arguments.queue_url, &arguments.message_id).await.map(|text| print(&text))
+            show(&client, &arguments.queue_url, &arguments.message_id).await.map(|text| (text, true))
         }
         DeadLetters::Redrive(arguments) => redrive(&client, arguments).await,
         DeadLetters::Purge(arguments) => {
             let request = client.purge_queue().queue_url(&arguments.queue_url);
             request.send().await.map_err(|error| failed("PurgeQueue", error))?;
-            Ok(print("All messages are deleted; it may take SQS a minute.\n"))
+            Ok(("All messages are deleted; it may take SQS a minute.\n".to_owned(), true))
         }
     }
-}
-
-fn print(text: &str) -> bool {
-    use std::io::Write as _;
-    // Whoever closed the pipe does not want to read it.
-    drop(std::io::stdout().write_all(text.as_bytes()));
-    true
 }
 
 async fn list(client: &Client, arguments: &ListDeadLetters) -> anyhow::Result<String> {
@@ -167,7 +160,7 @@ async fn look(client: &Client, queue_url: &str, messages_max: usize) -> anyhow::
     result.map(|()| messages)
 }
 
-async fn redrive(client: &Client, arguments: &RedriveDeadLetters) -> anyhow::Result<bool> {
+async fn redrive(client: &Client, arguments: &RedriveDeadLetters) -> anyhow::Result<(String, bool)> {
     let source = arn_of(client, &arguments.queue_url).await?;
     let destination = match &arguments.to {
         Some(arn) => arn.clone(),
@@ -181,12 +174,13 @@ async fn redrive(client: &Client, arguments: &RedriveDeadLetters) -> anyhow::Res
         let answer = answer.map_err(|error| failed("ListMessageMoveTasks", error))?;
         let task = answer.results().first().context("SQS does not know the move it has just begun")?;
         match task.status() {
+            // SQS moves the messages by itself, and has no call that waits for the end.
             Some("RUNNING" | "CANCELLING") => tokio::time::sleep(MOVE_INTERVAL).await,
-            Some("COMPLETED") => return Ok(print(&format!("{} sent to {destination}\n", moved(task)))),
+            Some("COMPLETED") => return Ok((format!("{} sent to {destination}\n", moved(task)), true)),
             other => {
                 let reason = task.failure_reason().unwrap_or("SQS says no more");
                 eprintln!("resize: the move is {} after {}: {reason}", other.unwrap_or("unknown"), moved(task));
-                return Ok(false);
+                return Ok((String::new(), false));
             }
         }
     }

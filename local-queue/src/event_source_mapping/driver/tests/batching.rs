@@ -63,6 +63,7 @@ async fn no_more_invocations_run_than_the_maximum_concurrency_and_no_message_wai
             let (running_now, most) = counted.clone();
             async move {
                 most.fetch_max(running_now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                // Work, in paused time, so that invocations overlap.
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 running_now.fetch_sub(1, Ordering::SeqCst);
                 Ok(Bytes::new())

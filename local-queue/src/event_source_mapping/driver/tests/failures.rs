@@ -67,6 +67,7 @@ async fn after_a_function_error_nothing_is_deleted_and_the_messages_return() {
 #[tokio::test(start_paused = true)]
 async fn at_the_function_timeout_the_invocation_is_dropped_and_the_messages_return() {
     let reply = |_| async {
+        // Longer than the function's timeout, in paused time.
         tokio::time::sleep(NEVER).await;
         Ok(Bytes::new())
     };
@@ -88,6 +89,7 @@ async fn a_reply_at_the_very_deadline_still_counts() {
 #[tokio::test(start_paused = true)]
 async fn after_a_panic_nothing_is_deleted_and_the_next_invocation_works() {
     let reply = |_| async {
+        // Work before the panic, in paused time.
         tokio::time::sleep(Duration::from_secs(1)).await;
         panic!("the {} failed", "pixels");
     };

@@ -58,6 +58,7 @@ async fn drained_waits_for_delayed_messages_and_those_in_flight_elsewhere() {
     let running = world.connect(mapping(), fails_bad()).await;
     let (queues, jobs) = (world.queues.clone(), world.jobs.clone());
     tokio::spawn(async move {
+        // At a moment of paused time that the test can name.
         tokio::time::sleep(Duration::from_millis(12_345)).await;
         queues.delete(&jobs, other[0].receipt_handle).unwrap();
     });
