@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::arena::{Arena, sized};
 use super::bits::{Bits, Chunk};
-use super::headers::{Coding, HuffmanSpec, Scan, Tables};
-use super::huffman::{Decoding, Skipping};
+use super::headers::{Coding, HuffmanSpec, Scan, ScanComponent, Tables};
+use super::huffman::{Decoding, Pairs, Skipping};
 use super::layout::Layout;
 use super::planes::WholePlanes;
 use super::progressive::{Coefficients, first_coefficients, later_coefficients};
@@ -381,7 +381,14 @@ fn decoding(spec: Option<&HuffmanSpec>) -> Result<Decoding, Defect> {
 /// The tables that a sequential scan uses, by number.
 struct ScanTables {
     dc: [Option<Decoding>; 4],
-    ac: [Option<(Decoding, Skipping)>; 4],
+    ac: [Option<AcTables>; 4],
+}
+
+/// What reads the coefficients after the first. Of the tables that take several at a time only those that are used are made.
+struct AcTables {
+    codes: Decoding,
+    skipping: Skipping,
+    pairs: Pairs,
 }
 
 impl ScanTables {
@@ -392,15 +399,14 @@ impl ScanTables {
             if dc.is_none() {
                 *dc = Some(decoding(tables.dc[component.dc].as_deref())?);
             }
-            let skips = partial || layout.planes[component.index].side == 1;
-            match &mut made.ac[component.ac] {
-                Some((codes, skipping)) if skips => *skipping = Skipping::new(codes),
-                Some(_) => {}
-                none => {
-                    let codes = decoding(tables.ac[component.ac].as_deref())?;
-                    let skipping = if skips { Skipping::new(&codes) } else { Skipping::none() };
-                    *none = Some((codes, skipping));
-                }
+            if made.ac[component.ac].is_none() {
+                let sharing = || scan.components.iter().filter(|other| other.ac == component.ac);
+                let flat = |other: &ScanComponent| layout.planes[other.index].side == 1;
+                let codes = decoding(tables.ac[component.ac].as_deref())?;
+                let skips = partial || sharing().any(flat);
+                let skipping = if skips { Skipping::new(&codes) } else { Skipping::none() };
+                let pairs = if sharing().all(flat) { Pairs::none() } else { Pairs::new(&codes) };
+                made.ac[component.ac] = Some(AcTables { codes, skipping, pairs });
             }
         }
         Ok(made)
@@ -417,12 +423,12 @@ fn sequential<'t, 'a>(
     restart_interval: u32,
 ) -> Sequential<'t, 'a> {
     let alone = scan.components.len() == 1;
-    let part = |component: &super::headers::ScanComponent| {
+    let part = |component: &ScanComponent| {
         let plane = &layout.planes[component.index];
         let (across, down) = if alone { (1, 1) } else { (plane.across, plane.down) };
-        let (ac, skipping) = tables.ac[component.ac].as_ref()?;
+        let AcTables { codes: ac, skipping, pairs } = tables.ac[component.ac].as_ref()?;
         let (dc, steps) = (tables.dc[component.dc].as_ref()?, steps[component.index].as_ref()?);
-        Some(Part { across, down, side: plane.side, dc, ac, skipping, steps })
+        Some(Part { across, down, side: plane.side, dc, ac, skipping, pairs, steps })
     };
     let mcus = if alone { layout.planes[scan.components[0].index].own_blocks } else { layout.mcus };
     Sequential {

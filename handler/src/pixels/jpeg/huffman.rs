@@ -10,6 +10,15 @@ const CODE_BITS: u32 = 11;
 /// Bits by which codes with their values are skipped, several at a time.
 const SKIP_BITS: u32 = 12;
 
+/// Bits by which codes with their values are read, up to two at a time.
+const PAIR_BITS: u32 = 12;
+
+/// Bits of the largest value that a pair holds.
+const PAIR_SIZE_MAX: u32 = 6;
+
+/// Until this coefficient the first of a pair, with its zeros, lies within the block.
+pub(super) const PAIR_FROM_MAX: u32 = 63 - 16;
+
 /// How far a skip may have come when it takes one more code.
 const SKIP_BEFORE_LAST_MAX: u32 = 16;
 
@@ -169,7 +178,7 @@ impl Skipping {
         Self { entries }
     }
 
-    /// A table that knows nothing, where little is skipped.
+    /// A table that knows nothing, where nothing is skipped.
     pub(super) fn none() -> Self {
         Self { entries: Box::new([0; 1 << SKIP_BITS]) }
     }
@@ -179,6 +188,105 @@ impl Skipping {
     pub(super) fn find(&self, bits: u64) -> (u32, u32) {
         let entry = u32::from(self.entries[(bits >> (64 - SKIP_BITS)) as usize]);
         (entry & 0xff, entry >> 8)
+    }
+}
+
+/// Up to two coefficients with the zeros before them, and possibly the end of the block, from one place of a table.
+///
+/// From the lowest bit: six bits for the length, four for the zeros before the first coefficient, eight for the advance, and
+/// seven for each value with its sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pair(u32);
+
+impl Pair {
+    /// What has to be read code by code: a long code, a large value, sixteen zeros.
+    const NONE: Self = Self(0);
+
+    /// The codes at the top of `index`, as far as they and their values lie within its [`PAIR_BITS`] bits.
+    fn new(codes: &Decoding, index: usize) -> Self {
+        let bits = (index as u64) << (64 - PAIR_BITS);
+        let at = |from: u32| codes.find(bits << from).ok().filter(|code| from + code.total() <= PAIR_BITS);
+        let ends = |code: &Code| code.size() == 0 && code.run() != 15;
+        let holds = |code: &Code| (1..=PAIR_SIZE_MAX).contains(&code.size());
+        let (mut length, mut advanced, mut values) = (0, 0, [0; 2]);
+        let mut zeros = None;
+        for value in &mut values {
+            let Some(code) = at(length).filter(holds) else { break };
+            *value = code.value(bits << length);
+            zeros = zeros.or(Some(code.run()));
+            length += code.total();
+            advanced += advance(code);
+        }
+        if let Some(end) = at(length).filter(ends) {
+            length += end.length();
+            advanced += END_OF_BLOCK;
+        }
+        let [first, second] = values.map(|value| value.cast_unsigned() & 0x7f);
+        Self(length | zeros.unwrap_or(0) << 6 | advanced << 10 | first << 18 | second << 25)
+    }
+
+    /// Whether nothing is known of the codes.
+    #[inline(always)]
+    pub(super) fn is_none(self) -> bool {
+        self.0 == Self::NONE.0
+    }
+
+    /// Bits of all codes and values.
+    #[inline(always)]
+    pub(super) fn total(self) -> u32 {
+        self.0 & 0x3f
+    }
+
+    /// The zeros before the first coefficient.
+    #[inline(always)]
+    pub(super) fn zeros(self) -> u32 {
+        self.0 >> 6 & 0xf
+    }
+
+    /// The coefficients, with zeros, that it stands for, and [`END_OF_BLOCK`]. The last of them is the second that has a
+    /// value, if there are two.
+    #[inline(always)]
+    pub(super) fn advance(self) -> u32 {
+        self.0 >> 10 & 0xff
+    }
+
+    /// The value of the first coefficient; zero if there is none.
+    #[inline(always)]
+    pub(super) fn first(self) -> i16 {
+        (self.0.cast_signed() << 7 >> 25) as i16
+    }
+
+    /// The value of the second coefficient; zero if there is none.
+    #[inline(always)]
+    pub(super) fn second(self) -> i16 {
+        (self.0.cast_signed() >> 25) as i16
+    }
+}
+
+/// A table by which the coefficients after the first are read, mostly two at a time.
+pub(super) struct Pairs {
+    entries: Box<[Pair; 1 << PAIR_BITS]>,
+}
+
+impl Pairs {
+    /// Makes the table from that for single codes.
+    pub(super) fn new(codes: &Decoding) -> Self {
+        let mut entries = Box::new([Pair::NONE; 1 << PAIR_BITS]);
+        for (index, entry) in entries.iter_mut().enumerate() {
+            *entry = Pair::new(codes, index);
+        }
+        Self { entries }
+    }
+
+    /// A table that knows nothing, where nothing is read.
+    pub(super) fn none() -> Self {
+        Self { entries: Box::new([Pair::NONE; 1 << PAIR_BITS]) }
+    }
+
+    /// What is at the top of `bits`.
+    #[inline(always)]
+    pub(super) fn find(&self, bits: u64) -> Pair {
+        self.entries[(bits >> (64 - PAIR_BITS)) as usize]
     }
 }
 
@@ -237,6 +345,50 @@ mod tests {
         let bits = 0b1_0111_0110_u64 << (64 - 9);
         assert_eq!(skipping.find(bits), (9, 1 + 2 + END_OF_BLOCK));
         assert_eq!(skipping.find(0b1110 << 60), (0, 0));
+    }
+
+    /// Tables of random shapes: whatever a pair says is what its codes say one by one.
+    #[test]
+    fn a_pair_is_what_its_codes_are_one_by_one() {
+        let mut found = [0; 3];
+        for seed in 0..40 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let symbols: Vec<u8> = (0..=255).filter(|symbol| symbol & 15 <= 10).collect();
+            let mut spec = spec(&[], &symbols);
+            let mut free = 1_u32;
+            for count in &mut spec.counts {
+                free *= 2;
+                *count = u8::try_from(random.u32(0..=free.min(6).saturating_sub(1))).unwrap();
+                free -= u32::from(*count);
+            }
+            random.shuffle(&mut spec.symbols[..symbols.len()]);
+            let table = Decoding::new(&spec).unwrap();
+            let pairs = Pairs::new(&table);
+            for _ in 0..4000 {
+                let bits = random.u64(..);
+                let pair = pairs.find(bits);
+                if pair.is_none() {
+                    continue;
+                }
+                let (mut length, mut advanced, mut values) = (0, 0, Vec::new());
+                while length < pair.total() {
+                    let code = table.find(bits << length).unwrap();
+                    assert_ne!((code.run(), code.size()), (15, 0), "sixteen zeros are read alone");
+                    if code.size() > 0 {
+                        values.push((advanced + code.run(), code.value(bits << length)));
+                    }
+                    length += code.total();
+                    advanced += advance(code);
+                }
+                let last = (pair.advance() & (END_OF_BLOCK - 1)).wrapping_sub(1);
+                let both = [(pair.zeros(), pair.first().into()), (last, pair.second().into())];
+                assert_eq!((pair.total(), pair.advance()), (length, advanced));
+                assert_eq!(both[..values.len()], values);
+                assert!(both[values.len()..].iter().all(|(_, value)| *value == 0));
+                found[values.len()] += 1;
+            }
+        }
+        assert!(found.iter().all(|count| *count > 1000), "{found:?}");
     }
 
     #[test]

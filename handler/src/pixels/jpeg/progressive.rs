@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::Defect;
 use super::bits::{Bits, Chunk, Cursor};
 use super::dispatch::{HotLoop, dispatch};
-use super::headers::{Scan, ZIGZAG};
+use super::headers::{Scan, place};
 use super::huffman::Decoding;
 use super::layout::{Layout, Plane};
 use super::sequential::{Restarts, Target, fill, inverse};
@@ -321,11 +321,6 @@ fn refine(
         next += 1;
     }
     next
-}
-
-#[inline(always)]
-fn place(index: usize) -> usize {
-    usize::from(ZIGZAG[index & 63] & 63)
 }
 
 #[inline(always)]

@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::Defect;
 use super::bits::{Bits, Chunk, Cursor};
 use super::dispatch::{HotLoop, dispatch};
-use super::headers::ZIGZAG;
-use super::huffman::{Decoding, END_OF_BLOCK, SKIP_FROM_MAX, Skipping, advance};
+use super::headers::place;
+use super::huffman::{Decoding, END_OF_BLOCK, PAIR_FROM_MAX, Pairs, SKIP_FROM_MAX, Skipping, advance};
 use super::transform::{self, Block};
 
 /// One component of a scan.
@@ -18,7 +18,10 @@ pub(super) struct Part<'t> {
     pub(super) side: usize,
     pub(super) dc: &'t Decoding,
     pub(super) ac: &'t Decoding,
+    /// Where coefficients are read over.
     pub(super) skipping: &'t Skipping,
+    /// Where they are read.
+    pub(super) pairs: &'t Pairs,
     pub(super) steps: &'t Block,
 }
 
@@ -168,13 +171,12 @@ fn block(
         store(&[[transform::flat(dc, part.steps[0])]], place);
         return Ok(());
     }
-    let last = read(cursor, chunk, part.ac, coefficients)?;
-    if last == 0 {
-        fill(place, part.side, transform::flat(dc, part.steps[0]));
-    } else {
+    if read(cursor, chunk, part, coefficients)? {
         coefficients[0] = dc;
         inverse(coefficients, part.steps, part.side, place);
         coefficients.fill(0);
+    } else {
+        fill(place, part.side, transform::flat(dc, part.steps[0]));
     }
     Ok(())
 }
@@ -219,34 +221,50 @@ fn store_part(block: &[u8], side: usize, place: &mut Place<'_>) {
     }
 }
 
-/// Reads the coefficients after the first. Returns the place of the last one in the order of the file, or 0.
+/// Reads the coefficients after the first. Says whether there is one.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "a value has at most 15 bits and a sign")]
-fn read(at: &mut Cursor, chunk: &Chunk, ac: &Decoding, block: &mut Block) -> Result<u32, Defect> {
+fn read(at: &mut Cursor, chunk: &Chunk, part: &Part<'_>, block: &mut Block) -> Result<bool, Defect> {
     let mut cursor = *at;
-    let (mut next, mut last) = (1, 0);
-    while next < 64 {
+    let mut next = 1;
+    while next <= PAIR_FROM_MAX {
         cursor.refill(chunk);
-        let code = ac.find(cursor.bits)?;
-        if code.size() == 0 {
-            cursor.drop(code.length());
-            if code.run() != 15 {
-                *at = cursor;
-                return Ok(last);
-            }
-            next += 16;
+        let pair = part.pairs.find(cursor.bits);
+        if pair.is_none() {
+            next = read_one(&mut cursor, part.ac, block, next)?;
             continue;
         }
-        last = next + code.run();
-        if last > 63 {
-            return Err(PAST_THE_END);
-        }
-        block[usize::from(ZIGZAG[last as usize & 63] & 63)] = code.value(cursor.bits) as i16;
-        cursor.drop(code.total());
-        next = last + 1;
+        // Where there are fewer than two, these are zeros at places where there are zeros, or a value kept.
+        block[place((next + pair.zeros()) as usize)] = pair.first();
+        next += pair.advance();
+        block[place((next - 1) as usize)] |= pair.second();
+        cursor.drop(pair.total());
+    }
+    while next < 64 {
+        cursor.refill_below(32, chunk);
+        next = read_one(&mut cursor, part.ac, block, next)?;
     }
     *at = cursor;
-    if next == 64 { Ok(last) } else { Err(PAST_THE_END) }
+    if next == 64 || (END_OF_BLOCK..=END_OF_BLOCK + 64).contains(&next) {
+        Ok(next > END_OF_BLOCK + 1 || next == 64)
+    } else {
+        Err(PAST_THE_END)
+    }
+}
+
+/// Reads one code with its value. Returns the place of the next coefficient.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "a value has at most 15 bits and a sign")]
+fn read_one(cursor: &mut Cursor, ac: &Decoding, block: &mut Block, next: u32) -> Result<u32, Defect> {
+    let code = ac.find(cursor.bits)?;
+    if code.size() != 0 {
+        let at = next + code.run();
+        if at > 63 {
+            return Err(PAST_THE_END);
+        }
+        block[place(at as usize)] = code.value(cursor.bits) as i16;
+    }
+    cursor.drop(code.total());
+    Ok(next + advance(code))
 }
 
 /// Reads over the coefficients after the first.
