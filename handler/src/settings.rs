@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+
 use crate::batch::{Backoff, BatchOptions};
 use crate::event::body::Renditions;
 use crate::resize::ResizeOptions;
@@ -33,7 +36,7 @@ pub struct Settings {
     /// `AWS_LAMBDA_LOG_FORMAT`: whether logs are JSON.
     pub log_json: bool,
     /// `AWS_LAMBDA_LOG_LEVEL`, else `RUST_LOG`: what is logged.
-    pub log_filter: String,
+    pub log_filter: Targets,
 }
 
 /// All variables that are wrong, one line each.
@@ -116,18 +119,24 @@ impl Reader {
         }
     }
 
-    fn log_filter(&mut self) -> String {
+    fn log_filter(&mut self) -> Targets {
         let Some(level) = self.text("AWS_LAMBDA_LOG_LEVEL") else {
-            return self.text("RUST_LOG").unwrap_or_else(|| "info".to_owned());
+            let expected = "is not accepted; expected a level, or a list like info,handler=debug,object_store=off";
+            let parsed = self.parsed("RUST_LOG", |text| text.parse().map_err(|_| expected.to_owned()));
+            return parsed.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
         };
-        match level.to_ascii_lowercase().as_str() {
-            "fatal" => "error".to_owned(),
-            level @ ("trace" | "debug" | "info" | "warn" | "error") => level.to_owned(),
+        let level = match level.to_ascii_uppercase().as_str() {
+            "TRACE" => LevelFilter::TRACE,
+            "DEBUG" => LevelFilter::DEBUG,
+            "INFO" => LevelFilter::INFO,
+            "WARN" => LevelFilter::WARN,
+            "ERROR" | "FATAL" => LevelFilter::ERROR,
             _ => {
                 self.refuse("AWS_LAMBDA_LOG_LEVEL", &level, "expected TRACE, DEBUG, INFO, WARN, ERROR or FATAL");
-                "info".to_owned()
+                LevelFilter::INFO
             }
-        }
+        };
+        Targets::new().with_default(level)
     }
 
     /// An empty variable counts as absent, because templates cannot leave one out.
@@ -179,7 +188,7 @@ mod tests {
         let settings = read(&[("DEAD_LETTER_QUEUE_URL", ""), ("UNRELATED", "\u{7}")]).unwrap();
         assert_eq!(settings.deadline_reserve, Duration::from_secs(1));
         assert_eq!((settings.dead_letter_queue_url, settings.renditions), (None, None));
-        assert_eq!((settings.log_json, settings.log_filter.as_str()), (false, "info"));
+        assert_eq!((settings.log_json, settings.log_filter.default_level()), (false, Some(LevelFilter::INFO)));
     }
 
     #[test]
@@ -209,6 +218,8 @@ mod tests {
             assert!(error.0.iter().any(|line| line.starts_with(part)), "{part}\nis not in\n{:#?}", error.0);
         }
         assert_eq!(error.0.len(), expected.len());
+        let error = read(&[("RUST_LOG", "handler=loud")]).unwrap_err();
+        assert!(error.0[0].starts_with("RUST_LOG=\"handler=loud\" is not accepted; expected a level"), "{error}");
     }
 
     #[test]
@@ -227,6 +238,6 @@ mod tests {
         assert!(settings.renditions.is_some());
         assert_eq!((settings.batch.concurrency_max, settings.batch.backoff.base), (3, Duration::from_secs(2)));
         assert_eq!((settings.resize.source_bytes_max, settings.resize.limits.pixels_max), (1000, 77));
-        assert_eq!((settings.log_json, settings.log_filter.as_str()), (true, "error"));
+        assert_eq!((settings.log_json, settings.log_filter.default_level()), (true, Some(LevelFilter::ERROR)));
     }
 }

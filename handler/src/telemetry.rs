@@ -6,7 +6,9 @@
 use std::io::Write as _;
 
 use serde_json::{Value, json};
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::batch::{BatchReport, Observer, Outcome};
 use crate::resize::{Oddities, Resized};
@@ -14,13 +16,14 @@ use crate::settings::Settings;
 
 /// Starts logging to standard output, which Lambda collects. A second call changes nothing.
 pub fn init(settings: &Settings) {
-    let filter = EnvFilter::try_new(&settings.log_filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_ansi(false);
+    let filter = settings.log_filter.clone();
+    let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_target(false).with_ansi(false);
     let started = if settings.log_json {
-        builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+        let lines = builder.json().flatten_event(true).with_current_span(true).with_span_list(false);
+        lines.finish().with(filter).try_init()
     } else {
         // Lambda puts its own time before each line.
-        builder.without_time().try_init()
+        builder.without_time().finish().with(filter).try_init()
     };
     drop(started);
 }

@@ -1,8 +1,11 @@
 //! Resampling: a box of the stored image to a size, with alpha premultiplied while colours are mixed.
 
+use std::fmt;
+
 use fast_image_resize as fir;
-use fir::images::{Image, ImageRef};
-use fir::{FilterType, PixelType, ResizeAlg, ResizeOptions};
+use fir::images::{TypedImage, TypedImageRef};
+use fir::pixels::{U8, U8x2, U8x3, U8x4};
+use fir::{FilterType, PixelTrait, ResizeAlg, ResizeOptions};
 
 use super::error::PixelError;
 use super::geometry::{Region, Size};
@@ -24,25 +27,41 @@ impl Scaler {
         size: Size,
         kernel: Kernel,
     ) -> Result<Raster, PixelError> {
-        let failed =
-            |error: &dyn std::fmt::Display| PixelError::Internal { stage: "scaling", reason: error.to_string() };
         if let Some((wider, region)) = widened(source, region)? {
             return self.scale(&wider, region, size, kernel);
         }
         let mut scaled = Raster::zeroed(size, source.layout)?;
-        let pixel_type = pixel_type(source.layout);
-        let from = ImageRef::new(source.size.width, source.size.height, &source.data, pixel_type)
-            .map_err(|error| failed(&error))?;
-        let mut to = Image::from_slice_u8(size.width, size.height, &mut scaled.data, pixel_type)
-            .map_err(|error| failed(&error))?;
         let region = within(region, source.size);
         let options = ResizeOptions::new()
             .resize_alg(algorithm(kernel))
             .crop(region.left, region.top, region.width, region.height)
             .use_alpha(source.layout.has_alpha());
-        self.resizer.resize(&from, &mut to, &options).map_err(|error| failed(&error))?;
+        match source.layout {
+            Layout::Gray => self.convolve::<U8>(source, &mut scaled, &options),
+            Layout::GrayAlpha => self.convolve::<U8x2>(source, &mut scaled, &options),
+            Layout::Rgb => self.convolve::<U8x3>(source, &mut scaled, &options),
+            Layout::Rgba => self.convolve::<U8x4>(source, &mut scaled, &options),
+        }?;
         Ok(scaled)
     }
+
+    /// Fills a raster with pixels of one type. That the types are named keeps those of more bits, a megabyte of loops, out
+    /// of the program.
+    fn convolve<P: PixelTrait>(
+        &mut self,
+        source: &Raster,
+        scaled: &mut Raster,
+        options: &ResizeOptions,
+    ) -> Result<(), PixelError> {
+        let (from, to) = (source.size, scaled.size);
+        let from = TypedImageRef::<P>::from_buffer(from.width, from.height, &source.data).map_err(failed)?;
+        let mut to = TypedImage::<P>::from_buffer(to.width, to.height, &mut scaled.data).map_err(failed)?;
+        self.resizer.resize_typed(&from, &mut to, options).map_err(failed)
+    }
+}
+
+fn failed(error: impl fmt::Display) -> PixelError {
+    PixelError::Internal { stage: "scaling", reason: error.to_string() }
 }
 
 /// The source with its edges repeated as far as the region reaches, and the region in it; none if it lies within.
@@ -81,15 +100,6 @@ fn within(region: Region, size: Size) -> Region {
     let (width, height) = (f64::from(size.width), f64::from(size.height));
     let (left, top) = (region.left.clamp(0.0, width), region.top.clamp(0.0, height));
     Region { left, top, width: region.width.min(width - left), height: region.height.min(height - top) }
-}
-
-fn pixel_type(layout: Layout) -> PixelType {
-    match layout {
-        Layout::Gray => PixelType::U8,
-        Layout::GrayAlpha => PixelType::U8x2,
-        Layout::Rgb => PixelType::U8x3,
-        Layout::Rgba => PixelType::U8x4,
-    }
 }
 
 fn algorithm(kernel: Kernel) -> ResizeAlg {

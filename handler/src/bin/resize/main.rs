@@ -18,7 +18,12 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Parser as _;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use arguments::{Arguments, Command};
 
@@ -44,8 +49,7 @@ const LAST_WRITES: Duration = Duration::from_millis(800);
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    log();
-    match carry_out(&arguments.command) {
+    match log().and_then(|()| carry_out(&arguments.command)) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("resize: {error:#}");
@@ -89,9 +93,11 @@ fn print(text: &str) {
 }
 
 /// Logs are for those who ask for them with `RUST_LOG`; the report says everything else.
-fn log() {
-    if std::env::var_os("RUST_LOG").is_some() {
-        let filter = tracing_subscriber::EnvFilter::from_default_env();
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    }
+fn log() -> anyhow::Result<()> {
+    let Ok(filter) = std::env::var("RUST_LOG") else { return Ok(()) };
+    let expected = || format!("RUST_LOG={filter:?}: expected a level, or a list like warn,handler=debug");
+    let filter: Targets = filter.parse().with_context(expected)?;
+    let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(std::io::stderr);
+    lines.finish().with(filter).init();
+    Ok(())
 }

@@ -15,6 +15,8 @@ use local_queue::{
     server::{Bounds, Guard, KeyPair, Server},
     template::{self, Stack},
 };
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 /// An Amazon SQS emulator.
 #[derive(Debug, Parser)]
@@ -145,17 +147,27 @@ fn key_pair_of_environment() -> anyhow::Result<KeyPair> {
 
 fn main() -> ExitCode {
     let Arguments { command: Command::Serve(arguments) } = Arguments::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-        .with_writer(std::io::stderr)
-        .init();
-    match serve(&arguments) {
+    match log().and_then(|()| serve(&arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("local-queue: {error:#}");
             ExitCode::from(2)
         }
     }
+}
+
+/// To standard error: what `RUST_LOG` asks for, else errors alone.
+fn log() -> anyhow::Result<()> {
+    let filter = match std::env::var("RUST_LOG") {
+        Ok(filter) => {
+            let expected = || format!("RUST_LOG={filter:?}: expected a level, or a list like warn,local_queue=debug");
+            filter.parse::<Targets>().with_context(expected)?
+        }
+        Err(_) => Targets::new().with_default(LevelFilter::ERROR),
+    };
+    let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(std::io::stderr);
+    lines.finish().with(filter).init();
+    Ok(())
 }
 
 #[tokio::main]
