@@ -53,7 +53,7 @@ pub(super) fn decode(
         InputFormat::Tiff => read(TiffDecoder::new(file), probe, limits),
         InputFormat::Bmp => read(BmpDecoder::new(file), probe, limits),
     }?;
-    Ok(Picture::whole(raster.without_needless_alpha()))
+    Picture::whole(raster.without_needless_alpha(), demands)
 }
 
 fn decode_pixels(

@@ -11,7 +11,7 @@ use super::orientation::Orientation;
 use super::planes::{Plane, Planes};
 use super::probe::Probe;
 use super::raster::{Layout, Raster};
-use super::scale::Scaler;
+use super::scale::{Alpha, Scaler, premultiply};
 
 /// What one rendition wants of the stored image.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,6 +49,11 @@ impl Demand {
         self.luma.exact || (!self.half_chroma && across <= 1.0 && down <= 1.0)
     }
 
+    /// Whether every pixel of what is made is a mean of others.
+    fn mixes(&self) -> bool {
+        self.kernel != Kernel::Nearest && self.luma.shrink() != (1.0, 1.0)
+    }
+
     /// Whether this, once it is made, has at least twice the pixels, along each side, that another wants of the same
     /// part of the image.
     fn covers(&self, other: &Self) -> bool {
@@ -80,11 +85,18 @@ pub(super) fn roots(demands: &[Demand], sources: &[Option<usize>]) -> Vec<Demand
     roots.map(|(demand, _)| *demand).collect()
 }
 
+/// Whether pixels with alpha are premultiplied in place, because none of those who demand them wants them as they are.
+pub(super) fn premultiplies(demands: &[Demand]) -> bool {
+    demands.iter().all(Demand::mixes)
+}
+
 /// What the layers of a picture mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Colors {
     /// One layer of pixels.
     Pixels,
+    /// One layer of pixels whose colours are multiplied by their alpha.
+    Premultiplied,
     /// Three planes: luma and chroma.
     YCbCr,
     /// Three planes: red, green and blue.
@@ -117,22 +129,32 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    /// All pixels of the stored image.
-    pub(super) fn whole(raster: Raster) -> Self {
-        Self { layers: vec![Layer { raster, left: 0.0, top: 0.0, per_sample: (1.0, 1.0) }], colors: Colors::Pixels }
+    /// All pixels of the stored image, made ready for what is demanded of it.
+    pub(super) fn whole(mut raster: Raster, demands: &[Demand]) -> Result<Self, PixelError> {
+        let premultiplied = raster.layout.has_alpha() && premultiplies(demands);
+        if premultiplied {
+            premultiply(&mut raster)?;
+        }
+        let layers = vec![Layer { raster, left: 0.0, top: 0.0, per_sample: (1.0, 1.0) }];
+        Ok(Self { layers, colors: if premultiplied { Colors::Premultiplied } else { Colors::Pixels } })
     }
 
     /// Makes what a rendition wants, each plane straight from its own size to the one it is wanted at.
     pub(super) fn scaled(&self, demand: &Demand, scaler: &mut Scaler) -> Result<Self, PixelError> {
+        let (alpha, colors) = match self.colors {
+            Colors::Premultiplied => (Alpha::Premultiplied, Colors::Pixels),
+            colors => (Alpha::Straight, colors),
+        };
         let layer = |(component, layer): (usize, &Layer)| {
             // Red, green and blue are all like luma.
             let wanted = demand.of(if self.colors == Colors::YCbCr { component } else { 0 });
-            let raster = scaler.scale(&layer.raster, layer.region(wanted.region), wanted.scaled, demand.kernel)?;
+            let region = layer.region(wanted.region);
+            let raster = scaler.scale(&layer.raster, alpha, region, wanted.scaled, demand.kernel)?;
             let Region { left, top, .. } = wanted.region;
             Ok(Layer { raster, left, top, per_sample: wanted.shrink() })
         };
         let layers = self.layers.iter().enumerate().map(layer).collect::<Result<_, PixelError>>()?;
-        Ok(Self { layers, colors: self.colors })
+        Ok(Self { layers, colors })
     }
 
     pub(super) fn has_alpha(&self) -> bool {
@@ -143,7 +165,7 @@ impl Picture {
     pub(super) fn is_planes(&self) -> bool {
         match self.colors {
             Colors::YCbCr => true,
-            Colors::Rgb => false,
+            Colors::Rgb | Colors::Premultiplied => false,
             Colors::Pixels => self.layers[0].raster.layout == Layout::Gray,
         }
     }
@@ -163,10 +185,10 @@ impl Picture {
         Ok(Planes { luma, chroma })
     }
 
-    /// The pixels, turned upright.
+    /// The pixels, turned upright, of a picture that was scaled.
     pub(super) fn into_raster(mut self, orientation: Orientation) -> Result<Raster, PixelError> {
         let raster = match self.colors {
-            Colors::Pixels => self.layers.swap_remove(0).raster,
+            Colors::Pixels | Colors::Premultiplied => self.layers.swap_remove(0).raster,
             Colors::YCbCr | Colors::Rgb => woven(self.layers.iter().map(|layer| &layer.raster), self.colors)?,
         };
         raster.upright(orientation)

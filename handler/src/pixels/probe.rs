@@ -137,10 +137,19 @@ impl Probe {
             (plan, Demand::new(&plan, rendition, self, self.color_bytes > 0 && rendition.metadata == Metadata::Strip))
         });
         let (plans, demands): (Vec<Plan>, Vec<Demand>) = plans.unzip();
-        let roots = picture::roots(&demands, &picture::sources(&demands));
+        let sources = picture::sources(&demands);
+        let roots = picture::roots(&demands, &sources);
         let decoding = self.jpeg_decoding(&roots).unwrap_or_default();
-        let scaling = plans.iter().zip(&demands).map(|(plan, demand)| {
-            let working = self.scaling_bytes(decoding, demand);
+        let channels = u64::from(self.channels);
+        // The resampler's copy of what it reads, with colours multiplied by their alpha.
+        let premultiplied = |source: Option<usize>| match source {
+            _ if !self.has_alpha => 0,
+            None if picture::premultiplies(&roots) => 0,
+            None => self.size().pixels().saturating_mul(channels),
+            Some(larger) => demands[larger].luma.scaled.pixels().saturating_mul(channels),
+        };
+        let scaling = plans.iter().zip(&demands).zip(&sources).map(|((plan, demand), source)| {
+            let working = self.scaling_bytes(decoding, demand).saturating_add(premultiplied(*source));
             // The turned, the converted and the embedded copy; at most two at a time, with four channels at most.
             let copies = plan.canvas.pixels().saturating_mul(8);
             let encoder = plan.canvas.pixels().saturating_mul(ENCODER_BYTES_PER_PIXEL);
@@ -149,13 +158,13 @@ impl Probe {
         let scaling = scaling.max().unwrap_or(0);
         // A larger one is held while smaller ones are made from it; the file of each is held to the end.
         let held = demands.iter().zip(&plans).fold(0_u64, |sum, (demand, plan)| {
-            let scaled = demand.luma.scaled.pixels().saturating_mul(self.channels.into());
+            let scaled = demand.luma.scaled.pixels().saturating_mul(channels);
             sum.saturating_add(scaled).saturating_add(plan.canvas.pixels().saturating_mul(2))
         });
         self.peak(decoding, scaling).saturating_add(held)
     }
 
-    /// What the resampler needs besides its source and its result.
+    /// What the resampler needs besides its source, in whatever form, and its result.
     fn scaling_bytes(&self, decoding: JpegDecoding, demand: &Demand) -> u64 {
         // It works on columns first: as wide as what is read, as high as what is written.
         let intermediate = |wanted: ScaledBox, size: Size, per_sample: (f64, f64), channels: u64| {
@@ -181,9 +190,7 @@ impl Probe {
             }
             (JpegDecoding::Pixels(scale), _) => {
                 let (size, denominator) = (scale.apply(self.size()), f64::from(scale.denominator()));
-                let channels = u64::from(self.channels);
-                let premultiplied = if self.has_alpha { size.pixels().saturating_mul(channels) } else { 0 };
-                intermediate(demand.luma, size, (denominator, denominator), channels).saturating_add(premultiplied)
+                intermediate(demand.luma, size, (denominator, denominator), self.channels.into())
             }
             (JpegDecoding::Planes(_), None) => 0,
         }

@@ -1,11 +1,14 @@
 //! Resampling: a box of the stored image to a size, with alpha premultiplied while colours are mixed.
+//!
+//! The resampler premultiplies a copy of the whole source. Where nobody needs the source as it was, [`premultiply`] saves
+//! the memory and its pages.
 
 use std::fmt;
 
 use fast_image_resize as fir;
 use fir::images::{TypedImage, TypedImageRef};
 use fir::pixels::{U8, U8x2, U8x3, U8x4};
-use fir::{FilterType, PixelTrait, ResizeAlg, ResizeOptions};
+use fir::{FilterType, MulDiv, PixelTrait, ResizeAlg, ResizeOptions};
 
 use super::error::PixelError;
 use super::geometry::{Region, Size};
@@ -18,30 +21,66 @@ pub(super) struct Scaler {
     resizer: fir::Resizer,
 }
 
+/// What the colours of a source with alpha are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alpha {
+    /// As they are in a file.
+    Straight,
+    /// Multiplied by their alpha.
+    Premultiplied,
+}
+
+/// Multiplies colours by their alpha, in place. What has no alpha stays as it is.
+pub(super) fn premultiply(raster: &mut Raster) -> Result<(), PixelError> {
+    match raster.layout {
+        Layout::Gray | Layout::Rgb => Ok(()),
+        Layout::GrayAlpha => MulDiv::new().multiply_alpha_inplace_typed(&mut typed::<U8x2>(raster)?).map_err(failed),
+        Layout::Rgba => MulDiv::new().multiply_alpha_inplace_typed(&mut typed::<U8x4>(raster)?).map_err(failed),
+    }
+}
+
+/// Divides colours by their alpha, in place, which undoes [`premultiply`] as far as eight bits allow.
+fn divide(raster: &mut Raster) -> Result<(), PixelError> {
+    match raster.layout {
+        Layout::Gray | Layout::Rgb => Ok(()),
+        Layout::GrayAlpha => MulDiv::new().divide_alpha_inplace_typed(&mut typed::<U8x2>(raster)?).map_err(failed),
+        Layout::Rgba => MulDiv::new().divide_alpha_inplace_typed(&mut typed::<U8x4>(raster)?).map_err(failed),
+    }
+}
+
+fn typed<P: PixelTrait>(raster: &mut Raster) -> Result<TypedImage<'_, P>, PixelError> {
+    TypedImage::from_buffer(raster.size.width, raster.size.height, &mut raster.data).map_err(failed)
+}
+
 impl Scaler {
-    /// Scales `region` of the source to `size`. Where the region reaches beyond the source, its edge goes on. Colours under transparent pixels do not bleed into their neighbours.
+    /// Scales `region` of the source to `size`. Where the region reaches beyond the source, its edge goes on. Colours under
+    /// transparent pixels do not bleed into their neighbours. The result's alpha is straight, whatever the source's is.
     pub(super) fn scale(
         &mut self,
         source: &Raster,
+        alpha: Alpha,
         region: Region,
         size: Size,
         kernel: Kernel,
     ) -> Result<Raster, PixelError> {
         if let Some((wider, region)) = widened(source, region)? {
-            return self.scale(&wider, region, size, kernel);
+            return self.scale(&wider, alpha, region, size, kernel);
         }
         let mut scaled = Raster::zeroed(size, source.layout)?;
         let region = within(region, source.size);
         let options = ResizeOptions::new()
             .resize_alg(algorithm(kernel))
             .crop(region.left, region.top, region.width, region.height)
-            .use_alpha(source.layout.has_alpha());
+            .use_alpha(alpha == Alpha::Straight && source.layout.has_alpha());
         match source.layout {
             Layout::Gray => self.convolve::<U8>(source, &mut scaled, &options),
             Layout::GrayAlpha => self.convolve::<U8x2>(source, &mut scaled, &options),
             Layout::Rgb => self.convolve::<U8x3>(source, &mut scaled, &options),
             Layout::Rgba => self.convolve::<U8x4>(source, &mut scaled, &options),
         }?;
+        if alpha == Alpha::Premultiplied {
+            divide(&mut scaled)?;
+        }
         Ok(scaled)
     }
 
@@ -53,10 +92,8 @@ impl Scaler {
         scaled: &mut Raster,
         options: &ResizeOptions,
     ) -> Result<(), PixelError> {
-        let (from, to) = (source.size, scaled.size);
-        let from = TypedImageRef::<P>::from_buffer(from.width, from.height, &source.data).map_err(failed)?;
-        let mut to = TypedImage::<P>::from_buffer(to.width, to.height, &mut scaled.data).map_err(failed)?;
-        self.resizer.resize_typed(&from, &mut to, options).map_err(failed)
+        let from = TypedImageRef::<P>::from_buffer(source.size.width, source.size.height, &source.data);
+        self.resizer.resize_typed(&from.map_err(failed)?, &mut typed::<P>(scaled)?, options).map_err(failed)
     }
 }
 
@@ -119,7 +156,7 @@ mod tests {
     fn scaled(source: &Raster, width: u32, height: u32, kernel: Kernel) -> Raster {
         let region =
             Region { left: 0.0, top: 0.0, width: f64::from(source.size.width), height: f64::from(source.size.height) };
-        Scaler::default().scale(source, region, Size { width, height }, kernel).unwrap()
+        Scaler::default().scale(source, Alpha::Straight, region, Size { width, height }, kernel).unwrap()
     }
 
     /// An opaque red square beside transparent black: without premultiplying, the seam would turn dark.
@@ -146,6 +183,31 @@ mod tests {
                     }
                 }
                 assert!(partly > 0, "{kernel:?} has a seam to look at");
+            }
+        }
+    }
+
+    #[test]
+    fn a_source_premultiplied_in_place_gives_the_same_pixels() {
+        let mut random = fastrand::Rng::with_seed(1);
+        for layout in [Layout::Gray, Layout::GrayAlpha, Layout::Rgb, Layout::Rgba] {
+            let mut source = Raster::zeroed(Size { width: 61, height: 47 }, layout).unwrap();
+            random.fill(&mut source.data);
+            let region = Region { left: -1.0, top: 2.5, width: 50.0, height: 40.0 };
+            for kernel in [Kernel::Linear, Kernel::Lanczos3] {
+                for size in [(20, 30), (49, 41), (50, 11)] {
+                    let size = Size { width: size.0, height: size.1 };
+                    let mut scaled =
+                        |source: &Raster, alpha| Scaler::default().scale(source, alpha, region, size, kernel).unwrap();
+                    let expected = scaled(&source, Alpha::Straight);
+                    let mut premultiplied = source.clone();
+                    premultiply(&mut premultiplied).unwrap();
+                    assert_eq!(
+                        scaled(&premultiplied, Alpha::Premultiplied),
+                        expected,
+                        "{layout:?} {kernel:?} {size:?}"
+                    );
+                }
             }
         }
     }
