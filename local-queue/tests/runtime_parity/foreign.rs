@@ -1,8 +1,5 @@
 //! Runtimes of AWS for other languages, on ours: a Python function on `awslambdaric` and a Node function on
-//! `aws-lambda-ric`.
-//!
-//! The latter brings a part in C++ for its three requests, which needs cmake and autotools to be built;
-//! `tests/clients/rapid_client.cjs` takes its place, which `.ci/run` puts there.
+//! `aws-lambda-ric`, each with its own part in C++ for the requests.
 
 use std::{
     env, fs,
