@@ -6,6 +6,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -14,6 +15,13 @@ use std::{
 use aws_sdk_sqs::{
     Client,
     config::{BehaviorVersion, Config, Credentials, Region},
+};
+use local_queue::{
+    LocalQueue,
+    engine::Limits,
+    faults::Fault,
+    server::{Bounds, Server},
+    template,
 };
 use serde_json::json;
 use tests::{
@@ -28,9 +36,13 @@ fn template() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/template.yaml")
 }
 
-fn serve(arguments: &[String]) -> Command {
+fn serve<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(binaries::local_queue());
-    command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments);
+    command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments).env_remove("RUST_LOG");
+    command
+        .env("AWS_ACCESS_KEY_ID", KEY_PAIR[0])
+        .env("AWS_SECRET_ACCESS_KEY", KEY_PAIR[1])
+        .env("AWS_REGION", "us-east-1");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -39,6 +51,13 @@ fn serve(arguments: &[String]) -> Command {
 struct Serving(Child);
 
 impl Serving {
+    /// Waits for a line of its output; gives the URL that it listens on, and that line.
+    fn wait_for(&mut self, part: &str) -> (String, String) {
+        let mut lines = BufReader::new(self.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let endpoint_url = lines.next().unwrap().split(' ').nth(3).unwrap().to_owned();
+        (endpoint_url, lines.find(|line| line.contains(part)).unwrap().trim().to_owned())
+    }
+
     /// Ends it as Ctrl-C would, and waits.
     fn stop(&mut self) -> String {
         let id = self.0.id().to_string();
@@ -98,11 +117,8 @@ async fn the_deployed_template_runs_the_deployed_program() {
         format!("AWS_ENDPOINT_URL_S3={}", s3.endpoint_url()),
     ];
     let mut serving = Serving(tokio::task::block_in_place(|| serve(&arguments).spawn().unwrap()));
-    let mut lines = BufReader::new(serving.0.stdout.take().unwrap()).lines();
-    let first = lines.next().unwrap().unwrap();
-    let endpoint_url = first.split(' ').nth(3).unwrap().to_owned();
-    let works = lines.map(Result::unwrap).find(|line| line.contains("works on")).unwrap();
-    assert_eq!(works.trim(), "local-ResizeFunction works on local-jobs");
+    let (endpoint_url, works) = serving.wait_for("works on");
+    assert_eq!(works, "local-ResizeFunction works on local-jobs");
 
     let client = client(&endpoint_url);
     let url = |name: &str| format!("{endpoint_url}/000000000000/{name}");
@@ -142,6 +158,136 @@ async fn the_deployed_template_runs_the_deployed_program() {
     .await;
     let log = tokio::task::block_in_place(|| serving.stop());
     assert!(log.contains("local-ResizeFunction") && log.contains("REPORT RequestId: "), "{log}");
+}
+
+/// Queues of the template at an SQS endpoint of its own, which can be stopped.
+struct Elsewhere {
+    queues: LocalQueue,
+    endpoint_url: String,
+    serving: tokio::task::JoinHandle<()>,
+    stop: tokio::sync::oneshot::Sender<()>,
+}
+
+impl Elsewhere {
+    async fn serve(address: SocketAddr) -> Self {
+        let queues = LocalQueue::builder().build();
+        let text = fs::read_to_string(template()).unwrap();
+        let stack = template::read(&text, &template::Options::default(), &Limits::STRICT).unwrap();
+        queues.declare(&stack.queues).unwrap();
+        let server = Server::bind(address, queues.clone(), Bounds::default()).await.unwrap();
+        let endpoint_url = format!("http://{}", server.local_address().unwrap());
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let serving = tokio::spawn(server.run(async { drop(stopped.await) }));
+        Self { queues, endpoint_url, serving, stop }
+    }
+
+    /// Ends it, long polls and all.
+    async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.serving.await.unwrap();
+    }
+
+    /// How many messages are in a queue, wherever there, and how often one of them was received.
+    fn messages(&self, queue: &str) -> (usize, u32) {
+        let found = self.queues.peek(&self.queues.scope().arn(queue), 0, 10).unwrap();
+        (found.len(), found.iter().map(|message| message.receive_count).max().unwrap_or_default())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_function_works_on_queues_of_another_endpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    for bucket in ["photos", "thumbs"] {
+        fs::create_dir(folder.path().join(bucket)).unwrap();
+    }
+    image::RgbImage::from_pixel(64, 48, image::Rgb([9, 99, 199])).save(folder.path().join("photos/cat.jpg")).unwrap();
+    let s3 = S3Folder::serve(folder.path()).await;
+    let elsewhere = Elsewhere::serve(([127, 0, 0, 1], 0).into()).await;
+    let handler = format!("ResizeFunction={}", binaries::handler().display());
+    let s3 = format!("AWS_ENDPOINT_URL_S3={}", s3.endpoint_url());
+    let template = template().display().to_string();
+    let mut serving = Serving(tokio::task::block_in_place(|| {
+        let arguments =
+            ["--template", &template, "--function", &handler, "--env", &s3, "--source", &elsewhere.endpoint_url];
+        serve(arguments).spawn().unwrap()
+    }));
+    let (own_url, works) = serving.wait_for("works on");
+    assert_eq!(works, format!("local-ResizeFunction works on local-jobs at {}", elsewhere.endpoint_url));
+    assert_eq!(client(&own_url).list_queues().send().await.unwrap().queue_urls, None, "no queues of its own");
+
+    let client = client(&elsewhere.endpoint_url);
+    let url = format!("{}/000000000000/local-jobs", elsewhere.endpoint_url);
+    let job = |source: &str| {
+        let target = format!("s3://thumbs/{source}.png");
+        let output = json!({ "target": target, "width": 32, "format": "png" });
+        json!({ "source": format!("s3://photos/{source}"), "outputs": [output] }).to_string()
+    };
+    client.send_message().queue_url(&url).message_body(job("cat.jpg")).send().await.unwrap();
+    eventually("the message of a job that worked deleted", async || elsewhere.messages("local-jobs").0 == 0).await;
+    assert_eq!(image::image_dimensions(folder.path().join("thumbs/cat.jpg.png")).unwrap(), (32, 24));
+
+    // A job that cannot be done goes to the dead-letter queue, which is there as well; while that takes no messages, the
+    // job has failed and stays.
+    let fault = Fault::internal_error().on("SendMessage").queue("local-DeadLetterQueue");
+    elsewhere.queues.faults().inject(fault).unwrap();
+    client.send_message().queue_url(&url).message_body(job("gone.jpg")).send().await.unwrap();
+    let failed = "mapping_failed_invoke_total{function=\"local-ResizeFunction\",queue=\"local-jobs\"} 1\n";
+    eventually("a job that failed", async || metrics(&own_url).await.contains(failed)).await;
+    assert_eq!(elsewhere.messages("local-jobs"), (1, 1), "left where it was");
+    assert_eq!(elsewhere.messages("local-DeadLetterQueue").0, 0);
+    tokio::task::block_in_place(|| serving.stop());
+}
+
+/// Takes connections and ends them: so many that one attempt of an SDK, with its retries, does not account for them.
+async fn take_and_drop(address: SocketAddr) {
+    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+    for _ in 0..7 {
+        listener.accept().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_is_down_is_asked_again_and_told_of_once() {
+    let elsewhere = Elsewhere::serve(([127, 0, 0, 1], 0).into()).await;
+    let endpoint_url = elsewhere.endpoint_url.clone();
+    let address = endpoint_url.strip_prefix("http://").unwrap().parse().unwrap();
+    let handler = format!("ResizeFunction={}", binaries::handler().display());
+    let template = template().display().to_string();
+    elsewhere.stop().await;
+
+    // Down at the start.
+    let arguments = ["--template", &template, "--function", &handler, "--source", &endpoint_url];
+    let mut serving = Serving(tokio::task::block_in_place(|| serve(arguments).spawn().unwrap()));
+    take_and_drop(address).await;
+    let elsewhere = Elsewhere::serve(address).await;
+    tokio::task::block_in_place(|| serving.wait_for("works on"));
+
+    // Down while the mapping works.
+    elsewhere.stop().await;
+    take_and_drop(address).await;
+    let log = tokio::task::block_in_place(|| serving.stop());
+
+    let [first, ended, second] = log.lines().collect::<Vec<_>>()[..] else { panic!("{log}") };
+    let queue = "messages of arn:aws:sqs:us-east-1:000000000000:local-jobs";
+    for down in [first, second] {
+        let said = format!("{queue} cannot be received, trying again: {endpoint_url}");
+        assert!(down.contains(&said) && down.contains("cannot be reached"), "{log}");
+    }
+    assert!(ended.contains(&format!("{queue} can be received again after ")), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_is_missing_at_the_endpoint_is_one_error() {
+    let elsewhere = Elsewhere::serve(([127, 0, 0, 1], 0).into()).await;
+    let handler = format!("ResizeFunction={}", binaries::handler().display());
+    let template = template().display().to_string();
+    let named = ["--template", &template, "--stack-name", "other", "--function", &handler];
+    let mut command = serve(named.into_iter().chain(["--source", &elsewhere.endpoint_url]));
+    let output = tokio::task::block_in_place(|| command.output().unwrap());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+    let expected = format!("ResizeFunction: queue other-jobs does not exist at {}; create it", elsewhere.endpoint_url);
+    assert!(said.contains(&expected), "{said}");
 }
 
 async fn metrics(endpoint_url: &str) -> String {

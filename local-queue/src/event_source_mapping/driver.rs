@@ -44,6 +44,7 @@ pub struct Driver<S, I> {
     planner: Planner,
     counters: Counters,
     outage: Outage,
+    delete_outage: Outage,
     request_ids: IdSource,
     observer: Box<dyn FnMut(&Observation<'_>) + Send>,
     tasks: JoinSet<Done>,
@@ -189,7 +190,8 @@ impl<S: Source, I: Invoker> Driver<S, I> {
             filter_criteria: Arc::new(filter_criteria),
             planner: Planner::new(settings).seed(seed),
             counters,
-            outage: Outage::default(),
+            outage: Outage::of_receives(),
+            delete_outage: Outage::of_deletes(),
             request_ids: IdSource::seeded(seed),
             observer: Box::new(|_| {}),
             tasks: JoinSet::new(),
@@ -340,7 +342,9 @@ impl<S: Source, I: Invoker> Driver<S, I> {
     }
 
     fn take_in_arrivals(&mut self, now: Time, batch: BatchId, arrivals: Vec<Arrival>) {
-        if let Some(line) = self.outage.ended(now, self.source.queue_arn().as_str()) {
+        // What a receive brings that was given up says nothing about the queue.
+        let was_given_up = *self.cancel_receive.borrow();
+        if !was_given_up && let Some(line) = self.outage.ended(now, self.source.queue_arn().as_str()) {
             tracing::info!("{line}");
         }
         let count = arrivals.len();
@@ -371,6 +375,15 @@ impl<S: Source, I: Invoker> Driver<S, I> {
     }
 
     fn tell_failed_deletes(&mut self, deletes: &Deletes) {
+        let (now, queue) = (self.clock.now(), self.source.queue_arn().as_str());
+        let line = match &deletes.first_error {
+            // Messages that are done and come back are worked on once more, which nobody would see.
+            Some(error) => self.delete_outage.failed(now, queue, error),
+            None => self.delete_outage.ended(now, queue),
+        };
+        if let Some(line) = line {
+            tracing::warn!("{line}");
+        }
         if let Some(error) = &deletes.first_error {
             (self.observer)(&Observation::DeleteFailed { count: deletes.failed, error });
         }

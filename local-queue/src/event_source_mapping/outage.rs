@@ -1,4 +1,4 @@
-//! What is said in the log about a queue that cannot be reached: one line a minute, not one for each attempt.
+//! What is said in the log about something that goes wrong again and again: one line a minute, not one for each attempt.
 
 use std::time::Duration;
 
@@ -9,8 +9,12 @@ use crate::engine::Time;
 const INTERVAL: Duration = Duration::from_mins(1);
 
 /// Attempts that failed since the last that worked.
-#[derive(Debug, Default)]
-pub(super) struct Outage(Option<Running>);
+#[derive(Debug)]
+pub(super) struct Outage {
+    /// What cannot be done with the messages.
+    verb: &'static str,
+    running: Option<Running>,
+}
 
 #[derive(Debug)]
 struct Running {
@@ -20,11 +24,20 @@ struct Running {
 }
 
 impl Outage {
+    pub(super) const fn of_receives() -> Self {
+        Self { verb: "received", running: None }
+    }
+
+    pub(super) const fn of_deletes() -> Self {
+        Self { verb: "deleted", running: None }
+    }
+
     /// Takes note of a failure; what is to be said about it, if anything.
     pub(super) fn failed(&mut self, now: Time, queue: &str, error: &SourceError) -> Option<String> {
-        let Some(running) = &mut self.0 else {
-            self.0 = Some(Running { since: now, said_at: now, failures: 1 });
-            return Some(format!("messages of {queue} cannot be received, trying again: {error}"));
+        let verb = self.verb;
+        let Some(running) = &mut self.running else {
+            self.running = Some(Running { since: now, said_at: now, failures: 1 });
+            return Some(format!("messages of {queue} cannot be {verb}, trying again: {error}"));
         };
         running.failures += 1;
         if now.since(running.said_at) < INTERVAL {
@@ -33,15 +46,15 @@ impl Outage {
         running.said_at = now;
         let (failures, seconds) = (running.failures, now.since(running.since).as_secs());
         Some(format!(
-            "messages of {queue} cannot be received for {seconds} s, after {failures} attempts, trying again: {error}"
+            "messages of {queue} cannot be {verb} for {seconds} s, after {failures} attempts, trying again: {error}"
         ))
     }
 
     /// Takes note of a success; what is to be said about it, if anything.
     pub(super) fn ended(&mut self, now: Time, queue: &str) -> Option<String> {
-        let running = self.0.take()?;
+        let (verb, running) = (self.verb, self.running.take()?);
         let (failures, seconds) = (running.failures, now.since(running.since).as_secs());
-        Some(format!("messages of {queue} can be received again after {seconds} s and {failures} failed attempts"))
+        Some(format!("messages of {queue} can be {verb} again after {seconds} s and {failures} failed attempts"))
     }
 }
 
@@ -51,7 +64,7 @@ mod tests {
 
     #[test]
     fn an_outage_is_one_line_a_minute_and_one_at_its_end() {
-        let mut outage = Outage::default();
+        let mut outage = Outage::of_receives();
         let error = SourceError::Other("connection refused".into());
         let at = |seconds: u64| Time::from_millis(seconds * 1_000);
         assert_eq!(outage.ended(at(0), "jobs"), None, "there is none");

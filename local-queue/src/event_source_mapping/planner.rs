@@ -18,7 +18,7 @@
 //! - A batch that is throttled keeps its place until it is invoked or its visibility timeout has ended.
 
 mod actions;
-mod backoff;
+pub(super) mod backoff;
 mod holding;
 
 use std::{

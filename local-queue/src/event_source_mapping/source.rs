@@ -126,7 +126,7 @@ pub enum SourceError {
     /// Nobody answers there.
     #[error("{queue_url} cannot be reached: {reason}")]
     Unreachable {
-        /// The queue's URL.
+        /// The queue's URL, or its endpoint's as long as no more is known.
         queue_url: String,
         /// What the client says about it.
         reason: String,

@@ -12,7 +12,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use local_queue::{
     LocalQueue,
     developer::Sample,
-    event_source_mapping::{EventSourceMapping, Handle, Metrics, QueueSource, SdkSource, Source},
+    event_source_mapping::{EventSourceMapping, Handle, Metrics, QueueSource, SdkSource, Source, SourceError},
     runtime_api::{Function, FunctionMetrics, LogFormat},
     template::{Stack, StackFunction, StackMapping},
 };
@@ -42,7 +42,8 @@ pub(crate) struct Functions {
     env: Vec<(String, String)>,
     /// Take messages from the template's queues at another SQS endpoint, such as `LocalStack`, instead of from here.
     ///
-    /// The queues are looked up there by name; credentials and region come from the environment.
+    /// The queues are looked up there by name, as soon as somebody answers; credentials and region come from the
+    /// environment.
     #[arg(long, value_name = "URL", requires = "template", help_heading = "Template")]
     pub(crate) source: Option<String>,
 }
@@ -95,9 +96,11 @@ pub(crate) async fn start(
         let function = build(arguments, declared, program, endpoint_url).with_context(place)?;
         let measured = function.clone();
         queues.add_metrics(move || function_samples(measured.name(), &measured.metrics()));
-        for declared in declared.mappings.iter().filter(|mapping| mapping.enabled) {
-            connect(&mut running, elsewhere.as_ref(), declared, &function, queues).await.with_context(place)?;
-            println!("  {} works on {}", function.name(), declared.queue.name());
+        for mapping in declared.mappings.iter().filter(|mapping| mapping.enabled) {
+            let place = || format!("{}:{}: {}", template.display(), mapping.line, declared.logical_id);
+            connect(&mut running, elsewhere.as_ref(), mapping, &function, queues).await.with_context(place)?;
+            let at = elsewhere.as_ref().map(|(endpoint_url, _)| format!(" at {endpoint_url}")).unwrap_or_default();
+            println!("  {} works on {}{at}", function.name(), mapping.queue.name());
         }
         running.functions.push(function);
     }
@@ -171,11 +174,12 @@ async fn connect(
             watch(running, queues, declared, function, handle);
         }
         Some((endpoint_url, client)) => {
-            let answer = client.get_queue_url().queue_name(declared.queue.name()).send().await;
-            let name = declared.queue.name();
-            let looked_up = || format!("queue {name} was not found at {endpoint_url}");
-            let queue_url = answer.with_context(looked_up)?.queue_url.with_context(looked_up)?;
-            let source = SdkSource::connect(client.clone(), queue_url, clock.clone()).await?;
+            let source = match SdkSource::find(client.clone(), endpoint_url, &declared.queue, clock.clone()).await {
+                Err(SourceError::QueueDoesNotExist { queue }) => {
+                    bail!("queue {} does not exist at {endpoint_url}; create it there first", queue.name());
+                }
+                found => found.with_context(|| format!("queue {} at {endpoint_url}", declared.queue.name()))?,
+            };
             let (driver, handle) = mapping.connect(source, function.clone(), clock).await?;
             running.mappings.spawn(driver.run());
             watch(running, queues, declared, function, handle);

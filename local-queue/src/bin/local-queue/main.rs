@@ -156,14 +156,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// To standard error: what `RUST_LOG` asks for, else errors alone.
+/// To standard error: what `RUST_LOG` asks for; without it, what somebody who watches has to know.
 fn log() -> anyhow::Result<()> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(filter) => {
             let expected = || format!("RUST_LOG={filter:?}: expected a level, or a list like warn,local_queue=debug");
             filter.parse::<Targets>().with_context(expected)?
         }
-        Err(_) => Targets::new().with_default(LevelFilter::ERROR),
+        Err(_) => Targets::new()
+            .with_default(LevelFilter::WARN)
+            .with_target("local_queue::event_source_mapping", LevelFilter::INFO),
     };
     let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(std::io::stderr);
     lines.finish().with(filter).init();
@@ -188,8 +190,13 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
         server.run(stop_signal()).await;
         return Ok(());
     }
-    let running = functions::start(&arguments.functions, &stack, &queues, &endpoint_url).await?;
-    server.run(stop_signal()).await;
+    // Requests are answered, and Ctrl-C is heard, also while functions wait for a queue that is elsewhere.
+    let mut answering = tokio::spawn(server.run(stop_signal()));
+    let running = tokio::select! {
+        running = functions::start(&arguments.functions, &stack, &queues, &endpoint_url) => running?,
+        stopped = &mut answering => return Ok(stopped?),
+    };
+    answering.await?;
     running.shut_down().await;
     Ok(())
 }

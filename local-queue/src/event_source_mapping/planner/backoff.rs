@@ -4,20 +4,21 @@ use std::time::Duration;
 
 /// Exponential backoff with full jitter: any wait up to a bound that doubles.
 #[derive(Clone, Debug)]
-pub(super) struct Backoff {
+pub(in crate::event_source_mapping) struct Backoff {
     bound: Duration,
     bound_max: Duration,
 }
 
 impl Backoff {
     /// For receives that fail: the queue's server is down, or the queue is gone.
-    pub(super) const RECEIVES: Self = Self { bound: Duration::from_secs(1), bound_max: Duration::from_secs(30) };
+    pub(in crate::event_source_mapping) const RECEIVES: Self =
+        Self { bound: Duration::from_secs(1), bound_max: Duration::from_secs(30) };
 
     /// For invocations that are throttled. AWS documents that there is a backoff, not its times.
     pub(super) const THROTTLES: Self = Self { bound: Duration::from_secs(1), bound_max: Duration::from_mins(1) };
 
     /// The next wait: at least a millisecond.
-    pub(super) fn next(&mut self, random: &mut fastrand::Rng) -> Duration {
+    pub(in crate::event_source_mapping) fn next(&mut self, random: &mut fastrand::Rng) -> Duration {
         let bound_millis = u64::try_from(self.bound.as_millis()).expect("the bounds are minutes at most");
         self.bound = self.bound.saturating_mul(2).min(self.bound_max);
         Duration::from_millis(random.u64(1..=bound_millis))

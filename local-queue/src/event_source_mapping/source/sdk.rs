@@ -15,6 +15,7 @@ use super::{DeleteFailure, Depth, ENTRIES_MAX, Source, SourceError, SourceMessag
 use crate::{
     clock::Clock,
     engine::{Limits, MessageAttribute, MessageAttributeValue, MessageAttributes, QueueArn, Receive, Scope, Time},
+    event_source_mapping::{outage::Outage, planner::backoff::Backoff},
 };
 
 /// After an empty answer that came before its time, the wait before the next receive, so that a server that does not know
@@ -55,6 +56,38 @@ impl SdkSource {
         let queue = attributes.get(&QueueAttributeName::QueueArn).and_then(|raw| QueueArn::parse(raw));
         let queue = queue.ok_or_else(|| SourceError::Other(format!("{} has no ARN", source.queue_url).into()))?;
         Ok(Self { queue, ..source })
+    }
+
+    /// Looks the queue up by its name, as [`SdkSource::connect`] does by its URL. While nobody answers at `endpoint_url`,
+    /// which is the client's, it tries again ever more slowly, and says so in the log once a minute.
+    pub async fn find(client: Client, endpoint_url: &str, queue: &QueueArn, clock: Clock) -> Result<Self, SourceError> {
+        let (mut outage, mut backoff) = (Outage::of_receives(), Backoff::RECEIVES);
+        let mut random = fastrand::Rng::new();
+        let asked = Self { client, queue_url: endpoint_url.to_owned(), queue: queue.clone(), clock };
+        loop {
+            let found = asked.look_up().await;
+            let now = asked.clock.now();
+            let error = match found {
+                Err(error @ SourceError::Unreachable { .. }) => error,
+                other => {
+                    if let Some(line) = outage.ended(now, queue.as_str()) {
+                        tracing::info!("{line}");
+                    }
+                    return other;
+                }
+            };
+            if let Some(line) = outage.failed(now, queue.as_str(), &error) {
+                tracing::warn!("{line}");
+            }
+            asked.clock.sleep_until(now + backoff.next(&mut random)).await;
+        }
+    }
+
+    async fn look_up(&self) -> Result<Self, SourceError> {
+        let answer = self.client.get_queue_url().queue_name(self.queue.name()).send().await;
+        let queue_url = answer.map_err(|error| self.error(&error))?.queue_url;
+        let queue_url = queue_url.ok_or_else(|| SourceError::Other(format!("{} has no URL", self.queue).into()))?;
+        Self::connect(self.client.clone(), queue_url, self.clock.clone()).await
     }
 
     /// The queue's redrive policy, as JSON, if it has one.

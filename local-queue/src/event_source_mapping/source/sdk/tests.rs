@@ -178,6 +178,28 @@ async fn what_goes_wrong_at_the_start_is_said_in_clear_words() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_queue_is_found_by_its_name_as_soon_as_somebody_answers() {
+    let (queues, jobs) = queues();
+    let clock = queues.clock().clone();
+    let find = |queue: QueueArn| {
+        let (client, clock) = (queues.client(), clock.clone());
+        tokio::spawn(async move { SdkSource::find(client, "http://sqs.localhost", &queue, clock).await })
+    };
+    assert_eq!(find(jobs.clone()).await.unwrap().unwrap().queue_arn(), &jobs);
+    let error = find(queues.scope().arn("gone")).await.unwrap().unwrap_err();
+    assert!(matches!(&error, SourceError::QueueDoesNotExist { queue } if queue.name() == "gone"), "{error:?}");
+
+    let fault = queues.faults().inject(Fault::lost_response().on("GetQueueUrl")).unwrap();
+    let finding = find(jobs.clone());
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    assert!(!finding.is_finished());
+    let asked = queues.faults().list().iter().find(|active| active.id == fault).unwrap().struck;
+    assert!((100..=1_000).contains(&asked), "{asked} requests in an hour");
+    queues.faults().clear();
+    assert_eq!(finding.await.unwrap().unwrap().queue_arn(), &jobs);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_outage_is_survived_and_so_is_a_queue_that_is_made_anew() {
     let (queues, jobs) = queues();
     let seen = Arc::new(Mutex::new(Vec::new()));
