@@ -80,8 +80,11 @@ pub enum ScaleUp {
 
 /// `ProvisionedPollerConfig`: each poller makes ten invocations at the same time (API reference).
 ///
-/// Emulated are the concurrency from the beginning (ten for each poller of the minimum), its maximum, and that it grows by
-/// 1,000 each minute. That a poller carries 1 MB a second is not: nothing here limits bytes.
+/// Documented are the ranges and defaults, ten invocations for each poller, and that 1,000 more run at the same time each
+/// minute (developer guide, "Provisioned mode"). Inferred is what that makes of a mapping here: it begins with ten for each
+/// poller of the minimum, grows by one each 60 ms as long as there is a backlog up to ten for each poller of the maximum, and
+/// is at the minimum again after an idle time; it backs off from failures like any other mapping. That a poller carries 1 MB
+/// a second is not emulated: nothing here limits bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProvisionedPollers {
     /// `MinimumPollers`, 2 to 200; 2 if not given.
@@ -92,7 +95,13 @@ pub struct ProvisionedPollers {
 
 impl ProvisionedPollers {
     /// Invocations at a time by each.
-    const INVOCATIONS: usize = 10;
+    const INVOCATIONS: u32 = 10;
+
+    /// How many invocations at the same time are possible from the beginning, and always.
+    #[must_use]
+    pub const fn invocations_min(self) -> u32 {
+        self.bounds().0.saturating_mul(Self::INVOCATIONS)
+    }
 
     const fn bounds(self) -> (u32, u32) {
         let minimum = match self.minimum {
@@ -109,8 +118,8 @@ impl ProvisionedPollers {
     const fn scaling(self) -> Scaling {
         let (minimum, maximum) = self.bounds();
         Scaling {
-            start: minimum as usize * Self::INVOCATIONS,
-            max: maximum as usize * Self::INVOCATIONS,
+            start: minimum.saturating_mul(Self::INVOCATIONS) as usize,
+            max: maximum.saturating_mul(Self::INVOCATIONS) as usize,
             step: Duration::from_millis(60_000 / 1_000),
         }
     }
@@ -275,7 +284,7 @@ impl EventSourceMapping {
         Ok(())
     }
 
-    fn scaling(&self, queue: &QueueArn) -> Scaling {
+    pub(super) fn scaling(&self, queue: &QueueArn) -> Scaling {
         let scaling = self.provisioned_pollers.map_or(Scaling::STANDARD, ProvisionedPollers::scaling);
         let scaling = self.maximum_concurrency.map_or(scaling, |maximum| scaling.at_most(maximum as usize));
         // AWS (developer guide, "Scaling"): the groups of a FIFO queue are its limit, not a rate of growth.

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     declaration::{self, DeclarationError, QueueDeclaration, Redrive},
     engine::{self, AttributeName, Engine, Limits, QueueArn, QueueName, Time},
-    event_source_mapping::{EventSourceMapping, FilterCriteria},
+    event_source_mapping::{EventSourceMapping, FilterCriteria, ProvisionedPollers},
     protocol,
 };
 
@@ -276,13 +276,20 @@ fn mapping(
         batch_size: number(own("BatchSize"), "BatchSize")?.unwrap_or(defaults.batch_size),
         maximum_batching_window: window.map_or(defaults.maximum_batching_window, Duration::from_secs),
         maximum_concurrency: number(scaling, "MaximumConcurrency")?,
+        provisioned_pollers: properties.get("ProvisionedPollerConfig").map(provisioned_pollers).transpose()?,
         report_batch_item_failures: response_types.iter().any(|it| it.as_text() == Some("ReportBatchItemFailures")),
         function_timeout: function.timeout,
         filter_criteria: filters.unwrap_or_default(),
         ..defaults
     };
+    mapping.validate(&queue).map_err(|error| refused(properties, error.to_string()))?;
     let enabled = text("Enabled") != Some("false");
     Ok(StackMapping { logical_id: logical_id.to_owned(), line: properties.line, queue, mapping, enabled })
+}
+
+fn provisioned_pollers(node: &Node) -> Result<ProvisionedPollers, Problem> {
+    let own = |name| number(node.get(name).cloned(), name);
+    Ok(ProvisionedPollers { minimum: own("MinimumPollers")?, maximum: own("MaximumPollers")? })
 }
 
 fn number<T: FromStr>(node: Option<Node>, name: &str) -> Result<Option<T>, Problem> {

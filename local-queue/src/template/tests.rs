@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{Options, Stack, TemplateError, read};
-use crate::engine::Limits;
+use crate::{engine::Limits, event_source_mapping::ProvisionedPollers};
 
 const STACK: &str = r"
 AWSTemplateFormatVersion: '2010-09-09'
@@ -126,6 +126,58 @@ Resources:
     let stack = of(text).unwrap();
     let [mapping] = stack.functions[0].mappings.as_slice() else { panic!("{:?}", stack.functions) };
     assert_eq!((mapping.mapping.batch_size, mapping.enabled, mapping.logical_id.as_str()), (5, false, "Mapping"));
+}
+
+#[test]
+fn provisioned_pollers_are_read_of_events_and_of_mappings() {
+    let event =
+        STACK.replace("ScalingConfig: { MaximumConcurrency: 4 }", "ProvisionedPollerConfig: { MinimumPollers: 3 }");
+    let resource = "
+Resources:
+  Mapping:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      EventSourceArn: !GetAtt Jobs.Arn
+      FunctionName: !Ref Work
+      ProvisionedPollerConfig: { MinimumPollers: '3', MaximumPollers: !If [Few, 5, !Ref AWS::NoValue] }
+  Jobs: { Type: 'AWS::SQS::Queue' }
+  Work: { Type: 'AWS::Lambda::Function', Properties: { Timeout: 9 } }
+Conditions: { Few: !Equals [a, b] }
+";
+    for text in [&event, resource, &resource.replace("[a, b]", "[a, a]")] {
+        let maximum = text.contains("[a, a]").then_some(5);
+        let mapping = &of(text).unwrap().functions[0].mappings[0].mapping;
+        assert_eq!(mapping.provisioned_pollers, Some(ProvisionedPollers { minimum: Some(3), maximum }));
+    }
+}
+
+#[test]
+fn a_mapping_beyond_the_limits_of_lambda_is_named_with_its_line() {
+    for (from, to, expected) in [
+        (
+            "MaximumConcurrency: 4",
+            "MaximumConcurrency: 1",
+            "line 52: Resize: MaximumConcurrency 1 is not between 2 and 1000",
+        ),
+        (
+            "ScalingConfig: { MaximumConcurrency: 4 }",
+            "ProvisionedPollerConfig: { MinimumPollers: 201 }",
+            "line 52: Resize: MinimumPollers 201 is not between 2 and 200",
+        ),
+        (
+            "ScalingConfig: { MaximumConcurrency: 4 }",
+            "ProvisionedPollerConfig: { MaximumPollers: few }",
+            "Resize: MaximumPollers takes a whole number, not \"few\"",
+        ),
+        (
+            "MaximumConcurrency: 4 }",
+            "MaximumConcurrency: 4 }\n            ProvisionedPollerConfig: {}",
+            "Resize: MaximumConcurrency cannot be set together with ProvisionedPollerConfig",
+        ),
+    ] {
+        let found = refusal(from, to);
+        assert!(found.contains(expected), "{to:?}: {found:?} lacks {expected:?}");
+    }
 }
 
 #[test]

@@ -12,7 +12,9 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use local_queue::{
     LocalQueue,
     developer::Sample,
-    event_source_mapping::{EventSourceMapping, Handle, Metrics, QueueSource, SdkSource, Source, SourceError},
+    event_source_mapping::{
+        EventSourceMapping, Handle, Metrics, ProvisionedPollers, QueueSource, SdkSource, Source, SourceError,
+    },
     runtime_api::{Function, FunctionMetrics, LogFormat},
     template::{Stack, StackFunction, StackMapping},
 };
@@ -149,8 +151,13 @@ fn build(
         .timeout(declared.timeout)
         .environment(environment)
         .log_format(log_format);
-    // Without a limit of its own a function runs as often as its mappings want.
-    let wanted = declared.mappings.iter().filter_map(|mapping| mapping.mapping.maximum_concurrency).max();
+    // Without a limit of its own a function runs as often as its mappings want; of pollers that is as many as are always
+    // there, or a backlog would start thousands of processes.
+    let wanted = |mapping: &StackMapping| {
+        let pollers = mapping.mapping.provisioned_pollers.map(ProvisionedPollers::invocations_min);
+        mapping.mapping.maximum_concurrency.or(pollers)
+    };
+    let wanted = declared.mappings.iter().filter_map(wanted).max();
     Ok(match declared.reserved_concurrency.or(wanted) {
         Some(concurrency) => builder.concurrency_max(concurrency).build()?,
         None => builder.build()?,

@@ -1,6 +1,10 @@
 //! How the concurrency grows and shrinks.
 
 use super::*;
+use crate::{
+    engine::Scope,
+    event_source_mapping::{EventSourceMapping, ProvisionedPollers},
+};
 
 /// A function that never ends: every place that there is gets taken at once.
 struct Flood {
@@ -66,6 +70,29 @@ fn a_maximum_concurrency_is_where_growth_ends_and_lower_ones_are_there_from_the_
     let mut flood = Flood::new(Scaling::STANDARD.at_most(100).at_once());
     flood.fill(at(0));
     assert_eq!((flood.invoked.len(), flood.planner.next_wakeup()), (100, None));
+}
+
+#[test]
+fn provisioned_pollers_begin_with_ten_for_each_of_the_minimum_and_grow_by_1000_a_minute() {
+    for (minimum, maximum, [first, after_a_second, after_a_minute, after_ten]) in [
+        (None, None, [20, 36, 1_020, 2_000]),
+        (Some(2), Some(2), [20, 20, 20, 20]),
+        (Some(5), Some(6), [50, 60, 60, 60]),
+        (Some(200), Some(2_000), [2_000, 2_016, 3_000, 12_000]),
+    ] {
+        let mapping = EventSourceMapping {
+            provisioned_pollers: Some(ProvisionedPollers { minimum, maximum }),
+            ..EventSourceMapping::new("resize")
+        };
+        let mut flood = Flood::new(mapping.scaling(&Scope::default().arn("jobs")));
+        flood.fill(at(0));
+        let mut found = vec![flood.invoked.len()];
+        for end in [1_000, 60_000, 600_000] {
+            flood.run(at(end));
+            found.push(flood.invoked.len());
+        }
+        assert_eq!(found, [first, after_a_second, after_a_minute, after_ten], "{minimum:?} to {maximum:?}");
+    }
 }
 
 #[test]
