@@ -4,7 +4,8 @@
 //! - [`Function`] is an [`Invoker`](crate::event_source_mapping::Invoker): it has a process for each invocation that
 //!   runs, says what happened to it in the log as Lambda does, and counts. Its settings are in `configuration`.
 //! - `instance` is one process from its start to its end; `process` starts, stops, continues and kills it, with what
-//!   `environment` says; `bootstrap` looks first whether there is a program for this machine.
+//!   `environment` says, and `watchdog` kills it if this process was killed; `bootstrap` looks first whether there is a
+//!   program for this machine.
 //! - `server` is the Runtime API of one process, on a port of its own; `session` knows what may be asked when, and
 //!   `answer` what is said.
 //! - `logs` reads what a process writes; `report` has the lines that Lambda adds.
@@ -55,6 +56,8 @@ mod process;
 mod report;
 mod server;
 mod session;
+#[cfg(unix)]
+mod watchdog;
 
 pub use self::{
     bootstrap::BootstrapError,

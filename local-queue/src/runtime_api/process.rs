@@ -10,6 +10,8 @@ use std::{
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 use super::bootstrap::{Bootstrap, BootstrapError};
+#[cfg(unix)]
+use super::watchdog::Watched;
 
 /// A process and all that it has started, as far as that has stayed in its group.
 #[derive(Debug)]
@@ -153,13 +155,17 @@ enum Signal {
 /// A process group, by its leader.
 #[cfg(unix)]
 #[derive(Debug)]
-struct Group(Option<rustix::process::Pid>);
+struct Group {
+    leader: Option<rustix::process::Pid>,
+    _watched: Option<Watched>,
+}
 
 #[cfg(unix)]
 impl Group {
     fn of(child: &Child) -> Self {
         let pid = child.id().and_then(|id| i32::try_from(id).ok());
-        Self(pid.and_then(rustix::process::Pid::from_raw))
+        let leader = pid.and_then(rustix::process::Pid::from_raw);
+        Self { leader, _watched: child.id().map(Watched::new) }
     }
 
     const fn number(signal: Signal) -> rustix::process::Signal {
@@ -173,13 +179,13 @@ impl Group {
 
     /// A group that has ended is not there, which is as good.
     fn signal(&self, signal: Signal) {
-        if let Some(leader) = self.0 {
+        if let Some(leader) = self.leader {
             let _ = rustix::process::kill_process_group(leader, Self::number(signal));
         }
     }
 
     fn signal_leader(&self, signal: Signal) {
-        if let Some(leader) = self.0 {
+        if let Some(leader) = self.leader {
             let _ = rustix::process::kill_process(leader, Self::number(signal));
         }
     }

@@ -1,6 +1,7 @@
 //! Functions that are processes, and whatever a process can do wrong.
 //!
-//! The processes are this program: started by a function, it is a runtime ([`runtime`]), else it is the tests.
+//! The processes are this program: started by a function, it is a runtime ([`runtime`]); started by a test to be killed, it
+//! has a function itself ([`orphans`]); else it is the tests.
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
@@ -8,6 +9,7 @@
 mod fixture;
 mod lifecycle;
 mod misbehaviour;
+mod orphans;
 mod runtime;
 
 use libtest_mimic::{Arguments, Trial};
@@ -25,6 +27,9 @@ fn main() -> std::process::ExitCode {
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
         runtime::run();
     }
-    let tests = lifecycle::tests().into_iter().chain(misbehaviour::tests()).collect();
+    if let Some(handler) = std::env::var_os(orphans::HOST_OF) {
+        orphans::host(handler.to_str().unwrap());
+    }
+    let tests = lifecycle::tests().into_iter().chain(misbehaviour::tests()).chain(orphans::tests()).collect();
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }
