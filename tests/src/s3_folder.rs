@@ -6,6 +6,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
+use object_store::{ObjectStore, aws::AmazonS3Builder};
 use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -47,6 +48,21 @@ impl S3Folder {
     pub fn endpoint_url(&self) -> String {
         format!("http://{}", self.address)
     }
+}
+
+/// A bucket of this server, or of another one that takes the same key pair.
+#[must_use]
+pub fn bucket(endpoint_url: &str, region: &str, name: &str) -> impl ObjectStore + use<> {
+    handler::storage::install_crypto_provider();
+    AmazonS3Builder::new()
+        .with_bucket_name(name)
+        .with_region(region)
+        .with_endpoint(endpoint_url)
+        .with_allow_http(true)
+        .with_access_key_id(KEY_PAIR[0])
+        .with_secret_access_key(KEY_PAIR[1])
+        .build()
+        .unwrap()
 }
 
 impl Drop for S3Folder {

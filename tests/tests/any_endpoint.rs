@@ -19,11 +19,11 @@ use local_queue::{
     engine::{Attribute, RedrivePolicy},
     server::{Bounds, Server},
 };
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload, aws::AmazonS3Builder};
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use serde_json::{Value, json};
 use tests::{
     binaries,
-    s3_folder::{KEY_PAIR, S3Folder},
+    s3_folder::{KEY_PAIR, S3Folder, bucket},
 };
 
 const PHOTOS: u8 = 30;
@@ -216,16 +216,7 @@ impl Place {
     }
 
     fn bucket(&self, name: &str) -> impl ObjectStore + use<> {
-        handler::storage::install_crypto_provider();
-        AmazonS3Builder::new()
-            .with_bucket_name(name)
-            .with_region(&self.region)
-            .with_endpoint(&self.s3)
-            .with_allow_http(true)
-            .with_access_key_id(KEY_PAIR[0])
-            .with_secret_access_key(KEY_PAIR[1])
-            .build()
-            .unwrap()
+        bucket(&self.s3, &self.region, name)
     }
 }
 

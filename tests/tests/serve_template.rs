@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -23,10 +23,11 @@ use local_queue::{
     server::{Bounds, Server},
     template,
 };
-use serde_json::json;
+use object_store::ObjectStoreExt;
+use serde_json::{Value, json};
 use tests::{
     binaries,
-    s3_folder::{KEY_PAIR, S3Folder},
+    s3_folder::{KEY_PAIR, S3Folder, bucket},
 };
 
 /// Longer than any of this takes on a busy machine.
@@ -238,6 +239,52 @@ async fn the_function_works_on_queues_of_another_endpoint() {
     tokio::task::block_in_place(|| serving.stop());
 }
 
+/// An image that is uploaded to LocalStack, whose S3 announces it to LocalStack's SQS, becomes renditions in its S3.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_function_works_on_what_localstack_announces() {
+    let Some(path) = std::env::var_os("LOCALSTACK_STACK") else {
+        let line = "skipped: LocalStack, because LOCALSTACK_STACK names no stack; .ci/run does where it can\n";
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+        return;
+    };
+    let stack: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let text = |name: &str| stack[name].as_str().unwrap();
+    let (endpoint_url, region) = (text("endpoint"), text("region"));
+    let stack_name = text("queueUrl").rsplit('/').next().unwrap().strip_suffix("-jobs").unwrap();
+    let mut arguments =
+        ["--template", template().to_str().unwrap(), "--stack-name", stack_name].map(String::from).to_vec();
+    arguments.extend(["--region", region, "--source", endpoint_url].map(String::from));
+    arguments.extend(["--function".to_owned(), format!("ResizeFunction={}", binaries::handler().display())]);
+    // What has no name of its own has another one there.
+    for (name, value) in [
+        ("AWS_ENDPOINT_URL_S3", endpoint_url.to_owned()),
+        ("DEAD_LETTER_QUEUE_URL", text("deadLetterQueueUrl").to_owned()),
+        (
+            "RENDITIONS",
+            json!([{ "target": format!("s3://{}/served/{{stem}}.png", text("targetBucket")),
+            "width": 32, "format": "png" }])
+            .to_string(),
+        ),
+    ] {
+        arguments.extend(["--env".to_owned(), format!("{name}={value}")]);
+    }
+    let mut serving =
+        Serving(tokio::task::block_in_place(|| serve(&arguments).env("AWS_REGION", region).spawn().unwrap()));
+    serving.wait_for("works on");
+
+    let mut photo = std::io::Cursor::new(Vec::new());
+    image::RgbImage::from_pixel(64, 48, image::Rgb([9, 99, 199]))
+        .write_to(&mut photo, image::ImageFormat::Jpeg)
+        .unwrap();
+    let [source, target] = ["sourceBucket", "targetBucket"].map(|name| bucket(endpoint_url, region, text(name)));
+    source.put(&"uploaded.jpg".into(), photo.into_inner().into()).await.unwrap();
+    let made = "served/uploaded.png".into();
+    eventually("a rendition", async || target.get(&made).await.is_ok()).await;
+    let bytes = target.get(&made).await.unwrap().bytes().await.unwrap();
+    assert!(bytes.starts_with(b"\x89PNG"));
+    tokio::task::block_in_place(|| serving.stop());
+}
+
 /// Takes connections and ends them: so many that one attempt of an SDK, with its retries, does not account for them.
 async fn take_and_drop(address: SocketAddr) {
     let listener = tokio::net::TcpListener::bind(address).await.unwrap();
@@ -318,6 +365,7 @@ fn what_is_wrong_is_said_in_one_line_with_exit_code_2() {
     let broken = folder.path().join("broken");
     fs::write(&broken, "no program").unwrap();
     let unbuilt = format!("ResizeFunction={}", broken.display());
+    let works = format!("ResizeFunction={}", binaries::handler().display());
     for (text, more, expected) in [
         ("Resources: [".to_owned(), vec![], "it is not YAML"),
         (
@@ -332,6 +380,12 @@ fn what_is_wrong_is_said_in_one_line_with_exit_code_2() {
             text.replace("maxReceiveCount: !Ref MaxReceiveCount", "maxReceiveCount: !ImportValue x"),
             vec![],
             "JobsQueue: Fn::ImportValue is not supported",
+        ),
+        (
+            text.replace("Queue: !GetAtt JobsQueue.Arn", "Queue: arn:aws:sqs:us-east-1:000000000000:other"),
+            vec!["--function", &works],
+            "ResizeFunction: queue other: Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.\
+             NonExistentQueue.",
         ),
         (text.clone(), vec![], "ResizeFunction: no program; name it with --function ResizeFunction=PATH"),
         (text.clone(), vec!["--function", "Nope=x"], "has no such function; it has ResizeFunction"),

@@ -95,7 +95,7 @@ pub(crate) async fn start(
     for declared in stack.functions.iter().filter(|function| !function.mappings.is_empty()) {
         let place = || format!("{}:{}: {}", template.display(), declared.line, declared.logical_id);
         let program = program(arguments, declared, template).with_context(place)?;
-        let function = build(arguments, declared, program, endpoint_url).with_context(place)?;
+        let function = build(arguments, declared, program, &queues.scope().region, endpoint_url).with_context(place)?;
         let measured = function.clone();
         queues.add_metrics(move || function_samples(measured.name(), &measured.metrics()));
         for mapping in declared.mappings.iter().filter(|mapping| mapping.enabled) {
@@ -134,6 +134,7 @@ fn build(
     arguments: &Functions,
     declared: &StackFunction,
     program: PathBuf,
+    region: &str,
     endpoint_url: &str,
 ) -> anyhow::Result<Function> {
     // What the template says goes before what this server is, and the command line before both.
@@ -146,6 +147,7 @@ fn build(
         _ => LogFormat::Text,
     };
     let builder = Function::builder(declared.name.clone(), program)
+        .region(region)
         .handler(declared.handler.clone())
         .memory_mib(declared.memory_megabytes)
         .timeout(declared.timeout)
@@ -176,7 +178,8 @@ async fn connect(
     match elsewhere {
         None => {
             let source = QueueSource::new(queues.clone(), declared.queue.clone());
-            let (driver, handle) = mapping.connect(source, function.clone(), clock).await?;
+            let connected = mapping.connect(source, function.clone(), clock).await;
+            let (driver, handle) = connected.with_context(|| format!("queue {}", declared.queue.name()))?;
             running.mappings.spawn(driver.run());
             watch(running, queues, declared, function, handle);
         }
