@@ -185,7 +185,7 @@ pub fn read(text: &str, options: &Options, limits: &Limits) -> Result<Stack, Tem
     let one = |problem| TemplateError { problems: vec![problem] };
     let root = document::parse(text).map_err(one)?;
     stack::read(&root, options, limits).map_err(|mut problems| {
-        problems.sort_by_key(|problem| problem.line);
+        problems.sort_by(|one, other| (one.line, &one.logical_id).cmp(&(other.line, &other.logical_id)));
         problems.dedup();
         TemplateError { problems }
     })

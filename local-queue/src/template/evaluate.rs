@@ -41,7 +41,9 @@ impl<'a> Scope<'a> {
         }
         for name in options.parameters.keys().filter(|name| !parameters.contains_key(name.as_str())) {
             let known: Vec<_> = declared.iter().map(|(name, _)| name.as_str()).collect();
-            let text = format!("there is no parameter {name}; there are {}", known.join(", "));
+            let there_are =
+                if known.is_empty() { "it has none".to_owned() } else { format!("there are {}", known.join(", ")) };
+            let text = format!("there is no parameter {name}; {there_are}");
             problems.push(Problem { line: root.get("Parameters").map_or(1, |node| node.line), logical_id: None, text });
         }
         if problems.is_empty() { Ok(Self { root, options, parameters, depth: RefCell::new(0) }) } else { Err(problems) }
@@ -276,6 +278,13 @@ impl<'a> Scope<'a> {
     ///
     /// CloudFormation adds twelve random characters to the latter, which a local stack would have to remember.
     pub(super) fn physical_name(&self, id: &str, resource: &Node) -> Result<String, Problem> {
+        // Whoever refers to the resource, it is this one that is wrong, and wrong once.
+        let of_resource =
+            |problem: Problem| Problem { logical_id: problem.logical_id.or(Some(id.to_owned())), ..problem };
+        self.name_of(id, resource).map_err(of_resource)
+    }
+
+    fn name_of(&self, id: &str, resource: &Node) -> Result<String, Problem> {
         let property = match kind(resource) {
             "AWS::SQS::Queue" => "QueueName",
             "AWS::S3::Bucket" => "BucketName",

@@ -70,7 +70,8 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn refuse(&mut self, id: &str, problem: Problem) {
-        self.problems.push(Problem { logical_id: Some(id.to_owned()), ..problem });
+        let logical_id = problem.logical_id.or(Some(id.to_owned()));
+        self.problems.push(Problem { logical_id, ..problem });
     }
 
     fn finish(mut self) -> Result<Stack, Vec<Problem>> {

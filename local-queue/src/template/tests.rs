@@ -230,6 +230,10 @@ fn what_is_wrong_is_named_with_resource_and_line() {
         let found = refusal(from, to);
         assert!(found.contains(expected), "{to:?}: {found:?} lacks {expected:?}");
     }
+    // Said once, of the queue, although the function asks for the queue's name too.
+    let name = "QueueName: !Sub '${AWS::StackName}-jobs'";
+    assert_eq!(refusal(name, "QueueName: !Cidr x").matches("Fn::Cidr").count(), 1);
+    assert!(refusal(name, "QueueName: !Cidr x").starts_with("line 19: Jobs: Fn::Cidr is not supported"));
     let unknown = Options { parameters: [("Nope".to_owned(), String::new())].into(), ..Options::default() };
     let error = read(STACK, &unknown, &Limits::STRICT).unwrap_err().to_string();
     assert_eq!(error, "line 5: there is no parameter Nope; there are Timeout, Mode");
