@@ -105,11 +105,11 @@ pub fn render(
     };
     let demands: Vec<Demand> = plans.iter().zip(renditions).map(demand).collect();
     let sources = picture::sources(&demands);
-    let decoded = decode::decode(bytes, probe, &picture::roots(&demands, &sources), limits, arena)?;
+    let mut decoded = decode::decode(bytes, probe, &picture::roots(&demands, &sources), limits, arena)?;
     let outputs = renditions.iter().map(|_| None).collect();
     let mut rendering =
         Rendering { probe, renditions, colors, plans, demands, sources, scaler: scale::Scaler::default(), outputs };
-    let result = rendering.made_from(None, &decoded);
+    let result = rendering.made_from(None, &mut decoded);
     for layer in decoded.layers {
         arena.recycle(layer.raster.data);
     }
@@ -133,11 +133,11 @@ struct Rendering<'r> {
 impl Rendering<'_> {
     /// Makes all that are made from a picture, each after those that are made from it, so that few pictures are held at
     /// once.
-    fn made_from(&mut self, source: Option<usize>, picture: &Picture) -> Result<(), PixelError> {
+    fn made_from(&mut self, source: Option<usize>, picture: &mut Picture) -> Result<(), PixelError> {
         for index in 0..self.renditions.len() {
             if self.sources[index] == source {
-                let scaled = picture.scaled(&self.demands[index], &mut self.scaler)?;
-                self.made_from(Some(index), &scaled)?;
+                let mut scaled = picture.scaled(&self.demands[index], &mut self.scaler)?;
+                self.made_from(Some(index), &mut scaled)?;
                 self.outputs[index] = Some(self.finished(index, scaled)?);
             }
         }

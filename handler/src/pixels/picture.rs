@@ -85,7 +85,7 @@ pub(super) fn roots(demands: &[Demand], sources: &[Option<usize>]) -> Vec<Demand
     roots.map(|(demand, _)| *demand).collect()
 }
 
-/// Whether pixels with alpha are premultiplied in place, because none of those who demand them wants them as they are.
+/// Whether colours with alpha are premultiplied in place, because none of those who demand them wants them as they are.
 pub(super) fn premultiplies(demands: &[Demand]) -> bool {
     demands.iter().all(Demand::mixes)
 }
@@ -131,29 +131,27 @@ pub(super) struct Picture {
 impl Picture {
     /// All pixels of the stored image, made ready for what is demanded of it.
     pub(super) fn whole(mut raster: Raster, demands: &[Demand]) -> Result<Self, PixelError> {
-        let premultiplied = raster.layout.has_alpha() && premultiplies(demands);
-        if premultiplied {
-            premultiply(&mut raster)?;
-        }
-        let layers = vec![Layer { raster, left: 0.0, top: 0.0, per_sample: (1.0, 1.0) }];
-        Ok(Self { layers, colors: if premultiplied { Colors::Premultiplied } else { Colors::Pixels } })
+        let alpha = if premultiplies(demands) { premultiply(&mut raster)? } else { Alpha::Straight };
+        let colors = if alpha == Alpha::Premultiplied { Colors::Premultiplied } else { Colors::Pixels };
+        Ok(Self { layers: vec![Layer { raster, left: 0.0, top: 0.0, per_sample: (1.0, 1.0) }], colors })
     }
 
     /// Makes what a rendition wants, each plane straight from its own size to the one it is wanted at.
-    pub(super) fn scaled(&self, demand: &Demand, scaler: &mut Scaler) -> Result<Self, PixelError> {
+    /// The picture stays as it is.
+    pub(super) fn scaled(&mut self, demand: &Demand, scaler: &mut Scaler) -> Result<Self, PixelError> {
         let (alpha, colors) = match self.colors {
             Colors::Premultiplied => (Alpha::Premultiplied, Colors::Pixels),
             colors => (Alpha::Straight, colors),
         };
-        let layer = |(component, layer): (usize, &Layer)| {
+        let layer = |(component, layer): (usize, &mut Layer)| {
             // Red, green and blue are all like luma.
-            let wanted = demand.of(if self.colors == Colors::YCbCr { component } else { 0 });
+            let wanted = demand.of(if colors == Colors::YCbCr { component } else { 0 });
             let region = layer.region(wanted.region);
-            let raster = scaler.scale(&layer.raster, alpha, region, wanted.scaled, demand.kernel)?;
+            let raster = scaler.scale(&mut layer.raster, alpha, region, wanted.scaled, demand.kernel)?;
             let Region { left, top, .. } = wanted.region;
             Ok(Layer { raster, left, top, per_sample: wanted.shrink() })
         };
-        let layers = self.layers.iter().enumerate().map(layer).collect::<Result<_, PixelError>>()?;
+        let layers = self.layers.iter_mut().enumerate().map(layer).collect::<Result<_, PixelError>>()?;
         Ok(Self { layers, colors })
     }
 

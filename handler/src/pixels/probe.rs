@@ -120,7 +120,7 @@ impl Probe {
     pub fn decoded_bytes_max(&self) -> u64 {
         let eight_bit = self.size().pixels().saturating_mul(u64::from(self.channels));
         // The resampler's intermediate image, and before it a premultiplied copy if there is alpha.
-        let scaling = if self.has_alpha { eight_bit.saturating_mul(2) } else { eight_bit };
+        let scaling = if self.has_alpha { self.size().pixels().saturating_mul(8) } else { eight_bit };
         self.peak(JpegDecoding::default(), scaling)
     }
 
@@ -141,12 +141,12 @@ impl Probe {
         let roots = picture::roots(&demands, &sources);
         let decoding = self.jpeg_decoding(&roots).unwrap_or_default();
         let channels = u64::from(self.channels);
-        // The resampler's copy of what it reads, with colours multiplied by their alpha.
+        // The resampler's copy of what it reads, with colours, and these multiplied by their alpha.
         let premultiplied = |source: Option<usize>| match source {
             _ if !self.has_alpha => 0,
-            None if picture::premultiplies(&roots) => 0,
-            None => self.size().pixels().saturating_mul(channels),
-            Some(larger) => demands[larger].luma.scaled.pixels().saturating_mul(channels),
+            None if channels == 4 && picture::premultiplies(&roots) => 0,
+            None => self.size().pixels().saturating_mul(4),
+            Some(larger) => demands[larger].luma.scaled.pixels().saturating_mul(4),
         };
         let scaling = plans.iter().zip(&demands).zip(&sources).map(|((plan, demand), source)| {
             let working = self.scaling_bytes(decoding, demand).saturating_add(premultiplied(*source));
@@ -190,7 +190,9 @@ impl Probe {
             }
             (JpegDecoding::Pixels(scale), _) => {
                 let (size, denominator) = (scale.apply(self.size()), f64::from(scale.denominator()));
-                intermediate(demand.luma, size, (denominator, denominator), self.channels.into())
+                // What is gray with alpha is scaled as if it had colours.
+                let channels = if self.has_alpha { 4 } else { self.channels.into() };
+                intermediate(demand.luma, size, (denominator, denominator), channels)
             }
             (JpegDecoding::Planes(_), None) => 0,
         }

@@ -73,6 +73,26 @@ impl Raster {
         self
     }
 
+    /// Gray with alpha as if it had colours.
+    pub(super) fn colored(&self) -> Result<Self, PixelError> {
+        let mut colored = Self::zeroed(self.size, Layout::Rgba)?;
+        for (to, &[gray, alpha]) in colored.data.as_chunks_mut::<4>().0.iter_mut().zip(pixels::<2>(&self.data)) {
+            *to = [gray, gray, gray, alpha];
+        }
+        Ok(colored)
+    }
+
+    /// Gray with alpha again, from what [`Raster::colored`] made.
+    pub(super) fn uncolored(mut self) -> Self {
+        for index in 0..self.data.len() / 4 {
+            let (gray, alpha) = (self.data[index * 4], self.data[index * 4 + 3]);
+            (self.data[index * 2], self.data[index * 2 + 1]) = (gray, alpha);
+        }
+        self.data.truncate(self.data.len() / 2);
+        self.layout = Layout::GrayAlpha;
+        self
+    }
+
     /// The image as it is to be seen.
     pub(super) fn upright(self, orientation: Orientation) -> Result<Self, PixelError> {
         if orientation == Orientation::Upright {

@@ -1,13 +1,15 @@
 //! Resampling: a box of the stored image to a size, with alpha premultiplied while colours are mixed.
 //!
-//! The resampler premultiplies a copy of the whole source. Where nobody needs the source as it was, [`premultiply`] saves
-//! the memory and its pages.
+//! - The resampler premultiplies a copy of the whole source. Where nobody needs the source as it was, [`premultiply`] saves
+//!   the memory and its pages.
+//! - It is compiled anew for every type of pixels and of images, and half a megabyte each time. So there is one type of
+//!   images, whose memory could be written though it is only read, and what is gray with alpha is scaled as if it had colours.
 
 use std::fmt;
 
 use fast_image_resize as fir;
-use fir::images::{TypedImage, TypedImageRef};
-use fir::pixels::{U8, U8x2, U8x3, U8x4};
+use fir::images::TypedImage;
+use fir::pixels::{U8, U8x3, U8x4};
 use fir::{FilterType, MulDiv, PixelTrait, ResizeAlg, ResizeOptions};
 
 use super::error::PixelError;
@@ -30,22 +32,13 @@ pub(super) enum Alpha {
     Premultiplied,
 }
 
-/// Multiplies colours by their alpha, in place. What has no alpha stays as it is.
-pub(super) fn premultiply(raster: &mut Raster) -> Result<(), PixelError> {
-    match raster.layout {
-        Layout::Gray | Layout::Rgb => Ok(()),
-        Layout::GrayAlpha => MulDiv::new().multiply_alpha_inplace_typed(&mut typed::<U8x2>(raster)?).map_err(failed),
-        Layout::Rgba => MulDiv::new().multiply_alpha_inplace_typed(&mut typed::<U8x4>(raster)?).map_err(failed),
+/// Multiplies colours by their alpha, in place. What has no colours or no alpha stays as it is.
+pub(super) fn premultiply(raster: &mut Raster) -> Result<Alpha, PixelError> {
+    if raster.layout != Layout::Rgba {
+        return Ok(Alpha::Straight);
     }
-}
-
-/// Divides colours by their alpha, in place, which undoes [`premultiply`] as far as eight bits allow.
-fn divide(raster: &mut Raster) -> Result<(), PixelError> {
-    match raster.layout {
-        Layout::Gray | Layout::Rgb => Ok(()),
-        Layout::GrayAlpha => MulDiv::new().divide_alpha_inplace_typed(&mut typed::<U8x2>(raster)?).map_err(failed),
-        Layout::Rgba => MulDiv::new().divide_alpha_inplace_typed(&mut typed::<U8x4>(raster)?).map_err(failed),
-    }
+    MulDiv::new().multiply_alpha_inplace_typed(&mut typed::<U8x4>(raster)?).map_err(failed)?;
+    Ok(Alpha::Premultiplied)
 }
 
 fn typed<P: PixelTrait>(raster: &mut Raster) -> Result<TypedImage<'_, P>, PixelError> {
@@ -57,14 +50,21 @@ impl Scaler {
     /// transparent pixels do not bleed into their neighbours. The result's alpha is straight, whatever the source's is.
     pub(super) fn scale(
         &mut self,
-        source: &Raster,
+        source: &mut Raster,
         alpha: Alpha,
         region: Region,
         size: Size,
         kernel: Kernel,
     ) -> Result<Raster, PixelError> {
-        if let Some((wider, region)) = widened(source, region)? {
-            return self.scale(&wider, alpha, region, size, kernel);
+        if let Some((mut wider, region)) = widened(source, region)? {
+            return self.scale(&mut wider, alpha, region, size, kernel);
+        }
+        if source.layout == Layout::GrayAlpha {
+            let mut colored = source.colored()?;
+            let mixes = kernel != Kernel::Nearest
+                && (region.width, region.height) != (f64::from(size.width), f64::from(size.height));
+            let alpha = if mixes { premultiply(&mut colored)? } else { Alpha::Straight };
+            return Ok(self.scale(&mut colored, alpha, region, size, kernel)?.uncolored());
         }
         let mut scaled = Raster::zeroed(size, source.layout)?;
         let region = within(region, source.size);
@@ -74,26 +74,23 @@ impl Scaler {
             .use_alpha(alpha == Alpha::Straight && source.layout.has_alpha());
         match source.layout {
             Layout::Gray => self.convolve::<U8>(source, &mut scaled, &options),
-            Layout::GrayAlpha => self.convolve::<U8x2>(source, &mut scaled, &options),
             Layout::Rgb => self.convolve::<U8x3>(source, &mut scaled, &options),
-            Layout::Rgba => self.convolve::<U8x4>(source, &mut scaled, &options),
+            Layout::GrayAlpha | Layout::Rgba => self.convolve::<U8x4>(source, &mut scaled, &options),
         }?;
         if alpha == Alpha::Premultiplied {
-            divide(&mut scaled)?;
+            MulDiv::new().divide_alpha_inplace_typed(&mut typed::<U8x4>(&mut scaled)?).map_err(failed)?;
         }
         Ok(scaled)
     }
 
-    /// Fills a raster with pixels of one type. That the types are named keeps those of more bits, a megabyte of loops, out
-    /// of the program.
+    /// Fills a raster with pixels of one type.
     fn convolve<P: PixelTrait>(
         &mut self,
-        source: &Raster,
+        source: &mut Raster,
         scaled: &mut Raster,
         options: &ResizeOptions,
     ) -> Result<(), PixelError> {
-        let from = TypedImageRef::<P>::from_buffer(source.size.width, source.size.height, &source.data);
-        self.resizer.resize_typed(&from.map_err(failed)?, &mut typed::<P>(scaled)?, options).map_err(failed)
+        self.resizer.resize_typed(&typed::<P>(source)?, &mut typed::<P>(scaled)?, options).map_err(failed)
     }
 }
 
@@ -153,7 +150,7 @@ fn algorithm(kernel: Kernel) -> ResizeAlg {
 mod tests {
     use super::*;
 
-    fn scaled(source: &Raster, width: u32, height: u32, kernel: Kernel) -> Raster {
+    fn scaled(source: &mut Raster, width: u32, height: u32, kernel: Kernel) -> Raster {
         let region =
             Region { left: 0.0, top: 0.0, width: f64::from(source.size.width), height: f64::from(source.size.height) };
         Scaler::default().scale(source, Alpha::Straight, region, Size { width, height }, kernel).unwrap()
@@ -170,7 +167,7 @@ mod tests {
                 }
             }
             for kernel in [Kernel::Linear, Kernel::Cubic, Kernel::Mitchell, Kernel::Lanczos3] {
-                let small = scaled(&source, 10, 5, kernel);
+                let small = scaled(&mut source, 10, 5, kernel);
                 let (mut partly, channels) = (0, layout.channels());
                 for pixel in small.data.chunks_exact(channels) {
                     let alpha = pixel[channels - 1];
@@ -190,20 +187,21 @@ mod tests {
     #[test]
     fn a_source_premultiplied_in_place_gives_the_same_pixels() {
         let mut random = fastrand::Rng::with_seed(1);
+        let region = Region { left: -1.0, top: 2.5, width: 50.0, height: 40.0 };
+        let scaled = |source: &mut Raster, alpha, size, kernel| {
+            Scaler::default().scale(source, alpha, region, size, kernel).unwrap()
+        };
         for layout in [Layout::Gray, Layout::GrayAlpha, Layout::Rgb, Layout::Rgba] {
             let mut source = Raster::zeroed(Size { width: 61, height: 47 }, layout).unwrap();
             random.fill(&mut source.data);
-            let region = Region { left: -1.0, top: 2.5, width: 50.0, height: 40.0 };
             for kernel in [Kernel::Linear, Kernel::Lanczos3] {
-                for size in [(20, 30), (49, 41), (50, 11)] {
-                    let size = Size { width: size.0, height: size.1 };
-                    let mut scaled =
-                        |source: &Raster, alpha| Scaler::default().scale(source, alpha, region, size, kernel).unwrap();
-                    let expected = scaled(&source, Alpha::Straight);
+                for (width, height) in [(20, 30), (49, 41), (50, 11)] {
+                    let size = Size { width, height };
+                    let expected = scaled(&mut source, Alpha::Straight, size, kernel);
                     let mut premultiplied = source.clone();
-                    premultiply(&mut premultiplied).unwrap();
+                    let alpha = premultiply(&mut premultiplied).unwrap();
                     assert_eq!(
-                        scaled(&premultiplied, Alpha::Premultiplied),
+                        scaled(&mut premultiplied, alpha, size, kernel),
                         expected,
                         "{layout:?} {kernel:?} {size:?}"
                     );
@@ -215,8 +213,12 @@ mod tests {
     #[test]
     fn the_same_size_is_the_same_pixels() {
         let data: Vec<u8> = (0..=255).cycle().take(8 * 8 * 4).collect();
-        let source = Raster { size: Size { width: 8, height: 8 }, layout: Layout::Rgba, data };
-        assert_eq!(scaled(&source, 8, 8, Kernel::Lanczos3), source);
+        for (layout, width) in [(Layout::Rgba, 8), (Layout::GrayAlpha, 16)] {
+            let mut source = Raster { size: Size { width, height: 8 }, layout, data: data.clone() };
+            for kernel in [Kernel::Nearest, Kernel::Lanczos3] {
+                assert_eq!(scaled(&mut source, width, 8, kernel), source);
+            }
+        }
     }
 
     #[test]
@@ -226,7 +228,7 @@ mod tests {
             source.data.fill(255);
             for kernel in [Kernel::Nearest, Kernel::Linear, Kernel::Cubic, Kernel::Mitchell, Kernel::Lanczos3] {
                 for (width, height) in [(1, 1), (5, 3), (37, 1), (90, 61)] {
-                    assert!(scaled(&source, width, height, kernel).data.iter().all(|value| *value >= 254));
+                    assert!(scaled(&mut source, width, height, kernel).data.iter().all(|value| *value >= 254));
                 }
             }
         }

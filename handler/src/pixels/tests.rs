@@ -323,7 +323,7 @@ fn planes_that_keep_their_size_are_passed_through() {
         let file = probe(&bytes, &limits).unwrap();
         let rendition = to_width(width, OutputFormat::Jpeg);
         let demand = Demand::new(&Plan::new(file.oriented_size(), &rendition), &rendition, &file, false);
-        let decoded = decode::decode(&bytes, &file, &[demand], &limits, &mut jpeg::Arena::default()).unwrap();
+        let mut decoded = decode::decode(&bytes, &file, &[demand], &limits, &mut jpeg::Arena::default()).unwrap();
         let scaled = decoded.scaled(&demand, &mut scale::Scaler::default()).unwrap();
         assert_eq!(decoded.layers.len(), 3);
         for (from, to) in decoded.layers.iter().zip(&scaled.layers) {
