@@ -62,6 +62,22 @@ fn serve_says_where_it_listens_creates_queues_and_answers_aws_json() {
 }
 
 #[test]
+fn a_server_whose_output_nobody_reads_any_more_goes_on() {
+    // More lines than a pipe holds, so that some are left to be written when it is closed.
+    let names: Vec<String> = (0..2000).map(|number| format!("{number:0>70}")).collect();
+    let mut arguments = vec!["serve", "--listen", "127.0.0.1:0"];
+    arguments.extend(names.iter().flat_map(|name| ["--create", name]));
+    let mut running = Running(local_queue(&arguments).spawn().unwrap());
+    let mut output = BufReader::new(running.0.stdout.take().unwrap());
+    let mut first = String::new();
+    output.read_line(&mut first).unwrap();
+    drop(output);
+    let address = first.split("http://").nth(1).unwrap().split(' ').next().unwrap();
+    let answer = post(address, "GetQueueUrl", &format!(r#"{{"QueueName":"{}"}}"#, names[0]));
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+}
+
+#[test]
 fn a_port_in_use_is_said_in_one_line_and_ends_the_program() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

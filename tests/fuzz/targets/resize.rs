@@ -19,7 +19,13 @@ thread_local! {
     static ARENA: RefCell<Arena> = RefCell::default();
 }
 
-fuzz_target!(|file: &[u8]| {
+/// A panic that is contained, as those of the decoder for rare JPEGs are, is an error like others. Libfuzzer's own hook would
+/// end the process there; without it, that is done by a panic that gets out.
+fn let_panics_be_contained() {
+    std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
+}
+
+fuzz_target!(init: let_panics_be_contained(), |file: &[u8]| {
     let limits = Limits { pixels_max: PIXELS_MAX, ..Limits::default() };
     let Ok(probe) = probe(file, &limits) else { return };
     let outputs = [

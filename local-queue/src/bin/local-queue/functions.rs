@@ -102,7 +102,7 @@ pub(crate) async fn start(
             let place = || format!("{}:{}: {}", template.display(), mapping.line, declared.logical_id);
             connect(&mut running, elsewhere.as_ref(), mapping, &function, queues).await.with_context(place)?;
             let at = elsewhere.as_ref().map(|(endpoint_url, _)| format!(" at {endpoint_url}")).unwrap_or_default();
-            println!("  {} works on {}{at}", function.name(), mapping.queue.name());
+            super::say(format_args!("  {} works on {}{at}", function.name(), mapping.queue.name()));
         }
         running.functions.push(function);
     }

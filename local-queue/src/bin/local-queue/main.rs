@@ -2,7 +2,7 @@
 
 mod functions;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -156,6 +156,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// Prints a line. Whoever closed standard output, as `head` does, does not want to read it, and still wants the queues.
+fn say(line: std::fmt::Arguments<'_>) {
+    drop(writeln!(std::io::stdout(), "{line}"));
+}
+
 /// To standard error: what `RUST_LOG` asks for; without it, what somebody who watches has to know.
 fn log() -> anyhow::Result<()> {
     let filter = match std::env::var("RUST_LOG") {
@@ -182,9 +187,9 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
     if arguments.functions.source.is_none() {
         created.extend(queues.declare(&stack.queues)?);
     }
-    println!("local-queue listens on {endpoint_url} (in memory: messages end with the process)");
+    say(format_args!("local-queue listens on {endpoint_url} (in memory: messages end with the process)"));
     for queue in &created {
-        println!("  {endpoint_url}/{}/{}", queue.account(), queue.name());
+        say(format_args!("  {endpoint_url}/{}/{}", queue.account(), queue.name()));
     }
     if arguments.functions.template.is_none() {
         server.run(stop_signal()).await;
