@@ -29,9 +29,11 @@ pub(crate) fn host(handler: &str) -> ! {
         let fixture = Fixture::new(handler);
         // One process before, so that the one that stays is not the only one that the watchdog was told of.
         Fixture::new("echo").invoke("r0").await.unwrap();
+        // Kept, because an invocation that is dropped ends its process.
+        let mut invocation = std::pin::pin!(fixture.invoke("r1"));
         tokio::select! {
             line = fixture.wait_for_line("child ") => println!("{line}"),
-            result = fixture.invoke("r1") => {
+            result = &mut invocation => {
                 result.unwrap();
                 println!("{}", fixture.wait_for_line("child ").await);
             }
