@@ -9,6 +9,7 @@ mod emulator;
 fuzz_target!(|request: &[u8]| {
     let (target, body) = emulator::split(request);
     if let Ok(target) = http::Uri::try_from(target) {
-        emulator::check(emulator::query(target), body);
+        let form = http::Request::post(target).header("host", "localhost");
+        emulator::check(form.header("content-type", "application/x-www-form-urlencoded"), body);
     }
 });

@@ -20,11 +20,6 @@ pub(crate) fn split(input: &[u8]) -> (&[u8], &[u8]) {
     (&input[..end], input.get(end + 1..).unwrap_or_default())
 }
 
-/// The beginning of a request of the Query protocol.
-pub(crate) fn query(target: Uri) -> request::Builder {
-    Request::post(target).header("host", "localhost").header("content-type", "application/x-www-form-urlencoded")
-}
-
 /// The beginning of a request of AWS JSON. Not every name is a header's value; the others make no request.
 pub(crate) fn json(action: &[u8]) -> request::Builder {
     let target = [b"AmazonSQS.", action].concat();
