@@ -348,7 +348,7 @@ impl Shared {
     fn describe(&self, invocation: Invocation, request_id: Arc<str>, deadline: Instant) -> Invoke {
         let Invocation { event, function_arn, .. } = invocation;
         // The function has the time of the machine, whatever the queue's clock says.
-        let now = Clock::system().now();
+        let now = Clock::wall_now();
         let mut ids = self.ids.lock().expect("nobody panics with the identifiers in hand");
         let (high, low, parent) = (ids.next_u64() >> 32, ids.next_u64(), ids.next_u64());
         let root = format!("1-{:08x}-{high:08x}{low:016x}", now.as_secs());
@@ -363,7 +363,7 @@ impl Shared {
     }
 
     fn log_stream(&self) -> String {
-        let seconds = i64::try_from(Clock::system().now().as_secs()).unwrap_or_default();
+        let seconds = i64::try_from(Clock::wall_now().as_secs()).unwrap_or_default();
         let date = time::OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
         let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
         let mut ids = self.ids.lock().expect("nobody panics with the identifiers in hand");

@@ -97,7 +97,7 @@ impl Exchange {
         };
         on_complete();
         if let Some(key_pair) = &self.key_pair
-            && let Err(refusal) = signature::check(key_pair, Clock::system().now(), &parts, &collected.bytes)
+            && let Err(refusal) = signature::check(key_pair, Clock::wall_now(), &parts, &collected.bytes)
         {
             tracing::info!(code = refusal.code, "refused a request");
             return refusal.respond(&parts.headers);

@@ -114,7 +114,7 @@ async fn the_environment_is_lambdas() {
 
 async fn an_invocation_has_its_headers() {
     let fixture = Fixture::of(builder("head").timeout(Duration::from_secs(15)));
-    let now = || local_queue::clock::Clock::system().now().as_millis();
+    let now = || local_queue::clock::Clock::wall_now().as_millis();
     let before = now();
     let head = String::from_utf8(fixture.invoke("r1").await.unwrap().to_vec()).unwrap().to_lowercase();
     let find = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap();
