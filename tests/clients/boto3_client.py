@@ -1,7 +1,8 @@
-"""The emulator as boto3 sees it. ENDPOINT is where it listens."""
+"""The emulator as boto3 sees it, over JSON or, before 1.28.80, over the Query protocol. ENDPOINT is where it listens."""
 
 import json
 import os
+import threading
 
 import boto3
 from botocore.exceptions import ClientError
@@ -43,13 +44,31 @@ assert message["Attributes"]["ApproximateReceiveCount"] == "1"
 sqs.delete_message(QueueUrl=jobs, ReceiptHandle=message["ReceiptHandle"])
 assert receive(jobs) == []
 
-# Batches.
-entries = [{"Id": str(n), "MessageBody": f"body {n}"} for n in range(10)]
-assert len(sqs.send_message_batch(QueueUrl=jobs, Entries=entries)["Successful"]) == 10
+# A long poll ends when a message comes.
+waiting = threading.Timer(0, lambda: sqs.send_message(QueueUrl=dead, MessageBody="at last"))
+waiting.start()
+[message] = receive(dead, WaitTimeSeconds=20)
+waiting.join()
+assert message["Body"] == "at last"
+sqs.change_message_visibility(QueueUrl=dead, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+[message] = receive(dead)
+assert message["Attributes"]["ApproximateReceiveCount"] == "2"
+sqs.delete_message(QueueUrl=dead, ReceiptHandle=message["ReceiptHandle"])
+
+# Batches, whose entries fail one by one.
+entries = [{"Id": str(n), "MessageBody": f"body {n}"} for n in range(9)]
+bad = {"Id": "bad", "MessageBody": "delayed for too long", "DelaySeconds": 901}
+answer = sqs.send_message_batch(QueueUrl=jobs, Entries=[*entries, bad])
+assert len(answer["Successful"]) == 9, answer
+[failed] = answer["Failed"]
+assert (failed["Id"], failed["Code"], failed["SenderFault"]) == ("bad", "InvalidParameterValue", True), failed
 received = receive(jobs)
 entries = [{"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(received)]
-answer = sqs.delete_message_batch(QueueUrl=jobs, Entries=entries + [])
-assert len(answer["Successful"]) == len(received) and "Failed" not in answer
+shown = sqs.change_message_visibility_batch(QueueUrl=jobs, Entries=[{**e, "VisibilityTimeout": 60} for e in entries])
+assert len(shown["Successful"]) == len(received), shown
+answer = sqs.delete_message_batch(QueueUrl=jobs, Entries=[*entries, {"Id": "bad", "ReceiptHandle": "garbage"}])
+assert len(answer["Successful"]) == len(received), answer
+assert [(failed["Id"], failed["Code"]) for failed in answer["Failed"]] == [("bad", "ReceiptHandleIsInvalid")], answer
 
 # The page of a list ends with a token, and the paginator finds them all.
 names = [url.rsplit("/", 1)[1] for page in sqs.get_paginator("list_queues").paginate(

@@ -1,119 +1,163 @@
-//! Clients of other languages against the emulator over HTTP, each a script of `tests/clients/`.
+//! Clients of other languages against the emulator over HTTP, each a script of `tests/clients/` that does what its users
+//! do. Each has a server of its own, and an S3 server for those that keep large messages there.
 //!
-//! They need packages of PyPI and npm, which `.ci/run` installs into `.cache/clients`. Without them each test says what
-//! it skips.
+//! They need packages, which `.ci/install_clients` installs into `.cache/clients`, some of them from Debian. A client that
+//! is not installed is ignored, and a line says so.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::{
     env,
-    io::Write,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::ExitCode,
+    time::Duration,
 };
 
+use libtest_mimic::{Arguments, Failed, Trial};
 use local_queue::{
     LocalQueue,
     server::{Bounds, Server},
 };
+use tests::s3_folder::S3Folder;
+use tokio::{process::Command, runtime::Runtime, time::timeout};
 
-/// Where the packages are, unless `CLIENTS` says otherwise.
+/// Clients end long before; one that waits for a message that never comes ends here.
+const LIMIT: Duration = Duration::from_mins(2);
+
+/// What `.ci/install_clients` installs, unless `CLIENTS` names another folder.
 fn packages() -> PathBuf {
     let beside_the_workspace = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/clients");
-    env::var_os("CLIENTS").map_or_else(beside_the_workspace, PathBuf::from)
+    let packages = env::var_os("CLIENTS").map_or_else(beside_the_workspace, PathBuf::from);
+    packages.canonicalize().unwrap_or(packages)
 }
 
-/// Says that a test does not run. Written past the test runner, which shows what a passed test prints to nobody.
-fn skip(test: &str, missing: &Path) {
-    let line = format!("skipped: {test}, because {} is not there; .ci/run installs it\n", missing.display());
-    std::io::stderr().write_all(line.as_bytes()).unwrap();
+struct Client {
+    name: &'static str,
+    program: PathBuf,
+    /// What is there if the client is.
+    needs: PathBuf,
+    arguments: Vec<PathBuf>,
 }
 
-/// Runs a script against a server of its own, if `needed` is installed.
-async fn run_client(test: &str, needed: &str, command: impl FnOnce(&Path) -> Command + Send + 'static) {
-    let packages = packages();
-    let needed = packages.join(needed);
-    if !needed.exists() {
-        return skip(test, &needed);
+fn clients(packages: &Path) -> Vec<Client> {
+    let script = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name);
+    let other = |name, program: &str, needs: &str, file: &str| Client {
+        name,
+        program: program.into(),
+        needs: packages.join(needs),
+        arguments: vec![script(file)],
+    };
+    let python = |name, environment: &str, needs: &str, file: &str| {
+        let environment = packages.join(environment);
+        let program = environment.join("bin/python");
+        Client { name, program, needs: environment.join("bin").join(needs), arguments: vec![script(file)] }
+    };
+    let node = |name, package: &str, file: &str| Client {
+        name,
+        program: "node".into(),
+        needs: packages.join("node_modules").join(package),
+        arguments: vec![script(file), package.into()],
+    };
+    let built = |name, program: &str| {
+        let program = packages.join(program);
+        Client { name, needs: program.clone(), program, arguments: Vec::new() }
+    };
+    vec![
+        python("boto3, over JSON", "python", "python", "boto3_client.py"),
+        python("boto3 1.26, over Query", "python-boto3-1.26", "python", "boto3_client.py"),
+        python("aiobotocore and a taskiq worker", "python-aio", "taskiq", "aiobotocore_client.py"),
+        python("kombu and a celery worker", "python", "celery", "celery_client.py"),
+        python("a dramatiq worker", "python", "dramatiq", "dramatiq_client.py"),
+        python("amazon-sqs-extended-client", "python", "dramatiq", "extended_client.py"),
+        other("the AWS command line", "bash", "python/bin/aws", "aws_cli.sh"),
+        node("the JavaScript SDK v3, over JSON", "@aws-sdk/client-sqs", "sdk_v3_client.mjs"),
+        node("the JavaScript SDK v2.1693, over JSON", "aws-sdk-2-1693", "sdk_v2_client.mjs"),
+        node("sqs-consumer, sqs-producer and NestJS", "@ssut/nestjs-sqs", "sqs_consumer_client.mjs"),
+        node("squiss-ts", "squiss-ts", "squiss_client.mjs"),
+        node("aws-lite, over both", "@aws-lite/sqs", "aws_lite_client.mjs"),
+        built("the Go SDK v2, over Query", "go/v2"),
+        other("async-aws for PHP, over Query", "php", "/usr/share/php/AsyncAws/Sqs", "async_aws_client.php"),
+    ]
+}
+
+impl Client {
+    fn trial(self, packages: PathBuf) -> Trial {
+        let is_missing = !self.needs.exists();
+        if is_missing {
+            eprintln!(
+                "skipped: {}, because {} is not there; .ci/install_clients installs it",
+                self.name,
+                self.needs.display()
+            );
+        }
+        Trial::test(self.name, move || in_runtime(self.run(&packages))).with_ignored_flag(is_missing)
     }
-    let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    let server = Server::bind(address, LocalQueue::builder().build(), Bounds::default()).await.unwrap();
-    let endpoint = format!("http://{}", server.local_address().unwrap());
-    let running = tokio::spawn(server.run(std::future::pending()));
-    let packages = packages.canonicalize().unwrap();
-    let run = move || command(&packages).env("ENDPOINT", endpoint).env("CLIENTS", packages).output().unwrap();
-    let Output { status, stdout, stderr } = tokio::task::spawn_blocking(run).await.unwrap();
-    running.abort();
-    let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
-    assert!(status.success() && stdout.trim_end().ends_with("done"), "{status}\n{stdout}\n{stderr}");
+
+    /// Runs it to its last line, `done`, against servers of its own.
+    async fn run(self, packages: &Path) -> Result<(), Failed> {
+        let objects = tempfile::tempdir().unwrap();
+        std::fs::create_dir(objects.path().join("payloads")).unwrap();
+        let s3 = S3Folder::serve(objects.path()).await;
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).kill_on_drop(true);
+        command.env("CLIENTS", packages).env("ENDPOINT", serve().await).env("S3_ENDPOINT", s3.endpoint_url());
+        command.env("PATH", on_path(packages.join("python/bin")));
+        let output = timeout(LIMIT, command.output()).await.map_err(|_| format!("still running after {LIMIT:?}"))??;
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        if output.status.success() && stdout.trim_end().ends_with("done") {
+            return Ok(());
+        }
+        Err(format!("{}\n{stdout}\n{}", output.status, String::from_utf8_lossy(&output.stderr)).into())
+    }
 }
 
-fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name)
+/// The path to look for programs on, with one more folder, where the AWS command line is.
+fn on_path(folder: PathBuf) -> std::ffi::OsString {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::join_paths(std::iter::once(folder).chain(env::split_paths(&path))).unwrap()
 }
 
-fn python(packages: &Path, name: &str) -> Command {
-    let mut command = Command::new(packages.join("python/bin/python"));
-    command.arg(script(name));
-    command
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn boto3_finds_what_it_finds_on_aws() {
-    run_client("boto3", "python/bin/python", |packages| python(packages, "boto3_client.py")).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn kombu_and_a_celery_worker_run_tasks() {
-    run_client("kombu and celery", "python/bin/celery", |packages| python(packages, "celery_client.py")).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_aws_command_line_creates_sends_receives_and_catches_errors() {
-    let command = |packages: &Path| {
-        let path = env::join_paths([packages.join("python/bin"), "/usr/bin".into(), "/bin".into()]).unwrap();
-        let mut command = Command::new("bash");
-        command.arg(script("aws_cli.sh")).env("PATH", path);
-        command
-    };
-    run_client("the AWS command line", "python/bin/aws", command).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_javascript_sdk_and_sqs_consumer_find_what_they_find_on_aws() {
-    let command = |_: &Path| {
-        let mut command = Command::new("node");
-        command.arg(script("sdk_v3_client.mjs"));
-        command
-    };
-    run_client("the JavaScript SDK and sqs-consumer", "node_modules/sqs-consumer", command).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_rust_sdk_works_over_http_too() {
-    use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+/// Starts a server that runs as long as the runtime does, and says where it is.
+async fn serve() -> String {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let server = Server::bind(address, LocalQueue::builder().build(), Bounds::default()).await.unwrap();
     let endpoint = format!("http://{}", server.local_address().unwrap());
     tokio::spawn(server.run(std::future::pending()));
+    endpoint
+}
+
+fn in_runtime(test: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
+    Runtime::new().unwrap().block_on(test)
+}
+
+async fn rust_sdk() -> Result<(), Failed> {
+    use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
     let config = aws_sdk_sqs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("local", "local", None, None, "test"))
-        .endpoint_url(endpoint);
+        .endpoint_url(serve().await);
     let client = aws_sdk_sqs::Client::from_conf(config.build());
-    let url = client.create_queue().queue_name("jobs").send().await.unwrap().queue_url.unwrap();
+    let url = client.create_queue().queue_name("jobs").send().await?.queue_url.unwrap();
     let waiting = tokio::spawn({
         let receive = client.receive_message().queue_url(&url).wait_time_seconds(20);
         async move { receive.send().await.unwrap().messages.unwrap() }
     });
-    client.send_message().queue_url(&url).message_body("hello").send().await.unwrap();
-    let messages = waiting.await.unwrap();
+    client.send_message().queue_url(&url).message_body("hello").send().await?;
+    let messages = waiting.await?;
     assert_eq!(messages[0].body(), Some("hello"));
     let handle = messages[0].receipt_handle().unwrap();
-    client.delete_message().queue_url(&url).receipt_handle(handle).send().await.unwrap();
+    client.delete_message().queue_url(&url).receipt_handle(handle).send().await?;
     let error = client.get_queue_url().queue_name("nothing").send().await.unwrap_err();
     assert!(error.into_service_error().is_queue_does_not_exist());
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let packages = packages();
+    let mut trials = vec![Trial::test("the Rust SDK", || in_runtime(rust_sdk()))];
+    trials.extend(clients(&packages).into_iter().map(|client| client.trial(packages.clone())));
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
