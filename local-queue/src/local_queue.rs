@@ -1,16 +1,21 @@
 //! The engine with a clock and a lock: what every way in calls.
 
+mod timers;
+mod waiting;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
-        Arc, Mutex, MutexGuard, Weak,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use tokio::sync::{Notify, oneshot};
-
+use self::{
+    timers::Timers,
+    waiting::{Begun, Parked, Waiting, Wake},
+};
 use crate::{
     clock::Clock,
     declaration::{self, DeclarationError, QueueDeclaration},
@@ -20,6 +25,7 @@ use crate::{
         ReceiptHandle, Receive, Received, Scope, SendMessage, Sent, Time, Uuid, WaiterId, mix,
     },
     faults::Faults,
+    protocol::receipt_handle::{Seal, Secret},
 };
 
 /// All queues of one emulator. Clones share them.
@@ -47,22 +53,21 @@ pub struct LocalQueue {
 struct Shared {
     clock: Clock,
     scope: Scope,
+    seal: Seal,
     faults: Faults,
     request_counts: RequestCounts,
     samplers: Samplers,
     state: Mutex<State>,
     /// The seed of request ids, and how many there have been.
     requests: (u64, AtomicU64),
-    /// Rings when the next wake-up may have come closer.
-    wakeup_changed: Notify,
 }
 
 #[derive(Debug)]
 struct State {
     engine: Engine,
-    answers: HashMap<WaiterId, oneshot::Sender<Result<Vec<Delivery>, EngineError>>>,
-    /// When the timer will look next, while it runs.
-    timer: Option<Time>,
+    /// The receives that wait.
+    parked: HashMap<WaiterId, Parked>,
+    timers: Timers,
     /// The queues that a reset makes anew.
     declared: Vec<QueueDeclaration>,
 }
@@ -95,7 +100,8 @@ impl Builder {
         Self { scope, ..self }
     }
 
-    /// Makes every identifier, and every fault by probability, the same in every run.
+    /// Makes every identifier, and every fault by probability, the same in every run. The receipt handles too: one of an
+    /// earlier run with the same seed may be valid for another message.
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         Self { seed: Some(seed), ..self }
@@ -105,17 +111,18 @@ impl Builder {
     #[must_use]
     pub fn build(self) -> LocalQueue {
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
-        let engine = Engine::new(self.limits, seed);
-        let state = State { engine, answers: HashMap::new(), timer: None, declared: Vec::new() };
+        let secret = self.seed.map_or_else(Secret::random, Secret::seeded);
+        let engine = Engine::new(self.limits, seed).with_store(secret.store());
+        let state = State { engine, parked: HashMap::new(), timers: Timers::default(), declared: Vec::new() };
         let shared = Shared {
             clock: self.clock,
             scope: self.scope,
+            seal: Seal::new(&secret),
             faults: Faults::seeded(seed),
             request_counts: RequestCounts::default(),
             samplers: Samplers::default(),
             state: Mutex::new(state),
             requests: (mix(seed), AtomicU64::new(0)),
-            wakeup_changed: Notify::new(),
         };
         LocalQueue { shared: Arc::new(shared) }
     }
@@ -175,7 +182,11 @@ impl LocalQueue {
         &self.shared.faults
     }
 
-    /// How often each action was requested.
+    /// By which receipt handles are written and read.
+    pub(crate) fn seal(&self) -> &Seal {
+        &self.shared.seal
+    }
+
     /// Has numbers of somebody else shown in the developer's API beside those of the queues. `sampler` is called whenever
     /// somebody looks, and must not block.
     pub fn add_metrics(&self, sampler: impl Fn() -> Vec<Sample> + Send + Sync + 'static) {
@@ -186,6 +197,7 @@ impl LocalQueue {
         &self.shared.samplers
     }
 
+    /// How often each action was requested.
     pub(crate) fn request_counts(&self) -> &RequestCounts {
         &self.shared.request_counts
     }
@@ -259,7 +271,7 @@ impl LocalQueue {
         let now = self.shared.clock.now();
         let created = declaration::create(&mut state.engine, now, &self.shared.scope, queues)?;
         state.declared.extend_from_slice(queues);
-        self.shared.drain(&mut state);
+        self.shared.finish(state);
         Ok(created)
     }
 
@@ -272,8 +284,7 @@ impl LocalQueue {
         let State { engine, declared, .. } = &mut *state;
         let created = declaration::create(engine, now, &self.shared.scope, declared);
         created.expect("queues that could be created once can be created in an empty engine");
-        self.shared.drain(&mut state);
-        drop(state);
+        self.shared.finish(state);
         self.shared.faults.reset();
         self.shared.request_counts.clear();
     }
@@ -285,6 +296,9 @@ impl LocalQueue {
 
     /// Receives messages, and waits for one if the request or the queue says so. Dropping the future gives up the wait. A
     /// message whose way to this receiver had begun at that moment is in flight, as it is when a connection breaks.
+    ///
+    /// A receive that waits is timed by the tokio runtime that polls it, so that receives of several runtimes can wait for
+    /// one emulator, and any of these may end. Outside of a runtime nothing but the calls of others ends a wait.
     pub async fn receive(&self, queue: &QueueArn, request: Receive) -> Result<Vec<Delivery>, EngineError> {
         let faults = &self.shared.faults;
         let reorder = || self.call(|engine, now| faults.reorder(engine, now, queue));
@@ -297,6 +311,12 @@ impl LocalQueue {
             self.call(|engine, now| faults.duplicate(engine, now, queue, &deliveries));
         }
         Ok(deliveries)
+    }
+
+    /// How many receives wait for a message at this moment.
+    #[must_use]
+    pub fn waiting_receives(&self) -> usize {
+        self.call(|engine, _| engine.waiting_receives())
     }
 
     /// Deletes a received message.
@@ -326,34 +346,31 @@ impl LocalQueue {
         let mut state = self.shared.lock();
         let now = self.shared.clock.now();
         let result = call(&mut state.engine, now);
-        self.shared.drain(&mut state);
+        self.shared.finish(state);
         result
     }
 
     async fn receive_as_it_comes(&self, arn: &str, request: Receive) -> Result<Vec<Delivery>, EngineError> {
-        let (waiting, answer) = {
-            let mut state = self.shared.lock();
-            let now = self.shared.clock.now();
-            let received = state.engine.receive(now, arn, request);
-            let waiter = match received {
-                Ok(Received::Waiting(waiter)) => waiter,
-                Ok(Received::Now(deliveries)) => {
-                    self.shared.drain(&mut state);
-                    return Ok(deliveries);
-                }
-                Err(error) => {
-                    self.shared.drain(&mut state);
-                    return Err(error);
-                }
-            };
-            let (sender, answer) = oneshot::channel();
-            state.answers.insert(waiter, sender);
-            self.shared.drain(&mut state);
-            (Waiting { shared: &self.shared, waiter }, answer)
-        };
-        let result = answer.await.expect("a waiting receive is answered before it is forgotten");
-        drop(waiting);
-        result
+        match self.begin_receive(arn, request)? {
+            Begun::Done(deliveries) => Ok(deliveries),
+            Begun::Waiting(waiting, answer) => waiting.answer(answer).await,
+        }
+    }
+
+    fn begin_receive(&self, arn: &str, request: Receive) -> Result<Begun<'_>, EngineError> {
+        let mut state = self.shared.lock();
+        let now = self.shared.clock.now();
+        let received = state.engine.receive(now, arn, request);
+        // Whoever waits is entered before anybody else can answer it.
+        if let Ok(Received::Waiting(waiter)) = received {
+            let (waiting, answer) = Waiting::begin(&self.shared, state, waiter);
+            return Ok(Begun::Waiting(waiting, answer));
+        }
+        self.shared.finish(state);
+        received.map(|received| match received {
+            Received::Now(deliveries) => Begun::Done(deliveries),
+            Received::Waiting(waiter) => unreachable!("{waiter:?} has been entered"),
+        })
     }
 }
 
@@ -363,74 +380,27 @@ impl Shared {
         self.state.lock().expect("no call into the engine has panicked")
     }
 
-    /// Carries out the effects of a call, and sees to it that the timer looks again in time.
-    fn drain(self: &Arc<Self>, state: &mut State) {
-        while let Some(Output::Answer { waiter, result }) = state.engine.poll_output() {
+    /// Carries out the effects of a call, and lets the state go.
+    fn finish(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        state.drain();
+        let State { engine, timers, .. } = &mut *state;
+        let timer = timers.start_for_moves(engine);
+        drop(state);
+        if let Some(timer) = timer {
+            timer.run(self);
+        }
+    }
+}
+
+impl State {
+    /// Answers those whose wait is over, and sees to it that timers look in time.
+    fn drain(&mut self) {
+        while let Some(Output::Answer { waiter, result }) = self.engine.poll_output() {
             // Who is no longer there has been cancelled before.
-            if let Some(answer) = state.answers.remove(&waiter) {
-                let _ = answer.send(result);
+            if let Some(parked) = self.parked.remove(&waiter) {
+                let _ = parked.wake.send(Wake::Answer(result));
             }
         }
-        match (state.timer, state.engine.next_wakeup()) {
-            // A timer that looks too early does no harm, so only a closer wake-up or the last one's end is worth a bell.
-            (Some(at), wakeup) if wakeup.is_none_or(|wakeup| wakeup < at) => self.wakeup_changed.notify_one(),
-            (None, Some(wakeup)) => {
-                // Outside of a runtime nobody can be waiting, and the next call makes true what is due by then.
-                if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                    state.timer = Some(wakeup);
-                    runtime.spawn(run_timer(TimerGuard(Arc::downgrade(self))));
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-/// A receive that waits; forgotten by the engine when it goes.
-struct Waiting<'a> {
-    shared: &'a Arc<Shared>,
-    waiter: WaiterId,
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        let mut state = self.shared.lock();
-        state.engine.cancel(self.waiter);
-        state.answers.remove(&self.waiter);
-        self.shared.drain(&mut state);
-    }
-}
-
-/// Says that the timer has stopped, also when its runtime goes away, so that the next waiting receive starts another.
-struct TimerGuard(Weak<Shared>);
-
-impl Drop for TimerGuard {
-    fn drop(&mut self) {
-        if let Some(shared) = self.0.upgrade() {
-            shared.lock().timer = None;
-        }
-    }
-}
-
-/// The one timer of an emulator. It runs only while a receive waits or a message move task is at work.
-async fn run_timer(mut guard: TimerGuard) {
-    loop {
-        let Some(shared) = guard.0.upgrade() else { return };
-        let wakeup = {
-            let mut state = shared.lock();
-            state.engine.advance(shared.clock.now());
-            state.timer = state.engine.next_wakeup();
-            shared.drain(&mut state);
-            state.timer
-        };
-        let Some(wakeup) = wakeup else {
-            // Another timer may have started since the lock was let go: the guard must not stop that one.
-            guard.0 = Weak::new();
-            return;
-        };
-        tokio::select! {
-            () = shared.clock.sleep_until(wakeup) => {}
-            () = shared.wakeup_changed.notified() => {}
-        }
+        self.timers.keep(self.engine.next_wakeup());
     }
 }

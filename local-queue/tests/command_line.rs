@@ -62,6 +62,31 @@ fn serve_says_where_it_listens_creates_queues_and_answers_aws_json() {
 }
 
 #[test]
+fn a_receipt_handle_of_before_a_restart_deletes_nothing() {
+    let start = || {
+        let mut running =
+            Running(local_queue(&["serve", "--listen", "127.0.0.1:0", "--create", "jobs"]).spawn().unwrap());
+        let first = BufReader::new(running.0.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+        let address = first.split("http://").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+        post(&address, "SendMessage", r#"{"QueueUrl":"jobs","MessageBody":"precious"}"#);
+        let received = post(&address, "ReceiveMessage", r#"{"QueueUrl":"jobs","VisibilityTimeout":600}"#);
+        let handle = received.split(r#""ReceiptHandle":""#).nth(1).unwrap().split('"').next().unwrap().to_owned();
+        (running, address, handle)
+    };
+    let delete = |address: &str, handle: &str| {
+        post(address, "DeleteMessage", &format!(r#"{{"QueueUrl":"jobs","ReceiptHandle":"{handle}"}}"#))
+    };
+    let (before, _, old) = start();
+    drop(before);
+    let (_after, address, new) = start();
+    let answer = delete(&address, &old);
+    assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains("ReceiptHandleIsInvalid"), "{answer}");
+    let attributes = post(&address, "GetQueueAttributes", r#"{"QueueUrl":"jobs","AttributeNames":["All"]}"#);
+    assert!(attributes.contains(r#""ApproximateNumberOfMessagesNotVisible":"1""#), "{attributes}");
+    assert!(delete(&address, &new).starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
 fn a_server_whose_output_nobody_reads_any_more_goes_on() {
     // More lines than a pipe holds, so that some are left to be written when it is closed.
     let names: Vec<String> = (0..2000).map(|number| format!("{number:0>70}")).collect();

@@ -6,7 +6,7 @@
 //! insists on it from then on.
 //!
 //! Where Amazon leaves a choice, this is the one that both make:
-//! - A standard queue hands out by when a message became ready, then by arrival.
+//! - A standard queue hands out by arrival, whatever has become of a message meanwhile.
 //! - At one moment, messages first expire, then become ready, then waiting receives are served (the longest waiting
 //!   first, queue by queue), then message move tasks move, then waits end.
 //! - Queues that act at one moment do so in the order of their places; a new queue takes the place freed last.

@@ -82,6 +82,8 @@ pub enum Canary {
     RepeatKeepsTimeout,
     /// A message lives a millisecond longer.
     RetentionOffByOne,
+    /// On a standard queue a message that comes back stands behind those that were sent after it.
+    ReturnedStandsLast,
     /// The twelve hours are a millisecond short.
     TotalOffByOne,
     /// A message is hidden a millisecond longer.
@@ -90,7 +92,7 @@ pub enum Canary {
 
 impl Canary {
     /// Every planted bug.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::AllowPolicyIgnored,
         Self::AttemptNeverForgotten,
         Self::AttemptSurvivesChange,
@@ -128,6 +130,7 @@ impl Canary {
         Self::RecreateTooEarly,
         Self::RepeatKeepsTimeout,
         Self::RetentionOffByOne,
+        Self::ReturnedStandsLast,
         Self::TotalOffByOne,
         Self::VisibilityOffByOne,
     ];

@@ -37,7 +37,8 @@ impl Engine {
             next.clear();
             queue.next(1, self.now, &mut next);
             let Some(&message) = next.first() else { break };
-            queue.postpone(message, self.now);
+            self.sequence += 1;
+            queue.postpone(message, self.sequence);
         }
         Ok(())
     }

@@ -331,11 +331,20 @@ impl Message {
     }
 }
 
+/// A queue among all of all engines; never used again, also after the queue is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct QueueNumber {
+    /// Which engine.
+    pub(crate) store: u64,
+    /// Which of all queues that it ever had.
+    pub(crate) number: u32,
+}
+
 /// The right to delete a received message or to change its visibility, given by one receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ReceiptHandle {
-    /// Which queue of this engine; never used again, also after the queue is deleted.
-    pub(crate) queue: u32,
+    /// The queue that gave it.
+    pub(crate) queue: QueueNumber,
     /// Where in the queue.
     pub(crate) slot: u32,
     /// Which message; never used again.

@@ -50,7 +50,6 @@ mod waiters;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-pub(crate) use self::ids::mix;
 pub use self::{
     attributes::{
         Attribute, AttributeName, DeduplicationScope, FifoSettings, FifoThroughputLimit, QueueAttributes,
@@ -71,6 +70,7 @@ pub use self::{
     time::Time,
     waiters::WaiterId,
 };
+pub(crate) use self::{ids::mix, message::QueueNumber};
 use self::{queue::Queue, slab::Slab, waiters::Waiters};
 
 /// The answer to a receive.
@@ -98,6 +98,7 @@ pub enum Output {
 #[derive(Debug)]
 pub struct Engine {
     limits: Limits,
+    store: u64,
     ids: IdSource,
     now: Time,
     sequence: u64,
@@ -117,11 +118,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine without queues. The seed decides every identifier it will give.
+    /// An engine without queues. The seed decides every identifier it will give, and what makes its receipt handles its own.
     #[must_use]
     pub fn new(limits: Limits, seed: u64) -> Self {
         Self {
             limits,
+            store: mix(seed),
             ids: IdSource::seeded(seed),
             now: Time::EPOCH,
             sequence: 0,
@@ -135,6 +137,14 @@ impl Engine {
             wakeups: BTreeSet::new(),
             outputs: VecDeque::new(),
         }
+    }
+
+    /// The same, with a number by which its receipt handles are told from those of every other engine: one that knows a
+    /// handle by another number refuses it. To be called before there is a queue.
+    #[must_use]
+    pub fn with_store(self, store: u64) -> Self {
+        debug_assert!(self.by_arn.is_empty(), "handles of a queue that is there would lose their right");
+        Self { store, ..self }
     }
 
     /// The limits that this engine enforces.
@@ -162,6 +172,11 @@ impl Engine {
         let visible_at = self.wakeups.first().map(|wakeup| wakeup.0);
         let move_at = self.moving.first().map(|next| next.0);
         [visible_at, self.waiters.next_deadline(), move_at].into_iter().flatten().min()
+    }
+
+    /// Whether a message move task is at work.
+    pub(crate) fn is_moving(&self) -> bool {
+        !self.moving.is_empty()
     }
 
     // Inputs.

@@ -28,7 +28,7 @@ impl Order {
 pub(super) struct Arrival(u64);
 
 impl Arrival {
-    fn new(sequence: u64, slot: u32) -> Self {
+    pub(super) fn new(sequence: u64, slot: u32) -> Self {
         assert!(slot < 1 << SLOT_BITS, "a queue has fewer than 2^{SLOT_BITS} messages");
         assert!(sequence < 1 << (u64::BITS - SLOT_BITS), "an engine sees fewer than 2^38 messages");
         Self(sequence << SLOT_BITS | u64::from(slot))

@@ -3,11 +3,12 @@
 //! Invariants:
 //! - Every message is in exactly one place: *ready*, *delayed* or *in flight*. The last two are *hidden*.
 //! - `hidden` is ordered by when its messages become ready, `by_age` by when they expire.
-//! - Which ready message is next is decided by `line`: fair lanes on a standard queue, message groups on a FIFO queue.
+//! - Which ready message is next is decided by `line`: fair lanes on a standard queue, message groups on a FIFO queue. In
+//!   both a message keeps its place by when it came into the queue, however often it is received and comes back.
 //! - No operation walks over messages that it does not change.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -15,8 +16,9 @@ use std::{
 use super::{
     Delivery, Limits, Message, QueueArn, QueueAttributes, QueueSettings, ReceiptHandle, Time,
     fifo::{Attempts, Deduplication, Groups, Handed},
+    message::QueueNumber,
     move_tasks::MoveTask,
-    order::Order,
+    order::{Arrival, Order},
     ordered_set::OrderedSet,
     quota::Quota,
     slab::Slab,
@@ -81,17 +83,19 @@ pub(super) struct Queue {
     pub(super) quota: Quota,
     /// Tasks that move messages away from here, the newest last.
     pub(super) move_tasks: Vec<MoveTask>,
-    /// This queue's number in the engine; never used again.
-    number: u32,
+    number: QueueNumber,
     messages: Slab<Entry>,
     line: Line,
+    /// The ranks of messages of a standard queue that are not their own sequences: of copies and of those that a fault has
+    /// put off. By slot; empty without faults.
+    ranks: HashMap<u32, u64>,
     hidden: OrderedSet<Order>,
     by_age: OrderedSet<Order>,
     delayed: usize,
 }
 
 impl Queue {
-    pub(super) fn new(arn: QueueArn, number: u32, settings: QueueSettings, now: Time) -> Self {
+    pub(super) fn new(arn: QueueArn, number: QueueNumber, settings: QueueSettings, now: Time) -> Self {
         Self {
             line: new_line(&arn),
             arn,
@@ -108,13 +112,14 @@ impl Queue {
             move_tasks: Vec::new(),
             number,
             messages: Slab::default(),
+            ranks: HashMap::new(),
             hidden: OrderedSet::default(),
             by_age: OrderedSet::default(),
             delayed: 0,
         }
     }
 
-    pub(super) const fn number(&self) -> u32 {
+    pub(super) const fn number(&self) -> QueueNumber {
         self.number
     }
 
@@ -220,7 +225,7 @@ impl Queue {
         self.link(Entry { sequence, place, visible_at: now, enqueued_at, receive_count_here: 0, ..entry }, now);
     }
 
-    fn link(&mut self, mut entry: Entry, now: Time) {
+    fn link(&mut self, mut entry: Entry, now: Time) -> u32 {
         let group = entry.message.group_id();
         entry.group = match &mut self.line {
             Line::Standard(lanes) => lanes.enter(group, now),
@@ -235,12 +240,23 @@ impl Queue {
             groups.insert(group, order, place != Place::Ready);
         }
         self.enter_place(group, place, order);
+        slot
+    }
+
+    /// Where a message stands among those of a standard queue: AWS (validated) hands out, as far as it keeps an order, by
+    /// when a message was first sent, so that one that comes back is next.
+    fn rank(&self, order: Order) -> Arrival {
+        match self.ranks.get(&order.slot()) {
+            Some(&sequence) => Arrival::new(sequence, order.slot()),
+            None => order.arrival,
+        }
     }
 
     fn enter_place(&mut self, group: u32, place: Place, order: Order) {
         if place == Place::Ready {
+            let rank = self.rank(order);
             match &mut self.line {
-                Line::Standard(lanes) => lanes.insert_ready(group, order),
+                Line::Standard(lanes) => lanes.insert_ready(group, rank),
                 Line::Fifo(groups) => groups.show(group, order),
             }
             return;
@@ -260,9 +276,10 @@ impl Queue {
             self.hidden.remove(&order);
             self.delayed -= usize::from(place == Place::Delayed);
         }
+        let rank = self.rank(order);
         if let Line::Standard(lanes) = &mut self.line {
             match place {
-                Place::Ready => lanes.remove_ready(group, order),
+                Place::Ready => lanes.remove_ready(group, rank),
                 Place::InFlight => lanes.leave_flight(group),
                 Place::Delayed => {}
             }
@@ -276,6 +293,9 @@ impl Queue {
         let order = Order::new(visible_at, entry.sequence, slot);
         entry.place = place;
         entry.visible_at = visible_at;
+        if canary!(ReturnedStandsLast) && (before, place) == (Place::InFlight, Place::Ready) {
+            self.ranks.insert(slot, entry.sequence + (1 << 37));
+        }
         self.leave_place(group, before, order_before);
         self.enter_place(group, place, order);
     }
@@ -357,17 +377,30 @@ impl Queue {
         self.is_fifo() && (is_old || (entry.place != Place::InFlight && !canary!(ExpiredHandleAccepted)))
     }
 
-    /// Takes in a copy of a message, which can be received at once and has a handle of its own.
+    /// Takes in a copy of a message, which can be received at once, where the message would stand, and has a handle of its
+    /// own.
     pub(super) fn copy(&mut self, slot: u32, sequence: u64, now: Time) {
         let entry = &self.messages[slot];
+        let rank = self.ranks.get(&slot).copied().unwrap_or(entry.sequence);
         let message = Arc::clone(&entry.message);
         let copy = Entry { message, sequence, visible_at: now, place: Place::Ready, changed: false, ..*entry };
-        self.link(copy, now);
+        let copy = self.link(copy, now);
+        self.stand(copy, rank);
     }
 
-    /// Lets a ready message of a standard queue come after all others that are ready now.
-    pub(super) fn postpone(&mut self, slot: u32, now: Time) {
-        self.move_to(slot, Place::Ready, now + Duration::from_millis(1));
+    /// Lets a ready message of a standard queue come after all others that are there now, for which `rank` is a sequence
+    /// that no message has.
+    pub(super) fn postpone(&mut self, slot: u32, rank: u64) {
+        self.stand(slot, rank);
+    }
+
+    fn stand(&mut self, slot: u32, rank: u64) {
+        let entry = &self.messages[slot];
+        let (group, place) = (entry.group, entry.place);
+        let order = Order::new(entry.visible_at, entry.sequence, slot);
+        self.leave_place(group, place, order);
+        self.ranks.insert(slot, rank);
+        self.enter_place(group, place, order);
     }
 
     pub(super) fn received_at(&self, slot: u32) -> Time {
@@ -389,6 +422,9 @@ impl Queue {
             Line::Standard(lanes) => lanes.leave(entry.group),
             Line::Fifo(groups) => groups.remove(entry.group, order),
         }
+        if !self.ranks.is_empty() {
+            self.ranks.remove(&slot);
+        }
         entry
     }
 
@@ -396,6 +432,7 @@ impl Queue {
     pub(super) fn purge(&mut self, now: Time) {
         self.messages.clear();
         self.line = new_line(&self.arn);
+        self.ranks.clear();
         self.hidden.clear();
         self.by_age.clear();
         if !canary!(DelayedCountedAfterPurge) {

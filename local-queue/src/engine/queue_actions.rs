@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Attribute, Engine, EngineError, Output, QueueArn, QueueAttributes, QueueName, QueueSettings, RedrivePolicy, Scope,
-    Time, queue::Queue,
+    Time, message::QueueNumber, queue::Queue,
 };
 
 impl Engine {
@@ -42,7 +42,8 @@ impl Engine {
         self.apply(&mut settings, &arn, attributes)?;
         self.link_to_dead_letter_queue(&arn, None, settings.redrive_policy.as_ref());
         self.queues_created += 1;
-        let queue = Queue::new(arn.clone(), self.queues_created, settings, self.now);
+        let number = QueueNumber { store: self.store, number: self.queues_created };
+        let queue = Queue::new(arn.clone(), number, settings, self.now);
         let queue = self.queues.insert(queue);
         self.by_arn.insert(arn.clone(), queue);
         Ok(arn)

@@ -3,7 +3,8 @@
 //! A message's group id names its tenant. AWS (developer guide, "How fair queues work"): a tenant with more than a tenth
 //! of the messages in flight, and at least 30 of them, is *noisy*. Quiet tenants' messages go first; among noisy tenants
 //! the one with the fewest in flight. A tenant is quiet again when its backlog is gone or when it has sent nothing for
-//! five minutes. Messages without a group id are tenants of their own, and so always quiet.
+//! five minutes. Messages without a group id are tenants of their own, and so always quiet. Otherwise the message is next
+//! that was sent first, also if it was received before and has come back.
 //!
 //! Each tenant has a lane. Only the head of a lane is compared with the heads of others, so that a tenant that turns
 //! noisy moves one entry, not its backlog.
@@ -13,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Time, order::Order, ordered_set::OrderedSet, slab::Slab};
+use super::{Time, order::Arrival, ordered_set::OrderedSet, slab::Slab};
 
 const NOISY_IN_FLIGHT_MIN: usize = 30;
 const NOISY_SHARE_MIN: usize = 10;
@@ -25,7 +26,7 @@ const COMMON: u32 = 0;
 #[derive(Debug, Default)]
 struct Lane {
     name: String,
-    ready: OrderedSet<Order>,
+    ready: OrderedSet<Arrival>,
     /// Messages in whatever place; the lane goes when there are none.
     messages: usize,
     in_flight: usize,
@@ -39,9 +40,9 @@ pub(super) struct Lanes {
     by_key: Slab<Lane>,
     by_name: HashMap<String, u32>,
     /// The heads of quiet lanes.
-    quiet: BTreeSet<(Order, u32)>,
+    quiet: BTreeSet<(Arrival, u32)>,
     /// Noisy lanes with something ready, by messages in flight.
-    noisy: BTreeSet<(usize, Order, u32)>,
+    noisy: BTreeSet<(usize, Arrival, u32)>,
     /// All noisy lanes, by when they last sent.
     noisy_by_silence: BTreeSet<(Time, u32)>,
 }
@@ -88,13 +89,13 @@ impl Lanes {
         }
     }
 
-    pub(super) fn insert_ready(&mut self, key: u32, order: Order) {
-        self.update(key, |lane| lane.ready.insert(order));
+    pub(super) fn insert_ready(&mut self, key: u32, rank: Arrival) {
+        self.update(key, |lane| lane.ready.insert(rank));
     }
 
-    pub(super) fn remove_ready(&mut self, key: u32, order: Order) {
+    pub(super) fn remove_ready(&mut self, key: u32, rank: Arrival) {
         self.update(key, |lane| {
-            lane.ready.remove(&order);
+            lane.ready.remove(&rank);
             if lane.ready.is_empty() {
                 lane.noisy = false;
             }
@@ -176,7 +177,7 @@ impl Lanes {
 /// What the indexes know of a lane. What they do not need to know of a quiet one is left at zero.
 #[derive(PartialEq, Eq)]
 struct Indexed {
-    head: Option<Order>,
+    head: Option<Arrival>,
     noisy: bool,
     in_flight: usize,
     last_sent_at: Time,

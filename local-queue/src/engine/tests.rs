@@ -404,12 +404,17 @@ fn a_handle_outlives_its_timeout_but_not_its_message() {
         .delete("jobs");
     // "c" takes the slot that "b" had.
     let arn = it.arn("jobs");
-    let gone = ReceiptHandle { queue: 1, slot: 0, sequence: 2, receive: 1 };
+    let queue = QueueNumber { store: mix(1), number: 1 };
+    let gone = ReceiptHandle { queue, slot: 0, sequence: 2, receive: 1 };
     it = it.send("jobs", "c");
     it.engine.delete(it.now, &arn, gone).unwrap();
     assert_eq!(it.engine.change_visibility(it.now, &arn, gone, seconds(1)), Err(EngineError::MessageNotAvailable));
-    let foreign = ReceiptHandle { queue: 9, ..gone };
-    assert_eq!(it.engine.delete(it.now, &arn, foreign), Err(EngineError::ReceiptHandleIsInvalid));
+    for queue in [QueueNumber { number: 9, ..queue }, QueueNumber { store: 9, ..queue }] {
+        let foreign = ReceiptHandle { queue, ..gone };
+        assert_eq!(it.engine.delete(it.now, &arn, foreign), Err(EngineError::ReceiptHandleIsInvalid));
+        let changed = it.engine.change_visibility(it.now, &arn, foreign, seconds(1));
+        assert_eq!(changed, Err(EngineError::ReceiptHandleIsInvalid));
+    }
     it.receive("jobs", &["c"]);
 }
 

@@ -8,7 +8,6 @@ use std::{error::Error, future::Future, time::Duration};
 use crate::{
     engine::{Delivery, EngineError, MessageAttributes, QueueArn, Receive, Time},
     local_queue::LocalQueue,
-    protocol::receipt_handle,
 };
 
 #[cfg(feature = "sdk")]
@@ -171,7 +170,7 @@ impl QueueSource {
         let Delivery { message, receipt_handle, receive_count, first_received_at } = delivery;
         SourceMessage {
             message_id: message.id.to_string(),
-            receipt_handle: receipt_handle::encode(receipt_handle),
+            receipt_handle: self.queues.seal().encode(receipt_handle),
             body: message.body.as_str().to_owned(),
             message_attributes: message.attributes().clone(),
             system_attributes: SystemAttributes {
@@ -189,7 +188,7 @@ impl QueueSource {
     }
 
     fn delete_one(&self, receipt_handle: &str) -> Result<(), SourceError> {
-        let handle = receipt_handle::decode(receipt_handle).ok_or(SourceError::ReceiptHandleIsInvalid)?;
+        let handle = self.queues.seal().decode(receipt_handle).ok_or(SourceError::ReceiptHandleIsInvalid)?;
         self.queues.delete(&self.queue, handle).map_err(|error| self.error(error))
     }
 

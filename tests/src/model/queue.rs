@@ -312,7 +312,7 @@ impl Queue {
         of_group.take_while(|message| message.place == Place::Ready).map(|message| message.arrival).collect()
     }
 
-    /// By when a message became ready, then by arrival; quiet tenants' messages first. Among noisy tenants the one with
+    /// By arrival, quiet tenants' messages first. Among noisy tenants the one with
     /// the fewest in flight. A tenant is judged when a message of its would be next.
     fn next_fair(&mut self, now: Time) -> Option<usize> {
         for tenant in &mut self.tenants {
@@ -337,9 +337,9 @@ impl Queue {
         let heads = noisy.filter_map(|tenant| {
             let head = self.first_ready(|it| it.is_some_and(|it| it.name == tenant.name))?;
             let message = &self.messages[head];
-            Some((self.in_flight_of(Some(&tenant.name)), message.visible_at, message.arrival, head))
+            Some((self.in_flight_of(Some(&tenant.name)), message.arrival, head))
         });
-        heads.min().map(|head| head.3)
+        heads.min().map(|head| head.2)
     }
 
     fn first_ready(&self, admits: impl Fn(Option<&Tenant>) -> bool) -> Option<usize> {
@@ -347,7 +347,7 @@ impl Queue {
         let admitted = ready.filter(|(_, message)| {
             admits(self.tenants.iter().find(|tenant| Some(tenant.name.as_str()) == message.group()))
         });
-        admitted.min_by_key(|(_, message)| (message.visible_at, message.arrival)).map(|(position, _)| position)
+        admitted.min_by_key(|(_, message)| message.arrival).map(|(position, _)| position)
     }
 
     fn in_flight_of(&self, group: Option<&str>) -> usize {

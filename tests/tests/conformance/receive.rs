@@ -68,6 +68,29 @@ fn shapes(rules: &mut Section<'_>) {
         let received = sqs.ok("ReceiveMessage", &json!({ "QueueUrl": "jobs" }));
         assert_eq!(received["Messages"].as_array().unwrap().len(), 1);
     });
+    rules.both(Validated, "on a standard queue a message that comes back is next, by when it was first sent", |sqs| {
+        sqs.jobs();
+        for body in ["a", "b", "c", "d"] {
+            sqs.send("jobs", body);
+        }
+        let one =
+            |timeout: i64| sqs.receive_with("jobs", &json!({ "MaxNumberOfMessages": 1, "VisibilityTimeout": timeout }));
+        let (first, second, third) = (one(20), one(10), one(30));
+        assert_eq!(bodies(&[first, second, third.clone()].concat()), ["a", "b", "c"]);
+        sqs.pass(20);
+        sqs.hide("jobs", &third[0]["ReceiptHandle"], 0).ok();
+        sqs.send("jobs", "e");
+        let received = sqs.receive_with("jobs", &json!({ "MaxNumberOfMessages": 10 }));
+        assert_eq!(bodies(&received), ["a", "b", "c", "d", "e"]);
+    });
+    rules.both(Unverified, "on a standard queue a message whose delay ends stands before those sent after it", |sqs| {
+        sqs.jobs();
+        sqs.ok("SendMessage", &json!({ "QueueUrl": "jobs", "MessageBody": "a", "DelaySeconds": 5 }));
+        sqs.send("jobs", "b");
+        sqs.pass(5);
+        let received = sqs.receive_with("jobs", &json!({ "MaxNumberOfMessages": 10 }));
+        assert_eq!(bodies(&received), ["a", "b"]);
+    });
     rules.not_covered(
         Recorded,
         "the order of a standard queue is not strict: five messages came as 1, 2, 4, 5, 3",

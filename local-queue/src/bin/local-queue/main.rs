@@ -70,7 +70,7 @@ struct Serve {
     /// Where time comes from.
     #[arg(long, value_enum, default_value_t, help_heading = "Behaviour")]
     clock: ClockKind,
-    /// Make identifiers and faults by probability the same in every run.
+    /// Make identifiers and faults by probability the same in every run; receipt handles of an earlier run are valid then.
     #[arg(long, value_name = "NUMBER", help_heading = "Behaviour")]
     seed: Option<u64>,
 }

@@ -88,7 +88,8 @@ pub(super) fn delete_message_batch(call: &Call<'_>) -> Answer {
     batch(call, Action::Delete, "DeleteMessageBatchRequestEntry", |engine, now, queue, entries| {
         let delete = |entry: &Entry<'_>| {
             let prefix = format!("DeleteMessageBatchRequestEntry.{}.", entry.number);
-            messages::delete(engine, now, queue, &entry.fields, &prefix).map(|()| Vec::new())
+            let handle = messages::parse_handle(&entry.fields, &prefix, call.queues.seal());
+            messages::delete(engine, now, queue, handle).map(|()| Vec::new())
         };
         Ok(entries.iter().map(delete).collect())
     })
@@ -99,7 +100,8 @@ pub(super) fn change_message_visibility_batch(call: &Call<'_>) -> Answer {
     batch(call, Action::ChangeVisibility, "ChangeMessageVisibilityBatch", |engine, now, queue, entries| {
         let change = |entry: &Entry<'_>| {
             let prefix = format!("ChangeMessageVisibilityBatchRequestEntry.{}.", entry.number);
-            messages::change_visibility(engine, now, queue, &entry.fields, &prefix).map(|()| Vec::new())
+            let handle = messages::parse_handle(&entry.fields, &prefix, call.queues.seal());
+            messages::change_visibility(engine, now, queue, handle, &entry.fields, &prefix).map(|()| Vec::new())
         };
         Ok(entries.iter().map(change).collect())
     })

@@ -17,7 +17,7 @@ use crate::{
         document::{Document, members},
         error::{ErrorKind, WireError},
         fields::Fields,
-        receipt_handle,
+        receipt_handle::Seal,
     },
 };
 
@@ -153,7 +153,8 @@ pub(super) fn receive_message<'a>(call: &'a Call<'a>) -> Pin<Box<dyn Future<Outp
         let request = parse_receive(&call.fields, &limits)?;
         let wanted = Wanted::parse(&call.fields)?;
         let deliveries = call.queues.receive(&queue, request).await?;
-        let messages = deliveries.iter().map(|delivery| wanted.render(delivery, &queue)).collect::<Vec<_>>();
+        let seal = call.queues.seal();
+        let messages = deliveries.iter().map(|delivery| wanted.render(delivery, &queue, seal)).collect::<Vec<_>>();
         let messages = (!messages.is_empty()).then_some(Document::List(messages));
         Ok(Some(Document::Struct(members! { "Messages": messages })))
     })
@@ -233,7 +234,7 @@ impl Wanted {
         })
     }
 
-    fn render(&self, delivery: &Delivery, queue: &QueueArn) -> Document {
+    fn render(&self, delivery: &Delivery, queue: &QueueArn, seal: &Seal) -> Document {
         let message = &delivery.message;
         let attributes = message.attributes().iter().filter(|(name, _)| self.wants(name)).collect::<Vec<_>>();
         let attributes_md5 =
@@ -252,7 +253,7 @@ impl Wanted {
             "MD5OfMessageAttributes": attributes_md5,
             "MessageAttributes": (!attributes.is_empty()).then_some(Document::Map(attributes)),
             "MessageId": Some(Document::text(message.id.to_string())),
-            "ReceiptHandle": Some(Document::Text(receipt_handle::encode(delivery.receipt_handle))),
+            "ReceiptHandle": Some(Document::Text(seal.encode(delivery.receipt_handle))),
         })
     }
 }
@@ -289,40 +290,49 @@ fn message_attribute(attribute: &MessageAttribute) -> Document {
 
 pub(super) fn delete_message(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
+    let handle = parse_handle(&call.fields, "", call.queues.seal());
     call.queues.call(|engine, now| {
         engine.admit(now, queue.as_str(), Action::Delete)?;
-        delete(engine, now, &queue, &call.fields, "")
+        delete(engine, now, &queue, handle)
     })?;
     Ok(None)
 }
 
-/// Deletes one message; `prefix` is what an error puts before the name of a parameter that is not there.
+/// Deletes one message.
 pub(super) fn delete(
     engine: &mut Engine,
     now: Time,
     queue: &QueueArn,
-    fields: &Fields<'_>,
-    prefix: &str,
+    handle: Result<Handle, WireError>,
 ) -> Result<(), WireError> {
     engine.find_queue(queue.as_str())?;
-    let (text, handle) = parse_handle(fields, prefix)?;
+    let Handle { text, handle } = handle?;
     engine.delete(now, queue.as_str(), handle).map_err(|error| WireError::of_handle(error, &text))
 }
 
-fn parse_handle(fields: &Fields<'_>, prefix: &str) -> Result<(String, ReceiptHandle), WireError> {
+/// A receipt handle, and how it was written.
+pub(super) struct Handle {
+    text: String,
+    handle: ReceiptHandle,
+}
+
+/// Reads a receipt handle, which is done before the queues are locked. `prefix` is what an error puts before the name of a
+/// parameter that is not there.
+pub(super) fn parse_handle(fields: &Fields<'_>, prefix: &str, seal: &Seal) -> Result<Handle, WireError> {
     let text = fields.text("ReceiptHandle")?.filter(|text| !text.is_empty());
     let text = text.ok_or_else(|| WireError::missing(&format!("{prefix}ReceiptHandle")))?.into_owned();
-    match receipt_handle::decode(&text) {
-        Some(handle) => Ok((text, handle)),
+    match seal.decode(&text) {
+        Some(handle) => Ok(Handle { text, handle }),
         None => Err(WireError::receipt_handle(&text)),
     }
 }
 
 pub(super) fn change_message_visibility(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
+    let handle = parse_handle(&call.fields, "", call.queues.seal());
     call.queues.call(|engine, now| {
         engine.admit(now, queue.as_str(), Action::ChangeVisibility)?;
-        change_visibility(engine, now, &queue, &call.fields, "")
+        change_visibility(engine, now, &queue, handle, &call.fields, "")
     })?;
     Ok(None)
 }
@@ -332,11 +342,12 @@ pub(super) fn change_visibility(
     engine: &mut Engine,
     now: Time,
     queue: &QueueArn,
+    handle: Result<Handle, WireError>,
     fields: &Fields<'_>,
     prefix: &str,
 ) -> Result<(), WireError> {
     engine.find_queue(queue.as_str())?;
-    let (text, handle) = parse_handle(fields, prefix)?;
+    let Handle { text, handle } = handle?;
     let range = engine.limits().visibility_timeout_seconds.clone();
     let value = fields.integer("VisibilityTimeout")?;
     let value = value.ok_or_else(|| WireError::missing(&format!("{prefix}VisibilityTimeout")))?;

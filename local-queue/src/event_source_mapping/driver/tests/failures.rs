@@ -131,7 +131,7 @@ async fn the_functions_own_visibility_change_of_a_reported_message_survives() {
         async move {
             let event: serde_json::Value = serde_json::from_slice(&invocation.event).unwrap();
             let record = &event["Records"][0];
-            let handle = crate::protocol::receipt_handle::decode(record["receiptHandle"].as_str().unwrap()).unwrap();
+            let handle = queue.queues.seal().decode(record["receiptHandle"].as_str().unwrap()).unwrap();
             queue.queues.change_visibility(&queue.jobs, handle, Duration::from_secs(77)).unwrap();
             Ok(report(&[record["messageId"].as_str().unwrap().to_owned()]))
         }
