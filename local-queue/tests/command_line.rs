@@ -152,12 +152,40 @@ fn a_required_signature_needs_a_key_pair_in_the_environment() {
 #[test]
 fn names_and_origins_that_would_be_anybody_are_refused() {
     for arguments in
-        [["--allow-host", "*"], ["--allow-host", "a b"], ["--allow-origin", "*"], ["--allow-origin", "null"]]
+        [["--allow-host", "*."], ["--allow-host", "a b"], ["--allow-origin", "*"], ["--allow-origin", "null"]]
     {
         let output = local_queue(&["serve", "--listen", "127.0.0.1:0"]).args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(stderr.contains(arguments[1]), "{stderr}");
+    }
+}
+
+#[test]
+fn what_answering_to_every_host_gives_up_is_said_at_start() {
+    let child = local_queue(&["serve", "--listen", "127.0.0.1:0", "--allow-host", "*"]).spawn().unwrap();
+    let mut running = Running(child);
+    let mut first = String::new();
+    BufReader::new(running.0.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    running.0.kill().unwrap();
+    let mut stderr = String::new();
+    running.0.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert!(stderr.starts_with("local-queue: warning: --allow-host '*' answers by every name"), "{stderr}");
+    assert!(stderr.contains("DNS rebinding"), "{stderr}");
+}
+
+#[test]
+fn several_addresses_are_listened_on_and_each_is_said() {
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--listen", "127.0.0.2:0"];
+    let mut running = Running(local_queue(&arguments).spawn().unwrap());
+    let mut first = String::new();
+    BufReader::new(running.0.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    let addresses = first.split("http://").skip(1).map(|rest| rest.split(' ').next().unwrap()).collect::<Vec<_>>();
+    assert_eq!(addresses.len(), 2, "{first}");
+    post(addresses[0], "CreateQueue", r#"{"QueueName":"jobs"}"#);
+    for address in addresses {
+        let answer = post(address, "GetQueueUrl", r#"{"QueueName":"jobs"}"#);
+        assert!(answer.ends_with(&format!("{{\"QueueUrl\":\"http://{address}/000000000000/jobs\"}}")), "{answer}");
     }
 }
 

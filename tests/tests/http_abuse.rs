@@ -11,6 +11,8 @@ mod crowds;
 mod framing;
 #[path = "http_abuse/harness.rs"]
 mod harness;
+#[path = "http_abuse/hosts.rs"]
+mod hosts;
 #[path = "http_abuse/signatures.rs"]
 mod signatures;
 #[path = "http_abuse/waiting.rs"]

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     error::{ErrorKind, WireError},
     fields::TextMap,
-    policy,
+    policy, xml,
 };
 use crate::engine::{
     Attribute, AttributeName, DeduplicationScope, FifoThroughputLimit, QueueArn, QueueAttributes, RedriveAllowPolicy,
@@ -36,6 +36,10 @@ pub(crate) fn parse(name: &str, value: &str) -> Result<Attribute, WireError> {
     let number = || value.parse::<u64>().map_err(|_| invalid());
     let seconds = || number().map(Duration::from_secs);
     let flag = || value.parse::<bool>().map_err(|_| invalid());
+    // What no answer in XML could show again.
+    if !value.chars().all(xml::is_xml) {
+        return Err(invalid());
+    }
     match AttributeName::parse(name).ok_or_else(unknown)? {
         AttributeName::ContentBasedDeduplication => flag().map(Attribute::ContentBasedDeduplication),
         AttributeName::DeduplicationScope => match value {

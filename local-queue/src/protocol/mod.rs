@@ -12,6 +12,7 @@ mod fields;
 mod operations;
 mod policy;
 mod query;
+mod queue_url;
 pub(crate) mod receipt_handle;
 mod subject;
 mod xml;
@@ -26,6 +27,12 @@ use self::{
     fields::Fields,
     operations::Call,
     query::Node,
+};
+#[cfg(feature = "server")]
+pub(crate) use self::{
+    queue_url::{Endpoint, is_plain_path},
+    subject::is_read_only,
+    xml::{escape as escape_xml, query_error_json},
 };
 use crate::{
     LocalQueue,
@@ -61,7 +68,7 @@ pub async fn respond(queues: &LocalQueue, mut request: Request<Bytes>) -> Respon
     let request_id = queues.next_request_id().to_string();
     let target = request.headers().get("x-amz-target");
     let mut response = match (verdict.refusal, target) {
-        (Some(effect), None) => query_error(&refusal(&effect), &request_id),
+        (Some(effect), None) => query_error(&refusal(&effect), request.headers(), &request_id),
         (Some(effect), Some(_)) => json_error(refusal(&effect)),
         (None, None) => respond_query(queues, &request, &request_id).await,
         (None, Some(target)) => respond_json(queues, &request, target).await,
@@ -99,7 +106,7 @@ async fn respond_json(queues: &LocalQueue, request: &Request<Bytes>, target: &He
             .ok_or_else(|| WireError::new(ErrorKind::UnknownOperation, format!("Unknown operation {target:?}.")))?;
         check_size(operation.name, request.body())?;
         let members = parse_json(request.body())?;
-        let endpoint = endpoint(request);
+        let endpoint = queue_url::endpoint(request);
         operation.run(&call(queues, request, Fields::Json(&members), "", &endpoint)).await
     };
     match answer.await {
@@ -122,6 +129,7 @@ fn json_error(error: WireError) -> Response<Bytes> {
 }
 
 async fn respond_query(queues: &LocalQueue, request: &Request<Bytes>, request_id: &str) -> Response<Bytes> {
+    let query_error = |error: &WireError, request_id: &str| query_error(error, request.headers(), request_id);
     let path = request.uri().path();
     let parameters = std::str::from_utf8(request.body())
         .map_err(|_| WireError::new(ErrorKind::MalformedInput, "The request body is not valid UTF-8."))
@@ -133,7 +141,7 @@ async fn respond_query(queues: &LocalQueue, request: &Request<Bytes>, request_id
     let Some(action) = parameters.text("Action") else {
         return response(StatusCode::NOT_FOUND, XML, "<UnknownOperationException/>".to_owned());
     };
-    let is_queue_path = path.trim_matches('/').contains('/');
+    let is_queue_path = queue_url::is_queue_path(path);
     // AWS (validated): an action that is about no queue is as unknown on a queue's own URL as one that does not exist.
     let found = operations::find(action)
         .filter(|operation| !is_queue_path || !matches!(operation.name, "CreateQueue" | "ListQueues"));
@@ -145,7 +153,7 @@ async fn respond_query(queues: &LocalQueue, request: &Request<Bytes>, request_id
         return query_error(&error, request_id);
     }
     let fields = Fields::Query { node: &parameters, operation: operation.name };
-    let endpoint = endpoint(request);
+    let endpoint = queue_url::endpoint(request);
     match operation.run(&call(queues, request, fields, path, &endpoint)).await {
         Err(error) => query_error(&error, request_id),
         Ok(document) if accepts_only_json(request.headers()) => {
@@ -155,17 +163,22 @@ async fn respond_query(queues: &LocalQueue, request: &Request<Bytes>, request_id
     }
 }
 
-fn accepts_only_json(headers: &HeaderMap) -> bool {
+/// Whether a client of the Query protocol wants JSON instead of XML.
+pub(crate) fn accepts_only_json(headers: &HeaderMap) -> bool {
     headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().eq_ignore_ascii_case(b"application/json"))
 }
 
-fn query_error(error: &WireError, request_id: &str) -> Response<Bytes> {
+fn query_error(error: &WireError, request: &HeaderMap, request_id: &str) -> Response<Bytes> {
     let message = match error.kind {
         // The two protocols word this one differently (recorded).
         ErrorKind::QueueDoesNotExist => "The specified queue does not exist for this wsdl version.",
         _ => &error.message,
     };
-    response(error.kind.row().status, XML, xml::error(error, message, request_id))
+    let status = error.kind.row().status;
+    if accepts_only_json(request) {
+        return response(status, PLAIN_JSON, xml::json_error(error, message, request_id));
+    }
+    response(status, XML, xml::error(error, message, request_id))
 }
 
 fn response(status: StatusCode, content_type: HeaderValue, body: String) -> Response<Bytes> {
@@ -222,11 +235,4 @@ fn scope(queues: &LocalQueue, request: &Request<Bytes>) -> Scope {
     let is_account = key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit());
     let region = region.filter(|region| !region.is_empty()).unwrap_or(&default.region);
     Scope::new(region, if is_account { key } else { &default.account })
-}
-
-/// What queue URLs begin with: the host by which the client reached us.
-fn endpoint(request: &Request<Bytes>) -> String {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
-    format!("http://{}", host.unwrap_or("localhost"))
 }

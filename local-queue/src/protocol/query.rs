@@ -61,7 +61,7 @@ impl Node {
 }
 
 /// Undoes form encoding: `+` is a space, `%` begins two hex digits.
-fn decode(text: &str) -> Result<String, WireError> {
+pub(super) fn decode(text: &str) -> Result<String, WireError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

@@ -4,7 +4,10 @@ use bytes::Bytes;
 use http::Request;
 use serde::Deserialize;
 
-use super::{TARGET_PREFIX, operations, query::Node};
+use super::{
+    TARGET_PREFIX, operations,
+    query::{self, Node},
+};
 
 /// The action, if SQS has it.
 pub(super) fn action(request: &Request<Bytes>) -> Option<&'static str> {
@@ -17,6 +20,26 @@ pub(super) fn action(request: &Request<Bytes>) -> Option<&'static str> {
         std::str::from_utf8(pairs.find_map(|pair| pair.strip_prefix(b"Action="))?).ok()?
     };
     operations::find(name).map(|operation| operation.name)
+}
+
+/// Actions that leave every queue and message as it was. A receive does not: what it takes is in flight.
+#[cfg(feature = "server")]
+const READ_ONLY: [&str; 6] = [
+    "GetQueueAttributes",
+    "GetQueueUrl",
+    "ListDeadLetterSourceQueues",
+    "ListMessageMoveTasks",
+    "ListQueueTags",
+    "ListQueues",
+];
+
+/// Whether a GET of this target only reads: each action that its query could be taken to name does, or it names none.
+#[cfg(feature = "server")]
+pub(crate) fn is_read_only(target: &http::Uri) -> bool {
+    let pairs = target.query().unwrap_or_default().split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    // What cannot be decoded is refused as a whole later on.
+    let mut actions = pairs.filter(|(name, _)| query::decode(name).is_ok_and(|name| name == "Action"));
+    actions.all(|(_, action)| query::decode(action).is_ok_and(|action| READ_ONLY.contains(&&*action)))
 }
 
 /// The name of the queue, if the request names one.

@@ -39,6 +39,20 @@ pub(super) fn error(error: &WireError, message: &str, request_id: &str) -> Strin
     xml.0
 }
 
+/// The error as JSON, for who accepts only that (validated).
+pub(super) fn json_error(error: &WireError, message: &str, request_id: &str) -> String {
+    let row = error.kind.row();
+    query_error_json(row.code, message, row.fault(), request_id)
+}
+
+/// An error of the Query protocol in JSON.
+pub(crate) fn query_error_json(code: &str, message: &str, fault: &str, request_id: &str) -> String {
+    let members =
+        vec![("Code", Document::text(code)), ("Message", Document::text(message)), ("Type", Document::text(fault))];
+    let document = vec![("Error", Document::Struct(members)), ("RequestId", Document::text(request_id))];
+    Document::Struct(document).to_json()
+}
+
 /// XML as it is written.
 struct Xml(String);
 
@@ -114,8 +128,15 @@ fn entry_names(map: &str) -> (&'static str, &'static str) {
     }
 }
 
-/// Escapes what XML cannot hold as it is. A carriage return would be read as a line feed.
-fn escape(text: &str, xml: &mut String) {
+/// Whether XML 1.0 has this character, be it as it is or as a reference. What a request brings may have others, which an
+/// error then repeats.
+pub(super) const fn is_xml(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+}
+
+/// Escapes what XML cannot hold as it is, and replaces what it cannot hold at all: an answer that no reader of XML takes
+/// is lost as a whole. A carriage return would be read as a line feed.
+pub(crate) fn escape(text: &str, xml: &mut String) {
     for character in text.chars() {
         match character {
             '&' => xml.push_str("&amp;"),
@@ -123,7 +144,8 @@ fn escape(text: &str, xml: &mut String) {
             '>' => xml.push_str("&gt;"),
             '"' => xml.push_str("&quot;"),
             '\r' => xml.push_str("&#13;"),
-            other => xml.push(other),
+            other if is_xml(other) => xml.push(other),
+            _ => xml.push(char::REPLACEMENT_CHARACTER),
         }
     }
 }

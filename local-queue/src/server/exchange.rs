@@ -3,12 +3,17 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::EXPECT, request::Parts};
+use http::{HeaderMap, Request, Response, StatusCode, header::EXPECT, request::Parts};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Bounds, Guard, KeyPair, guard, refusal::Refusal, signature};
+use super::{
+    Bounds, Guard, KeyPair,
+    guard::{self, Sender},
+    refusal::Refusal,
+    signature,
+};
 use crate::{LocalQueue, clock::Clock, developer, protocol};
 
 /// The part of a body that is not counted: all connections together cannot fill much with it.
@@ -48,14 +53,15 @@ impl Exchange {
         reached: SocketAddr,
         on_complete: impl FnOnce(),
     ) -> Response<Bytes> {
-        let (parts, body) = request.into_parts();
-        let origin = match self.check_header(&parts, reached) {
-            Ok(origin) => origin,
+        let (mut parts, body) = request.into_parts();
+        let Sender { origin, endpoint } = match self.check_header(&parts, reached) {
+            Ok(sender) => sender,
             Err(refusal) => {
                 self.drain(&parts.headers, body).await;
                 return refuse(&refusal, &parts.headers);
             }
         };
+        parts.extensions.insert(endpoint);
         let is_preflight = guard::is_preflight(&parts.method, &parts.headers);
         let mut response = match &origin {
             Some(_) if is_preflight => no_content(),
@@ -67,12 +73,12 @@ impl Exchange {
         response
     }
 
-    fn check_header(&self, parts: &Parts, reached: SocketAddr) -> Result<Option<HeaderValue>, Refusal> {
+    fn check_header(&self, parts: &Parts, reached: SocketAddr) -> Result<Sender, Refusal> {
         if header_bytes(parts) > self.bounds.header_bytes_max {
             let message = format!("The header is longer than {} bytes.", self.bounds.header_bytes_max);
             return Err(Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "HeaderTooLarge", message));
         }
-        self.guard.check_sender(&parts.uri, &parts.headers, reached)
+        self.guard.check_sender(parts, reached, self.key_pair.is_some())
     }
 
     async fn answer_checked(&self, parts: Parts, mut body: Incoming, on_complete: impl FnOnce()) -> Response<Bytes> {

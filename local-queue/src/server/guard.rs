@@ -1,28 +1,39 @@
 //! Who may send requests: not a web page that its reader merely visits.
 //!
-//! A browser lets any page send requests to this machine. Three checks tell them from those of an SDK, and each is the
+//! A browser lets any page send requests to this machine. Four checks tell them from those of an SDK, and each is the
 //! only one that sees some attack:
 //! - `Host`: after DNS rebinding the page's own name leads here, and a plain GET carries nothing else to know it by;
 //! - `Origin`: a WebSocket's handshake carries no `Sec-Fetch-Site`;
-//! - `Sec-Fetch-Site`: an image or script tag carries no `Origin`, and a GET is enough for `DeleteQueue`.
+//! - `Sec-Fetch-Site`: an image or script tag carries no `Origin`, and a GET is enough for `DeleteQueue`;
+//! - `Authorization`: to a name that is not of this machine, over plain HTTP, browsers send no `Sec-Fetch-Site` either. So
+//!   there a GET that changes something needs a header that a page cannot add without being asked for permission first.
+//!   A POST does not: browsers name the origin of each.
 //!
-//! The origin is compared with what we are called, never with the request's own `Host`: after rebinding these two agree.
+//! The port of a `Host` says nothing about who sends it - a mapped port is not ours, and no page can choose it for another
+//! name - so any will do. The origin is compared with what we are called, never with a name that only `*` allows: after
+//! rebinding a page's origin and its `Host` agree. There the port counts, because a page of another port is another page.
 //! SDKs and the AWS CLI send neither `Origin` nor `Sec-Fetch-Site`.
 //!
 //! Everything here is a function of method, target, header and the address that was reached; no body has been read.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+mod forwarded;
+mod host;
+
+use std::net::SocketAddr;
 
 use http::{
-    HeaderMap, HeaderValue, Method, StatusCode, Uri,
+    HeaderMap, HeaderValue, Method, StatusCode,
     header::{
         ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-        ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, CONTENT_ENCODING,
-        CONTENT_TYPE, HOST, ORIGIN, VARY,
+        ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION,
+        CONTENT_ENCODING, CONTENT_TYPE, HOST, ORIGIN, VARY,
     },
+    request::Parts,
 };
 
-use super::refusal::Refusal;
+use self::host::{AllowedHost, Host};
+use super::{refusal::Refusal, signature};
+use crate::protocol::{self, Endpoint};
 
 const JSON: &str = "application/x-amz-json-1.0";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -33,50 +44,40 @@ const CORS_HEADERS: &str = "authorization, content-type, amz-sdk-invocation-id, 
 
 /// The names by which the server may be called, and the web pages that may call it.
 ///
-/// Without settings these are `localhost`, `*.localhost`, `127.0.0.1`, `[::1]` and the address that was reached, with
-/// the port that was reached, and no pages but the server's own.
+/// Without settings these are `localhost`, `*.localhost`, `127.0.0.1`, `[::1]` and the address that was reached, with any
+/// port or none, and no pages but the server's own.
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
     hosts: Vec<AllowedHost>,
     origins: Vec<HeaderValue>,
+    trusts_network: bool,
 }
 
 /// A name or origin that cannot be allowed.
 #[derive(Debug, thiserror::Error)]
 pub enum GuardError {
     /// Not a name or address, with a port or without.
-    #[error("{0:?} is not a host: NAME, *.NAME or ADDRESS, and :PORT if it is not the server's own")]
+    #[error("{0:?} is not a host: NAME, *.NAME or ADDRESS, with :PORT for that port only, or * for every host")]
     Host(String),
     /// Not an origin, or one of the two that stand for anybody.
     #[error("{0:?} is not an origin: http://HOST[:PORT] or https://HOST[:PORT]; * and null would be anybody")]
     Origin(String),
 }
 
-#[derive(Clone, Debug)]
-struct AllowedHost {
-    host: Host,
-    /// Any name below `host` instead of itself.
-    is_suffix: bool,
-    /// The server's own, if none is said.
-    port: Option<u16>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Host {
-    Name(String),
-    Address(IpAddr),
+/// What the header says about a sender who is let in.
+#[derive(Debug)]
+pub(super) struct Sender {
+    /// The allowed origin of the page that sends, if it is one.
+    pub(super) origin: Option<HeaderValue>,
+    /// What queue URLs in the answer begin with.
+    pub(super) endpoint: Endpoint,
 }
 
 impl Guard {
-    /// Also answers to `host`: `NAME`, `*.NAME` or an address, with `:PORT` where another port leads here.
+    /// Also answers to `host`: `NAME`, `*.NAME` or an address with any port (`NAME:*` says the same), or only with that of
+    /// `NAME:PORT`. `*` is every host, which gives up the protection from DNS rebinding.
     pub fn allow_host(mut self, host: &str) -> Result<Self, GuardError> {
-        let refuse = || GuardError::Host(host.to_owned());
-        let (is_suffix, rest) = host.strip_prefix("*.").map_or((false, host), |rest| (true, rest));
-        let (parsed, port) = parse_host(rest).ok_or_else(refuse)?;
-        if is_suffix && matches!(parsed, Host::Address(_)) {
-            return Err(refuse());
-        }
-        self.hosts.push(AllowedHost { host: parsed, is_suffix, port });
+        self.hosts.push(AllowedHost::parse(host).ok_or_else(|| GuardError::Host(host.to_owned()))?);
         Ok(self)
     }
 
@@ -85,74 +86,117 @@ impl Guard {
         let refuse = || GuardError::Origin(origin.to_owned());
         let lower = origin.to_ascii_lowercase();
         let host = lower.strip_prefix("http://").or_else(|| lower.strip_prefix("https://")).ok_or_else(refuse)?;
-        parse_host(host).ok_or_else(refuse)?;
+        Host::parse(host).ok_or_else(refuse)?;
         self.origins.push(HeaderValue::try_from(lower).map_err(|_| refuse())?);
         Ok(self)
     }
 
-    /// Checks who sends: `Host`, `Origin`, `Sec-Fetch-Site`. Gives the origin that was allowed, if one was needed.
+    /// Answers SDKs by whatever host they use: a POST with an `Authorization` header of AWS and without an origin. Browsers
+    /// name the origin of every POST, so none of them comes from a page, not even after DNS rebinding.
+    #[must_use]
+    pub fn trust_network(mut self) -> Self {
+        self.trusts_network = true;
+        self
+    }
+
+    /// Checks who sends: `Host`, `Origin`, `Sec-Fetch-Site`, `Authorization`. With `checks_signature` a signature will be
+    /// checked once the body is there, and who carries one may use any host.
     pub(super) fn check_sender(
         &self,
-        uri: &Uri,
+        parts: &Parts,
+        reached: SocketAddr,
+        checks_signature: bool,
+    ) -> Result<Sender, Refusal> {
+        let headers = &parts.headers;
+        let is_sdk = self.trusts_network
+            && parts.method == Method::POST
+            && has_aws_authorization(headers)
+            && !headers.contains_key(ORIGIN);
+        let any_host = is_sdk || (checks_signature && signature::is_there(parts));
+        let (host, port) = self.check_host(parts, reached, any_host)?;
+        let origin = self.check_origin(headers, reached, port)?;
+        let mut sites = headers.get_all("sec-fetch-site").iter();
+        // An allowed page is another site's, as a rule.
+        if origin.is_none() && !sites.all(|site| matches!(site.as_bytes(), b"same-origin" | b"none")) {
+            return Err(foreign_origin(headers));
+        }
+        // Browsers tell where a request comes from if they know that the server is on this machine. They do not know it
+        // of another name, nor of what a proxy passes on.
+        let is_told = headers.contains_key(ORIGIN)
+            || headers.contains_key("sec-fetch-site")
+            || (host.is_loopback() && !forwarded::is_forwarded(headers));
+        let is_signed = checks_signature || has_aws_authorization(headers);
+        if parts.method == Method::GET && !is_told && !is_signed && !protocol::is_read_only(&parts.uri) {
+            return Err(unsigned_get());
+        }
+        let is_allowed = |host: &Host, port| any_host || self.allows(host, port, reached);
+        Ok(Sender { origin, endpoint: forwarded::endpoint(headers, (&host, port), is_allowed) })
+    }
+
+    /// The host that the request names, if it is one of ours.
+    fn check_host(&self, parts: &Parts, reached: SocketAddr, any_host: bool) -> Result<(Host, Option<u16>), Refusal> {
+        let mut hosts = parts.headers.get_all(HOST).iter();
+        let named = hosts.next().and_then(|host| Host::parse(host.to_str().ok()?));
+        let Some((host, port)) = named.filter(|_| hosts.next().is_none()) else {
+            let message = "The request needs one Host header: a name or an address, with a port or without.";
+            return Err(misdirected(message.to_owned()));
+        };
+        // A target in absolute form names the host as well, and comes before the header.
+        let target = match parts.uri.authority() {
+            None => (host.clone(), port),
+            Some(authority) => Host::parse(authority.as_str())
+                .ok_or_else(|| misdirected("The request's target is not a URL of this server.".to_owned()))?,
+        };
+        for (host, port) in [(&host, port), (&target.0, target.1)] {
+            if !any_host && !self.allows(host, port, reached) {
+                return Err(misdirected(format!(
+                    "This server is not called {host}. If it should be, start local-queue with --allow-host {host}"
+                )));
+            }
+        }
+        // Of the two, the one that a browser may know less about.
+        let target = if host.is_loopback() { target } else { (host, port) };
+        Ok(target)
+    }
+
+    fn allows(&self, host: &Host, port: Option<u16>, reached: SocketAddr) -> bool {
+        host.is_default(reached) || self.hosts.iter().any(|allowed| allowed.allows(host, port))
+    }
+
+    /// The origin that was allowed, if the request needs one.
+    fn check_origin(
+        &self,
         headers: &HeaderMap,
         reached: SocketAddr,
+        host_port: Option<u16>,
     ) -> Result<Option<HeaderValue>, Refusal> {
-        self.check_host(uri, headers, reached)?;
         let mut origins = headers.get_all(ORIGIN).iter();
-        if let Some(origin) = origins.next() {
-            if origins.next().is_some() {
-                return Err(foreign_origin());
-            }
-            if self.origins.contains(origin) {
-                return Ok(Some(origin.clone()));
-            }
-            let host = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
-            if !host.is_some_and(|host| self.is_ours(host, reached)) {
-                return Err(foreign_origin());
-            }
+        let Some(origin) = origins.next() else { return Ok(None) };
+        if origins.next().is_some() {
+            return Err(foreign_origin(headers));
         }
-        let mut sites = headers.get_all("sec-fetch-site").iter();
-        if !sites.all(|site| matches!(site.as_bytes(), b"same-origin" | b"none")) {
-            return Err(foreign_origin());
+        if self.origins.contains(origin) {
+            return Ok(Some(origin.clone()));
         }
-        Ok(None)
+        let host = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://")).and_then(Host::parse);
+        match host {
+            Some((host, port)) if self.is_own_page(&host, port.unwrap_or(80), reached, host_port) => Ok(None),
+            _ => Err(foreign_origin(headers)),
+        }
     }
 
-    fn check_host(&self, uri: &Uri, headers: &HeaderMap, reached: SocketAddr) -> Result<(), Refusal> {
-        let mut hosts = headers.get_all(HOST).iter();
-        let (host, second) = (hosts.next().and_then(|host| host.to_str().ok()), hosts.next());
-        let is_ours = second.is_none() && host.is_some_and(|host| self.is_ours(host, reached));
-        // A target in absolute form names the host as well, and comes before the header.
-        if is_ours && uri.authority().is_none_or(|authority| self.is_ours(authority.as_str(), reached)) {
-            return Ok(());
-        }
-        let message = "The request's Host is not a name of this server, or not with its port. If it should be one, \
-                       start local-queue with --allow-host HOST.";
-        Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, "MisdirectedRequest", message))
+    /// Whether a page of this origin is the server's own: it comes from the port that was reached, or from the one in
+    /// front of it by which the browser has just reached us.
+    fn is_own_page(&self, host: &Host, port: u16, reached: SocketAddr, host_port: Option<u16>) -> bool {
+        let is_our_port = port == reached.port() || port == host_port.unwrap_or(80);
+        let mut specific = self.hosts.iter().filter(|allowed| allowed.is_specific());
+        is_our_port && (host.is_default(reached) || specific.any(|allowed| allowed.allows(host, Some(port))))
     }
+}
 
-    fn is_ours(&self, host: &str, reached: SocketAddr) -> bool {
-        let Some((host, port)) = parse_host(host) else { return false };
-        let port = port.unwrap_or(80);
-        let is_default = port == reached.port()
-            && match &host {
-                Host::Name(name) => name == "localhost" || name.ends_with(".localhost"),
-                // A name can be made to lead anywhere, but an address is the place itself.
-                Host::Address(address) => {
-                    *address == Ipv4Addr::LOCALHOST || *address == Ipv6Addr::LOCALHOST || *address == reached.ip()
-                }
-            };
-        is_default
-            || self.hosts.iter().any(|allowed| {
-                port == allowed.port.unwrap_or(reached.port())
-                    && match (&allowed.host, &host) {
-                        (Host::Name(suffix), Host::Name(name)) if allowed.is_suffix => {
-                            name.strip_suffix(suffix.as_str()).is_some_and(|rest| rest.ends_with('.'))
-                        }
-                        (allowed, host) => allowed == host,
-                    }
-            })
-    }
+/// Whether the header `Authorization` is one that SDKs make. Others, such as Basic, a browser may add by itself.
+fn has_aws_authorization(headers: &HeaderMap) -> bool {
+    headers.get(AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(b"AWS4-"))
 }
 
 /// Checks that the request is one that an SDK could have sent: a form, or JSON with its target.
@@ -209,41 +253,26 @@ pub(super) fn add_cors(answer: &mut HeaderMap, origin: HeaderValue, is_preflight
     }
 }
 
-/// Reads `NAME`, `ADDRESS` or `[ADDRESS]`, with `:PORT` or without. No user, no trailing dot, no other spelling of an
-/// address, nothing percent-encoded.
-fn parse_host(text: &str) -> Option<(Host, Option<u16>)> {
-    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-        let (address, port) = rest.split_once(']')?;
-        (Host::Address(IpAddr::V6(address.parse().ok()?)), port)
-    } else {
-        let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
-        let host = match name.parse::<Ipv4Addr>() {
-            Ok(address) => Host::Address(IpAddr::V4(address)),
-            Err(_) => Host::Name(parse_name(name)?),
-        };
-        (host, port)
-    };
-    match port.strip_prefix(':') {
-        None => port.is_empty().then_some((host, None)),
-        Some(digits) => {
-            let port = digits.parse::<u16>().ok().filter(|port| port.to_string() == digits)?;
-            Some((host, Some(port)))
-        }
-    }
-}
-
-fn parse_name(name: &str) -> Option<String> {
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
-    (name.len() <= 253 && name.split('.').all(is_label)).then(|| name.to_ascii_lowercase())
-}
-
-fn foreign_origin() -> Refusal {
-    let message = "The request comes from a web page of another origin. If it should be answered, start local-queue with \
-                   --allow-origin ORIGIN.";
+/// The origin is shown, because the person at the keyboard may want to allow it.
+fn foreign_origin(headers: &HeaderMap) -> Refusal {
+    let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or_default();
+    let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")).and_then(Host::parse);
+    let origin = if host.is_some() { origin } else { "ORIGIN" };
+    let message = format!(
+        "The request comes from a web page of another origin. If it should be answered, start local-queue with \
+         --allow-origin {origin}"
+    );
     Refusal::new(StatusCode::FORBIDDEN, "ForeignOrigin", message)
+}
+
+fn misdirected(message: String) -> Refusal {
+    Refusal::new(StatusCode::MISDIRECTED_REQUEST, "MisdirectedRequest", message)
+}
+
+fn unsigned_get() -> Refusal {
+    let message = "A GET that changes something could come from any web page, unless this server is called localhost or \
+                   127.0.0.1. Send it as a POST, or with the Authorization header that SDKs send.";
+    Refusal::new(StatusCode::FORBIDDEN, "UnsignedGet", message)
 }
 
 fn unsupported_media_type(message: &'static str) -> Refusal {

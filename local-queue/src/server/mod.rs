@@ -14,6 +14,7 @@ mod bounds;
 mod connection;
 mod exchange;
 mod guard;
+mod listeners;
 mod places;
 mod refusal;
 mod signature;
@@ -25,10 +26,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-};
+use tokio::{net::TcpStream, sync::watch};
 
 pub use self::{
     bounds::Bounds,
@@ -38,6 +36,7 @@ pub use self::{
 use self::{
     connection::{Activity, Deadline, Socket},
     exchange::Exchange,
+    listeners::Listeners,
     places::{Place, Places},
 };
 use crate::{LocalQueue, faults::ResponseLost};
@@ -48,7 +47,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 /// A server that has its address and does not answer yet.
 #[derive(Debug)]
 pub struct Server {
-    listener: TcpListener,
+    listener: Listeners,
     exchange: Exchange,
 }
 
@@ -56,7 +55,12 @@ impl Server {
     /// Takes the address, which fails if another program has it. An address that others can reach is the caller's
     /// decision: requests are not authenticated unless [`require_signature`](Self::require_signature) says so.
     pub async fn bind(address: SocketAddr, queues: LocalQueue, bounds: Bounds) -> std::io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(address).await?, exchange: Exchange::new(queues, bounds) })
+        Ok(Self { listener: Listeners::bind(address).await?, exchange: Exchange::new(queues, bounds) })
+    }
+
+    /// Takes one more address, beside the first.
+    pub async fn also_bind(&mut self, address: SocketAddr) -> std::io::Result<()> {
+        self.listener.add(address).await
     }
 
     /// Answers to other names or pages than it does by itself.
@@ -66,16 +70,21 @@ impl Server {
         self
     }
 
-    /// Answers only requests that are signed with this key pair (Signature Version 4, in the header).
+    /// Answers only requests that are signed with this key pair (Signature Version 4, in the header or in the query).
     #[must_use]
     pub fn require_signature(mut self, key_pair: KeyPair) -> Self {
         self.exchange.key_pair = Some(key_pair);
         self
     }
 
-    /// The address, with the port that the system chose if none was asked for.
+    /// The first address, with the port that the system chose if none was asked for.
     pub fn local_address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+        Ok(self.local_addresses()?[0])
+    }
+
+    /// All addresses, the first one first.
+    pub fn local_addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
+        self.listener.addresses()
     }
 
     /// Answers requests until `stop` ends; then lets those end that are being answered, except long polls.

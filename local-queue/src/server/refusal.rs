@@ -8,6 +8,8 @@ use http::{
     header::{CONNECTION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
 };
 
+use crate::protocol;
+
 /// Why a request is not answered by the protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
@@ -41,8 +43,14 @@ impl Refusal {
     pub(super) fn respond(&self, request: &HeaderMap) -> Response<Bytes> {
         let request_id = request_id();
         let is_json = request.contains_key("x-amz-target");
-        let (content_type, body) =
-            if is_json { ("application/x-amz-json-1.0", self.json()) } else { ("text/xml", self.xml(&request_id)) };
+        let (content_type, body) = if is_json {
+            ("application/x-amz-json-1.0", self.json())
+        } else if protocol::accepts_only_json(request) {
+            let body = protocol::query_error_json(self.code, &self.message, "Sender", &request_id);
+            ("application/json", body)
+        } else {
+            ("text/xml", self.xml(&request_id))
+        };
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
@@ -70,7 +78,8 @@ impl Refusal {
     }
 
     fn xml(&self, request_id: &str) -> String {
-        let (code, message) = (self.code, escape(&self.message));
+        let (code, mut message) = (self.code, String::new());
+        protocol::escape_xml(&self.message, &mut message);
         format!(
             "<?xml version=\"1.0\"?><ErrorResponse xmlns=\"http://queue.amazonaws.com/doc/2012-11-05/\"><Error>\
              <Type>Sender</Type><Code>{code}</Code><Message>{message}</Message><Detail/></Error>\
@@ -83,20 +92,6 @@ impl Refusal {
 fn request_id() -> String {
     let hex = format!("{:032x}", fastrand::u128(..));
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
-}
-
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]
@@ -112,6 +107,14 @@ mod tests {
         assert!(body.contains("<Message>not &quot;&lt;you&gt;&quot; &amp; co</Message>"), "{body}");
 
         let mut headers = HeaderMap::new();
+        headers.insert("accept", HeaderValue::from_static("application/json"));
+        let query_in_json = refusal.respond(&headers);
+        assert_eq!(query_in_json.headers()[CONTENT_TYPE], "application/json");
+        let body: serde_json::Value = serde_json::from_slice(query_in_json.body()).unwrap();
+        let error = serde_json::json!({ "Code": "ForeignOrigin", "Message": "not \"<you>\" & co", "Type": "Sender" });
+        assert_eq!(body["Error"], error);
+        assert_eq!(body["RequestId"], query_in_json.headers()["x-amzn-requestid"].to_str().unwrap());
+
         headers.insert("x-amz-target", HeaderValue::from_static("AmazonSQS.ListQueues"));
         let json = refusal.respond_and_close(&headers);
         assert_eq!(json.status(), StatusCode::FORBIDDEN);

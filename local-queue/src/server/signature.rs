@@ -1,20 +1,31 @@
-//! AWS Signature Version 4, checked: requests signed in the header, with one key pair.
+//! AWS Signature Version 4, checked: requests signed in the header or in the query ("presigned"), with one key pair.
 //!
 //! The signature covers the method, the target, the signed headers and the body, so that only who has the secret can
-//! have made this very request, within five minutes of now. A replay inside that time is not noticed, as at AWS.
-//! Signatures in the query ("presigned") are not read.
+//! have made this very request, within fifteen minutes of now, or as long as a presigned URL says. A replay inside that
+//! time is not noticed, as at AWS. The time is that of this machine, whatever clock the queues live by: so is the client's.
+
+mod date;
+
+use std::{borrow::Cow, collections::BTreeMap};
 
 use hmac::{Hmac, KeyInit, Mac};
-use http::{HeaderMap, Method, StatusCode, Uri, header::AUTHORIZATION, request::Parts};
+use http::{
+    HeaderMap, Method, StatusCode, Uri,
+    header::{AUTHORIZATION, DATE},
+    request::Parts,
+};
 use sha2::{Digest, Sha256};
-use time::{Date, Month, OffsetDateTime, PrimitiveDateTime};
 
 use super::refusal::Refusal;
 use crate::engine::Time;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const SERVICE: &str = "sqs";
-const SKEW_MINUTES: i64 = 5;
+const SKEW_MINUTES: i64 = 15;
+/// A week: how long a presigned URL may be good for.
+const EXPIRES_SECONDS_MAX: i64 = 7 * 86_400;
+/// The parameter that makes a URL a presigned one. All others are part of what is signed.
+const SIGNATURE_PARAMETER: &str = "X-Amz-Signature";
 
 /// An access key id and its secret. Neither is shown by `Debug`.
 #[derive(Clone)]
@@ -55,53 +66,67 @@ impl std::fmt::Debug for KeyPair {
     }
 }
 
-/// Checks the signature of a request that came at `now`. The errors are AWS's, in its order.
+/// Checks the signature of a request that came at `now` of the wall clock. The errors are AWS's, in its order.
 pub(super) fn check(key_pair: &KeyPair, now: Time, parts: &Parts, body: &[u8]) -> Result<(), Refusal> {
-    let mut authorizations = parts.headers.get_all(AUTHORIZATION).iter();
-    let Some(authorization) = authorizations.next() else { return Err(access_denied()) };
-    if authorizations.next().is_some() {
-        return Err(incomplete("The request has more than one Authorization header."));
-    }
-    let authorization = authorization.to_str().map_err(|_| incomplete("Authorization header is not ASCII."))?;
-    let authorization = Authorization::parse(authorization)?;
-    let signed_at = parts.headers.get("x-amz-date").and_then(|date| date.to_str().ok()).ok_or_else(|| {
-        incomplete("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
-    })?;
-    let signed_at_seconds =
-        parse_date(signed_at).ok_or_else(|| incomplete("Date must be in ISO-8601 'basic format'."))?;
-    authorization.check_signed_headers(&parts.headers)?;
-    if authorization.access_key_id != key_pair.access_key_id {
+    let signature = Presigned::parse(parts)?;
+    let signature = Signature::of(parts, signature.as_ref())?;
+    signature.check_signed_headers(&parts.headers)?;
+    if signature.access_key_id != key_pair.access_key_id {
         return Err(unknown_key());
     }
-    authorization.scope.check(signed_at)?;
-    check_skew(signed_at, signed_at_seconds, i64::try_from(now.as_millis() / 1_000).unwrap_or(i64::MAX))?;
-    let canonical = canonical_request(&parts.method, &parts.uri, &parts.headers, &authorization.signed_headers, body);
-    let string_to_sign = authorization.scope.string_to_sign(signed_at, &canonical);
-    let mac = authorization.scope.mac(&key_pair.secret_access_key, &string_to_sign);
+    signature.scope.check(&signature.signed_at)?;
+    signature.check_age(i64::try_from(now.as_millis() / 1_000).unwrap_or(i64::MAX))?;
+    let canonical = canonical_request(&parts.method, &parts.uri, &parts.headers, &signature.signed_headers, body);
+    let string_to_sign = signature.scope.string_to_sign(&signature.signed_at, &canonical);
+    let mac = signature.scope.mac(&key_pair.secret_access_key, &string_to_sign);
     // Takes as long for a signature that is nearly right as for any other.
-    let is_right = decode_hex(authorization.signature).is_some_and(|signature| mac.verify_slice(&signature).is_ok());
+    let is_right = decode_hex(signature.signature).is_some_and(|signature| mac.verify_slice(&signature).is_ok());
     if is_right { Ok(()) } else { Err(wrong_signature()) }
 }
 
-/// What the `Authorization` header says.
-struct Authorization<'a> {
+/// Whether a request carries a signature, be it right or wrong.
+pub(super) fn is_there(parts: &Parts) -> bool {
+    parts.headers.contains_key(AUTHORIZATION)
+        || query_pairs(parts.uri.query()).any(|(name, _)| decode(name) == SIGNATURE_PARAMETER.as_bytes())
+}
+
+/// A signature, and what it says of itself, wherever the request has it.
+struct Signature<'a> {
     access_key_id: &'a str,
     scope: Scope<'a>,
     /// In lower case and in order.
     signed_headers: Vec<&'a str>,
     signature: &'a str,
+    /// When it was made, as it is signed: `20150830T123600Z`.
+    signed_at: Cow<'a, str>,
+    signed_at_seconds: i64,
+    /// The header with that date, which must be signed, too.
+    date_header: Option<&'static str>,
+    /// How long it is good for, if it says that itself.
+    expires_seconds: Option<i64>,
 }
 
-/// What a signing key is good for.
-struct Scope<'a> {
-    date: &'a str,
-    region: &'a str,
-    service: &'a str,
-}
+impl<'a> Signature<'a> {
+    /// The signature of a request: that of its header, or else of its query.
+    fn of(parts: &'a Parts, presigned: Option<&'a Presigned>) -> Result<Self, Refusal> {
+        let mut authorizations = parts.headers.get_all(AUTHORIZATION).iter();
+        match (authorizations.next(), presigned) {
+            (Some(_), _) if authorizations.next().is_some() => {
+                Err(incomplete("The request has more than one Authorization header."))
+            }
+            (Some(authorization), _) => {
+                let authorization =
+                    authorization.to_str().map_err(|_| incomplete("Authorization header is not ASCII."))?;
+                Self::in_header(authorization, &parts.headers)
+            }
+            (None, Some(presigned)) => presigned.signature(),
+            (None, None) => Err(access_denied()),
+        }
+    }
 
-impl<'a> Authorization<'a> {
-    fn parse(header: &'a str) -> Result<Self, Refusal> {
-        let rest = header.strip_prefix(ALGORITHM).filter(|rest| rest.starts_with(' '));
+    /// Reads the `Authorization` header, and the date in a header of its own.
+    fn in_header(authorization: &'a str, headers: &'a HeaderMap) -> Result<Self, Refusal> {
+        let rest = authorization.strip_prefix(ALGORITHM).filter(|rest| rest.starts_with(' '));
         let rest = rest.ok_or_else(|| incomplete("Authorization header must begin with 'AWS4-HMAC-SHA256 '."))?;
         let (mut credential, mut signed_headers, mut signature) = (None, None, None);
         for parameter in rest.split(',').map(str::trim) {
@@ -121,14 +146,18 @@ impl<'a> Authorization<'a> {
         let signed_headers =
             signed_headers.ok_or_else(|| incomplete("Authorization header requires 'SignedHeaders' parameter."))?;
         let signature = signature.ok_or_else(|| incomplete("Authorization header requires 'Signature' parameter."))?;
-        let parts = credential.split('/').collect::<Vec<_>>();
-        let &[access_key_id, date, region, service, "aws4_request"] = parts.as_slice() else {
-            return Err(incomplete(
-                "Credential must have exactly 5 slash-delimited elements, the last 'aws4_request'.",
-            ));
-        };
-        let scope = Scope { date, region, service };
-        Ok(Self { access_key_id, scope, signed_headers: signed_headers.split(';').collect(), signature })
+        let (access_key_id, scope) = parse_credential(credential)?;
+        let (date_header, signed_at, signed_at_seconds) = date_of_headers(headers)?;
+        Ok(Self {
+            access_key_id,
+            scope,
+            signed_headers: signed_headers.split(';').collect(),
+            signature,
+            signed_at,
+            signed_at_seconds,
+            date_header: Some(date_header),
+            expires_seconds: None,
+        })
     }
 
     fn check_signed_headers(&self, headers: &HeaderMap) -> Result<(), Refusal> {
@@ -137,14 +166,127 @@ impl<'a> Authorization<'a> {
             return Err(incomplete("SignedHeaders must be in lower case, in order, and each once."));
         }
         // What decides where a request goes, when it was made and what it does.
-        for name in ["host", "x-amz-date", "x-amz-target"] {
-            if (name == "host" || headers.contains_key(name)) && !self.signed_headers.contains(&name) {
+        let required = ["host"].into_iter().chain(self.date_header);
+        for name in required.chain(headers.contains_key("x-amz-target").then_some("x-amz-target")) {
+            if !self.signed_headers.contains(&name) {
                 let message = format!("'{name}' must be a 'SignedHeader' in the AWS Authorization.");
                 return Err(signature_refusal(message));
             }
         }
         Ok(())
     }
+
+    fn check_age(&self, now: i64) -> Result<(), Refusal> {
+        let (signed_at, skew, shown) = (&self.signed_at, SKEW_MINUTES * 60, date::format(now));
+        let (good_for, said) = match self.expires_seconds {
+            None => (skew, format!("{SKEW_MINUTES} min.")),
+            Some(seconds) => (seconds, format!("{seconds} s.")),
+        };
+        if self.signed_at_seconds < now.saturating_sub(good_for) {
+            let earliest = date::format(now.saturating_sub(good_for));
+            return Err(signature_refusal(format!(
+                "Signature expired: {signed_at} is now earlier than {earliest} ({shown} - {said})"
+            )));
+        }
+        if self.signed_at_seconds > now.saturating_add(skew) {
+            let latest = date::format(now.saturating_add(skew));
+            return Err(signature_refusal(format!(
+                "Signature not yet current: {signed_at} is still later than {latest} ({shown} + {SKEW_MINUTES} min.)"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The header that says when a request was signed, with its date as it is signed and in seconds.
+fn date_of_headers(headers: &HeaderMap) -> Result<(&'static str, Cow<'_, str>, i64), Refusal> {
+    let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+    if let Some(date) = text("x-amz-date") {
+        let seconds = date::parse(date).ok_or_else(|| incomplete("Date must be in ISO-8601 'basic format'."))?;
+        return Ok(("x-amz-date", Cow::Borrowed(date), seconds));
+    }
+    let date = text(DATE.as_str()).ok_or_else(|| {
+        incomplete("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+    })?;
+    let seconds = date::parse(date).or_else(|| date::parse_http(date));
+    let seconds = seconds.ok_or_else(|| incomplete("Date must be in ISO-8601 'basic format' or as HTTP has it."))?;
+    Ok(("date", Cow::Owned(date::format(seconds)), seconds))
+}
+
+/// The parameters of a presigned URL, decoded.
+struct Presigned(BTreeMap<&'static str, String>);
+
+impl Presigned {
+    const REQUIRED: [&str; 6] = [
+        "X-Amz-Algorithm",
+        "X-Amz-Credential",
+        "X-Amz-Date",
+        "X-Amz-Expires",
+        "X-Amz-SignedHeaders",
+        SIGNATURE_PARAMETER,
+    ];
+
+    /// Reads the signature in the query of a request that has none in its header, if there is one.
+    fn parse(parts: &Parts) -> Result<Option<Self>, Refusal> {
+        if parts.headers.contains_key(AUTHORIZATION) || !is_there(parts) {
+            return Ok(None);
+        }
+        let mut parameters = BTreeMap::new();
+        for (name, value) in query_pairs(parts.uri.query()) {
+            let name = decode(name);
+            let Some(name) = Self::REQUIRED.into_iter().find(|required| required.as_bytes() == name) else { continue };
+            let value = String::from_utf8(decode(value)).unwrap_or_default();
+            if value.is_empty() || parameters.insert(name, value).is_some() {
+                return Err(incomplete(format!("AWS query-string parameter '{name}' is empty or given twice.")));
+            }
+        }
+        match Self::REQUIRED.into_iter().find(|name| !parameters.contains_key(name)) {
+            None => Ok(Some(Self(parameters))),
+            Some(missing) => {
+                let rest = "Re-examine the query-string parameters.";
+                Err(incomplete(format!("AWS query-string parameters must include '{missing}'. {rest}")))
+            }
+        }
+    }
+
+    fn signature(&self) -> Result<Signature<'_>, Refusal> {
+        let [algorithm, credential, signed_at, expires, signed_headers, signature] =
+            Self::REQUIRED.map(|name| self.0[name].as_str());
+        if algorithm != ALGORITHM {
+            return Err(incomplete("X-Amz-Algorithm must be 'AWS4-HMAC-SHA256'."));
+        }
+        let (access_key_id, scope) = parse_credential(credential)?;
+        let signed_at_seconds =
+            date::parse(signed_at).ok_or_else(|| incomplete("Date must be in ISO-8601 'basic format'."))?;
+        let expires = expires.parse().ok().filter(|seconds| (1..=EXPIRES_SECONDS_MAX).contains(seconds));
+        let expires =
+            expires.ok_or_else(|| incomplete("X-Amz-Expires must be a number of seconds from 1 to 604800."))?;
+        Ok(Signature {
+            access_key_id,
+            scope,
+            signed_headers: signed_headers.split(';').collect(),
+            signature,
+            signed_at: Cow::Borrowed(signed_at),
+            signed_at_seconds,
+            date_header: None,
+            expires_seconds: Some(expires),
+        })
+    }
+}
+
+fn parse_credential(credential: &str) -> Result<(&str, Scope<'_>), Refusal> {
+    let parts = credential.split('/').collect::<Vec<_>>();
+    let &[access_key_id, date, region, service, "aws4_request"] = parts.as_slice() else {
+        return Err(incomplete("Credential must have exactly 5 slash-delimited elements, the last 'aws4_request'."));
+    };
+    Ok((access_key_id, Scope { date, region, service }))
+}
+
+/// What a signing key is good for.
+struct Scope<'a> {
+    date: &'a str,
+    region: &'a str,
+    service: &'a str,
 }
 
 impl Scope<'_> {
@@ -213,15 +355,16 @@ fn canonical_path(path: &str) -> String {
     format!("/{}{end}", segments.join("/"))
 }
 
-/// Decoded, encoded in the one way, and in order.
-fn canonical_query(query: Option<&str>) -> String {
+/// Names and values as they stand.
+fn query_pairs(query: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
     let pairs = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-    let mut pairs = pairs
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (encode(&decode(name)), encode(&decode(value)))
-        })
-        .collect::<Vec<_>>();
+    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+}
+
+/// Decoded, encoded in the one way, and in order. A presigned URL's own signature is not part of what is signed.
+fn canonical_query(query: Option<&str>) -> String {
+    let pairs = query_pairs(query).map(|(name, value)| (encode(&decode(name)), encode(&decode(value))));
+    let mut pairs = pairs.filter(|(name, _)| name != SIGNATURE_PARAMETER).collect::<Vec<_>>();
     pairs.sort();
     pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }
@@ -267,48 +410,6 @@ fn decode_hex(text: &str) -> Option<Vec<u8>> {
     pairs.map(|pair| if let [high, low] = pair { Some(digit(high)? * 16 + digit(low)?) } else { None }).collect()
 }
 
-/// Reads `20150830T123600Z` as seconds since 1970.
-fn parse_date(text: &str) -> Option<i64> {
-    let bytes = text.as_bytes();
-    let is_date = bytes.len() == 16
-        && bytes.iter().enumerate().all(|(index, byte)| match index {
-            8 => *byte == b'T',
-            15 => *byte == b'Z',
-            _ => byte.is_ascii_digit(),
-        });
-    if !is_date {
-        return None;
-    }
-    let month = Month::try_from(text[4..6].parse::<u8>().ok()?).ok()?;
-    let date = Date::from_calendar_date(text[..4].parse().ok()?, month, text[6..8].parse().ok()?).ok()?;
-    let time = time::Time::from_hms(text[9..11].parse().ok()?, text[11..13].parse().ok()?, text[13..15].parse().ok()?);
-    Some(PrimitiveDateTime::new(date, time.ok()?).assume_utc().unix_timestamp())
-}
-
-fn format_date(seconds: i64) -> String {
-    let date = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
-    format!("{year:04}{month:02}{day:02}T{:02}{:02}{:02}Z", date.hour(), date.minute(), date.second())
-}
-
-fn check_skew(signed_at: &str, signed_at_seconds: i64, now: i64) -> Result<(), Refusal> {
-    let skew = SKEW_MINUTES * 60;
-    let shown = format_date(now);
-    if signed_at_seconds < now.saturating_sub(skew) {
-        let earliest = format_date(now.saturating_sub(skew));
-        return Err(signature_refusal(format!(
-            "Signature expired: {signed_at} is now earlier than {earliest} ({shown} - {SKEW_MINUTES} min.)"
-        )));
-    }
-    if signed_at_seconds > now.saturating_add(skew) {
-        let latest = format_date(now.saturating_add(skew));
-        return Err(signature_refusal(format!(
-            "Signature not yet current: {signed_at} is still later than {latest} ({shown} + {SKEW_MINUTES} min.)"
-        )));
-    }
-    Ok(())
-}
-
 // The status, type and code of the four are recorded from AWS.
 
 fn access_denied() -> Refusal {
@@ -328,11 +429,11 @@ fn wrong_signature() -> Refusal {
     )
 }
 
-fn signature_refusal(message: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+fn signature_refusal(message: impl Into<Cow<'static, str>>) -> Refusal {
     Refusal::aws(StatusCode::FORBIDDEN, "InvalidSignatureException", "SignatureDoesNotMatch", message)
 }
 
-fn incomplete(message: &'static str) -> Refusal {
+fn incomplete(message: impl Into<Cow<'static, str>>) -> Refusal {
     Refusal::aws(StatusCode::BAD_REQUEST, "IncompleteSignatureException", "IncompleteSignature", message)
 }
 

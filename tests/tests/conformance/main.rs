@@ -14,6 +14,7 @@ mod delete_and_visibility;
 mod errors;
 mod fair_queues_and_limits;
 mod fifo;
+mod hostile_text;
 mod message_attributes;
 mod move_tasks;
 mod over_http;
@@ -49,6 +50,7 @@ fn main() -> std::process::ExitCode {
     move_tasks::rules(&mut rules.section("move_tasks"));
     permissions_and_tags::rules(&mut rules.section("permissions_and_tags"));
     query::rules(&mut rules.section("query"));
+    hostile_text::rules(&mut rules.section("hostile_text"));
     over_http::rules(&mut rules.section("over_http"));
     rules.run()
 }

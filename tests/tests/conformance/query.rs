@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{encode, form_request, get_request},
-    errors::{INVALID_PARAMETER_VALUE, UNKNOWN_OPERATION},
+    errors::UNKNOWN_OPERATION,
     rules::{
         Evidence::{Documented, Quoted, Unverified, Validated},
         Section,
@@ -120,9 +120,19 @@ fn json_answers(rules: &mut Section<'_>) {
         });
         assert_eq!(received, expected);
     });
-    rules.query(Unverified, "an error is XML, also for those who accept JSON", |sqs| {
-        let mut request = sqs.request("CreateQueue", &json!({}));
-        request.headers_mut().insert("accept", "application/json".parse().unwrap());
-        sqs.raw(request).refused_somehow(INVALID_PARAMETER_VALUE);
-    });
+    rules.query(
+        Validated,
+        "an error is JSON, too, for who accepts JSON: its code, its text and whose fault it is",
+        |sqs| {
+            sqs.jobs();
+            let mut request = get_request("/000000000000/jobs?Action=ListQueues");
+            request.headers_mut().insert("accept", "application/json".parse().unwrap());
+            let answer = sqs.raw(request);
+            assert_eq!((answer.status, answer.header("content-type")), (400, "application/json"));
+            let text = "The action ListQueues is not valid for this endpoint.";
+            let error = json!({ "Code": "InvalidAction", "Message": text, "Type": "Sender" });
+            let expected = json!({ "Error": error, "RequestId": answer.header("x-amzn-requestid") });
+            assert_eq!(serde_json::from_str::<Value>(&answer.body).unwrap(), expected);
+        },
+    );
 }

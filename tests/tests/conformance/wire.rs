@@ -156,6 +156,26 @@ fn queue_urls(rules: &mut Section<'_>) {
             sqs.call("SendMessage", &parameters).refused_somehow(QUEUE_DOES_NOT_EXIST);
         }
     });
+    rules.both(Unverified, "a QueueUrl may have a path before the account, and queue in the account's place", |sqs| {
+        sqs.jobs();
+        for url in [
+            "https://proxy.example/api/sqs/000000000000/jobs",
+            "http://localhost:9324/queue/jobs",
+            "http://localhost:4566/queue/us-east-1/000000000000/jobs",
+        ] {
+            sqs.send(url, url);
+        }
+        assert_eq!(sqs.counts("jobs"), [3, 0, 0]);
+    });
+    rules.query(Unverified, "an endpoint may have a path, with which its queue URLs begin", |sqs| {
+        for (path, prefix) in [("/api/sqs/", "/api/sqs"), ("/sqs", "/sqs"), ("/", "")] {
+            let body = sqs.raw(form_request(path, "Action=CreateQueue&QueueName=jobs".to_owned())).body;
+            assert!(body.contains(&format!("<QueueUrl>http://localhost:9324{prefix}/000000000000/jobs<")), "{body}");
+            let path = format!("{prefix}/000000000000/jobs");
+            assert_eq!(sqs.raw(form_request(&path, "Action=SendMessage&MessageBody=a".to_owned())).status, 200);
+        }
+        assert_eq!(sqs.counts("jobs"), [3, 0, 0]);
+    });
     rules.both(Unverified, "a queue URL begins with the host by which the client came", |sqs| {
         let mut request = sqs.request("CreateQueue", &json!({ "QueueName": "jobs" }));
         request.headers_mut().insert("host", "queues.example:81".parse().unwrap());

@@ -14,6 +14,9 @@ pub(crate) struct Element {
 impl Element {
     /// Reads a document: a declaration and one element.
     pub(crate) fn parse(document: &str) -> Self {
+        // The characters of XML 1.0, which a reader insists on.
+        let is_xml = |character: char| matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+        assert!(document.chars().all(is_xml), "a character that XML does not have: {document:?}");
         let rest = document.strip_prefix("<?xml version=\"1.0\"?>").expect("the document begins with its declaration");
         let mut characters = rest.chars().peekable();
         assert_eq!(characters.next(), Some('<'), "an element follows the declaration: {document}");

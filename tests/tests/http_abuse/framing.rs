@@ -48,7 +48,7 @@ fn headers(server: &Running) -> Vec<Case> {
         ("a method of its own", line("PURGE / HTTP/1.1"), &[405]),
         ("a method in lower case", line("post / HTTP/1.1"), &[405]),
         ("OPTIONS *", line("OPTIONS * HTTP/1.1"), &[405]),
-        ("CONNECT", line("CONNECT localhost:80 HTTP/1.1"), &[421]),
+        ("CONNECT", line("CONNECT localhost:80 HTTP/1.1"), &[405]),
         ("absolute form, ours", line(&format!("POST http://{host}/ HTTP/1.1")), &[200]),
         ("absolute form, foreign", line("POST http://attacker.example/ HTTP/1.1"), &[421]),
         ("HTTP/1.0", line("POST / HTTP/1.0"), &[200]),

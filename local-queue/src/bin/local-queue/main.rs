@@ -1,8 +1,9 @@
 //! The emulator on the command line: `local-queue serve`.
 
 mod functions;
+mod reach;
 
-use std::{io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -12,7 +13,6 @@ use local_queue::{
     config,
     declaration::QueueDeclaration,
     engine::{Limits, QueueArn, Scope},
-    server::{Bounds, Guard, KeyPair, Server},
     template::{self, Stack},
 };
 use tracing::level_filters::LevelFilter;
@@ -38,7 +38,7 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct Serve {
     #[command(flatten)]
-    reach: Reach,
+    reach: reach::Reach,
     /// Create a queue at start; can be given more than once. A name that ends in .fifo makes a FIFO queue.
     #[arg(long, value_name = "NAME", help_heading = "Queues")]
     create: Vec<String>,
@@ -95,56 +95,6 @@ fn parse_account(raw: &str) -> Result<String, &'static str> {
     if fits { Ok(raw.to_owned()) } else { Err("an account has 12 digits") }
 }
 
-/// Who can reach the server, and who of them is answered.
-#[derive(Debug, clap::Args)]
-struct Reach {
-    /// Address and port to listen on; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:9324", value_name = "ADDRESS:PORT")]
-    listen: SocketAddr,
-    /// Answer only requests signed with `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` of the environment.
-    #[arg(long)]
-    require_signature: bool,
-    /// Listen on an address that other machines reach although requests need no signature.
-    #[arg(long)]
-    trust_network: bool,
-    /// Also answer to this host name (NAME, *.NAME, with :PORT if clients use another); can be given more than once.
-    #[arg(long, value_name = "HOST")]
-    allow_host: Vec<String>,
-    /// Also answer web pages of this origin; can be given more than once.
-    #[arg(long, value_name = "ORIGIN")]
-    allow_origin: Vec<String>,
-}
-
-impl Reach {
-    /// Takes the address, if whoever can reach it may.
-    async fn bind(&self, queues: LocalQueue) -> anyhow::Result<Server> {
-        let Self { listen, .. } = self;
-        anyhow::ensure!(
-            listen.ip().is_loopback() || self.require_signature || self.trust_network,
-            "{} is not a loopback address: other machines could send requests. Add --require-signature so that they \
-             must be signed, or --trust-network to answer anybody",
-            listen.ip()
-        );
-        let guard = self.allow_host.iter().try_fold(Guard::default(), |guard, host| guard.allow_host(host))?;
-        let guard = self.allow_origin.iter().try_fold(guard, |guard, origin| guard.allow_origin(origin))?;
-        let key_pair = self.require_signature.then(key_pair_of_environment).transpose()?;
-        let server = Server::bind(*listen, queues, Bounds::default()).await;
-        let mut server = server.with_context(|| format!("failed to listen on {listen}"))?.guard(guard);
-        if let Some(key_pair) = key_pair {
-            server = server.require_signature(key_pair);
-        } else if !listen.ip().is_loopback() {
-            eprintln!("local-queue: warning: anybody who reaches {listen} can read and change all queues");
-        }
-        Ok(server)
-    }
-}
-
-/// From the environment, because a command line can be read by every user of the machine.
-fn key_pair_of_environment() -> anyhow::Result<KeyPair> {
-    let variable = |name| std::env::var(name).with_context(|| format!("--require-signature needs {name}"));
-    Ok(KeyPair::new(variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?)?)
-}
-
 fn main() -> ExitCode {
     let Arguments { command: Command::Serve(arguments) } = Arguments::parse();
     match log().and_then(|()| serve(&arguments)) {
@@ -181,13 +131,17 @@ fn log() -> anyhow::Result<()> {
 async fn serve(arguments: &Serve) -> anyhow::Result<()> {
     let (queues, mut created) = start(arguments)?;
     let server = arguments.reach.bind(queues.clone()).await?;
-    let address = server.local_address().context("failed to read the address listened on")?;
-    let endpoint_url = format!("http://{address}");
+    let addresses = server.local_addresses().context("failed to read the address listened on")?;
+    let endpoint_urls = addresses.iter().map(|address| format!("http://{address}")).collect::<Vec<_>>();
+    let endpoint_url = endpoint_urls[0].clone();
     let stack = read_template(arguments, &endpoint_url)?;
     if arguments.functions.source.is_none() {
         created.extend(queues.declare(&stack.queues)?);
     }
-    say(format_args!("local-queue listens on {endpoint_url} (in memory: messages end with the process)"));
+    say(format_args!(
+        "local-queue listens on {} (in memory: messages end with the process)",
+        endpoint_urls.join(" and ")
+    ));
     for queue in &created {
         say(format_args!("  {endpoint_url}/{}/{}", queue.account(), queue.name()));
     }

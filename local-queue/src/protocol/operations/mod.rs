@@ -7,7 +7,7 @@ mod queues;
 
 use std::pin::Pin;
 
-use super::{document::Document, error::WireError, fields::Fields};
+use super::{document::Document, error::WireError, fields::Fields, queue_url};
 use crate::{
     LocalQueue,
     engine::{QueueArn, Scope},
@@ -31,19 +31,10 @@ pub(super) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// The ARN of the queue that `QueueUrl` names. The URL's host is not looked at, and a bare name will do (both
-    /// validated against AWS).
+    /// The ARN of the queue that `QueueUrl` names, or else the path.
     fn queue(&self) -> Result<QueueArn, WireError> {
         let url = self.fields.text("QueueUrl")?.unwrap_or(std::borrow::Cow::Borrowed(self.path));
-        let path = url.split_once("://").map_or(&*url, |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
-        let path = path.trim_matches('/');
-        Ok(match path.rsplit_once('/') {
-            Some((before, name)) => {
-                let account = before.rsplit('/').next().unwrap_or_default();
-                Scope::new(&self.scope.region, account).arn(name)
-            }
-            None => self.scope.arn(path),
-        })
+        Ok(queue_url::queue(&url, &self.scope))
     }
 
     fn queue_url(&self, queue: &QueueArn) -> String {

@@ -11,7 +11,7 @@ use crate::{
         attributes,
         document::{Document, members},
         error::{ErrorKind, WireError},
-        policy,
+        policy, xml,
     },
 };
 
@@ -194,9 +194,19 @@ fn parse_tags(call: &Call<'_>, parameter: &str) -> Result<Option<BTreeMap<String
             let message = "Tag values must be between 0 and 256 characters in length.";
             return Err(WireError::new(ErrorKind::InvalidParameterValue, message));
         }
+        if !key.chars().chain(value.chars()).all(is_tag_character) {
+            let message = "Tag keys and values can only include letters, numbers, spaces, and the characters _.:/=+-@.";
+            return Err(WireError::new(ErrorKind::InvalidParameterValue, message));
+        }
         tags.insert(key.to_owned(), value.into_owned());
     }
     Ok(Some(tags))
+}
+
+/// Documented are letters, numbers, spaces and a few signs. Refused is only what can be in no tag: control characters, and
+/// what an answer in XML cannot show.
+fn is_tag_character(character: char) -> bool {
+    !character.is_control() && xml::is_xml(character)
 }
 
 pub(super) fn untag_queue(call: &Call<'_>) -> Answer {

@@ -128,7 +128,7 @@ fn authorization(signed_headers: &str, signature: &str) -> String {
 /// The code with which a request is refused `seconds` after it was signed.
 fn check_after(seconds: i64, request: Request<&str>) -> Result<(), Refusal> {
     let key_pair = KeyPair::new(ACCESS_KEY_ID, SECRET).unwrap();
-    let now = u64::try_from(parse_date(SIGNED_AT).unwrap() + seconds).unwrap() * 1_000;
+    let now = u64::try_from(date::parse(SIGNED_AT).unwrap() + seconds).unwrap() * 1_000;
     let (parts, body) = request.into_parts();
     check(&key_pair, Time::from_millis(now), &parts, body.as_bytes())
 }
@@ -235,18 +235,18 @@ fn the_errors_are_those_of_aws() {
 }
 
 #[test]
-fn a_signature_is_good_for_five_minutes_either_way() {
-    for seconds in [-300, 0, 300] {
+fn a_signature_is_good_for_fifteen_minutes_either_way() {
+    for seconds in [-900, -301, 0, 301, 900] {
         assert_eq!(check_after(seconds, signed_request()), Ok(()), "{seconds}");
     }
-    let late = check_after(301, signed_request()).unwrap_err();
+    let late = check_after(901, signed_request()).unwrap_err();
     assert_eq!((late.status.as_u16(), late.code), (403, "SignatureDoesNotMatch"));
     let expected =
-        "Signature expired: 20150830T123600Z is now earlier than 20150830T123601Z (20150830T124101Z - 5 min.)";
+        "Signature expired: 20150830T123600Z is now earlier than 20150830T123601Z (20150830T125101Z - 15 min.)";
     assert_eq!(late.message, expected);
-    let early = check_after(-301, signed_request()).unwrap_err();
+    let early = check_after(-901, signed_request()).unwrap_err();
     let expected =
-        "Signature not yet current: 20150830T123600Z is still later than 20150830T123559Z (20150830T123059Z + 5 min.)";
+        "Signature not yet current: 20150830T123600Z is still later than 20150830T123559Z (20150830T122059Z + 15 min.)";
     assert_eq!(early.message, expected);
 }
 
@@ -257,4 +257,89 @@ fn a_key_pair_shows_nothing_and_is_one() {
     for (id, secret) in [("", "secret"), ("a/b", "secret"), ("a b", "secret"), ("key", "")] {
         assert!(KeyPair::new(id, secret).is_err(), "{id:?}");
     }
+}
+
+/// The request of old clients: the date is in the header of HTTP, in HTTP's own spelling.
+fn signed_with_date(header: &'static str, value: &str) -> Request<&'static str> {
+    let mut request = signed_request();
+    request.headers_mut().remove("x-amz-date");
+    request.headers_mut().insert(header, value.parse().unwrap());
+    let mut names = vec!["content-type", "host", header, "x-amz-target"];
+    names.sort_unstable();
+    let signature = sign(SERVICE, &request, &names);
+    request.headers_mut().insert(AUTHORIZATION, authorization(&names.join(";"), &signature).try_into().unwrap());
+    request
+}
+
+#[test]
+fn the_date_header_of_http_does_where_there_is_no_other() {
+    for date in ["Sun, 30 Aug 2015 12:36:00 GMT", SIGNED_AT] {
+        assert_eq!(code(signed_with_date("date", date)), (200, ""), "{date}");
+    }
+    assert_eq!(code(signed_with_date("date", "yesterday")), (400, "IncompleteSignature"));
+    // The date that counts must be signed.
+    let mut request = signed_with_date("date", SIGNED_AT);
+    let unsigned = request.headers()[AUTHORIZATION].to_str().unwrap().replace("date;", "");
+    request.headers_mut().insert(AUTHORIZATION, unsigned.try_into().unwrap());
+    assert_eq!(code(request), (403, "SignatureDoesNotMatch"));
+}
+
+/// A presigned URL, good for a minute.
+fn presigned(query: &str) -> Request<&'static str> {
+    let credential = format!("{ACCESS_KEY_ID}%2F20150830%2Fus-east-1%2F{SERVICE}%2Faws4_request");
+    let target = format!(
+        "/000000000000/jobs?{query}&X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={credential}&X-Amz-Date={SIGNED_AT}\
+         &X-Amz-Expires=60&X-Amz-SignedHeaders=host"
+    );
+    let mut request = Request::get(&target).header("host", "localhost:9324").body("").unwrap();
+    let signature = sign(SERVICE, &request, &["host"]);
+    *request.uri_mut() = format!("{target}&X-Amz-Signature={signature}").parse().unwrap();
+    request
+}
+
+#[test]
+fn a_presigned_url_is_let_in_until_it_expires_and_with_anything_changed_it_is_not() {
+    const QUERY: &str = "Action=SendMessage&MessageBody=a%20b";
+    for (seconds, expected) in [(-901, 403), (-900, 200), (0, 200), (60, 200), (61, 403)] {
+        let status = check_after(seconds, presigned(QUERY)).map_or_else(|refusal| refusal.status.as_u16(), |()| 200);
+        assert_eq!(status, expected, "{seconds}");
+    }
+    let mismatch = (403, "SignatureDoesNotMatch");
+    let incomplete = (400, "IncompleteSignature");
+    let good = presigned(QUERY).uri().to_string();
+    let cases = [
+        ("SendMessage", "DeleteQueue", mismatch),
+        ("a%20b", "a%20c", mismatch),
+        ("/jobs?", "/other?", mismatch),
+        ("?", "?DelaySeconds=1&", mismatch),
+        ("Expires=60", "Expires=61", mismatch),
+        ("Expires=60", "Expires=604801", incomplete),
+        ("Expires=60", "Expires=0", incomplete),
+        ("Expires=60", "Expires=", incomplete),
+        ("&X-Amz-Expires=60", "", incomplete),
+        ("SignedHeaders=host", "SignedHeaders=date", mismatch),
+        ("HMAC-SHA256", "HMAC-SHA1", incomplete),
+        (ACCESS_KEY_ID, "AKIDOTHER", (403, "InvalidClientTokenId")),
+        ("%2Fsqs%2F", "%2Fsns%2F", mismatch),
+        ("Date=2015", "Date=2016", mismatch),
+        ("Signature=", "Signature=&X-Amz-Signature=", incomplete),
+        ("X-Amz-Signature=", "x-amz-signature=", (403, "AccessDenied")),
+    ];
+    for (from, to, expected) in cases {
+        let changed = good.replacen(from, to, 1);
+        assert_ne!(changed, good);
+        let mut request = presigned(QUERY);
+        *request.uri_mut() = changed.parse().unwrap();
+        assert_eq!(code(request), expected, "{from} -> {to}");
+    }
+    // The signature is found, and left out of what is signed, in any spelling of its name.
+    let mut request = presigned(QUERY);
+    *request.uri_mut() = good.replace("X-Amz-Signature=", "X%2DAmz-Signature=").parse().unwrap();
+    assert_eq!(code(request), (200, ""));
+    let mut request = presigned(QUERY);
+    request.headers_mut().insert("x-amz-target", "AmazonSQS.DeleteQueue".parse().unwrap());
+    assert_eq!(code(request), mismatch, "an action that is not signed");
+    let mut request = presigned(QUERY);
+    *request.body_mut() = "Action=DeleteQueue";
+    assert_eq!(code(request), mismatch, "a body that is not signed");
 }
