@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue};
 use futures_util::StreamExt;
 
+use crate::aws::explain;
 use crate::batch::{FailureSink, Routed, SinkError, VisibilityChange};
 use crate::event::{AttributeValue, FIFO_SUFFIX, Message, MessageAttribute};
 use crate::failure::Failure;
@@ -64,14 +64,15 @@ impl SqsSink {
             return Err(SinkError(format!("{arn:?} is not the ARN of a queue")));
         };
         let answer = self.client.get_queue_url().queue_name(name).queue_owner_aws_account_id(account).send().await;
-        let answer = answer.map_err(|error| SinkError(format!("GetQueueUrl: {}", DisplayErrorContext(error))))?;
+        let answer = answer.map_err(|error| SinkError(explain("GetQueueUrl", arn, &error)))?;
         let url = answer.queue_url.ok_or_else(|| SinkError("GetQueueUrl answered without a URL".to_owned()))?;
         self.queue_urls.lock().unwrap_or_else(PoisonError::into_inner).insert(arn.to_owned(), url.clone());
         Ok(url)
     }
 
     async fn change_some(&self, arn: &str, changes: &[&VisibilityChange]) -> Result<(), SinkError> {
-        let mut request = self.client.change_message_visibility_batch().queue_url(self.url_of(arn).await?);
+        let url = self.url_of(arn).await?;
+        let mut request = self.client.change_message_visibility_batch().queue_url(&url);
         for (index, change) in changes.iter().enumerate() {
             let seconds = i32::try_from(change.visible_in.as_secs()).unwrap_or(i32::MAX);
             let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
@@ -83,8 +84,7 @@ impl SqsSink {
             request = request.entries(entry);
         }
         let answer = request.send().await;
-        let answer = answer
-            .map_err(|error| SinkError(format!("ChangeMessageVisibilityBatch: {}", DisplayErrorContext(error))))?;
+        let answer = answer.map_err(|error| SinkError(explain("ChangeMessageVisibilityBatch", &url, &error)))?;
         match answer.failed() {
             [] => Ok(()),
             failed => Err(SinkError(format!(
@@ -118,7 +118,7 @@ impl FailureSink for SqsSink {
         }
         match request.send().await {
             Ok(_) => Ok(Routed::DeadLettered),
-            Err(error) => Err(SinkError(format!("SendMessage: {}", DisplayErrorContext(error)))),
+            Err(error) => Err(SinkError(explain("SendMessage", url, &error))),
         }
     }
 
