@@ -47,6 +47,7 @@ mod drive;
 mod lanes;
 mod report;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -140,7 +141,7 @@ impl FailureSink for ReportOnly {
 }
 
 /// Watches a batch: for progress bars, metrics and tests. Called from the task that drives the batch, so it must not
-/// block.
+/// block. A panic of it is logged and changes nothing.
 pub trait Observer<T>: Send + Sync {
     /// Work on a message has begun.
     fn started(&self, message: &Message) {
@@ -165,13 +166,17 @@ pub struct BatchOptions {
     pub concurrency_max: usize,
     /// Pauses of messages that may work later.
     pub backoff: Backoff,
+    /// The longest pause of a message for which there was no time or no memory, and which another invocation may do: short,
+    /// since it has not failed, and drawn from one second, since whoever is short of something now is so a moment later.
+    pub postponement_max: Duration,
     /// Makes the pauses repeat, for tests.
     pub seed: Option<u64>,
 }
 
 impl Default for BatchOptions {
     fn default() -> Self {
-        Self { concurrency_max: 10, backoff: Backoff::default(), seed: None }
+        let postponement_max = Duration::from_secs(5);
+        Self { concurrency_max: 10, backoff: Backoff::default(), postponement_max, seed: None }
     }
 }
 
@@ -276,10 +281,16 @@ impl<R: Runner, S: FailureSink> Batch<R, S> {
         let mut report = BatchReport { records: records.collect(), elapsed: Duration::ZERO };
         self.pause_reported(&mut report, began, &deadline).await;
         report.elapsed = began.elapsed();
-        if let Some(observer) = &self.observer {
-            observer.finished(&report);
-        }
+        self.observe(|observer| observer.finished(&report));
         report
+    }
+
+    /// Lets the observer see something. Its panic is its own: it must not cost a message.
+    fn observe(&self, see: impl FnOnce(&dyn Observer<R::Output>)) {
+        let Some(observer) = &self.observer else { return };
+        if let Err(panic) = std::panic::catch_unwind(AssertUnwindSafe(|| see(&**observer))) {
+            tracing::error!("an observer panicked: {}", Failure::panic(&*panic));
+        }
     }
 
     /// Decides when each reported message comes back, and asks for it as long as there is time to.
@@ -288,7 +299,7 @@ impl<R: Runner, S: FailureSink> Batch<R, S> {
         for index in 0..report.records.len() {
             let record = &mut report.records[index];
             if let Outcome::Reported { failure, visible_in } = &mut record.outcome {
-                *visible_in = self.pause(failure, &record.message, began);
+                *visible_in = visible_in.or_else(|| self.pause(failure, &record.message, began));
                 let change = |visible_in| VisibilityChange { message: record.message.clone(), visible_in };
                 changes.extend(visible_in.map(change));
             }
@@ -306,13 +317,14 @@ impl<R: Runner, S: FailureSink> Batch<R, S> {
     }
 
     fn pause(&self, failure: &Failure, message: &Message, began: Instant) -> Option<Duration> {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
         match failure.retry {
             Retry::Never => None,
-            Retry::Elsewhere => Some(Duration::ZERO),
-            Retry::Later => {
-                let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
-                Some(self.options.backoff.pause(message.receive_count(), began.elapsed(), &mut random))
+            Retry::Elsewhere => {
+                let seconds = random.u64(1..=self.options.postponement_max.as_secs().max(1));
+                Some(Duration::from_secs(seconds))
             }
+            Retry::Later => Some(self.options.backoff.pause(message.receive_count(), began.elapsed(), &mut random)),
         }
     }
 }
@@ -326,7 +338,9 @@ fn finish_lane<T>(lane: &[usize], progress: &mut [Progress<T>], deadline: &Deadl
     for &index in lane {
         if !matches!(progress[index], Progress::Ended(..)) {
             let (failure, elapsed) = drive::unfinished(&progress[index], group_came_back, deadline);
-            progress[index] = Progress::Ended(Outcome::Reported { failure, visible_in: None }, elapsed);
+            // A group waits for all of its messages that are invisible: those that only follow another one add no pause.
+            let visible_in = (group_came_back && failure.kind == drive::GROUP_ORDER).then_some(Duration::ZERO);
+            progress[index] = Progress::Ended(Outcome::Reported { failure, visible_in }, elapsed);
         }
         group_came_back |= matches!(progress[index], Progress::Ended(Outcome::Reported { .. }, _));
     }

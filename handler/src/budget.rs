@@ -3,12 +3,16 @@
 //! Time is tokio's, so a paused test decides how fast it passes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::failure::{Blame, Failure, Retry};
+
+/// Whether it was reported that a reserve was cut; a function with a short timeout would report it with every batch.
+static RESERVE_CUT: AtomicBool = AtomicBool::new(false);
 
 /// When the answer must be out, and how much earlier work has to stop for that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +31,17 @@ impl Deadline {
         Self { at: Some(at), reserve }
     }
 
-    /// Ends after a duration from now.
+    /// Ends after a duration from now. The reserve is at most half of it: whoever has little time still has time to work.
     #[must_use]
     pub fn after(remaining: Duration, reserve: Duration) -> Self {
-        Instant::now().checked_add(remaining).map_or(Self::NEVER, |at| Self::at(at, reserve))
+        let half = remaining / 2;
+        if half < reserve && !remaining.is_zero() && !RESERVE_CUT.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "{remaining:?} are left for the batch, which is too little for a reserve of {reserve:?}: half of it is \
+                 reserved instead; expected a longer function timeout or a smaller DEADLINE_RESERVE_MS"
+            );
+        }
+        Instant::now().checked_add(remaining).map_or(Self::NEVER, |at| Self::at(at, reserve.min(half)))
     }
 
     /// The deadline of a Lambda invocation, which AWS gives as a wall-clock time.
@@ -118,7 +129,7 @@ impl Memory {
         if let Ok(Ok(permit)) = tokio::time::timeout_at(until, self.permits.clone().acquire_many_owned(units)).await {
             return Ok(MemoryPermit(permit));
         }
-        let text = format!("no {} of memory were free in time", mib(bytes));
+        let text = format!("timed out waiting for {} of image memory", mib(bytes));
         Err(Failure::new(Blame::Limits, Retry::Elsewhere, "no-memory", text))
     }
 
@@ -194,5 +205,22 @@ mod tests {
         assert_eq!(deadline.answer_until().unwrap() - before, Duration::from_millis(9500));
         assert!(!Deadline::NEVER.is_reached());
         assert_eq!(Deadline::after(Duration::MAX, Duration::ZERO), Deadline::NEVER);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reserve_takes_no_more_than_half_of_the_time_that_is_left() {
+        for (remaining_ms, reserve_ms, work_ms, answer_ms) in [
+            (1000, 1000, 500, 750),
+            (500, 1000, 250, 375),
+            (2000, 1000, 1000, 1500),
+            (3000, 1000, 2000, 2500),
+            (0, 1000, 0, 0),
+        ] {
+            let now = Instant::now();
+            let deadline = Deadline::after(Duration::from_millis(remaining_ms), Duration::from_millis(reserve_ms));
+            let after = |at: Option<Instant>| u64::try_from((at.unwrap() - now).as_millis()).unwrap();
+            assert_eq!(after(deadline.work_until()), work_ms, "{remaining_ms} with {reserve_ms}");
+            assert_eq!(after(deadline.answer_until()), answer_ms, "{remaining_ms} with {reserve_ms}");
+        }
     }
 }

@@ -56,7 +56,7 @@ pub enum Retry {
     Never,
     /// It may work after a pause.
     Later,
-    /// It was not the job's fault and nothing needs to pass: another invocation can take it at once.
+    /// It was not the job's fault: another invocation can take it after a short pause.
     Elsewhere,
 }
 

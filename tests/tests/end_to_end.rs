@@ -130,7 +130,7 @@ async fn a_deadline_in_the_middle_of_a_batch_reports_what_was_not_done_and_that_
     }
     let began = Instant::now();
     stack.run().await;
-    assert!(began.elapsed() < VISIBILITY_TIMEOUT, "what had no time comes back at once");
+    assert!(began.elapsed() < VISIBILITY_TIMEOUT, "what had no time is soon retried");
     let answers = stack.answers();
     let first = &answers[0];
     assert_eq!((first.messages.len(), &first.error), (40, &None));
@@ -140,6 +140,38 @@ async fn a_deadline_in_the_middle_of_a_batch_reports_what_was_not_done_and_that_
     assert_eq!(later, first.reported.iter().collect());
     assert!(answers.iter().all(|answer| answer.error.is_none() && answer.duration <= Duration::from_secs(9)));
     stack.assert_all_is_well(Explained::default()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_with_less_time_than_its_reserve_does_its_jobs_all_the_same() {
+    // A reserve of one second out of one second would leave no time at all: every message would be postponed untried until
+    // its queue gives it up.
+    let setup = Setup { function_timeout: Duration::from_secs(1), latency_millis: 100..=200, ..Setup::new(1) };
+    let stack = Stack::new(setup);
+    let random = &mut fastrand::Rng::with_seed(1);
+    for index in 0..30 {
+        stack.submit(Job::good(index, random)).await;
+    }
+    stack.run().await;
+    stack.assert_all_is_well(Explained::default()).await;
+    assert!(stack.ledger().deliveries().values().all(|deliveries| *deliveries == 1));
+    assert!(stack.answers().iter().all(|answer| answer.duration <= Duration::from_millis(750)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_was_postponed_is_not_received_again_at_once() {
+    // A batch of ten takes one slow photo: nine are done, and the slow one is cut off four times before it is fast enough.
+    let stack = Stack::new(Setup { function_timeout: Duration::from_secs(5), ..Setup::new(3) });
+    let random = &mut fastrand::Rng::with_seed(3);
+    let slow = Fault::Slow(Duration::from_secs(10));
+    stack.submit(Job::good(0, random).failing(Operation::Get, slow, 4)).await;
+    let began = Instant::now();
+    stack.run().await;
+    stack.assert_all_is_well(Explained::default()).await;
+    assert_eq!(stack.answers().len(), 5);
+    let (worked, passed) = (stack.answers().iter().map(|answer| answer.duration).sum::<Duration>(), began.elapsed());
+    let paused = passed - worked;
+    assert!((Duration::from_secs(4)..=Duration::from_secs(25)).contains(&paused), "four pauses took {paused:?}");
 }
 
 #[tokio::test(start_paused = true)]

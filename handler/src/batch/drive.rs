@@ -87,14 +87,10 @@ fn take<R: Runner, S: FailureSink>(
     match note {
         Note::Started(index, at) => {
             progress[index] = Progress::Started(at);
-            if let Some(observer) = &batch.observer {
-                observer.started(&items[index].message);
-            }
+            batch.observe(|observer| observer.started(&items[index].message));
         }
         Note::Ended(index, outcome, elapsed) => {
-            if let Some(observer) = &batch.observer {
-                observer.ended(&items[index].message, &outcome);
-            }
+            batch.observe(|observer| observer.ended(&items[index].message, &outcome));
             progress[index] = Progress::Ended(outcome, elapsed);
         }
     }
@@ -179,6 +175,9 @@ async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Box<dyn Any + Sen
     AssertUnwindSafe(work).catch_unwind().await
 }
 
+/// The kind of the failure of a message that was not tried because one before it in its group is retried.
+pub(super) const GROUP_ORDER: &str = "group-order";
+
 /// What a record that did not end is told, and why it comes back.
 pub(super) fn unfinished<T>(progress: &Progress<T>, group_came_back: bool, deadline: &Deadline) -> (Failure, Duration) {
     match progress {
@@ -188,7 +187,7 @@ pub(super) fn unfinished<T>(progress: &Progress<T>, group_came_back: bool, deadl
         Progress::Started(at) => (Failure::panic(&"outside the job"), at.elapsed()),
         _ if group_came_back => {
             let text = "an earlier message of its group comes back first";
-            (Failure::new(Blame::Environment, Retry::Elsewhere, "group-order", text), Duration::ZERO)
+            (Failure::new(Blame::Environment, Retry::Elsewhere, GROUP_ORDER, text), Duration::ZERO)
         }
         _ => (Failure::deadline("the time was up before the job was started"), Duration::ZERO),
     }
