@@ -1,42 +1,46 @@
 //! The pull worker: what an event source mapping and a Lambda do together, as one process beside any SQS endpoint.
 //!
 //! ```text
-//! receive (long poll, as many as there is room for)
-//!   held      their visibility timeout is extended while they are worked on
+//! queue     receive (long poll, as many messages as there is room for)
+//!   leases    their visibility timeouts are extended while they are worked on
 //!   Batch     the same batch code as in the Lambda: runs, backs off, dead-letters
 //!   deletes   what is done, ten at a time
+//! outage    receives that fail: when to try again, and when to say so
 //! ```
 //!
 //! - A message is deleted after its job is done, or after a copy with the reason is in the dead-letter queue.
 //! - Messages of a standard queue are worked on one by one, so that none waits for another. What one receive of a FIFO
 //!   queue returns is worked on as one batch, in the order of its groups.
+//! - Each message is under lease while it is worked on. However the work ends, by a panic too, the lease ends with it: the
+//!   message is deleted, left to its retry, or given back, which is to say visible to others at once.
 //! - When told to stop, the worker receives nothing more and lets running jobs end. What has not ended in time is given
-//!   back: its message is visible to others at once.
+//!   back. All of it together takes no longer than [`WorkerOptions::stop_within`].
 //! - A worker that is killed gives nothing back, and loses nothing: its messages are visible again when their timeout ends.
 
 mod deletes;
-mod held;
+mod leases;
+mod outage;
+mod queue;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::DisplayErrorContext;
-use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
-use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::batch::{
     Batch, BatchOptions, BatchReport, FailureSink, Observer, Outcome, Routed, Runner, SinkError, VisibilityChange,
 };
 use crate::budget::Deadline;
-use crate::event::{AttributeValue, FIFO_SUFFIX, Message, MessageAttribute, Record};
+use crate::event::{Message, Record};
 use crate::failure::Failure;
 
 use deletes::Deletes;
-use held::Held;
+use leases::{Lease, Leases};
+use outage::Outage;
+use queue::{Queue, ReceiveError};
 
 /// AWS: a receive returns at most 10 messages (documentation: `ReceiveMessage`).
 const MESSAGES_MAX: usize = 10;
@@ -44,20 +48,20 @@ const MESSAGES_MAX: usize = 10;
 const WAIT: Duration = Duration::from_secs(20);
 /// How long a receive waits while the queue is drained: nobody wants to wait longer for "there is nothing left".
 const DRAIN_WAIT: Duration = Duration::from_secs(1);
-/// How long a message stays invisible without being extended. Shorter, and a slow network loses it to another worker;
-/// longer, and what a killed worker held comes back late.
-const LEASE: std::ops::RangeInclusive<Duration> = Duration::from_secs(30)..=Duration::from_mins(5);
-/// The pauses after receives that failed: doubled from the first to the second, each by full jitter.
-const RECEIVE_PAUSES: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30);
-/// An endpoint that stays down is mentioned so often.
-const COMPLAINT_INTERVAL: Duration = Duration::from_mins(1);
+/// The part of the time to stop that is kept for deletes and for giving messages back, and the most that they need.
+const SETTLE_PART: u32 = 5;
+const SETTLE_MAX: Duration = Duration::from_secs(5);
+
+/// How long a receive is waited for when the worker is told to stop: for the answer that is on its way, not for messages.
+const LAST_RECEIVE: Duration = Duration::from_millis(250);
 
 /// How a worker works.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkerOptions {
     /// Messages worked on at once.
     pub concurrency_max: usize,
-    /// How long running jobs may go on after the worker was told to stop.
+    /// How long stopping may take in all. The last fifth, at most 5 seconds, is for deletes and for giving back the
+    /// messages of jobs that have not ended by then.
     pub stop_within: Duration,
     /// Whether to stop by itself when the queue is empty: nothing in it visible, delayed or in flight. On AWS these
     /// numbers are approximate (documentation: `GetQueueAttributes`).
@@ -70,16 +74,26 @@ impl Default for WorkerOptions {
     }
 }
 
+/// What no observer can tell about the work of a [`Worker`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WorkerReport {
+    /// Attempts that ended by a panic outside of their jobs: a defect of ours. Their messages were given back.
+    pub panics: usize,
+}
+
 /// Why a worker cannot work.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkerError {
-    /// The queue could not be asked what it is.
+    /// The queue could not be asked what it is: one line of [`crate::aws::explain`].
+    #[error("{0}")]
+    Call(String),
+    /// The queue does not say what it is.
     #[error("queue {queue_url} cannot be used: {reason}")]
     Queue {
         /// As it was given.
         queue_url: String,
-        /// What the endpoint, or the way to it, says.
+        /// What is missing.
         reason: String,
     },
     /// The queue went away.
@@ -99,17 +113,15 @@ pub struct Worker<R: Runner, S> {
 struct Shared<R: Runner, S> {
     client: Client,
     queue: Queue,
-    held: Arc<Held>,
-    batch: Batch<R, GivingBack<S>>,
+    leases: Arc<Leases>,
+    batch: Batch<R, LeasedSink<S>>,
 }
 
-/// What the worker needs to know of its queue.
-#[derive(Clone, Debug)]
-struct Queue {
-    url: String,
-    arn: String,
-    /// The visibility timeout that messages are received with and extended by.
-    lease: Duration,
+/// The attempts under way, and those that ended badly.
+#[derive(Default)]
+struct Attempts {
+    tasks: JoinSet<()>,
+    report: WorkerReport,
 }
 
 impl<R: Runner, S: FailureSink> Worker<R, S> {
@@ -123,161 +135,208 @@ impl<R: Runner, S: FailureSink> Worker<R, S> {
         options: WorkerOptions,
     ) -> Result<Self, WorkerError> {
         let queue = Queue::ask(&client, queue_url).await?;
-        let held = Arc::new(Held::new(client.clone(), queue.url.clone(), queue.lease));
-        let sink = GivingBack { held: held.clone(), sink };
+        let leases = Arc::new(Leases::new(client.clone(), queue.url.clone(), queue.lease));
+        let sink = LeasedSink { leases: leases.clone(), sink };
         let batch_options = BatchOptions { concurrency_max: options.concurrency_max, ..BatchOptions::default() };
         let batch = Batch::with_sink(runner, sink).options(batch_options).observer(observer);
-        Ok(Self { shared: Arc::new(Shared { client, queue, held, batch }), options })
+        Ok(Self { shared: Arc::new(Shared { client, queue, leases, batch }), options })
     }
 
     /// Works until `stop` is ready, or until the queue is drained if that was asked for.
-    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), WorkerError> {
-        let deletes =
-            Deletes::start(self.shared.client.clone(), self.shared.queue.url.clone(), self.shared.held.clone());
-        // In a set of its own, so that it ends when this future is dropped: what nobody works on must not be held.
-        let mut extending = JoinSet::new();
-        extending.spawn({
-            let held = self.shared.held.clone();
-            async move { held.extend().await }
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<WorkerReport, WorkerError> {
+        let deletes = Deletes::start(self.shared.client.clone(), self.shared.queue.url.clone());
+        // In a set of its own, so that it ends when this future is dropped: what nobody works on must not be extended.
+        let mut keeping = JoinSet::new();
+        keeping.spawn({
+            let leases = self.shared.leases.clone();
+            async move { leases.keep().await }
         });
-        let mut working = JoinSet::new();
-        let ended = self.receive(&mut working, &deletes, stop).await;
-
-        let all_ended = async { while working.join_next().await.is_some() {} };
-        if tokio::time::timeout(self.options.stop_within, all_ended).await.is_err() {
-            working.shutdown().await;
-        }
-        deletes.flush().await;
-        extending.shutdown().await;
-        self.shared.held.give_back_all().await;
-        ended
+        let mut attempts = Attempts::default();
+        let ended = self.receive(&mut attempts, &deletes, stop).await;
+        let since = ended.as_ref().map_or_else(|_| Instant::now(), |since| *since);
+        self.stop(since, &mut attempts, &deletes, &mut keeping).await;
+        ended.map(|_| attempts.report)
     }
 
-    /// Receives and starts work until it is time to stop.
+    /// Lets running jobs end, deletes what is done and gives back the rest, all within the time to stop.
+    async fn stop(&self, since: Instant, attempts: &mut Attempts, deletes: &Deletes, keeping: &mut JoinSet<()>) {
+        let (stop_within, leases) = (self.options.stop_within, &self.shared.leases);
+        let stopped = since + stop_within;
+        let settle = (stop_within / SETTLE_PART).min(SETTLE_MAX);
+        if tokio::time::timeout_at(stopped - settle, attempts.all_ended()).await.is_err() {
+            let running = attempts.tasks.len();
+            tracing::warn!("{running} attempts have not ended in time to stop; their messages are given back");
+            attempts.tasks.abort_all();
+        }
+        let settling = async {
+            attempts.all_ended().await;
+            deletes.flush().await;
+            leases.close();
+            while keeping.join_next().await.is_some() {}
+            leases.give_back_all().await;
+        };
+        if tokio::time::timeout_at(stopped, settling).await.is_err() && leases.len() > 0 {
+            let (left, queue_url) = (leases.len(), &self.shared.queue.url);
+            tracing::warn!(
+                "there was no time to delete or give back {left} messages of {queue_url}; they are visible again after at most {:?}",
+                self.shared.queue.lease
+            );
+        }
+    }
+
+    /// Receives and starts work until it is time to stop. Returns when that was.
     async fn receive(
         &self,
-        working: &mut JoinSet<()>,
+        attempts: &mut Attempts,
         deletes: &Deletes,
         stop: impl Future<Output = ()>,
-    ) -> Result<(), WorkerError> {
+    ) -> Result<Instant, WorkerError> {
+        let Shared { client, queue, .. } = &*self.shared;
+        let wait = if self.options.drain { DRAIN_WAIT } else { WAIT };
         let mut stop = std::pin::pin!(stop);
         let room = Arc::new(Semaphore::new(self.options.concurrency_max.max(1)));
-        let mut trouble = Trouble::default();
+        let mut outage = Outage::default();
         loop {
-            while working.try_join_next().is_some() {}
             let permits = tokio::select! {
                 biased;
-                () = &mut stop => return Ok(()),
-                permits = some_of(&room) => permits,
+                () = &mut stop => return Ok(Instant::now()),
+                permits = attempts.watched(some_of(&room)) => permits,
             };
+            let mut receiving = std::pin::pin!(queue.receive(client, permits.num_permits(), wait));
             let received = tokio::select! {
                 biased;
-                () = &mut stop => return Ok(()),
-                received = self.shared.receive(permits.num_permits(), self.options.drain) => received,
+                () = &mut stop => {
+                    let since = Instant::now();
+                    self.give_back_last(receiving).await;
+                    return Ok(since);
+                }
+                received = attempts.watched(&mut receiving) => received,
             };
-            let idle = match received {
-                Ok(messages) if messages.is_empty() => self.options.drain && working.is_empty(),
+            let is_idle = match received {
                 Ok(messages) => {
-                    trouble = Trouble::default();
-                    self.start(messages, permits, working, deletes).await;
-                    continue;
+                    outage.ended(&queue.url);
+                    let is_idle = messages.is_empty() && attempts.tasks.is_empty();
+                    self.start(messages, permits, attempts, deletes);
+                    is_idle
                 }
                 Err(ReceiveError::QueueGone) => {
-                    return Err(WorkerError::QueueGone { queue_url: self.shared.queue.url.clone() });
+                    return Err(WorkerError::QueueGone { queue_url: queue.url.clone() });
                 }
                 Err(ReceiveError::Other(reason)) => {
-                    let pause = trouble.note(&self.shared.queue.url, &reason);
+                    let pause = outage.failed(&reason);
                     tokio::select! {
-                        () = &mut stop => return Ok(()),
-                        // An endpoint that is down is not asked without end.
+                        () = &mut stop => return Ok(Instant::now()),
                         () = tokio::time::sleep(pause) => continue,
                     }
                 }
             };
-            drop(permits);
-            if idle && self.shared.queue.is_empty(&self.shared.client).await.unwrap_or(false) {
-                return Ok(());
+            if self.options.drain && is_idle && queue.is_empty(client).await.unwrap_or(false) {
+                return Ok(Instant::now());
+            }
+        }
+    }
+
+    /// Gives back what is on its way when the worker is told to stop: dropped, it would be invisible for its whole timeout,
+    /// and with it its group.
+    async fn give_back_last(&self, receiving: impl Future<Output = Result<Vec<Message>, ReceiveError>>) {
+        let patience = LAST_RECEIVE.min(self.options.stop_within / SETTLE_PART);
+        if let Ok(Ok(messages)) = tokio::time::timeout(patience, receiving).await {
+            for receipt_handle in messages.iter().filter_map(|message| message.receipt_handle.as_deref()) {
+                drop(self.shared.leases.hold(receipt_handle));
             }
         }
     }
 
     /// Starts work on what one receive has returned.
-    async fn start(
+    fn start(
         &self,
         messages: Vec<Message>,
         mut permits: OwnedSemaphorePermit,
-        working: &mut JoinSet<()>,
+        attempts: &mut Attempts,
         deletes: &Deletes,
     ) {
-        self.shared.held.hold(messages.iter().filter_map(|message| message.receipt_handle.clone())).await;
-        if self.shared.queue.url.ends_with(FIFO_SUFFIX) {
-            working.spawn(self.shared.clone().work(messages, permits, deletes.clone()));
+        let leased = messages.into_iter().map(|message| {
+            let lease = message.receipt_handle.as_deref().map(|receipt_handle| self.shared.leases.hold(receipt_handle));
+            (message, lease)
+        });
+        let leased: Vec<_> = leased.collect();
+        if self.shared.queue.is_fifo() {
+            if !leased.is_empty() {
+                attempts.tasks.spawn(self.shared.clone().work(leased, permits, deletes.clone()));
+            }
             return;
         }
-        for message in messages {
+        for message in leased {
             // There are as many permits as messages were asked for.
             let Some(permit) = permits.split(1) else { return };
-            working.spawn(self.shared.clone().work(vec![message], permit, deletes.clone()));
+            attempts.tasks.spawn(self.shared.clone().work(vec![message], permit, deletes.clone()));
+        }
+    }
+}
+
+impl Attempts {
+    /// Waits for something, and notices attempts that end meanwhile.
+    async fn watched<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                Some(ended) = self.tasks.join_next() => self.note(ended),
+                done = &mut work => return done,
+            }
+        }
+    }
+
+    async fn all_ended(&mut self) {
+        while let Some(ended) = self.tasks.join_next().await {
+            self.note(ended);
+        }
+    }
+
+    fn note(&mut self, ended: Result<(), JoinError>) {
+        if let Err(error) = ended
+            && let Ok(panic) = error.try_into_panic()
+        {
+            self.report.panics += 1;
+            tracing::error!(
+                "an attempt ended outside of its job, and its messages are given back: {}",
+                Failure::panic(&*panic)
+            );
         }
     }
 }
 
 impl<R: Runner, S: FailureSink> Shared<R, S> {
-    async fn receive(&self, messages_max: usize, drain: bool) -> Result<Vec<Message>, ReceiveError> {
-        let wait = if drain { DRAIN_WAIT } else { WAIT };
-        let answer = self
-            .client
-            .receive_message()
-            .queue_url(&self.queue.url)
-            .max_number_of_messages(i32::try_from(messages_max).unwrap_or(1))
-            .wait_time_seconds(seconds(wait))
-            .visibility_timeout(seconds(self.queue.lease))
-            .message_attribute_names("All")
-            .message_system_attribute_names(MessageSystemAttributeName::All)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => {
-                // A server that sends more than it was asked for: there is no room for the rest, which comes back by itself.
-                let messages = answer.messages.unwrap_or_default().into_iter().take(messages_max);
-                Ok(messages.map(|message| of_sdk(message, &self.queue.arn)).collect())
-            }
-            Err(error) => match error.as_service_error() {
-                Some(ReceiveMessageError::QueueDoesNotExist(_)) => Err(ReceiveError::QueueGone),
-                _ => Err(ReceiveError::Other(DisplayErrorContext(error).to_string())),
-            },
-        }
-    }
-
     /// Works on some messages and deletes what is done.
-    async fn work(self: Arc<Self>, messages: Vec<Message>, _room: OwnedSemaphorePermit, deletes: Deletes) {
-        let records = messages.into_iter().map(Record::from).collect();
+    async fn work(
+        self: Arc<Self>,
+        leased: Vec<(Message, Option<Lease>)>,
+        _room: OwnedSemaphorePermit,
+        deletes: Deletes,
+    ) {
+        let (records, leases): (Vec<_>, Vec<_>) =
+            leased.into_iter().map(|(message, lease)| (Record::from(message), lease)).unzip();
         let report = self.batch.run(records, Deadline::NEVER).await;
-        let (mut come_back, mut done) = (Vec::new(), Vec::new());
-        for (index, record) in report.records.iter().enumerate() {
-            let list = if comes_back(&report, index) { &mut come_back } else { &mut done };
-            list.extend(record.message.receipt_handle.clone());
-        }
+        let retried: Vec<_> = (0..leases.len()).map(|index| is_retried(&report, index)).collect();
+        // What the jobs have left may be large, and deleting takes its time.
         drop(report);
-        self.held.let_go(&come_back).await;
-        for receipt_handle in done {
-            deletes.delete(receipt_handle).await;
+        for (lease, is_retried) in leases.into_iter().zip(retried) {
+            match lease {
+                Some(lease) if is_retried => lease.end(),
+                Some(lease) => deletes.delete(lease).await,
+                None => {}
+            }
         }
     }
 }
 
-/// Whether a record's message is not to be deleted.
-fn comes_back<T>(report: &BatchReport<T>, index: usize) -> bool {
+/// Whether a record's message is to be received again, and so must not be deleted.
+fn is_retried<T>(report: &BatchReport<T>, index: usize) -> bool {
     match &report.records[index].outcome {
         Outcome::Done(_) | Outcome::DeadLettered(_) => false,
         Outcome::Reported { .. } => true,
-        Outcome::Duplicate { of } => comes_back(report, *of),
+        Outcome::Duplicate { of } => is_retried(report, *of),
     }
-}
-
-enum ReceiveError {
-    QueueGone,
-    Other(String),
 }
 
 /// Waits for room for one message, and takes room for as many more as there is, up to what one receive returns.
@@ -292,99 +351,21 @@ async fn some_of(room: &Arc<Semaphore>) -> OwnedSemaphorePermit {
     permits
 }
 
-impl Queue {
-    async fn ask(client: &Client, queue_url: &str) -> Result<Self, WorkerError> {
-        let unusable = |reason: String| WorkerError::Queue { queue_url: queue_url.to_owned(), reason };
-        let answer = client
-            .get_queue_attributes()
-            .queue_url(queue_url)
-            .attribute_names(QueueAttributeName::QueueArn)
-            .attribute_names(QueueAttributeName::VisibilityTimeout)
-            .send()
-            .await
-            .map_err(|error| unusable(DisplayErrorContext(error).to_string()))?;
-        let attribute = |name: &QueueAttributeName| answer.attributes().and_then(|attributes| attributes.get(name));
-        let arn = attribute(&QueueAttributeName::QueueArn)
-            .ok_or_else(|| unusable("GetQueueAttributes answered without QueueArn".to_owned()))?;
-        let visibility_timeout = attribute(&QueueAttributeName::VisibilityTimeout)
-            .and_then(|seconds| seconds.parse().ok())
-            .ok_or_else(|| unusable("GetQueueAttributes answered without VisibilityTimeout".to_owned()))?;
-        let lease = Duration::from_secs(visibility_timeout).clamp(*LEASE.start(), *LEASE.end());
-        Ok(Self { url: queue_url.to_owned(), arn: arn.clone(), lease })
-    }
-
-    /// Whether nothing is in the queue.
-    async fn is_empty(&self, client: &Client) -> Option<bool> {
-        let counts = [
-            QueueAttributeName::ApproximateNumberOfMessages,
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
-        ];
-        let request = client.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(counts.to_vec()));
-        let attributes = request.send().await.ok()?.attributes?;
-        Some(counts.iter().all(|name| attributes.get(name).is_some_and(|count| count == "0")))
-    }
-}
-
-/// Receives that fail one after the other.
-#[derive(Default)]
-struct Trouble {
-    failures: u32,
-    mentioned_at: Option<Instant>,
-}
-
-impl Trouble {
-    /// Says so, but not again and again, and says how long to pause.
-    fn note(&mut self, queue_url: &str, reason: &str) -> Duration {
-        let now = Instant::now();
-        if self.mentioned_at.is_none_or(|at| now - at >= COMPLAINT_INTERVAL) {
-            self.mentioned_at = Some(now);
-            tracing::warn!("cannot receive from {queue_url}, and keep trying: {reason}");
-        }
-        let longest = RECEIVE_PAUSES.start().saturating_mul(1 << self.failures.min(10)).min(*RECEIVE_PAUSES.end());
-        self.failures += 1;
-        longest.mul_f64(fastrand::f64()).max(Duration::from_millis(50))
-    }
-}
-
-/// A sink that stops extending a message before somebody else's wish for its visibility is carried out.
-struct GivingBack<S> {
-    held: Arc<Held>,
+/// A sink that ends the leases of messages before their visibility timeouts are changed.
+struct LeasedSink<S> {
+    leases: Arc<Leases>,
     sink: S,
 }
 
-impl<S: FailureSink> FailureSink for GivingBack<S> {
+impl<S: FailureSink> FailureSink for LeasedSink<S> {
     async fn dead_letter(&self, message: &Message, failure: &Failure) -> Result<Routed, SinkError> {
         self.sink.dead_letter(message, failure).await
     }
 
     async fn change_visibility(&self, changes: &[VisibilityChange]) -> Result<(), SinkError> {
-        let handles = changes.iter().filter_map(|change| change.message.receipt_handle.clone());
-        self.held.let_go(&handles.collect::<Vec<_>>()).await;
+        let receipt_handles = changes.iter().filter_map(|change| change.message.receipt_handle.as_deref());
+        self.leases.end(receipt_handles).await;
         self.sink.change_visibility(changes).await
-    }
-}
-
-/// A message as the SDK has it, in the words of an event.
-fn of_sdk(message: aws_sdk_sqs::types::Message, queue_arn: &str) -> Message {
-    let attributes = message.attributes.unwrap_or_default().into_iter();
-    let message_attributes = message.message_attributes.unwrap_or_default().into_iter();
-    Message {
-        id: message.message_id.filter(|id| !id.is_empty()),
-        receipt_handle: message.receipt_handle,
-        body: message.body.unwrap_or_default(),
-        attributes: attributes.map(|(name, value)| (name.as_str().to_owned(), value)).collect(),
-        message_attributes: message_attributes
-            .filter_map(|(name, attribute)| {
-                let value = match (attribute.string_value, attribute.binary_value) {
-                    (Some(text), _) => AttributeValue::Text(text),
-                    (None, Some(blob)) => AttributeValue::Binary(blob.into_inner()),
-                    (None, None) => return None,
-                };
-                Some((name, MessageAttribute { data_type: attribute.data_type, value }))
-            })
-            .collect(),
-        queue_arn: Some(queue_arn.to_owned()),
     }
 }
 

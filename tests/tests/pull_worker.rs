@@ -17,10 +17,11 @@ use aws_sdk_sqs::{
     types::{QueueAttributeName, SendMessageBatchRequestEntry},
 };
 use handler::{
-    batch::{BatchReport, Counts, JobContext, Observer, Runner},
+    batch::{BatchReport, Counts, JobContext, Observer, Outcome, Runner},
     dead_letter::SqsSink,
+    event::Message,
     failure::{Blame, Failure},
-    worker::{Worker, WorkerError, WorkerOptions},
+    worker::{Worker, WorkerError, WorkerOptions, WorkerReport},
 };
 use local_queue::{LocalQueue, clock::Clock, engine::Time};
 use tokio::{sync::oneshot, time::Instant};
@@ -144,6 +145,46 @@ impl Place {
     }
 }
 
+/// An output that takes its task down when it is dropped: a defect outside of any job.
+struct Grenade(bool);
+
+impl Drop for Grenade {
+    fn drop(&mut self) {
+        assert!(!self.0, "asked to");
+    }
+}
+
+/// Its first attempt at a message leaves a grenade.
+#[derive(Clone, Default)]
+struct Defective(Arc<Mutex<Vec<Instant>>>);
+
+impl Runner for Defective {
+    type Job = String;
+    type Output = Grenade;
+
+    fn parse(&self, body: &str) -> Result<String, Failure> {
+        Ok(body.to_owned())
+    }
+
+    async fn run(&self, _: String, context: &JobContext) -> Result<Grenade, Failure> {
+        self.0.lock().unwrap().push(Instant::now());
+        Ok(Grenade(context.message.receive_count() == 1))
+    }
+}
+
+/// Sees nothing, or panics at what it sees.
+struct Panics;
+
+impl<T> Observer<T> for Panics {
+    fn ended(&self, _: &Message, _: &Outcome<T>) {
+        panic!("asked to");
+    }
+}
+
+struct Blind;
+
+impl<T> Observer<T> for Blind {}
+
 const DRAIN: WorkerOptions = WorkerOptions { concurrency_max: 10, stop_within: Duration::from_secs(30), drain: true };
 
 #[tokio::test(start_paused = true)]
@@ -198,9 +239,57 @@ async fn what_runs_when_the_worker_is_told_to_stop_ends_and_the_rest_is_given_ba
     stop.send(()).unwrap();
     let told = Instant::now();
     running.await.unwrap().unwrap();
-    assert!(told.elapsed() <= Duration::from_secs(31), "{:?}", told.elapsed());
+    assert!(told.elapsed() <= Duration::from_secs(26), "{:?}", told.elapsed());
     assert_eq!(place.counts().done, 3);
     assert_eq!(place.depth(&place.jobs).await, [2, 0, 0], "one that was not done in time, one that was not begun");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_takes_no_longer_than_it_may_whatever_runs_and_gives_back_at_once() {
+    for (stop_within, jobs_end) in [(50, 45), (10, 8), (1, 0)] {
+        let place = Place::new().await;
+        place.send(&["9000 done a".to_owned(), "9000 done b".to_owned()]).await;
+        let options = WorkerOptions { drain: false, stop_within: Duration::from_secs(stop_within), ..DRAIN };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = tokio::spawn(place.worker(options).await.run(async move { drop(stopped.await) }));
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        stop.send(()).unwrap();
+        let told = Instant::now();
+        running.await.unwrap().unwrap();
+        assert_eq!(
+            told.elapsed().as_secs(),
+            jobs_end,
+            "the last fifth is left for giving back, which takes no time here"
+        );
+        assert_eq!(place.depth(&place.jobs).await, [2, 0, 0]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_ends_by_a_panic_gives_its_message_back_and_is_reported() {
+    let place = Place::new().await;
+    place.send(&["a".to_owned(), "b".to_owned()]).await;
+    let runner = Defective::default();
+    let (client, sink) = (place.client.clone(), SqsSink::new(place.client.clone(), None));
+    let worker = Worker::connect(client, &place.jobs, runner.clone(), sink, Arc::new(Blind), DRAIN).await.unwrap();
+    let began = Instant::now();
+    assert_eq!(worker.run(pending()).await.unwrap(), WorkerReport { panics: 2 });
+    assert_eq!(runner.0.lock().unwrap().len(), 4, "each once more");
+    assert!(began.elapsed() < Duration::from_secs(10), "not after their visibility timeout: {:?}", began.elapsed());
+    assert_eq!(place.depth(&place.jobs).await, [0, 0, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_that_panics_keeps_no_message_from_being_deleted() {
+    let place = Place::new().await;
+    place.send(&["1 done a".to_owned(), "1 never b".to_owned()]).await;
+    let sink = SqsSink::new(place.client.clone(), Some(place.dead_letters.clone())).queue_url(Some(place.jobs.clone()));
+    let client = place.client.clone();
+    let worker =
+        Worker::connect(client, &place.jobs, place.timed.clone(), sink, Arc::new(Panics), DRAIN).await.unwrap();
+    assert_eq!(worker.run(pending()).await.unwrap(), WorkerReport { panics: 0 });
+    assert_eq!((place.depth(&place.jobs).await, place.depth(&place.dead_letters).await), ([0, 0, 0], [1, 0, 0]));
+    assert!(place.tries().values().all(|tries| *tries == 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,130 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
+
+use super::*;
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A queue whose every answer takes some time, and which writes down what has arrived: handles and seconds.
+#[derive(Clone, Debug)]
+struct SlowQueue {
+    takes: Duration,
+    changes: Arc<Mutex<Vec<(String, u64)>>>,
+    at_once: Arc<AtomicUsize>,
+}
+
+impl SlowQueue {
+    fn new(takes: Duration) -> Self {
+        Self { takes, changes: Arc::default(), at_once: Arc::default() }
+    }
+
+    fn leases(&self) -> Arc<Leases> {
+        let connector = SharedHttpConnector::new(self.clone());
+        let config = aws_sdk_sqs::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-central-1"))
+            .endpoint_url("http://queues")
+            .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
+            .retry_config(aws_sdk_sqs::config::retry::RetryConfig::disabled())
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .build();
+        Arc::new(Leases::new(Client::from_conf(config), "http://queues/jobs".to_owned(), TIMEOUT))
+    }
+
+    fn changes(&self) -> Vec<(String, u64)> {
+        let mut changes = self.changes.lock().unwrap().clone();
+        changes.sort();
+        changes
+    }
+}
+
+impl HttpConnector for SlowQueue {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
+        let queue = self.clone();
+        HttpConnectorFuture::new(async move {
+            queue.at_once.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(queue.takes).await;
+            for entry in body["Entries"].as_array().unwrap() {
+                let handle = entry["ReceiptHandle"].as_str().unwrap().to_owned();
+                queue.changes.lock().unwrap().push((handle, entry["VisibilityTimeout"].as_u64().unwrap()));
+            }
+            let answer = json!({ "Successful": [], "Failed": [] }).to_string();
+            Ok(HttpResponse::new(StatusCode::try_from(200).unwrap(), SdkBody::from(answer)))
+        })
+    }
+}
+
+fn kept(leases: &Arc<Leases>) -> tokio::task::JoinHandle<()> {
+    let leases = leases.clone();
+    tokio::spawn(async move { leases.keep().await })
+}
+
+async fn pass(seconds: f64) {
+    tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_ends_a_lease_waits_for_its_own_extension_and_for_no_other() {
+    let queue = SlowQueue::new(Duration::from_secs(5));
+    let leases = queue.leases();
+    let keeping = kept(&leases);
+    let old = leases.hold("old");
+    pass(11.0).await;
+    let young = leases.hold("young");
+    // Since second 10, for five seconds, the old one is being extended.
+    let began = Instant::now();
+    leases.end(["young"].into_iter()).await;
+    assert_eq!(began.elapsed(), Duration::ZERO, "nothing is under way for it");
+    drop(leases.hold("third"));
+    assert_eq!(began.elapsed(), Duration::ZERO, "no lock is held over the request");
+    leases.end(["old"].into_iter()).await;
+    assert_eq!(began.elapsed(), Duration::from_secs(4), "its extension has arrived");
+    assert_eq!(queue.changes()[0], ("old".to_owned(), 30));
+    drop((old, young));
+    pass(100.0).await;
+    assert_eq!(queue.changes(), [("old".to_owned(), 30), ("third".to_owned(), 0)], "nothing is extended any more");
+    keeping.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_dropped_gives_its_message_back_after_its_extension() {
+    let queue = SlowQueue::new(Duration::from_secs(2));
+    let leases = queue.leases();
+    let keeping = kept(&leases);
+    let dropped = leases.hold("dropped");
+    let ended = leases.hold("ended");
+    pass(11.0).await;
+    drop(dropped);
+    ended.end();
+    pass(10.0).await;
+    let changes = queue.changes.lock().unwrap().clone();
+    assert_eq!(changes.last(), Some(&("dropped".to_owned(), 0)), "{changes:?}");
+    assert_eq!(changes.len(), 3, "both were extended, and one was given back: {changes:?}");
+    keeping.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_messages_are_extended_side_by_side_and_given_back() {
+    let queue = SlowQueue::new(Duration::from_secs(4));
+    let leases = queue.leases();
+    let keeping = kept(&leases);
+    let held: Vec<_> = (0..100).map(|number| leases.hold(&format!("{number:02}"))).collect();
+    pass(19.0).await;
+    assert_eq!(queue.changes().len(), 100, "all within two rounds of the same request");
+    assert_eq!(queue.at_once.load(Ordering::SeqCst), 10);
+    leases.give_back_all().await;
+    assert_eq!(leases.len(), 0);
+    let given_back = queue.changes().into_iter().filter(|(_, seconds)| *seconds == 0).count();
+    assert_eq!(given_back, 100);
+    drop(held);
+    pass(100.0).await;
+    assert_eq!(queue.changes().len(), 200);
+    keeping.abort();
+}
