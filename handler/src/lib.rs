@@ -17,6 +17,8 @@
 //!
 //! [`batch`] knows nothing of images and can be used for any other kind of job: see its example, and `examples/`.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)] // they panic when nobody reads: write by `local_queue_terminal`
+
 pub mod aws;
 pub mod batch;
 pub mod budget;

@@ -1,5 +1,7 @@
 //! The Lambda: reads its settings, makes its clients, and hands each invocation to the batch.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)] // they panic when nobody reads: write by `local_queue_terminal`
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,6 +15,7 @@ use handler::settings::Settings;
 use handler::storage::{S3, Storage};
 use handler::telemetry::{self, Metrics};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use local_queue_terminal::note;
 use serde_json::value::RawValue;
 
 #[tokio::main]
@@ -21,7 +24,7 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Lambda says only that the runtime exited; this line above it says why.
-            eprintln!("the function could not start: {error}");
+            note(format_args!("the function could not start: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -3,8 +3,9 @@
 //! No message body, credential or receipt handle is logged, and at info level no full key either: messages are known by
 //! their ids.
 
-use std::io::Write as _;
+use std::io;
 
+use local_queue_terminal::{print_json, print_text};
 use serde_json::{Value, json};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -17,7 +18,9 @@ use crate::settings::Settings;
 /// Starts logging to standard output, which Lambda collects. A second call changes nothing.
 pub fn init(settings: &Settings) {
     let filter = settings.log_filter.clone();
+    let is_json = settings.log_json;
     let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_target(false).with_ansi(false);
+    let builder = builder.with_writer(move || LogLine { is_json });
     let started = if settings.log_json {
         let lines = builder.json().flatten_event(true).with_current_span(true).with_span_list(false);
         lines.finish().with(filter).try_init()
@@ -26,6 +29,28 @@ pub fn init(settings: &Settings) {
         builder.without_time().finish().with(filter).try_init()
     };
     drop(started);
+}
+
+/// Standard output for the log, which comes a line at a time. When nobody reads it, that is no reason to fail an invocation;
+/// the subscriber itself would panic.
+struct LogLine {
+    is_json: bool,
+}
+
+impl io::Write for LogLine {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        if self.is_json {
+            print_json(text.trim_end_matches('\n'));
+        } else {
+            print_text(&text);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Writes one line of embedded metrics for each batch, which `CloudWatch` turns into metrics without any request of ours.
@@ -88,8 +113,7 @@ impl Observer<Resized> for Metrics {
     fn finished(&self, report: &BatchReport<Resized>) {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let line = self.line(report, u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
-        // A closed standard output is no reason to fail a batch.
-        drop(writeln!(std::io::stdout().lock(), "{line}"));
+        print_json(&line.to_string());
     }
 }
 

@@ -294,3 +294,117 @@ fn ctrl_c_leaves_whole_outputs_and_says_what_was_done() {
         assert_eq!((image.width(), image.height()), (8, 8), "{output}");
     }
 }
+
+/// A pipe that nobody reads.
+fn closed_pipe() -> std::io::PipeWriter {
+    std::io::pipe().unwrap().1
+}
+
+#[test]
+fn a_reader_that_goes_away_is_silence_and_no_failure() {
+    let place = Place::empty();
+    place.photo("still-life/moon.gif", "photos/moon.gif");
+    for arguments in ["run photos --width 9 --out out", "run photos --width 9 --out out --json", "--help", "--version"]
+    {
+        let mut command = place.command(arguments);
+        let status = command.stdout(closed_pipe()).stderr(closed_pipe()).env("RUST_LOG", "trace").status().unwrap();
+        assert_eq!(status.code(), Some(0), "{arguments}");
+    }
+    let status = place.command("run nowhere --width 9 --out out").stderr(closed_pipe()).status().unwrap();
+    assert_eq!(status.code(), Some(2));
+}
+
+#[test]
+fn output_that_cannot_be_written_is_exit_code_1() {
+    let place = Place::empty();
+    place.photo("still-life/moon.gif", "photos/moon.gif");
+    for arguments in
+        ["run photos --width 9 --out out", "run photos --width 9 --out out --json", "--help", "run --help", "--version"]
+    {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let run = Run::of(place.command(arguments).stdout(full).output().unwrap());
+        assert_eq!(run.code, Some(1), "{arguments}: {run:?}");
+        assert!(run.stderr.contains("failed to write to standard output: No space left"), "{arguments}: {run:?}");
+    }
+}
+
+#[test]
+fn names_of_files_cannot_command_the_terminal_or_forge_a_line() {
+    let place = Place::empty();
+    let names =
+        ["esc\u{1b}]0;title\u{7}.jpg", "c1\u{9b}31m.jpg", "rtl\u{202e}gpj.jpg", "new\nline forged.jpg", "tab\t.jpg"];
+    for name in names {
+        place.photo("misnamed/a-jpeg-called.png", &format!("photos/{name}"));
+        // What cannot be read is a dead letter, whose reason may name the file too.
+        place.photo("broken/torn-in-half.jpg", &format!("photos/broken {name}"));
+    }
+    let commands =
+        |char: char| char.is_control() && !matches!(char, '\n' | '\t') || ('\u{202a}'..='\u{202e}').contains(&char);
+    for (arguments, is_json) in
+        [("run photos --width 9 --out out", false), ("run photos --width 9 --out out --json", true)]
+    {
+        let run = Run::of(place.command(arguments).env("RUST_LOG", "trace").output().unwrap());
+        for text in [&run.stdout, &run.stderr] {
+            assert!(!text.contains(commands), "{arguments}: {}", text.escape_debug());
+        }
+        if is_json {
+            let document: Value = serde_json::from_str(&run.stdout).unwrap();
+            let sources: Vec<_> = document["images"].as_array().unwrap().iter().map(|image| &image["source"]).collect();
+            for name in names {
+                assert!(sources.contains(&&Value::from(format!("photos/{name}"))), "{name:?} is not in {sources:?}");
+            }
+        } else {
+            assert!(!run.stdout.lines().any(|line| line.starts_with("line forged")), "{}", run.stdout);
+            assert!(run.stdout.contains("new\\nline forged.jpg"), "{}", run.stdout);
+        }
+    }
+    let run =
+        Run::of(place.command("run").arg("photos/\u{1b}[31m").args(["--out", "out", "--width", "9"]).output().unwrap());
+    assert!(!run.refusal().contains(commands), "{run:?}");
+    let run = Run::of(place.command("run").arg("--\u{9b}31m").output().unwrap());
+    assert!(run.code == Some(2) && !run.stderr.contains(commands), "{run:?}");
+}
+
+#[test]
+fn an_endpoint_that_is_down_is_one_line_that_says_what_to_check() {
+    let place = Place::empty();
+    for arguments in [
+        "work --queue-url http://127.0.0.1:1/000000000000/jobs",
+        "dead-letters list --queue-url http://127.0.0.1:1/000000000000/jobs",
+        "submit --queue-url http://127.0.0.1:1/000000000000/jobs --target s3://b/{key} --width 9 s3://a/b.jpg",
+    ] {
+        let mut command = place.command(arguments);
+        command
+            .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_MAX_ATTEMPTS", "1");
+        command.env("AWS_ACCESS_KEY_ID", "id").env("AWS_SECRET_ACCESS_KEY", "secret");
+        let run = Run::of(command.output().unwrap());
+        let refusal = run.refusal();
+        let begins =
+            "GetQueueAttributes on http://127.0.0.1:1/000000000000/jobs failed: no connection to http://127.0.0.1:1: ";
+        assert!(refusal.starts_with(begins) && refusal.len() < 350, "{arguments}: {run:?}");
+        assert!(refusal.contains("AWS_ENDPOINT_URL") && refusal.contains("AWS_REGION"), "{run:?}");
+    }
+}
+
+#[test]
+fn a_signal_ends_a_command_that_waits_for_its_input() {
+    let place = Place::empty();
+    for arguments in [
+        "submit --queue-url http://127.0.0.1:1/q --jobs -",
+        "dead-letters send --queue-url http://127.0.0.1:1/q --file -",
+    ] {
+        for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+            let mut command = place.command(arguments);
+            let mut child =
+                command.stdin(Stdio::piped()).env("RUST_LOG", "trace").env("AWS_REGION", "us-east-1").spawn().unwrap();
+            // It listens for signals before it logs anything.
+            let mut log = BufReader::new(child.stderr.take().unwrap());
+            log.read_line(&mut String::new()).unwrap();
+            assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+            std::io::copy(&mut log, &mut std::io::sink()).unwrap();
+            assert_eq!(child.wait().unwrap().code(), Some(code), "{arguments}");
+        }
+    }
+}

@@ -23,6 +23,8 @@
 //! - [`faults`]: what goes wrong on purpose.
 //! - [`developer`]: health, metrics, peeking, the clock and faults over HTTP, beside SQS's own requests.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)] // they panic when nobody reads: write by `local_queue_terminal`
+
 #[cfg(feature = "sdk")]
 mod client;
 pub mod clock;

@@ -161,9 +161,12 @@ async fn scenario(place: Place) {
         let listed = place.resize("dead-letters", &list);
         assert_eq!(listed.status.code(), Some(0), "{listed:?}");
         let listed: Vec<Value> = serde_json::from_slice(&listed.stdout).unwrap();
-        let source = |letter: &Value| match letter["body"]["source"].as_str() {
-            Some(source) => source.rsplit('/').next().unwrap().to_owned(),
-            None => letter["body"]["Records"][0]["s3"]["object"]["key"].as_str().unwrap().to_owned(),
+        let source = |letter: &Value| {
+            let body: Value = serde_json::from_str(letter["body"].as_str().unwrap()).unwrap();
+            match body["source"].as_str() {
+                Some(source) => source.rsplit('/').next().unwrap().to_owned(),
+                None => body["Records"][0]["s3"]["object"]["key"].as_str().unwrap().to_owned(),
+            }
         };
         listed.iter().map(|letter| (source(letter), letter["reason"].as_str().unwrap().to_owned())).collect()
     };

@@ -10,6 +10,8 @@
 //!   for a name or a reason inside a line.
 //! - [`LogWriter`] is the same for a log that another crate formats.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)] // they panic when nobody reads: write by `local_queue_terminal`
+
 mod escape;
 mod stream;
 

@@ -197,10 +197,14 @@ pub(crate) struct Submit {
 /// Work on the jobs of an SQS queue, with the code that runs in AWS Lambda.
 ///
 /// Messages are received by long polling, kept invisible while they are worked on, and deleted when done. What can never
-/// succeed goes to the dead-letter queue with its reason; what may succeed later comes back after a pause. Queue and
+/// succeed goes to the dead-letter queue with its reason; what may succeed later is retried after a pause. Queue and
 /// S3 are reached by the usual AWS configuration: region, credentials, profile and `AWS_ENDPOINT_URL` from the environment.
 ///
-/// SIGTERM or Ctrl-C: nothing more is received, running jobs end, the rest is given back to the queue. Exit code 0.
+/// SIGTERM or Ctrl-C: nothing more is received, running jobs end, the rest is given back to the queue, all of it within
+/// --stop-within. A second signal ends at once.
+///
+/// Exit code: 0, also after a signal; 1 when an attempt ended by a defect of this program; 2 when the queue cannot be used.
+/// Warnings go to standard error; `RUST_LOG` says what else.
 #[derive(Debug, Args)]
 pub(crate) struct Work {
     /// The queue.
@@ -219,7 +223,7 @@ pub(crate) struct Work {
     #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) concurrency: Option<u16>,
 
-    /// How long running jobs may go on after SIGTERM.
+    /// How long stopping may take in all. The last fifth, at most 5 seconds, is for deleting and giving back messages.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub(crate) stop_within: u16,
 
@@ -240,13 +244,17 @@ pub(crate) struct Work {
 ///
 /// The queue is reached by the usual AWS configuration: region, credentials, profile and `AWS_ENDPOINT_URL` from the
 /// environment. Looking takes nothing out, but SQS has no other way to look than to receive: for the time of the command
-/// the messages are invisible to others, and their receive counts go up.
+/// the messages are invisible to others, and their receive counts go up. A queue with a redrive policy of its own is not
+/// looked into unless it is asked for, since it would move the messages on; of a FIFO queue, no more than ten messages
+/// of each group can be seen.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeadLetters {
     /// One line for each message: what it was to resize, and why that failed
     List(ListDeadLetters),
     /// A whole message: body, reason and attributes
     Show(ShowDeadLetter),
+    /// Send messages as `list --json` prints them, edited or not
+    Send(SendDeadLetters),
     /// Send all messages back to the queue they came from, to be tried again
     Redrive(RedriveDeadLetters),
     /// Delete all messages
@@ -264,8 +272,14 @@ pub(crate) struct ListDeadLetters {
     pub(crate) max: u32,
 
     /// Print a JSON list with every message instead of the table.
+    ///
+    /// It loses nothing: bodies are strings as they were sent, binary attributes are in base64. `send` takes it back.
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Look even if the queue has a redrive policy of its own, by which looking may move messages.
+    #[arg(long)]
+    pub(crate) despite_redrive_policy: bool,
 }
 
 #[derive(Debug, Args)]
@@ -277,6 +291,27 @@ pub(crate) struct ShowDeadLetter {
     /// The message's id, or that of the message it is a copy of.
     #[arg(value_name = "MESSAGE-ID")]
     pub(crate) message_id: String,
+
+    /// Look even if the queue has a redrive policy of its own, by which looking may move messages.
+    #[arg(long)]
+    pub(crate) despite_redrive_policy: bool,
+}
+
+/// Send messages as `list --json` prints them, edited or not.
+///
+/// Body, attributes and message group of each are sent as they stand in the file; all are checked before the first is
+/// sent. Nothing is deleted: the dead-letter queue keeps its messages until they are redriven or purged.
+///
+/// Exit code: 0 when every message was sent, 1 when some were not, 2 when none was.
+#[derive(Debug, Args)]
+pub(crate) struct SendDeadLetters {
+    /// The queue to send to.
+    #[arg(long, value_name = "URL")]
+    pub(crate) queue_url: String,
+
+    /// A list of messages as `list --json` prints it, or one as `show` does; `-` reads standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::report::{Done, Report};
 
-/// The document, with a line end. Its fields are documented in the README of the package.
+/// The document. Its fields are documented in the README of the package.
 pub(crate) fn of(report: &Report) -> String {
     let shown = |path: &Path| report.shown.path(path);
     let mut images: Vec<Value> = report.each.iter().flatten().map(|done| image(report, done)).collect();
@@ -48,7 +48,7 @@ pub(crate) fn of(report: &Report) -> String {
         "images": images,
         "left_out": left_out,
     });
-    format!("{document:#}\n")
+    format!("{document:#}")
 }
 
 fn image(report: &Report, done: &Done) -> Value {

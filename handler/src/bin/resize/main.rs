@@ -11,21 +11,25 @@
 //!   submit     `resize submit`: jobs to any queue
 //!   work       `resize work`: the pull worker on any queue
 //!   dead_letters   what dead letters say; `dead_letters::command` is `resize dead-letters`
-//!   queue, machine, stop   queues, this machine, signals
+//!   queue, send, machine, stop   queues, batches of messages to them, this machine, signals
 //! ```
 
-use std::io::Write as _;
+#![warn(clippy::print_stdout, clippy::print_stderr)] // they panic when nobody reads: write by `local_queue_terminal`
+
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use local_queue_terminal::{LogWriter, exit_code, lines, note, one_line, print_json, print_text};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use arguments::{Arguments, Command};
+use stop::Stop;
 
 mod arguments;
 mod dead_letters;
@@ -38,6 +42,7 @@ mod progress;
 mod queue;
 mod report;
 mod run;
+mod send;
 mod stop;
 mod submit;
 mod table;
@@ -46,58 +51,70 @@ mod work;
 /// For the last files to be renamed into place. Together with the report it has to stay within the second that Ctrl-C
 /// may take.
 const LAST_WRITES: Duration = Duration::from_millis(800);
+/// What is logged unless `RUST_LOG` says otherwise. Failed jobs are left out: the commands report each of them themselves.
+const LOG_DEFAULT: &str = "warn,handler::batch::drive=error";
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return answer(&error),
+    };
     match log().and_then(|()| carry_out(&arguments.command)) {
-        Ok(code) => code,
+        Ok(code) => exit_code(code),
         Err(error) => {
-            eprintln!("resize: {error:#}");
-            ExitCode::from(2)
+            note(format_args!("resize: {}", one_line(&format!("{error:#}"))));
+            exit_code(2)
         }
     }
 }
 
-fn carry_out(command: &Command) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let code = |good: bool| ExitCode::from(u8::from(!good));
-    let result = match command {
-        Command::Run(arguments) => runtime.block_on(Box::pin(run::run(arguments))).map(|report| {
-            print(&if arguments.json { document::of(&report) } else { table::of(&report) });
-            ExitCode::from(report.exit_code())
-        }),
-        Command::Submit(arguments) => runtime.block_on(Box::pin(submit::run(arguments))).map(|(closing, all_sent)| {
-            print(&closing);
-            code(all_sent)
-        }),
-        Command::Work(arguments) => runtime.block_on(Box::pin(work::run(arguments))).map(|closing| {
-            print(&closing);
-            ExitCode::SUCCESS
-        }),
-        Command::DeadLetters(command) => {
-            runtime.block_on(Box::pin(dead_letters::command::run(command))).map(|(text, good)| {
-                print(&text);
-                code(good)
-            })
+/// Prints the help, the version, or what is wrong with the arguments.
+fn answer(error: &clap::Error) -> ExitCode {
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    let plain = error.render().to_string();
+    // Arguments may be names of files, which the shell has put in the place of a pattern.
+    if lines(&plain).to_string() != plain {
+        note(format_args!("{}", plain.trim_end()));
+        return exit_code(code);
+    }
+    // clap styles its text for a terminal, and does not panic.
+    match error.print().and_then(|()| io::stdout().flush()) {
+        Err(error) if code == 0 && error.kind() != io::ErrorKind::BrokenPipe => {
+            note(format_args!("resize: failed to write to standard output: {error}"));
+            exit_code(1)
         }
+        _ => exit_code(code),
+    }
+}
+
+fn carry_out(command: &Command) -> anyhow::Result<u8> {
+    let stop = Stop::listen()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let code = match command {
+        Command::Run(arguments) => runtime.block_on(Box::pin(run::run(arguments, &stop))).map(|report| {
+            if arguments.json {
+                print_json(&document::of(&report));
+            } else {
+                print_text(&table::of(&report));
+            }
+            report.exit_code()
+        }),
+        Command::Submit(arguments) => runtime.block_on(Box::pin(submit::run(arguments, &stop))),
+        Command::Work(arguments) => runtime.block_on(Box::pin(work::run(arguments, &stop))),
+        Command::DeadLetters(command) => runtime.block_on(Box::pin(dead_letters::command::run(command, &stop))),
     };
     // After Ctrl-C some images are still being decoded, which nothing can stop, and some files written, which must not be
     // stopped: each is written beside its place and renamed. The wait is for these; there is none when all is done.
     runtime.shutdown_timeout(LAST_WRITES);
-    result
+    code
 }
 
-/// Whoever closed the pipe does not want to read it; the exit code still says how it went.
-fn print(text: &str) {
-    drop(std::io::stdout().write_all(text.as_bytes()));
-}
-
-/// Logs are for those who ask for them with `RUST_LOG`; the report says everything else.
+/// Warnings go to standard error, or what `RUST_LOG` asks for.
 fn log() -> anyhow::Result<()> {
-    let Ok(filter) = std::env::var("RUST_LOG") else { return Ok(()) };
+    let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| LOG_DEFAULT.to_owned());
     let expected = || format!("RUST_LOG={filter:?}: expected a level, or a list like warn,handler=debug");
     let filter: Targets = filter.parse().with_context(expected)?;
-    let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(std::io::stderr);
-    lines.finish().with(filter).init();
+    let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(|| LogWriter);
+    builder.with_ansi(false).finish().with(filter).init();
     Ok(())
 }

@@ -1,30 +1,26 @@
 //! What the commands that talk to a real queue share.
 
 use std::error::Error;
-use std::fmt::Debug;
 
 use anyhow::{Context as _, anyhow};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::http::HttpResponse;
-use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::QueueAttributeName;
+use handler::aws::explain;
 
 /// What SQS says, or what is in the way to it.
-pub(crate) fn failed<E>(action: &str, error: SdkError<E, HttpResponse>) -> anyhow::Error
+pub(crate) fn failed<E>(call: &str, queue: &str, error: &SdkError<E, HttpResponse>) -> anyhow::Error
 where
-    E: ProvideErrorMetadata + Error + Debug + Send + Sync + 'static,
+    E: ProvideErrorMetadata + Error + 'static,
 {
-    if let (Some(code), message) = (error.code(), error.message().unwrap_or_default()) {
-        return anyhow!("{action}: {code}: {message}");
-    }
-    anyhow!("{action}: {}", DisplayErrorContext(error))
+    anyhow!("{}", explain(call, queue, error))
 }
 
 /// The queue's ARN, which also proves that it is there.
 pub(crate) async fn arn_of(client: &Client, queue_url: &str) -> anyhow::Result<String> {
     let request = client.get_queue_attributes().queue_url(queue_url).attribute_names(QueueAttributeName::QueueArn);
-    let answer = request.send().await.map_err(|error| failed("GetQueueAttributes", error));
-    let answer = answer.with_context(|| format!("queue {queue_url} cannot be used"))?;
+    let answer = request.send().await.map_err(|error| failed("GetQueueAttributes", queue_url, &error))?;
     let arn = answer.attributes().and_then(|attributes| attributes.get(&QueueAttributeName::QueueArn));
-    arn.cloned().with_context(|| format!("queue {queue_url} does not say its ARN"))
+    arn.cloned().with_context(|| format!("GetQueueAttributes on {queue_url} answered without QueueArn"))
 }

@@ -5,15 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::dead_letters::DeadLetter;
-
-/// What ended a run before its work was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Interruption {
-    /// Ctrl-C.
-    Interrupt,
-    /// SIGTERM.
-    Terminate,
-}
+use super::stop::Interruption;
 
 /// One image that was made.
 #[derive(Debug)]
@@ -98,8 +90,7 @@ impl Report {
     /// As in the help.
     pub(crate) fn exit_code(&self) -> u8 {
         match self.interruption {
-            Some(Interruption::Interrupt) => 130,
-            Some(Interruption::Terminate) => 143,
+            Some(interruption) => interruption.exit_code(),
             None if self.dead_letters.is_empty() && self.refused.is_empty() => 0,
             None => 1,
         }

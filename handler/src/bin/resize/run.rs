@@ -18,17 +18,18 @@ use local_queue::engine::{Attribute, MessageBody, QueueArn, RedrivePolicy, SendM
 use local_queue::event_source_mapping::{
     EventSourceMapping, FunctionError, InProcess, Invocation, QueueSource, ScaleUp,
 };
+use local_queue_terminal::note;
 use tokio::time::Instant;
 
 use super::arguments::Run;
-use super::dead_letters;
+use super::dead_letters::{self, History};
 use super::find;
 use super::machine;
 use super::making::Making;
 use super::plan::{self, Plan, Planned};
 use super::progress::{Progress, Tally};
-use super::report::{Interruption, Report};
-use super::stop::Stop;
+use super::report::Report;
+use super::stop::{Interruption, Stop};
 use super::table::EACH_MAX;
 
 /// Tries before the queue gives up: what fails three times on one machine fails for a reason.
@@ -46,8 +47,7 @@ const MIB: u64 = 1024 * 1024;
 type Function = Batch<Resizer, SqsSink>;
 
 /// Makes all outputs. Fails only before any of them is begun.
-pub(crate) async fn run(arguments: &Run) -> anyhow::Result<Report> {
-    let mut stop = Stop::listen()?;
+pub(crate) async fn run(arguments: &Run, stop: &Stop) -> anyhow::Result<Report> {
     let making = Making::new(arguments)?;
     let out = real_path(&arguments.out).with_context(|| cannot_write(&arguments.out))?;
     let mut report = Report::new(out.clone());
@@ -70,14 +70,14 @@ pub(crate) async fn run(arguments: &Run) -> anyhow::Result<Report> {
     report.refused = refused;
     if !planned.is_empty() {
         make_folder(&out).with_context(|| cannot_write(&arguments.out))?;
-        work(arguments, planned, &mut stop, &mut report).await?;
+        work(arguments, planned, stop, &mut report).await?;
     }
     report.sort();
     Ok(report)
 }
 
 /// Submits the jobs and lets the mapping drive the function until the queue is empty, or until it is told to stop.
-async fn work(arguments: &Run, planned: Vec<Planned>, stop: &mut Stop, report: &mut Report) -> anyhow::Result<()> {
+async fn work(arguments: &Run, planned: Vec<Planned>, stop: &Stop, report: &mut Report) -> anyhow::Result<()> {
     let began = Instant::now();
     let list_each = arguments.json || planned.len() <= EACH_MAX;
     let progress = Arc::new(Progress::new(planned.len() as u64, list_each, RECEIVES_MAX));
@@ -102,14 +102,15 @@ async fn work(arguments: &Run, planned: Vec<Planned>, stop: &mut Stop, report: &
     report.interruption = drive(&queues, function, stop).await?;
 
     let Tally { done, outputs, bytes_in, bytes_out, each, retried, last_failures } = progress.finish();
-    report.dead_letters = dead_letters::read(&client, &dead_letter_queue_url, &last_failures).await?;
+    let history = History { last_failures, ..History::default() };
+    report.dead_letters = dead_letters::read(&client, &dead_letter_queue_url, &history).await?;
     (report.done, report.outputs, report.bytes_in, report.bytes_out) = (done, outputs, bytes_in, bytes_out);
     (report.each, report.retried, report.elapsed) = (each, retried, began.elapsed());
     Ok(())
 }
 
 /// Runs the mapping. Says what interrupted it, if anything did.
-async fn drive(queues: &Queues, function: Function, stop: &mut Stop) -> anyhow::Result<Option<Interruption>> {
+async fn drive(queues: &Queues, function: Function, stop: &Stop) -> anyhow::Result<Option<Interruption>> {
     // AWS allows no less than two, and each batch works on ten images: enough for any machine to be busy.
     let mapping = EventSourceMapping {
         report_batch_item_failures: true,
@@ -135,6 +136,7 @@ async fn drive(queues: &Queues, function: Function, stop: &mut Stop) -> anyhow::
         interruption = stop.requested() => Some(interruption),
     };
     if interruption.is_some() {
+        note(format_args!("resize: stopping; files that are being written are finished, a second Ctrl-C ends at once"));
         // A batch would take its time to end. What it has stored is whole, and nothing new is stored from here on.
         running.abort();
     } else {

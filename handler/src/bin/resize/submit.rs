@@ -4,52 +4,77 @@ use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail};
+use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use futures_util::TryStreamExt as _;
 use handler::event::FIFO_SUFFIX;
 use handler::event::body::Renditions;
 use handler::job::ResizeJob;
 use handler::storage::{Location, S3};
+use local_queue_terminal::{note, one_line, print};
 use object_store::path::Path as StorePath;
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 
 use crate::arguments::Submit;
-use crate::queue::{arn_of, failed};
+use crate::queue::arn_of;
+use crate::send::{self, Outgoing};
+use crate::stop::Stop;
 use crate::table;
 use crate::work;
 
-/// AWS: a batch has at most 10 entries and 1 MiB (documentation: "Amazon SQS message quotas").
-const ENTRIES_MAX: usize = 10;
-const BATCH_BYTES_MAX: usize = 1_048_576;
 /// Names of images below a prefix; what else is there is passed over.
 const EXTENSIONS: [&str; 9] = ["jpg", "jpeg", "jpe", "png", "webp", "gif", "tif", "tiff", "bmp"];
 
-/// Sends the jobs. Returns the closing line, and whether all were sent.
-pub(crate) async fn run(arguments: &Submit) -> anyhow::Result<(String, bool)> {
+/// Sends the jobs and says how many. Returns the exit code.
+pub(crate) async fn run(arguments: &Submit, stop: &Stop) -> anyhow::Result<u8> {
     let config = handler::aws::config().await;
-    let jobs = if let Some(path) = &arguments.jobs {
-        read_jobs(path)?
-    } else {
-        let renditions = renditions(arguments)?;
-        let s3 = S3::new(&config, std::env::var("AWS_ENDPOINT_URL_S3").ok());
-        let sources = sources(&s3, &arguments.sources).await?;
-        let job = |source: &Location| {
-            let outputs = renditions.outputs(source).map_err(|failure| anyhow!("{source}: {}", failure.message))?;
-            ResizeJob::new(source.clone(), outputs).map_err(|failure| anyhow!("{source}: {}", failure.message))
-        };
-        sources.iter().map(job).collect::<anyhow::Result<Vec<_>>>()?
-    };
     let client = Client::new(&config);
-    // Before anything is sent: a wrong URL is the likeliest mistake.
-    arn_of(&client, &arguments.queue_url).await?;
+    let preparing = async {
+        let jobs = jobs(arguments, &config).await?;
+        // Before anything is sent: a wrong URL is the likeliest mistake.
+        arn_of(&client, &arguments.queue_url).await?;
+        anyhow::Ok(jobs)
+    };
+    let jobs = tokio::select! {
+        jobs = preparing => jobs?,
+        interruption = stop.requested() => {
+            note(format_args!("resize: stopped by {}; nothing was sent", interruption.name()));
+            return Ok(interruption.exit_code());
+        }
+    };
     let all = jobs.len();
-    let sent = send(&client, &arguments.queue_url, jobs).await?;
-    let closing = format!("{} sent to {}\n", table::count(sent as u64, "job"), arguments.queue_url);
-    Ok((closing, sent == all))
+    let fifo = arguments.queue_url.ends_with(FIFO_SUFFIX);
+    let sent =
+        send::send(&client, &arguments.queue_url, jobs.into_iter().map(|job| outgoing(&job, fifo)), stop).await?;
+    print(format_args!("{} sent to {}", table::count(sent.messages as u64, "job"), arguments.queue_url));
+    if let Some(interruption) = sent.interruption {
+        note(format_args!("resize: stopped by {}; {} of {all} jobs were sent", interruption.name(), sent.messages));
+        return Ok(interruption.exit_code());
+    }
+    Ok(u8::from(sent.messages != all))
+}
+
+/// All jobs, checked.
+async fn jobs(arguments: &Submit, config: &SdkConfig) -> anyhow::Result<Vec<ResizeJob>> {
+    if let Some(path) = arguments.jobs.clone() {
+        // A pipe may stay open for as long as it likes; a signal must not wait for it.
+        return tokio::task::spawn_blocking(move || read_jobs(&path)).await?;
+    }
+    let renditions = renditions(arguments)?;
+    let s3 = S3::new(config, std::env::var("AWS_ENDPOINT_URL_S3").ok());
+    let sources = sources(&s3, &arguments.sources).await?;
+    let job = |source: &Location| {
+        let outputs = renditions.outputs(source).map_err(|failure| anyhow!("{source}: {}", failure.message))?;
+        ResizeJob::new(source.clone(), outputs).map_err(|failure| anyhow!("{source}: {}", failure.message))
+    };
+    sources.iter().map(job).collect()
+}
+
+fn outgoing(job: &ResizeJob, fifo: bool) -> anyhow::Result<Outgoing> {
+    let (name, body) = (job.source().to_string(), serde_json::to_string(job)?);
+    // Jobs of one source keep their order; the same job twice within five minutes is one.
+    let [group, deduplication_id] = [&name, &body].map(|text| fifo.then(|| send::digest(text)));
+    Ok(Outgoing { name, body, group, deduplication_id, ..Outgoing::default() })
 }
 
 /// Jobs of a file, one a line.
@@ -122,10 +147,8 @@ async fn sources(s3: &S3, given: &[String]) -> anyhow::Result<Vec<Location>> {
         }
         let passed_over = objects_len - images.len();
         if passed_over > 0 {
-            eprintln!(
-                "resize: {} below {text} passed over: no image by name",
-                table::count(passed_over as u64, "object")
-            );
+            let objects = table::count(passed_over as u64, "object");
+            note(format_args!("resize: {objects} below {} passed over: no image by name", one_line(text)));
         }
         images.sort();
         sources.append(&mut images);
@@ -134,64 +157,6 @@ async fn sources(s3: &S3, given: &[String]) -> anyhow::Result<Vec<Location>> {
         bail!("there is no image below {}", given.join(", "));
     }
     Ok(sources)
-}
-
-/// Sends all jobs, and says how many SQS took. What it refuses is told line by line.
-async fn send(client: &Client, queue_url: &str, jobs: Vec<ResizeJob>) -> anyhow::Result<usize> {
-    let fifo = queue_url.ends_with(FIFO_SUFFIX);
-    let mut sent = 0;
-    let mut jobs = jobs.into_iter().peekable();
-    let mut next: Option<(Location, String)> = None;
-    let mut take = || -> anyhow::Result<Option<(Location, String)>> {
-        let Some(job) = jobs.next() else { return Ok(None) };
-        Ok(Some((job.source().clone(), serde_json::to_string(&job)?)))
-    };
-    loop {
-        let (mut batch, mut bytes) = (Vec::new(), 0);
-        while batch.len() < ENTRIES_MAX {
-            let Some(job) = next.take().map_or_else(&mut take, |job| Ok(Some(job)))? else { break };
-            if !batch.is_empty() && bytes + job.1.len() > BATCH_BYTES_MAX {
-                next = Some(job);
-                break;
-            }
-            bytes += job.1.len();
-            batch.push(job);
-        }
-        if batch.is_empty() {
-            return Ok(sent);
-        }
-        let entry = |(index, (source, body)): (usize, &(Location, String))| {
-            let mut entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body);
-            if fifo {
-                // Jobs of one source keep their order; the same job twice within five minutes is one.
-                let name = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(text));
-                entry = entry.message_group_id(name(&source.to_string())).message_deduplication_id(name(body));
-            }
-            entry.build()
-        };
-        let entries = batch.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;
-        let request = client.send_message_batch().queue_url(queue_url).set_entries(Some(entries));
-        match request.send().await {
-            Ok(answer) => {
-                sent += answer.successful().len();
-                for refused in answer.failed() {
-                    let source = refused.id().parse::<usize>().ok().and_then(|index| Some(&batch.get(index)?.0));
-                    let source = source.map_or_else(|| "a job".to_owned(), ToString::to_string);
-                    eprintln!(
-                        "resize: {source} was refused: {}: {}",
-                        refused.code(),
-                        refused.message().unwrap_or_default()
-                    );
-                }
-            }
-            // The first failure of all is the command's; later ones leave the rest unsent, and the count says so.
-            Err(error) if sent == 0 => return Err(failed("SendMessageBatch", error)),
-            Err(error) => {
-                eprintln!("resize: the rest was not sent: {:#}", failed("SendMessageBatch", error));
-                return Ok(sent);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::HumanBytes;
+use local_queue_terminal::one_line;
 
-use super::report::{Done, Interruption, Report};
+use super::report::{Done, Report};
 
 /// Up to so many images every one is listed, so that a first try shows what was made.
 pub(crate) const EACH_MAX: usize = 20;
@@ -47,17 +48,19 @@ pub(crate) fn table<const N: usize>(header: [&str; N]) -> Table {
 /// The rows to show, and how many problems are not among them.
 fn rows(report: &Report) -> (Vec<[String; 3]>, usize) {
     let mut rows = Vec::new();
-    let shown = |path| report.shown.path(path);
+    let shown = |path| one_line(&report.shown.path(path)).to_string();
     let dead_letters = report.dead_letters.iter().map(|dead_letter| {
-        let reason = format!("{}: {}", dead_letter.kind, dead_letter.reason);
+        let reason = one_line(&format!("{}: {}", dead_letter.kind, dead_letter.reason)).to_string();
         let outcome = match dead_letter.receives {
-            0 | 1 => "dead-lettered".to_owned(),
-            receives => format!("dead-lettered (try {receives})"),
+            None | Some(0 | 1) => "dead-lettered".to_owned(),
+            Some(receives) => format!("dead-lettered (try {receives})"),
         };
         [shown(&dead_letter.source), outcome, reason]
     });
-    let refused =
-        report.refused.iter().map(|refused| [shown(&refused.source), "refused".to_owned(), refused.reason.clone()]);
+    let refused = report
+        .refused
+        .iter()
+        .map(|refused| [shown(&refused.source), "refused".to_owned(), one_line(&refused.reason).to_string()]);
     rows.extend(dead_letters.chain(refused).take(PROBLEMS_MAX));
     let mut problems = report.dead_letters.len() + report.refused.len();
     match &report.each {
@@ -68,7 +71,7 @@ fn rows(report: &Report) -> (Vec<[String; 3]>, usize) {
             problems += report.retried.len();
             let retried = report.retried.iter().map(|retried| {
                 let outcome = format!("done (try {})", retried.receives);
-                [shown(&retried.source), outcome, format!("before: {}", retried.reason)]
+                [shown(&retried.source), outcome, format!("before: {}", one_line(&retried.reason))]
             });
             rows.extend(retried.take(PROBLEMS_MAX.saturating_sub(rows.len())));
         }
@@ -84,8 +87,8 @@ fn outcome(done: &Done) -> String {
 
 fn made(report: &Report, done: &Done) -> String {
     let outputs = done.outputs.iter().map(|made| {
-        let name = made.path.strip_prefix(&report.out).unwrap_or(&made.path).display();
-        format!("{name}, {}x{}, {}", made.width, made.height, HumanBytes(made.bytes))
+        let name = made.path.strip_prefix(&report.out).unwrap_or(&made.path).display().to_string();
+        format!("{}, {}x{}, {}", one_line(&name), made.width, made.height, HumanBytes(made.bytes))
     });
     outputs.collect::<Vec<_>>().join("\n")
 }
@@ -121,11 +124,11 @@ fn notes(report: &Report) -> String {
 
 fn closing(report: &Report) -> String {
     let out = report.shown.path(&report.out);
-    let by = match report.interruption {
-        None => return format!("The outputs are in {out}.\n"),
-        Some(Interruption::Interrupt) => "Ctrl-C",
-        Some(Interruption::Terminate) => "SIGTERM",
+    let out = one_line(&out);
+    let Some(interruption) = report.interruption else {
+        return format!("The outputs are in {out}.\n");
     };
+    let by = interruption.name();
     let left = report.images.saturating_sub(report.done + (report.dead_letters.len() + report.refused.len()) as u64);
     format!("Stopped by {by} with {} to go. Every output in {out} is whole.\n", count(left, "image"))
 }

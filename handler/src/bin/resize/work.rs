@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -16,6 +17,7 @@ use handler::resize::{ResizeOptions, Resized, Resizer};
 use handler::storage::{S3, Storage};
 use handler::worker::{Worker, WorkerOptions};
 use indicatif::HumanBytes;
+use local_queue_terminal::{note, one_line, print};
 
 use crate::arguments::Work;
 use crate::machine;
@@ -24,9 +26,32 @@ use crate::table;
 
 const MIB: u64 = 1024 * 1024;
 
-/// Works until it is told to stop, or until the queue is empty. Returns the closing line.
-pub(crate) async fn run(arguments: &Work) -> anyhow::Result<String> {
-    let mut stop = Stop::listen()?;
+/// Works until it is told to stop, or until the queue is empty. Returns the exit code.
+pub(crate) async fn run(arguments: &Work, stop: &Stop) -> anyhow::Result<u8> {
+    let progress = Arc::new(Progress::default());
+    let connecting = connect(arguments, progress.clone());
+    let worker = tokio::select! {
+        worker = Box::pin(connecting) => worker?,
+        interruption = stop.requested() => return Ok(interruption.exit_code()),
+    };
+    let stopping = async {
+        let interruption = stop.requested().await;
+        let (jobs, name) = (progress.running.load(Ordering::Relaxed) as u64, interruption.name());
+        if jobs > 0 {
+            let (jobs, seconds) = (table::count(jobs, "running job"), arguments.stop_within);
+            note(format_args!("resize: {name}: waiting at most {seconds} s for {jobs}; a second signal ends at once"));
+        }
+    };
+    let report = worker.run(stopping).await?;
+    print(format_args!("{}", progress.closing()));
+    if report.panics > 0 {
+        let attempts = table::count(report.panics as u64, "attempt");
+        note(format_args!("resize: {attempts} ended by a defect of this program; their messages were given back"));
+    }
+    Ok(u8::from(report.panics > 0))
+}
+
+async fn connect(arguments: &Work, progress: Arc<Progress>) -> anyhow::Result<Worker<Resizer, SqsSink>> {
     let config = handler::aws::config().await;
     let mut storage = Storage::builder().s3(S3::new(&config, std::env::var("AWS_ENDPOINT_URL_S3").ok()));
     if let Some(root) = &arguments.file_root {
@@ -43,14 +68,7 @@ pub(crate) async fn run(arguments: &Work) -> anyhow::Result<String> {
         stop_within: Duration::from_secs(arguments.stop_within.into()),
         drain: arguments.drain,
     };
-    let told = Arc::new(Told::default());
-    let worker = Worker::connect(client, &arguments.queue_url, resizer, sink, told.clone(), options).await?;
-    let stopping = async {
-        stop.requested().await;
-        eprintln!("resize: stopping; running jobs may take {} more seconds", arguments.stop_within);
-    };
-    worker.run(stopping).await?;
-    Ok(told.closing())
+    Ok(Worker::connect(client, &arguments.queue_url, resizer, sink, progress, options).await?)
 }
 
 /// Reads a file of renditions, as the function's setting has them.
@@ -60,34 +78,46 @@ pub(crate) fn renditions(path: &Path) -> anyhow::Result<Renditions> {
     Renditions::parse(&text).map_err(|reason| anyhow::anyhow!("cannot use --renditions {name}: {reason}"))
 }
 
-/// Tells what becomes of each message, and counts.
+/// Reports what becomes of each message, and counts.
 #[derive(Default)]
-struct Told(Mutex<Counts>);
+struct Progress {
+    running: AtomicUsize,
+    ended: Mutex<Counts>,
+}
 
-impl Told {
+impl Progress {
     fn closing(&self) -> String {
         let Counts { done, dead_lettered, failed, postponed, .. } =
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            *self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         let messages = table::count((done + dead_lettered) as u64, "message");
-        format!("{messages} ended: {done} done, {dead_lettered} dead-lettered. {} came back.\n", failed + postponed)
+        let retries = match failed + postponed {
+            1 => "1 retry".to_owned(),
+            retries => format!("{retries} retries"),
+        };
+        format!("{messages} ended: {done} done, {dead_lettered} dead-lettered; {retries}")
     }
 }
 
-impl Observer<Resized> for Told {
+impl Observer<Resized> for Progress {
+    fn started(&self, _: &Message) {
+        self.running.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn ended(&self, message: &Message, outcome: &Outcome<Resized>) {
-        let id = message.id.as_deref().unwrap_or("-");
+        self.running.fetch_sub(1, Ordering::Relaxed);
+        let id = one_line(message.id.as_deref().unwrap_or("-"));
         match outcome {
             Outcome::Done(resized) => {
                 let targets: Vec<_> = resized.outputs.iter().map(|output| output.target.to_string()).collect();
-                let written = HumanBytes(resized.bytes_out());
-                eprintln!(
-                    "{id} done: {written} to {}",
-                    if targets.is_empty() { "nowhere".into() } else { targets.join(", ") }
-                );
+                let targets = if targets.is_empty() { "nowhere".into() } else { targets.join(", ") };
+                note(format_args!("{id} done: {} to {}", HumanBytes(resized.bytes_out()), one_line(&targets)));
             }
-            Outcome::DeadLettered(failure) => eprintln!("{id} dead-lettered: {}: {failure}", failure.kind),
+            Outcome::DeadLettered(failure) => {
+                note(format_args!("{id} dead-lettered: {}: {}", failure.kind, one_line(&failure.message)));
+            }
             Outcome::Reported { failure, .. } => {
-                eprintln!("{id} comes back (try {}): {}: {failure}", message.receive_count(), failure.kind);
+                let (attempt, reason) = (message.receive_count(), one_line(&failure.message));
+                note(format_args!("{id} failed (attempt {attempt}) and will be retried: {}: {reason}", failure.kind));
             }
             Outcome::Duplicate { .. } => {}
         }
@@ -95,7 +125,7 @@ impl Observer<Resized> for Told {
 
     fn finished(&self, report: &BatchReport<Resized>) {
         let counts = report.counts();
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         all.done += counts.done;
         all.dead_lettered += counts.dead_lettered;
         all.failed += counts.failed;

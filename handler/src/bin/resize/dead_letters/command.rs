@@ -1,67 +1,83 @@
 //! `resize dead-letters`: look, send back, empty.
 
-use std::collections::HashSet;
-use std::fmt::Write as _;
+use std::collections::{BTreeSet, HashMap};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, ListMessageMoveTasksResultEntry, Message, MessageSystemAttributeName,
-};
+use aws_sdk_sqs::types::{ListMessageMoveTasksResultEntry, Message, MessageSystemAttributeName, QueueAttributeName};
+use handler::event::FIFO_SUFFIX;
 use handler::job::ResizeJob;
-use serde_json::{Map, Value, json};
+use local_queue_terminal::{note, one_line, print, print_json};
+use serde_json::Value;
 
-use super::{MESSAGES_MAX, attribute, dead_letter};
-use crate::arguments::{DeadLetters, ListDeadLetters, RedriveDeadLetters};
+use super::document::{self, document};
+use super::look::QueueState;
+use super::{History, attribute, dead_letter, read_max_receive_count, system_attribute};
+use crate::arguments::{DeadLetters, ListDeadLetters, RedriveDeadLetters, SendDeadLetters, ShowDeadLetter};
 use crate::queue::{arn_of, failed};
+use crate::send;
+use crate::stop::Stop;
 use crate::table;
 
-/// How long looking may take before messages turn up a second time, in seconds; they are given back when it ends.
-const LOOKING_SECONDS: i32 = 60;
 /// How often a move is asked how far it is.
 const MOVE_INTERVAL: Duration = Duration::from_millis(500);
 /// So much of a body that is not a job is shown in a list.
 const BODY_CHARS_MAX: usize = 60;
 
-/// Carries out the command. Returns what there is to print, and whether it all went well.
-pub(crate) async fn run(command: &DeadLetters) -> anyhow::Result<(String, bool)> {
+/// Carries out the command. Returns the exit code.
+pub(crate) async fn run(command: &DeadLetters, stop: &Stop) -> anyhow::Result<u8> {
     let client = Client::new(&handler::aws::config().await);
     match command {
-        DeadLetters::List(arguments) => list(&client, arguments).await.map(|text| (text, true)),
-        DeadLetters::Show(arguments) => {
-            show(&client, &arguments.queue_url, &arguments.message_id).await.map(|text| (text, true))
-        }
-        DeadLetters::Redrive(arguments) => redrive(&client, arguments).await,
+        DeadLetters::List(arguments) => list(&client, arguments, stop).await,
+        DeadLetters::Show(arguments) => show(&client, arguments, stop).await,
+        DeadLetters::Send(arguments) => send(&client, arguments, stop).await,
+        DeadLetters::Redrive(arguments) => redrive(&client, arguments, stop).await,
         DeadLetters::Purge(arguments) => {
-            let request = client.purge_queue().queue_url(&arguments.queue_url);
-            request.send().await.map_err(|error| failed("PurgeQueue", error))?;
-            Ok(("All messages are deleted; it may take SQS a minute.\n".to_owned(), true))
+            let queue = QueueState::ask(&client, &arguments.queue_url).await?;
+            let request = client.purge_queue().queue_url(&queue.url);
+            request.send().await.map_err(|error| failed("PurgeQueue", &queue.url, &error))?;
+            print(format_args!("{} deleted; it may take SQS a minute", table::count(queue.depth, "message")));
+            Ok(0)
         }
     }
 }
 
-async fn list(client: &Client, arguments: &ListDeadLetters) -> anyhow::Result<String> {
-    let messages = look(client, &arguments.queue_url, arguments.max as usize).await?;
+async fn list(client: &Client, arguments: &ListDeadLetters, stop: &Stop) -> anyhow::Result<u8> {
+    let queue = QueueState::ask(client, &arguments.queue_url).await?;
+    let messages_max = arguments.max as usize;
+    let seen = queue.look(client, messages_max, arguments.despite_redrive_policy, stop).await?;
+    if let Some(interruption) = seen.interruption {
+        return Ok(interruption.exit_code());
+    }
+    let history = history(client, &seen.messages).await;
+    let letters = seen.messages.iter().map(|message| (message, dead_letter(message, &history)));
     if arguments.json {
-        let list: Vec<Value> = messages.iter().map(document).collect();
-        return Ok(format!("{:#}\n", Value::from(list)));
+        let list: Vec<Value> = letters.map(|(message, letter)| document(message, &letter)).collect();
+        print_json(&format!("{:#}", Value::from(list)));
+        if let Some(rest) = seen.rest {
+            note(format_args!("resize: {rest}"));
+        }
+        return Ok(0);
     }
-    if messages.is_empty() {
-        return Ok("no messages\n".to_owned());
+    if !seen.messages.is_empty() {
+        let rows = letters.map(|(message, letter)| {
+            let blame = letter.blame.as_deref().unwrap_or("-");
+            let id = message.message_id().unwrap_or_default();
+            [id, &what(&letter.body), &letter.kind, blame, &letter.reason].map(|cell| one_line(cell).to_string())
+        });
+        let mut table = table::table(["Message", "Source", "Kind", "Blame", "Reason"]);
+        table.add_rows(rows);
+        print(format_args!("{table}"));
     }
-    let rows = messages.iter().map(|message| {
-        let letter = dead_letter(message, &[].into());
-        let blame = letter.blame.unwrap_or_else(|| "-".to_owned());
-        [message.message_id().unwrap_or_default().to_owned(), what(&letter.body), letter.kind, blame, letter.reason]
-    });
-    let mut table = table::table(["Message", "Source", "Kind", "Blame", "Reason"]);
-    table.add_rows(rows);
-    let mut text = format!("{table}\n");
-    if messages.len() >= arguments.max as usize {
-        let _ = writeln!(text, "... and perhaps more; --max looks further");
+    match seen.rest {
+        Some(rest) => print(format_args!("{rest}")),
+        None if seen.messages.is_empty() => print(format_args!("no messages")),
+        None => {}
     }
-    Ok(text)
+    Ok(0)
 }
 
 /// What a body asks for, in one line.
@@ -69,118 +85,112 @@ fn what(body: &str) -> String {
     if let Ok(job) = ResizeJob::parse(body) {
         return job.source().to_string();
     }
-    let printable = body.chars().map(|char| if char.is_control() { ' ' } else { char });
-    let mut shown: String = printable.clone().take(BODY_CHARS_MAX).collect();
-    if printable.count() > BODY_CHARS_MAX {
+    let mut shown: String = body.chars().take(BODY_CHARS_MAX).collect();
+    if shown.len() < body.len() {
         shown.push_str("...");
     }
     shown
 }
 
-async fn show(client: &Client, queue_url: &str, message_id: &str) -> anyhow::Result<String> {
-    let messages = look(client, queue_url, usize::MAX).await?;
+async fn show(client: &Client, arguments: &ShowDeadLetter, stop: &Stop) -> anyhow::Result<u8> {
+    let queue = QueueState::ask(client, &arguments.queue_url).await?;
+    let seen = queue.look(client, usize::MAX, arguments.despite_redrive_policy, stop).await?;
+    if let Some(interruption) = seen.interruption {
+        return Ok(interruption.exit_code());
+    }
+    let id = arguments.message_id.as_str();
     let is_it = |message: &&Message| {
-        message.message_id() == Some(message_id)
-            || attribute(message, "OriginalMessageId").as_deref() == Some(message_id)
+        message.message_id() == Some(id) || attribute(message, "OriginalMessageId").as_deref() == Some(id)
     };
-    match messages.iter().find(is_it) {
-        Some(message) => Ok(format!("{:#}\n", document(message))),
-        None => bail!("none of the {} messages of {queue_url} has the id {message_id:?}", messages.len()),
-    }
+    let Some(message) = seen.messages.iter().find(is_it) else {
+        let rest = seen.rest.map_or_else(String::new, |rest| format!(" ({rest})"));
+        bail!("none of the {} messages of {} has the id {id:?}{rest}", seen.messages.len(), queue.url);
+    };
+    let history = history(client, std::slice::from_ref(message)).await;
+    print_json(&format!("{:#}", document(message, &dead_letter(message, &history))));
+    Ok(0)
 }
 
-/// A whole message, for programs and for `show`.
-fn document(message: &Message) -> Value {
-    let letter = dead_letter(message, &[].into());
-    let body = serde_json::from_str(&letter.body).unwrap_or_else(|_| Value::from(letter.body.as_str()));
-    let attributes = message.message_attributes.iter().flatten().map(|(name, value)| {
-        let text = value.string_value().map(Value::from);
-        (name.clone(), text.unwrap_or_else(|| Value::from(format!("({})", value.data_type()))))
-    });
-    let system = message.attributes.iter().flatten();
-    let system = system.map(|(name, value)| (name.as_str().to_owned(), Value::from(value.as_str())));
-    json!({
-        "messageId": message.message_id(),
-        "kind": letter.kind,
-        "blame": letter.blame,
-        "reason": letter.reason,
-        "receives": letter.receives,
-        "body": body,
-        "messageAttributes": attributes.collect::<Map<_, _>>(),
-        "attributes": system.collect::<Map<_, _>>(),
-    })
-}
-
-/// Receives up to so many messages, and gives them back.
-async fn look(client: &Client, queue_url: &str, messages_max: usize) -> anyhow::Result<Vec<Message>> {
-    let (mut messages, mut seen): (Vec<Message>, HashSet<String>) = Default::default();
-    let mut result = Ok(());
-    while messages.len() < messages_max {
-        let answer = client
-            .receive_message()
-            .queue_url(queue_url)
-            .max_number_of_messages(MESSAGES_MAX)
-            .visibility_timeout(LOOKING_SECONDS)
-            .wait_time_seconds(1)
-            .message_attribute_names("All")
-            .message_system_attribute_names(MessageSystemAttributeName::All)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => {
-                let received = answer.messages.unwrap_or_default();
-                let known = messages.len();
-                let new = |message: &Message| seen.insert(message.message_id().unwrap_or_default().to_owned());
-                messages.extend(received.into_iter().filter(new));
-                if messages.len() == known {
-                    break;
-                }
-            }
-            Err(error) => {
-                result = Err(failed("ReceiveMessage", error));
-                break;
-            }
+/// The redrive policies of the queues that messages were moved from. Whoever may not ask them sees the count of SQS.
+async fn history(client: &Client, messages: &[Message]) -> History {
+    let name = MessageSystemAttributeName::DeadLetterQueueSourceArn;
+    let arns: BTreeSet<&str> = messages.iter().filter_map(|message| system_attribute(message, &name)).collect();
+    let mut max_receive_counts = HashMap::new();
+    for arn in arns {
+        if let Some(count) = max_receive_count_of(client, arn).await {
+            max_receive_counts.insert(arn.to_owned(), count);
         }
     }
-    for messages in messages.chunks(10) {
-        let entry = |(index, message): (usize, &Message)| {
-            let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(index.to_string()).visibility_timeout(0);
-            entry.set_receipt_handle(message.receipt_handle.clone()).build()
-        };
-        let entries = messages.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;
-        let request = client.change_message_visibility_batch().queue_url(queue_url).set_entries(Some(entries));
-        if let Err(error) = request.send().await {
-            eprintln!(
-                "resize: messages stay invisible for {LOOKING_SECONDS} seconds: {:#}",
-                failed("ChangeMessageVisibilityBatch", error)
-            );
-        }
-    }
-    messages.truncate(messages_max);
-    result.map(|()| messages)
+    History { max_receive_counts, ..History::default() }
 }
 
-async fn redrive(client: &Client, arguments: &RedriveDeadLetters) -> anyhow::Result<(String, bool)> {
-    let source = arn_of(client, &arguments.queue_url).await?;
+async fn max_receive_count_of(client: &Client, arn: &str) -> Option<u32> {
+    let mut parts = arn.rsplit(':');
+    let (name, account) = (parts.next()?, parts.next()?);
+    let url =
+        client.get_queue_url().queue_name(name).queue_owner_aws_account_id(account).send().await.ok()?.queue_url?;
+    let request = client.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::RedrivePolicy);
+    read_max_receive_count(request.send().await.ok()?.attributes?.get(&QueueAttributeName::RedrivePolicy)?)
+}
+
+/// Sends messages of a file.
+async fn send(client: &Client, arguments: &SendDeadLetters, stop: &Stop) -> anyhow::Result<u8> {
+    let (queue_url, path) = (&arguments.queue_url, arguments.file.clone());
+    let text = tokio::select! {
+        // A pipe may stay open for as long as it likes; a signal must not wait for it.
+        text = tokio::task::spawn_blocking(move || read_text(&path)) => text??,
+        interruption = stop.requested() => return Ok(interruption.exit_code()),
+    };
+    let messages = document::read(&text, queue_url.ends_with(FIFO_SUFFIX))
+        .with_context(|| format!("cannot use --file {}; nothing was sent", arguments.file.display()))?;
+    arn_of(client, queue_url).await?;
+    let all = messages.len();
+    let sent = send::send(client, queue_url, messages.into_iter().map(Ok), stop).await?;
+    print(format_args!("{} sent to {queue_url}", table::count(sent.messages as u64, "message")));
+    Ok(sent.interruption.map_or(u8::from(sent.messages != all), |interruption| interruption.exit_code()))
+}
+
+fn read_text(path: &PathBuf) -> anyhow::Result<String> {
+    let mut text = String::new();
+    if path == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(path).with_context(|| format!("cannot read --file {}", path.display()))
+}
+
+async fn redrive(client: &Client, arguments: &RedriveDeadLetters, stop: &Stop) -> anyhow::Result<u8> {
+    let queue = QueueState::ask(client, &arguments.queue_url).await?;
     let destination = match &arguments.to {
         Some(arn) => arn.clone(),
-        None => only_source_queue(client, &arguments.queue_url).await?,
+        None => only_source_queue(client, &queue.url).await?,
     };
-    let request = client.start_message_move_task().source_arn(&source).destination_arn(&destination);
+    let request = client.start_message_move_task().source_arn(&queue.arn).destination_arn(&destination);
     let request = request.set_max_number_of_messages_per_second(arguments.max_rate.map(i32::from));
-    request.send().await.map_err(|error| failed("StartMessageMoveTask", error))?;
+    request.send().await.map_err(|error| failed("StartMessageMoveTask", &queue.arn, &error))?;
     loop {
-        let answer = client.list_message_move_tasks().source_arn(&source).max_results(1).send().await;
-        let answer = answer.map_err(|error| failed("ListMessageMoveTasks", error))?;
+        let answer = client.list_message_move_tasks().source_arn(&queue.arn).max_results(1).send().await;
+        let answer = answer.map_err(|error| failed("ListMessageMoveTasks", &queue.arn, &error))?;
         let task = answer.results().first().context("SQS does not know the move it has just begun")?;
         match task.status() {
-            // SQS moves the messages by itself, and has no call that waits for the end.
-            Some("RUNNING" | "CANCELLING") => tokio::time::sleep(MOVE_INTERVAL).await,
-            Some("COMPLETED") => return Ok((format!("{} sent to {destination}\n", moved(task)), true)),
+            Some("RUNNING" | "CANCELLING") => {}
+            Some("COMPLETED") => {
+                print(format_args!("{} sent to {destination}", moved(task)));
+                return Ok(0);
+            }
             other => {
-                let reason = task.failure_reason().unwrap_or("SQS says no more");
-                eprintln!("resize: the move is {} after {}: {reason}", other.unwrap_or("unknown"), moved(task));
-                return Ok((String::new(), false));
+                let (status, reason) =
+                    (other.unwrap_or("unknown"), task.failure_reason().unwrap_or("SQS says no more"));
+                note(format_args!("resize: the move is {status} after {}: {}", moved(task), one_line(reason)));
+                return Ok(1);
+            }
+        }
+        tokio::select! {
+            // SQS moves the messages by itself, and has no call that waits for the end.
+            () = tokio::time::sleep(MOVE_INTERVAL) => {}
+            interruption = stop.requested() => {
+                note(format_args!("resize: {} sent so far; SQS goes on without this command", moved(task)));
+                return Ok(interruption.exit_code());
             }
         }
     }
@@ -196,7 +206,7 @@ fn moved(task: &ListMessageMoveTasksResultEntry) -> String {
 /// here with their reason were sent by the function, and of them it does not know the queue.
 async fn only_source_queue(client: &Client, queue_url: &str) -> anyhow::Result<String> {
     let answer = client.list_dead_letter_source_queues().queue_url(queue_url).send().await;
-    let answer = answer.map_err(|error| failed("ListDeadLetterSourceQueues", error))?;
+    let answer = answer.map_err(|error| failed("ListDeadLetterSourceQueues", queue_url, &error))?;
     match answer.queue_urls() {
         [one] => arn_of(client, one).await,
         [] => bail!("no queue has {queue_url} as its dead-letter queue; say where the messages go with --to ARN"),
@@ -216,7 +226,7 @@ mod tests {
     fn a_list_names_the_source_of_a_job_and_the_beginning_of_anything_else() {
         let job = r#"{"source":"s3://photos/cat.jpg","outputs":[{"target":"s3://thumbs/cat.jpg","width":1}]}"#;
         assert_eq!(what(job), "s3://photos/cat.jpg");
-        assert_eq!(what("no\njob"), "no job");
+        assert_eq!(what("no job"), "no job");
         assert_eq!(what(&"x".repeat(61)), format!("{}...", "x".repeat(60)));
     }
 }
