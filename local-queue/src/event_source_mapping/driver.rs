@@ -1,24 +1,31 @@
 //! Carries out what the planner decides, in real or virtual time.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+mod observation;
+mod tasks;
 
-use bytes::Bytes;
-use tokio::{sync::watch, task::JoinSet};
+use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 
+use tokio::{
+    sync::watch,
+    task::{Id, JoinError, JoinSet},
+};
+
+pub use self::observation::Observation;
+use self::tasks::{Done, Entries, Intake, Job, delete, give_back, receive};
 use super::{
-    event::{event_json, record_bytes},
+    event::event_json,
     filter::FilterCriteria,
-    handle::{Handle, Status},
+    handle::{Handle, Status, Stop},
     invoker::{FunctionError, Invocation, Invoker, invoke_caught},
     metrics::Counters,
     outage::Outage,
-    planner::{Action, Arrival, Batch, BatchId, CloseReason, DropReason, Planner, PlannerSettings, Settled},
+    planner::{Action, Arrival, Batch, BatchId, Planner, PlannerSettings, Settled},
     response::BatchOutcome,
-    source::{ENTRIES_MAX, Source, SourceError, SourceMessage},
+    source::{Source, SourceMessage},
 };
 use crate::{
     clock::Clock,
-    engine::{IdSource, QueueArn, Receive, Time},
+    engine::{IdSource, Time},
 };
 
 /// What a mapping connects.
@@ -48,8 +55,9 @@ pub struct Driver<S, I> {
     request_ids: IdSource,
     observer: Box<dyn FnMut(&Observation<'_>) + Send>,
     tasks: JoinSet<Done>,
+    jobs: HashMap<Id, Job>,
     /// Kept, so that the mapping goes on when every [`Handle`] is gone.
-    stop: Arc<watch::Sender<bool>>,
+    stop: Arc<watch::Sender<Stop>>,
     cancel_receive: watch::Sender<bool>,
     status: watch::Sender<Status>,
 }
@@ -63,114 +71,10 @@ impl<S, I> std::fmt::Debug for Driver<S, I> {
     }
 }
 
-/// Something that happened in a mapping, told to its observer.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Observation<'a> {
-    /// Messages were received.
-    Polled {
-        /// How many.
-        count: usize,
-    },
-    /// The filter refused some of the messages that were received; they are deleted.
-    FilteredOut {
-        /// How many.
-        count: usize,
-    },
-    /// No messages could be received. The log says so too, once a minute.
-    ReceiveFailed {
-        /// Why.
-        error: &'a SourceError,
-        /// When it is tried again.
-        retry_at: Time,
-    },
-    /// A batch was given to the function.
-    Invoked {
-        /// The invocation.
-        request_id: &'a str,
-        /// The batch.
-        messages: &'a [SourceMessage],
-        /// Why it was given now.
-        closed_by: CloseReason,
-    },
-    /// The function has ended.
-    Finished {
-        /// The invocation.
-        request_id: &'a str,
-        /// The batch.
-        messages: &'a [SourceMessage],
-        /// What came of it.
-        outcome: &'a BatchOutcome,
-        /// How long the function took.
-        duration: Duration,
-    },
-    /// The function did not run: it may not run as often at the same time.
-    Throttled {
-        /// The attempt.
-        request_id: &'a str,
-        /// The batch.
-        messages: &'a [SourceMessage],
-        /// What was said about it.
-        reason: &'a str,
-        /// When the batch is given to it again, with another request id; `None` if it is not.
-        retry_at: Option<Time>,
-    },
-    /// Messages were received in vain; they come back by themselves.
-    Dropped {
-        /// Which.
-        messages: &'a [SourceMessage],
-        /// Why.
-        reason: &'a DropReason,
-    },
-    /// Messages that the function has done were deleted.
-    Deleted {
-        /// How many.
-        count: usize,
-    },
-    /// Messages are done, or refused by the filter, but could not be deleted: they will be received again.
-    DeleteFailed {
-        /// How many.
-        count: usize,
-        /// Why; of several reasons the first.
-        error: &'a SourceError,
-    },
-}
-
-/// What a task of the driver comes back with.
-enum Done {
-    Received { batch: BatchId, result: Result<Vec<Arrival>, SourceError> },
-    Invoked { batch: Arc<Batch>, request_id: String, duration: Duration, reply: Result<Bytes, FunctionError> },
-    Deleted { batch: BatchId, deletes: Deletes },
-    FilteredDeleted { deletes: Deletes },
-}
-
-/// What came of deleting some messages.
-#[derive(Default)]
-struct Deletes {
-    deleted: usize,
-    failed: usize,
-    first_error: Option<SourceError>,
-}
-
-/// What a message needs to be looked at when it comes.
-#[derive(Clone)]
-struct Intake {
-    filter_criteria: Arc<FilterCriteria>,
-    batching_window: Duration,
-}
-
-impl Intake {
-    fn arrival(&self, message: SourceMessage, queue: &QueueArn) -> Arrival {
-        let is_wanted = self.filter_criteria.matches(&message, queue);
-        let record_bytes = if is_wanted { record_bytes(&message, queue, self.batching_window) } else { 0 };
-        Arrival { message, record_bytes, is_wanted }
-    }
-}
-
 impl<S: Source, I: Invoker> Driver<S, I> {
     pub(super) fn new(connection: Connection<S, I>, settings: PlannerSettings) -> (Self, Handle<S>) {
         let Connection { source, invoker, clock, function_arn, function_timeout, filter_criteria } = connection;
-        let (source, stop) = (Arc::new(source), Arc::new(watch::Sender::new(false)));
+        let (source, stop) = (Arc::new(source), Arc::new(watch::Sender::new(Stop::No)));
         let status = watch::Sender::new(Status::Idle);
         let (counters, seed) = (Counters::default(), fastrand::u64(..));
         let handle = Handle {
@@ -195,6 +99,7 @@ impl<S: Source, I: Invoker> Driver<S, I> {
             request_ids: IdSource::seeded(seed),
             observer: Box::new(|_| {}),
             tasks: JoinSet::new(),
+            jobs: HashMap::new(),
             stop,
             cancel_receive: watch::Sender::new(false),
             status,
@@ -220,7 +125,7 @@ impl<S: Source, I: Invoker> Driver<S, I> {
     /// timeout.
     pub async fn run(mut self) {
         let mut stop = self.stop.subscribe();
-        let mut stopping = false;
+        let mut stopping = Stop::No;
         self.planner.advance(self.clock.now());
         loop {
             while let Some(action) = self.planner.poll_action() {
@@ -234,22 +139,45 @@ impl<S: Source, I: Invoker> Driver<S, I> {
             tokio::select! {
                 // However much there is to take in, a stop and a retry are not put off by it.
                 biased;
-                _ = stop.wait_for(|stop| *stop), if !stopping => {
-                    stopping = true;
-                    self.planner.stop(self.clock.now());
+                Ok(wanted) = async { stop.wait_for(|stop| *stop > stopping).await.map(|stop| *stop) } => {
+                    stopping = wanted;
+                    self.stop(stopping);
                 }
                 () = sleep_until(&self.clock, wakeup) => self.planner.advance(self.clock.now()),
-                Some(done) = self.tasks.join_next() => match done {
-                    Ok(done) => self.take_in(done),
-                    // Panics of the function are caught: this one is of the source, a bug that must not be hidden.
-                    // Without a panic it is the runtime that ends.
-                    Err(error) => match error.try_into_panic() {
-                        Ok(panic) => std::panic::resume_unwind(panic),
-                        Err(_) => return,
-                    },
+                Some(joined) = self.tasks.join_next_with_id() => match self.done(joined, stopping) {
+                    Some(done) => self.take_in(done),
+                    None => return,
                 },
             }
         }
+    }
+
+    fn stop(&mut self, stop: Stop) {
+        self.planner.stop();
+        if stop == Stop::AtOnce {
+            for job in self.jobs.values() {
+                if let Job::Invoke { abort, .. } = job {
+                    abort.abort();
+                }
+            }
+        }
+    }
+
+    /// What a task came back with, or what has become of it if it panicked or was given up. Nothing if it was cancelled by
+    /// nobody here: the runtime ends.
+    fn done(&mut self, joined: Result<(Id, Done), JoinError>, stopping: Stop) -> Option<Done> {
+        let id = joined.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let job = self.jobs.remove(&id);
+        match joined {
+            Ok((_, done)) => Some(done),
+            Err(error) if error.is_cancelled() && stopping != Stop::AtOnce => None,
+            Err(error) => Some(job?.ended(self.clock.now(), error)),
+        }
+    }
+
+    fn spawn(&mut self, job: Job, task: impl Future<Output = Done> + Send + 'static) {
+        let id = self.tasks.spawn(task).id();
+        self.jobs.insert(id, job);
     }
 
     fn publish_status(&self) {
@@ -264,25 +192,32 @@ impl<S: Source, I: Invoker> Driver<S, I> {
                     filter_criteria: Arc::clone(&self.filter_criteria),
                     batching_window: self.batching_window,
                 };
-                let cancel = self.cancel_receive.subscribe();
-                self.tasks.spawn(receive(Arc::clone(&self.source), intake, batch, request, cancel));
+                let task = receive(Arc::clone(&self.source), intake, batch, request, self.cancel_receive.subscribe());
+                self.spawn(Job::Receive { batch }, task);
             }
             Action::CancelReceive { .. } => {
                 self.cancel_receive.send_replace(true);
             }
             Action::Invoke(batch) => self.invoke(batch),
             Action::Delete { batch, receipt_handles } => {
-                let source = Arc::clone(&self.source);
-                self.tasks
-                    .spawn(async move { Done::Deleted { batch, deletes: delete(source, receipt_handles).await } });
+                let (source, count) = (Arc::clone(&self.source), receipt_handles.len());
+                let task = async move { Done::Deleted { batch, entries: delete(source, receipt_handles).await } };
+                self.spawn(Job::Delete { batch, count }, task);
             }
             Action::DeleteFiltered { receipt_handles } => {
-                let source = Arc::clone(&self.source);
-                self.tasks
-                    .spawn(async move { Done::FilteredDeleted { deletes: delete(source, receipt_handles).await } });
+                let (source, count) = (Arc::clone(&self.source), receipt_handles.len());
+                let task = async move { Done::FilteredDeleted { entries: delete(source, receipt_handles).await } };
+                self.spawn(Job::DeleteFiltered { count }, task);
+            }
+            Action::GiveBack { receipt_handles } => {
+                let (source, count) = (Arc::clone(&self.source), receipt_handles.len());
+                let task = async move { Done::GivenBack { entries: give_back(source, receipt_handles).await } };
+                self.spawn(Job::GiveBack { count }, task);
             }
             Action::Drop { messages, reason } => {
                 self.counters.count(|metrics| &mut metrics.dropped, messages.len());
+                let (function, queue) = (self.function(), self.source.queue_arn().name());
+                tracing::warn!("{function}: {} messages of {queue} were dropped: {reason}", messages.len());
                 (self.observer)(&Observation::Dropped { messages: &messages, reason: &reason });
             }
         }
@@ -298,7 +233,8 @@ impl<S: Source, I: Invoker> Driver<S, I> {
         let function_arn = Arc::clone(&self.function_arn);
         let (source, invoker) = (Arc::clone(&self.source), Arc::clone(&self.invoker));
         let clock = self.clock.clone();
-        self.tasks.spawn(async move {
+        let (given, id) = (Arc::clone(&batch), request_id.clone());
+        let task = self.tasks.spawn(async move {
             let event = event_json(&batch.messages, source.queue_arn(), window).into();
             let invocation = Invocation { event, request_id: request_id.clone(), function_arn, deadline };
             let reply = tokio::select! {
@@ -309,6 +245,7 @@ impl<S: Source, I: Invoker> Driver<S, I> {
             };
             Done::Invoked { batch, request_id, duration: clock.now().since(started_at), reply }
         });
+        self.jobs.insert(task.id(), Job::Invoke { batch: given, request_id: id, started_at, abort: task });
     }
 
     fn take_in(&mut self, done: Done) {
@@ -326,17 +263,32 @@ impl<S: Source, I: Invoker> Driver<S, I> {
                 let settled = self.planner.invoked(now, batch.id, reply);
                 self.tell_settled(&batch.messages, &request_id, duration, &settled);
             }
-            Done::Deleted { batch, deletes } => {
-                self.counters.count(|metrics| &mut metrics.deleted, deletes.deleted);
-                if deletes.deleted > 0 {
-                    (self.observer)(&Observation::Deleted { count: deletes.deleted });
+            Done::GivenUp { batch, request_id, duration } => {
+                let (function, messages) = (self.function(), &batch.messages);
+                let seconds = duration.as_secs_f64();
+                tracing::warn!(
+                    "{function}: an invocation with {} messages was ended after {seconds:.2} s because the mapping stops: \
+                     they are given back (request {request_id})",
+                    messages.len()
+                );
+                self.counters.count(|metrics| &mut metrics.failed_invoke, messages.len());
+                self.planner.given_up(batch.id);
+            }
+            Done::Deleted { batch, entries } => {
+                self.counters.count(|metrics| &mut metrics.deleted, entries.done);
+                if entries.done > 0 {
+                    (self.observer)(&Observation::Deleted { count: entries.done });
                 }
-                self.tell_failed_deletes(&deletes);
+                self.tell_failed_deletes(&entries);
                 self.planner.deleted(now, batch);
             }
-            Done::FilteredDeleted { deletes } => {
-                self.tell_failed_deletes(&deletes);
+            Done::FilteredDeleted { entries } => {
+                self.tell_failed_deletes(&entries);
                 self.planner.filtered_deleted(now);
+            }
+            Done::GivenBack { entries } => {
+                self.tell_given_back(&entries);
+                self.planner.given_back();
             }
         }
     }
@@ -363,6 +315,11 @@ impl<S: Source, I: Invoker> Driver<S, I> {
     fn tell_settled(&mut self, messages: &[SourceMessage], request_id: &str, duration: Duration, settled: &Settled) {
         match settled {
             Settled::Finished(outcome) => {
+                if let BatchOutcome::Failed(failure) = outcome {
+                    self.counters.count_failed_batch(failure);
+                    let (function, queue) = (self.function(), self.source.queue_arn().name());
+                    tracing::warn!("{}", failure.line(function, queue, messages.len(), request_id));
+                }
                 let failed = (0..messages.len()).filter(|index| !outcome.deletes(*index)).count();
                 self.counters.count(|metrics| &mut metrics.failed_invoke, failed);
                 (self.observer)(&Observation::Finished { request_id, messages, outcome, duration });
@@ -374,7 +331,7 @@ impl<S: Source, I: Invoker> Driver<S, I> {
         }
     }
 
-    fn tell_failed_deletes(&mut self, deletes: &Deletes) {
+    fn tell_failed_deletes(&mut self, deletes: &Entries) {
         let (now, queue) = (self.clock.now(), self.source.queue_arn().as_str());
         let line = match &deletes.first_error {
             // Messages that are done and come back are worked on once more, which nobody would see.
@@ -388,6 +345,26 @@ impl<S: Source, I: Invoker> Driver<S, I> {
             (self.observer)(&Observation::DeleteFailed { count: deletes.failed, error });
         }
     }
+
+    fn tell_given_back(&mut self, entries: &Entries) {
+        self.counters.count(|metrics| &mut metrics.given_back, entries.done);
+        if entries.done > 0 {
+            (self.observer)(&Observation::GivenBack { count: entries.done });
+        }
+        if let Some(error) = &entries.first_error {
+            let (count, queue) = (entries.failed, self.source.queue_arn().name());
+            tracing::warn!(
+                "{count} messages of {queue} could not be given back and come back at the end of their visibility \
+                 timeout: {error}"
+            );
+            (self.observer)(&Observation::GiveBackFailed { count, error });
+        }
+    }
+
+    /// The function's name without the rest of its ARN.
+    fn function(&self) -> &str {
+        self.function_arn.rsplit(':').next().unwrap_or_default()
+    }
 }
 
 async fn sleep_until(clock: &Clock, at: Option<Time>) {
@@ -395,38 +372,6 @@ async fn sleep_until(clock: &Clock, at: Option<Time>) {
         Some(at) => clock.sleep_until(at).await,
         None => match std::future::pending::<Infallible>().await {},
     }
-}
-
-async fn receive<S: Source>(
-    source: Arc<S>,
-    intake: Intake,
-    batch: BatchId,
-    request: Receive,
-    mut cancel: watch::Receiver<bool>,
-) -> Done {
-    let result = tokio::select! {
-        // Messages that are already there are not left behind.
-        biased;
-        result = source.receive(request) => result,
-        _ = cancel.wait_for(|cancel| *cancel) => Ok(Vec::new()),
-    };
-    let queue = source.queue_arn();
-    let arrivals = |messages: Vec<_>| messages.into_iter().map(|message| intake.arrival(message, queue)).collect();
-    Done::Received { batch, result: result.map(arrivals) }
-}
-
-async fn delete<S: Source>(source: Arc<S>, receipt_handles: Vec<String>) -> Deletes {
-    let mut deletes = Deletes::default();
-    for handles in receipt_handles.chunks(ENTRIES_MAX) {
-        let (failures, error) = match source.delete(handles.to_vec()).await {
-            Ok(failures) => (failures.len(), failures.into_iter().next().map(|failure| failure.error)),
-            Err(error) => (handles.len(), Some(error)),
-        };
-        deletes.deleted += handles.len() - failures;
-        deletes.failed += failures;
-        deletes.first_error = deletes.first_error.or(error);
-    }
-    deletes
 }
 
 #[cfg(test)]

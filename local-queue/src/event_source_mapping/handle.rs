@@ -21,12 +21,22 @@ pub(super) enum Status {
     Busy,
 }
 
+/// How much of its work a mapping that stops still does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stop {
+    No,
+    /// Running invocations end by themselves.
+    AfterInvocations,
+    /// Running invocations are given up.
+    AtOnce,
+}
+
 /// Stops a mapping, or waits for it. Clones are the same mapping's; dropping them changes nothing.
 #[derive(Debug)]
 pub struct Handle<S> {
     pub(super) source: Arc<S>,
     pub(super) clock: Clock,
-    pub(super) stop: Arc<watch::Sender<bool>>,
+    pub(super) stop: Arc<watch::Sender<Stop>>,
     pub(super) status: watch::Receiver<Status>,
     pub(super) counters: Counters,
 }
@@ -56,9 +66,24 @@ pub enum DrainError {
 }
 
 impl<S: Source> Handle<S> {
-    /// Tells the mapping to receive nothing more, to let running invocations end, and to delete what they have done.
+    /// Tells the mapping to receive and invoke nothing more, to let running invocations end, and to delete what they have
+    /// done. Messages that the function has not seen are given back at once.
     pub fn stop(&self) {
-        self.stop.send_replace(true);
+        self.stop_at_least(Stop::AfterInvocations);
+    }
+
+    /// Tells the mapping to stop without waiting for running invocations: they are dropped, which kills their processes,
+    /// and their messages are given back.
+    pub fn stop_at_once(&self) {
+        self.stop_at_least(Stop::AtOnce);
+    }
+
+    fn stop_at_least(&self, wanted: Stop) {
+        self.stop.send_if_modified(|stop| {
+            let is_more = *stop < wanted;
+            *stop = wanted.max(*stop);
+            is_more
+        });
     }
 
     /// What the mapping has done so far.

@@ -84,6 +84,20 @@ pub enum FunctionError {
     },
 }
 
+impl FunctionError {
+    /// The type that Lambda gives such an error.
+    #[must_use]
+    pub fn error_type(&self) -> &str {
+        match self {
+            Self::Failed { error_type, .. } => error_type,
+            Self::Crashed { .. } => "Runtime.ExitError",
+            Self::TimedOut { .. } => "Sandbox.Timedout",
+            Self::ResponseTooLarge { .. } => "Function.ResponseSizeTooLarge",
+            Self::Throttled { .. } => "TooManyRequestsException",
+        }
+    }
+}
+
 /// A function that is an async closure of this process.
 ///
 /// At its timeout it is dropped at its next await point; code that never awaits cannot be interrupted.
@@ -130,7 +144,7 @@ pub(super) async fn invoke_caught<I: Invoker>(invoker: &I, invocation: Invocatio
     }
 }
 
-fn panic_message(panic: &(dyn Any + Send)) -> String {
+pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("panicked with something other than text").to_owned()
 }

@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
+use super::{invoker::FunctionError, response::BatchFailure};
+
 /// Counts of messages since the mapping began, with the names of Lambda's event source mapping metrics (`EventCount` in
 /// the developer guide, "Event source mapping metrics").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -27,6 +29,28 @@ pub struct Metrics {
     /// Deleted because the function has done them.
     #[serde(rename = "DeletedEventCount")]
     pub deleted: u64,
+    /// Given back when the mapping stopped, to be received again at once. Not a metric of Lambda.
+    #[serde(rename = "GivenBackEventCount")]
+    pub given_back: u64,
+    /// Batches that failed as a whole, by the reason. Not a metric of Lambda.
+    #[serde(rename = "FailedBatchCount")]
+    pub failed_batches: FailedBatches,
+}
+
+/// Batches that failed as a whole. The log has a line for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct FailedBatches {
+    /// The function reported an error, or cannot be started.
+    pub function_error: u64,
+    /// The function ended without an answer.
+    pub crash: u64,
+    /// The function took longer than it may.
+    pub timeout: u64,
+    /// The reply was larger than a reply may be.
+    pub response_too_large: u64,
+    /// The reply was no batch response, or named messages that are not in the batch.
+    pub invalid_response: u64,
 }
 
 /// The counts of a mapping that runs.
@@ -41,5 +65,20 @@ impl Counters {
     /// Adds to one of the counts.
     pub(super) fn count(&self, which: impl FnOnce(&mut Metrics) -> &mut u64, messages: usize) {
         *which(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)) += messages as u64;
+    }
+
+    /// Counts a batch that failed as a whole.
+    pub(super) fn count_failed_batch(&self, failure: &BatchFailure) {
+        let batches = &mut self.0.lock().unwrap_or_else(PoisonError::into_inner).failed_batches;
+        let count = match failure {
+            BatchFailure::Function(FunctionError::Failed { .. } | FunctionError::Throttled { .. }) => {
+                &mut batches.function_error
+            }
+            BatchFailure::Function(FunctionError::Crashed { .. }) => &mut batches.crash,
+            BatchFailure::Function(FunctionError::TimedOut { .. }) => &mut batches.timeout,
+            BatchFailure::Function(FunctionError::ResponseTooLarge { .. }) => &mut batches.response_too_large,
+            _ => &mut batches.invalid_response,
+        };
+        *count += 1;
     }
 }

@@ -10,8 +10,11 @@
 //!
 //! Rules that hold everywhere:
 //! - Nothing is deleted before the function has said that it is done, or the filter that nobody wants it.
-//! - The mapping only receives and deletes. A visibility timeout that the function changed stays as the function
-//!   changed it; redrive to a dead-letter queue is done by the queue.
+//! - While it runs, the mapping only receives and deletes. A visibility timeout that the function changed stays as the
+//!   function changed it; redrive to a dead-letter queue is done by the queue.
+//! - When it stops, what it has received and the function has not seen to the end becomes visible again.
+//! - Each batch that fails as a whole leaves a line in the log that says why, at the level `warn`. A panic of the invoker
+//!   or the source is such a failure, and nothing else ends by it.
 //! - No message is received that cannot be invoked at the end of its batching window, but for what does not fit into an
 //!   event of [`EVENT_BYTES_MAX`]: that begins the next batch.
 //! - A message that is let go ([`DropReason`]) comes back by itself at the end of its visibility timeout.
@@ -70,7 +73,7 @@ pub use self::{
     handle::{DrainError, Handle},
     invoker::{FunctionError, InProcess, Invocation, Invoker, RESPONSE_BYTES_MAX},
     mapping::{EventSourceMapping, EventSourceMappingError, ProvisionedPollers, ScaleUp},
-    metrics::Metrics,
+    metrics::{FailedBatches, Metrics},
     planner::{Action, Arrival, Batch, BatchId, CloseReason, DropReason, Planner, PlannerSettings, Settled},
     response::{BatchFailure, BatchOutcome},
     scaling::Scaling,

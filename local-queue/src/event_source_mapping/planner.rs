@@ -20,6 +20,7 @@
 mod actions;
 pub(super) mod backoff;
 mod holding;
+mod stopping;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -81,6 +82,7 @@ pub struct Planner {
     /// The message groups of the batches that are worked on; of FIFO queues only.
     busy_groups: BTreeSet<String>,
     filter_deletes: usize,
+    give_backs: usize,
     receives: Backoff,
     random: fastrand::Rng,
     stopping: bool,
@@ -133,6 +135,7 @@ impl Planner {
             throttled: BTreeSet::new(),
             busy_groups: BTreeSet::new(),
             filter_deletes: 0,
+            give_backs: 0,
             receives: Backoff::RECEIVES,
             random: fastrand::Rng::with_seed(0),
             stopping: false,
@@ -175,6 +178,7 @@ impl Planner {
         self.working.is_empty()
             && self.held.is_empty()
             && self.filter_deletes == 0
+            && self.give_backs == 0
             && self.collecting.as_ref().is_none_or(|collecting| collecting.messages.is_empty())
     }
 
@@ -234,6 +238,11 @@ impl Planner {
             let receipt_handles = unwanted.into_iter().map(|arrival| arrival.message.receipt_handle).collect();
             self.actions.push_back(Action::DeleteFiltered { receipt_handles });
         }
+        if self.stopping {
+            self.collecting = None;
+            self.give_back(wanted.into_iter().map(|arrival| arrival.message));
+            return;
+        }
         let hidden_until = now + self.settings.hidden_for;
         self.held.extend(wanted.into_iter().map(|arrival| Held::new(arrival, hidden_until)));
         self.take_held(now);
@@ -244,10 +253,9 @@ impl Planner {
     /// Takes note of a receive that failed, and says when it is tried again.
     pub fn receive_failed(&mut self, now: Time, batch: BatchId) -> Time {
         let retry_at = now + self.receives.next(&mut self.random);
-        let stopping = self.stopping;
         self.collecting_mut(batch).poll = Poll::RetryAt(retry_at);
-        if stopping {
-            self.collect(now);
+        if self.stopping {
+            self.collecting = None;
         }
         retry_at
     }
@@ -294,22 +302,6 @@ impl Planner {
         }
     }
 
-    /// Receives nothing more. Batches that have begun are brought to their end; those that are throttled are let go.
-    pub fn stop(&mut self, now: Time) {
-        self.stopping = true;
-        while let Some((_, id)) = self.throttled.pop_first() {
-            self.drop_batch(id);
-        }
-        match &self.collecting {
-            Some(Collecting { id, poll: Poll::Waiting { .. }, .. }) => {
-                self.actions.push_back(Action::CancelReceive { batch: *id });
-            }
-            Some(_) => self.collect(now),
-            None => {}
-        }
-        self.fill(now);
-    }
-
     // Inside.
 
     /// Whether every place is taken. What is collected waits for messages, so there is a place that nobody needed yet.
@@ -321,10 +313,7 @@ impl Planner {
     ///
     /// One is collected at a time: together they would share what arrives, and all be smaller.
     fn fill(&mut self, now: Time) {
-        while self.collecting.is_none()
-            && self.working.len() < self.concurrency.limit()
-            && !(self.stopping && self.held.is_empty())
-        {
+        while self.collecting.is_none() && self.working.len() < self.concurrency.limit() && !self.stopping {
             self.batches += 1;
             self.collecting = Some(Collecting {
                 id: BatchId(self.batches),
@@ -347,7 +336,7 @@ impl Planner {
         }
     }
 
-    /// Invokes the batch that is collected, or goes on collecting, or gives it up if it is empty and no longer wanted.
+    /// Invokes the batch that is collected, or goes on collecting.
     fn collect(&mut self, now: Time) {
         let Some(mut collecting) = self.collecting.take() else { return };
         if let Some(closed_by) = self.close_reason(now, &collecting) {
@@ -360,9 +349,6 @@ impl Planner {
             let throttles = Backoff::THROTTLES;
             self.working.insert(id, Working { batch: Arc::clone(&batch), hidden_until, throttles, reason });
             self.actions.push_back(Action::Invoke(batch));
-            return;
-        }
-        if self.stopping {
             return;
         }
         let window = self.settings.batching_window;
@@ -393,10 +379,8 @@ impl Planner {
             Some(CloseReason::PayloadSize)
         } else if collecting.messages.len() >= self.settings.batch_size {
             Some(CloseReason::BatchSize)
-        } else if collecting.window_ends_at <= now {
-            Some(CloseReason::BatchingWindow)
         } else {
-            self.stopping.then_some(CloseReason::Stopping)
+            (collecting.window_ends_at <= now).then_some(CloseReason::BatchingWindow)
         }
     }
 
@@ -407,7 +391,11 @@ impl Planner {
         self.concurrency.throttled();
         let working = self.working.get_mut(&batch).expect("only batches that were given out are invoked");
         working.reason.clone_from(&reason);
-        if self.stopping || working.hidden_until <= now {
+        if self.stopping {
+            self.given_up(batch);
+            return Settled::Throttled { reason, retry_at: None };
+        }
+        if working.hidden_until <= now {
             self.drop_batch(batch);
             self.fill(now);
             return Settled::Throttled { reason, retry_at: None };

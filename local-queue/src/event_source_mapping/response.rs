@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
+use local_queue_terminal::one_line;
 use serde_json::{Map, Value};
 
 use super::{invoker::FunctionError, source::SourceMessage};
@@ -85,6 +86,26 @@ pub enum BatchFailure {
         identifier: String,
     },
 }
+
+impl BatchFailure {
+    /// The line of the log about it: whose batch, how large, and why, cut and with control characters escaped.
+    pub(super) fn line(&self, function: &str, queue: &str, messages: usize, request_id: &str) -> String {
+        let cause = self.to_string();
+        let end = cause.char_indices().nth(CAUSE_CHARS_MAX).map_or(cause.len(), |(end, _)| end);
+        let (cut, dots) = (one_line(&cause[..end]), if end < cause.len() { "..." } else { "" });
+        let error_type = match self {
+            Self::Function(error) => error.error_type(),
+            _ => "invalid batch response",
+        };
+        format!(
+            "{function}: a batch of {messages} messages of {queue} failed: {cut}{dots} ({}, request {request_id})",
+            one_line(error_type)
+        )
+    }
+}
+
+/// What a function says about its failure may be long.
+const CAUSE_CHARS_MAX: usize = 1_000;
 
 impl BatchOutcome {
     /// Reads what the function made of a batch. With `report_batch_item_failures` off, any reply is a success (developer

@@ -6,7 +6,7 @@ mod sdk;
 use std::{error::Error, future::Future, time::Duration};
 
 use crate::{
-    engine::{Delivery, EngineError, MessageAttributes, QueueArn, Receive, Time},
+    engine::{Delivery, EngineError, MessageAttributes, QueueArn, ReceiptHandle, Receive, Time},
     local_queue::LocalQueue,
 };
 
@@ -20,7 +20,8 @@ pub const ENTRIES_MAX: usize = 10;
 /// A queue from which a mapping takes messages.
 ///
 /// AWS's own mapping needs only the permissions for `ReceiveMessage`, `DeleteMessage` and `GetQueueAttributes`
-/// (developer guide), so there is nothing else here: above all, a mapping never changes a message's visibility.
+/// (developer guide), so while a mapping runs it needs nothing else here: above all, it never changes a message's
+/// visibility. Only a mapping that stops gives back what the function has not seen to the end.
 pub trait Source: Send + Sync + 'static {
     /// The queue's full name.
     fn queue_arn(&self) -> &QueueArn;
@@ -38,6 +39,16 @@ pub trait Source: Send + Sync + 'static {
         &self,
         receipt_handles: Vec<String>,
     ) -> impl Future<Output = Result<Vec<DeleteFailure>, SourceError>> + Send;
+
+    /// Makes up to [`ENTRIES_MAX`] messages visible again, by their receipt handles, and says of which that failed. A queue
+    /// that cannot do that need not: they are visible again at the end of their visibility timeout.
+    fn give_back(
+        &self,
+        receipt_handles: Vec<String>,
+    ) -> impl Future<Output = Result<Vec<DeleteFailure>, SourceError>> + Send {
+        drop(receipt_handles);
+        async { Ok(Vec::new()) }
+    }
 
     /// How many messages are in the queue.
     fn depth(&self) -> impl Future<Output = Result<Depth, SourceError>> + Send;
@@ -100,7 +111,7 @@ impl Depth {
     }
 }
 
-/// A message of a batch delete that is still there.
+/// A message of a batch that could not be deleted, or not be given back.
 #[derive(Debug)]
 pub struct DeleteFailure {
     /// Which of the handles that were given, from 0.
@@ -187,9 +198,18 @@ impl QueueSource {
         }
     }
 
-    fn delete_one(&self, receipt_handle: &str) -> Result<(), SourceError> {
-        let handle = self.queues.seal().decode(receipt_handle).ok_or(SourceError::ReceiptHandleIsInvalid)?;
-        self.queues.delete(&self.queue, handle).map_err(|error| self.error(error))
+    /// Does something with each message, by its receipt handle.
+    fn each(
+        &self,
+        receipt_handles: &[String],
+        action: impl Fn(ReceiptHandle) -> Result<(), EngineError>,
+    ) -> Vec<DeleteFailure> {
+        let one = |handle: &String| {
+            let handle = self.queues.seal().decode(handle).ok_or(SourceError::ReceiptHandleIsInvalid)?;
+            action(handle).map_err(|error| self.error(error))
+        };
+        let failed = receipt_handles.iter().map(one).enumerate();
+        failed.filter_map(|(index, result)| Some(DeleteFailure { index, error: result.err()? })).collect()
     }
 
     fn error(&self, error: EngineError) -> SourceError {
@@ -217,9 +237,16 @@ impl Source for QueueSource {
     }
 
     async fn delete(&self, receipt_handles: Vec<String>) -> Result<Vec<DeleteFailure>, SourceError> {
-        let deleted = receipt_handles.iter().map(|handle| self.delete_one(handle));
-        let failed = deleted.enumerate().filter_map(|(index, result)| Some((index, result.err()?)));
-        Ok(failed.map(|(index, error)| DeleteFailure { index, error }).collect())
+        Ok(self.each(&receipt_handles, |handle| self.queues.delete(&self.queue, handle)))
+    }
+
+    async fn give_back(&self, receipt_handles: Vec<String>) -> Result<Vec<DeleteFailure>, SourceError> {
+        let give_back = |handle| match self.queues.change_visibility(&self.queue, handle, Duration::ZERO) {
+            // The function has deleted it itself.
+            Err(EngineError::MessageNotAvailable) => Ok(()),
+            result => result,
+        };
+        Ok(self.each(&receipt_handles, give_back))
     }
 
     async fn depth(&self) -> Result<Depth, SourceError> {

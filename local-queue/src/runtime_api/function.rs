@@ -222,14 +222,19 @@ impl Shared {
                 let duration = began.elapsed();
                 self.lives();
                 self.keep(instance).await;
-                let reply = match reply {
-                    Reply::Response(payload) => Ok(payload),
+                let (reply, status) = match reply {
+                    Reply::Response(payload) => (Ok(payload), None),
                     Reply::Error(report) => {
-                        Err(FunctionError::Failed { error_type: report.error_type, message: report.message })
+                        (Err(FunctionError::Failed { error_type: report.error_type, message: report.message }), None)
                     }
-                    Reply::TooLarge { bytes } => Err(FunctionError::ResponseTooLarge { bytes }),
+                    Reply::TooLarge { bytes } => {
+                        let error = FunctionError::ResponseTooLarge { bytes };
+                        let error_type = error.error_type().to_owned();
+                        self.log.platform(Some(request_id), report::too_large(request_id, bytes));
+                        (Err(error), Some(("error", Some(error_type))))
+                    }
                 };
-                Ended { reply, duration, init_duration, memory_peak, status: None }
+                Ended { reply, duration, init_duration, memory_peak, status }
             }
             Err(failure) => {
                 if !matches!(failure, Failure::TimedOut) {

@@ -1,11 +1,11 @@
 //! What a function writes: read line by line with a bound, and handed on without holding anybody up.
 //!
 //! A function that writes faster than its reader reads loses lines, which are counted and told; it is never slowed down
-//! by its reader, nor is more than [`QUEUED_BYTES_MAX`] kept for it.
+//! by its reader, nor is more than [`QUEUED_BYTES_MAX`] kept for it, whoever wrote it. The last part of that is for the lines
+//! of the platform, so that a flood does not take the reason of a failure with it.
 
 use std::{
     collections::VecDeque,
-    io::Write,
     sync::{
         Arc, Condvar, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
@@ -13,6 +13,7 @@ use std::{
     thread,
 };
 
+use local_queue_terminal::{note, one_line};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     sync::{mpsc, oneshot, watch},
@@ -23,8 +24,12 @@ use tokio::{
 pub const LINE_BYTES_MAX: usize = 256 * 1024;
 /// How much is kept of what the sink has not taken yet.
 pub const QUEUED_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How much of that is for the platform alone.
+const PLATFORM_BYTES: usize = 256 * 1024;
+/// The longest line of the platform: START, END and REPORT are far shorter, what a function says about its end may be longer.
+const PLATFORM_LINE_BYTES_MAX: usize = 8 * 1024;
 /// What one line costs beside its bytes, so that empty lines are bounded too.
-const LINE_BYTES_EXTRA: usize = 64;
+const LINE_BYTES_EXTRA: usize = size_of::<LogLine>() + 32;
 /// How much is read at a time.
 const READ_BYTES: usize = 32 * 1024;
 
@@ -65,16 +70,16 @@ impl<F: FnMut(&LogLine) + Send + 'static> LogSink for F {
     }
 }
 
-/// Writes `function request-id | line` to the standard error.
+/// Writes `function request-id | line` to the standard error, with control characters escaped. A pipe that nobody reads any
+/// more is silence.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StderrSink;
 
 impl LogSink for StderrSink {
     fn line(&mut self, line: &LogLine) {
         let LogLine { function, request_id, text, .. } = line;
-        let text = format!("{function} {} | {text}\n", request_id.as_deref().unwrap_or("-"));
-        // Nobody may read it; that must not end the emulator.
-        drop(std::io::stderr().write_all(text.as_bytes()));
+        let request_id = request_id.as_deref().unwrap_or("-");
+        note(format_args!("{function} {} | {}", one_line(request_id), one_line(text)));
     }
 }
 
@@ -109,10 +114,22 @@ impl Shared {
 }
 
 impl Queue {
-    fn push(&mut self, line: LogLine) {
-        self.bytes += line.text.len() + LINE_BYTES_EXTRA;
+    /// Keeps a line if there is room for it.
+    fn push(&mut self, bytes: usize, line: impl FnOnce() -> LogLine, bytes_max: usize) -> bool {
+        if self.bytes + bytes + LINE_BYTES_EXTRA > bytes_max {
+            self.dropped_lines += 1;
+            self.dropped_bytes += u64::try_from(bytes).unwrap_or(u64::MAX);
+            return false;
+        }
+        let line = line();
+        self.bytes += cost(&line);
         self.lines.push_back(line);
+        true
     }
+}
+
+const fn cost(line: &LogLine) -> usize {
+    line.text.len() + LINE_BYTES_EXTRA
 }
 
 impl Drop for Log {
@@ -136,11 +153,14 @@ impl Log {
         Ok(Self { function, shared })
     }
 
-    /// A line of the platform's own, which is kept whatever the function writes.
-    pub(super) fn platform(&self, request_id: Option<&Arc<str>>, text: String) {
-        let line = self.line(LogSource::Platform, request_id.cloned(), text);
-        self.shared.lock().push(line);
-        self.shared.has_line.notify_one();
+    /// A line of the platform's own, cut if what it quotes is long.
+    pub(super) fn platform(&self, request_id: Option<&Arc<str>>, mut text: String) {
+        if text.len() > PLATFORM_LINE_BYTES_MAX {
+            text.truncate(text.floor_char_boundary(PLATFORM_LINE_BYTES_MAX));
+            text.push_str("...");
+        }
+        let line = |text| self.line(LogSource::Platform, request_id.cloned(), text);
+        self.push(text.len(), || line(text), QUEUED_BYTES_MAX);
     }
 
     /// How many lines nobody has seen.
@@ -153,15 +173,16 @@ impl Log {
     }
 
     fn function_line(&self, source: LogSource, request_id: Option<Arc<str>>, bytes: &[u8]) {
-        let mut queue = self.shared.lock();
-        if queue.bytes + bytes.len() + LINE_BYTES_EXTRA > QUEUED_BYTES_MAX {
-            queue.dropped_lines += 1;
-            queue.dropped_bytes += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let line = || self.line(source, request_id, String::from_utf8_lossy(bytes).into_owned());
+        self.push(bytes.len(), line, QUEUED_BYTES_MAX - PLATFORM_BYTES);
+    }
+
+    fn push(&self, bytes: usize, line: impl FnOnce() -> LogLine, bytes_max: usize) {
+        if self.shared.lock().push(bytes, line, bytes_max) {
+            self.shared.has_line.notify_one();
+        } else {
             self.shared.dropped_lines.fetch_add(1, Ordering::Relaxed);
-            return;
         }
-        queue.push(self.line(source, request_id, String::from_utf8_lossy(bytes).into_owned()));
-        self.shared.has_line.notify_one();
     }
 }
 
@@ -170,15 +191,15 @@ fn next_line(shared: &Shared) -> Option<LogLine> {
     let mut queue = shared.lock();
     loop {
         if let Some(line) = queue.lines.pop_front() {
-            queue.bytes -= line.text.len() + LINE_BYTES_EXTRA;
+            queue.bytes -= cost(&line);
             if queue.lines.is_empty() && queue.dropped_lines > 0 {
                 let (lines, bytes) = (queue.dropped_lines, queue.dropped_bytes);
                 (queue.dropped_lines, queue.dropped_bytes) = (0, 0);
                 let text = format!("{lines} lines ({bytes} bytes) were dropped: they came faster than they were taken");
                 let function = Arc::clone(&line.function);
-                let dropped =
-                    LogLine { function, request_id: line.request_id.clone(), source: LogSource::Platform, text };
-                queue.push(dropped);
+                let request_id = line.request_id.clone();
+                let dropped = || LogLine { function, request_id, source: LogSource::Platform, text };
+                queue.push(0, dropped, QUEUED_BYTES_MAX);
             }
             return Some(line);
         }
@@ -326,19 +347,23 @@ mod tests {
         assert_eq!(lengths, [LINE_BYTES_MAX, LINE_BYTES_MAX, LINE_BYTES_MAX, 3, 1]);
     }
 
-    #[test]
-    fn what_comes_faster_than_it_is_taken_is_dropped_and_counted() {
+    /// A log whose sink takes its first line only when the first of these is dropped, and what it takes.
+    fn blocked() -> (Log, std_mpsc::Sender<()>, std_mpsc::Receiver<String>) {
         let (started, start) = std_mpsc::channel::<()>();
         let (sender, receiver) = std_mpsc::channel();
         let sink = move |line: &LogLine| {
-            // Waits at its first line until the test has written all.
             let _ = start.recv();
             sender.send(line.text.clone()).unwrap();
         };
-        let log = Log::start("resize".into(), sink).unwrap();
+        (Log::start("resize".into(), sink).unwrap(), started, receiver)
+    }
+
+    #[test]
+    fn what_comes_faster_than_it_is_taken_is_dropped_and_counted() {
+        let (log, started, receiver) = blocked();
         let line = vec![b'x'; 1024 - LINE_BYTES_EXTRA];
         // One is with the sink or is not yet; the others fill the queue.
-        let kept_max = QUEUED_BYTES_MAX / 1024 + 1;
+        let kept_max = (QUEUED_BYTES_MAX - PLATFORM_BYTES) / 1024 + 1;
         for _ in 0..kept_max + 9 {
             log.function_line(LogSource::Stdout, None, &line);
         }
@@ -351,5 +376,29 @@ mod tests {
         assert!(last.starts_with(&format!("{dropped} lines (")), "{last}");
         assert_eq!(lines.pop().unwrap(), "END");
         assert_eq!(lines.len() as u64 + dropped, kept_max as u64 + 9);
+    }
+
+    #[test]
+    fn lines_of_the_platform_have_the_same_bound() {
+        let (log, started, receiver) = blocked();
+        let text = "x".repeat(PLATFORM_LINE_BYTES_MAX * 2);
+        for _ in 0..2 * QUEUED_BYTES_MAX / PLATFORM_LINE_BYTES_MAX {
+            log.platform(None, text.clone());
+        }
+        let dropped = log.dropped_lines();
+        drop((started, log));
+        let lines = receiver.iter().collect::<Vec<_>>();
+        let bytes = lines.iter().map(String::len).sum::<usize>();
+        assert!(bytes <= QUEUED_BYTES_MAX + PLATFORM_LINE_BYTES_MAX + 3, "{bytes} bytes were kept");
+        assert!(dropped > 0 && lines.last().unwrap().starts_with(&format!("{dropped} lines (")), "{dropped}");
+    }
+
+    #[test]
+    fn a_line_of_the_platform_that_quotes_too_much_is_cut() {
+        let (log, started, receiver) = blocked();
+        log.platform(None, "\u{e9}".repeat(PLATFORM_LINE_BYTES_MAX));
+        drop((started, log));
+        let line = receiver.recv().unwrap();
+        assert!(line.len() <= PLATFORM_LINE_BYTES_MAX + 3 && line.ends_with("\u{e9}..."), "{}", line.len());
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::event_source_mapping::RESPONSE_BYTES_MAX;
+
 /// What is said of an invocation when it has ended.
 #[derive(Clone, Debug)]
 pub(super) struct Report<'a> {
@@ -29,6 +31,14 @@ pub(super) fn timed_out(request_id: &str, timeout: Duration) -> String {
 
 pub(super) fn timed_out_message(timeout: Duration) -> String {
     format!("Task timed out after {:.2} seconds", timeout.as_secs_f64())
+}
+
+/// The text of `Function.ResponseSizeTooLarge`.
+pub(super) fn too_large(request_id: &str, bytes: usize) -> String {
+    format!(
+        "RequestId: {request_id} Error: Response payload size ({bytes} bytes) exceeded maximum allowed payload size \
+         ({RESPONSE_BYTES_MAX} bytes)."
+    )
 }
 
 /// The text of `Runtime.ExitError`.

@@ -18,6 +18,7 @@ use local_queue::{
     runtime_api::{Function, FunctionMetrics, LogFormat},
     template::{Stack, StackFunction, StackMapping},
 };
+use local_queue_terminal::print;
 use tokio::task::JoinSet;
 
 /// What is said on the command line about functions.
@@ -102,7 +103,7 @@ pub(crate) async fn start(
             let place = || format!("{}:{}: {}", template.display(), mapping.line, declared.logical_id);
             connect(&mut running, elsewhere.as_ref(), mapping, &function, queues).await.with_context(place)?;
             let at = elsewhere.as_ref().map(|(endpoint_url, _)| format!(" at {endpoint_url}")).unwrap_or_default();
-            super::say(format_args!("  {} works on {}{at}", function.name(), mapping.queue.name()));
+            print(format_args!("  {} works on {}{at}", function.name(), mapping.queue.name()));
         }
         running.functions.push(function);
     }
@@ -224,7 +225,7 @@ fn mapping_samples(queue: &str, function: &str, metrics: &Metrics) -> Vec<Sample
     let labels = vec![("function", function.to_owned()), ("queue", queue.to_owned())];
     let sample =
         |name, help, value: u64| Sample { name, kind: "counter", help, labels: labels.clone(), value: value as f64 };
-    vec![
+    let mut samples = vec![
         sample("local_queue_mapping_polled_total", "PolledEventCount: messages received.", metrics.polled),
         sample(
             "local_queue_mapping_filtered_out_total",
@@ -247,7 +248,25 @@ fn mapping_samples(queue: &str, function: &str, metrics: &Metrics) -> Vec<Sample
             metrics.dropped,
         ),
         sample("local_queue_mapping_deleted_total", "DeletedEventCount: messages deleted as done.", metrics.deleted),
-    ]
+    ];
+    let failed = &metrics.failed_batches;
+    let reasons = [
+        ("function_error", failed.function_error),
+        ("crash", failed.crash),
+        ("timeout", failed.timeout),
+        ("response_too_large", failed.response_too_large),
+        ("invalid_response", failed.invalid_response),
+    ];
+    samples.extend(reasons.map(|(reason, value)| {
+        let mut sample = sample(
+            "local_queue_mapping_failed_batches_total",
+            "Batches that failed as a whole, by the reason; the log has a line for each.",
+            value,
+        );
+        sample.labels.push(("reason", reason.to_owned()));
+        sample
+    }));
+    samples
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus counts in floating point")]

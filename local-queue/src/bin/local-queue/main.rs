@@ -3,7 +3,7 @@
 mod functions;
 mod reach;
 
-use std::{io::Write as _, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -15,6 +15,7 @@ use local_queue::{
     engine::{Limits, QueueArn, Scope},
     template::{self, Stack},
 };
+use local_queue_terminal::{LogWriter, exit_code, note, print};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
@@ -98,17 +99,12 @@ fn parse_account(raw: &str) -> Result<String, &'static str> {
 fn main() -> ExitCode {
     let Arguments { command: Command::Serve(arguments) } = Arguments::parse();
     match log().and_then(|()| serve(&arguments)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => exit_code(0),
         Err(error) => {
-            eprintln!("local-queue: {error:#}");
-            ExitCode::from(2)
+            note(format_args!("local-queue: {error:#}"));
+            exit_code(2)
         }
     }
-}
-
-/// Prints a line. Whoever closed standard output, as `head` does, does not want to read it, and still wants the queues.
-fn say(line: std::fmt::Arguments<'_>) {
-    drop(writeln!(std::io::stdout(), "{line}"));
 }
 
 /// To standard error: what `RUST_LOG` asks for; without it, what somebody who watches has to know.
@@ -122,7 +118,7 @@ fn log() -> anyhow::Result<()> {
             .with_default(LevelFilter::WARN)
             .with_target("local_queue::event_source_mapping", LevelFilter::INFO),
     };
-    let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(|| LogWriter);
     lines.finish().with(filter).init();
     Ok(())
 }
@@ -138,12 +134,12 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
     if arguments.functions.source.is_none() {
         created.extend(queues.declare(&stack.queues)?);
     }
-    say(format_args!(
+    print(format_args!(
         "local-queue listens on {} (in memory: messages end with the process)",
         endpoint_urls.join(" and ")
     ));
     for queue in &created {
-        say(format_args!("  {endpoint_url}/{}/{}", queue.account(), queue.name()));
+        print(format_args!("  {endpoint_url}/{}/{}", queue.account(), queue.name()));
     }
     if arguments.functions.template.is_none() {
         server.run(stop_signal()).await;

@@ -4,6 +4,7 @@ mod batching;
 mod failures;
 mod lifecycle;
 mod mixed;
+mod panics;
 mod sources;
 mod throttles_and_filters;
 
@@ -16,13 +17,15 @@ use std::{
     },
 };
 
+use bytes::Bytes;
+
 use super::*;
 use crate::{
     LocalQueue,
-    engine::{Attribute, MessageBody, QueueArn, RedrivePolicy, SendMessage},
+    engine::{Attribute, MessageBody, QueueArn, Receive, RedrivePolicy, SendMessage},
     event_source_mapping::{
         BatchFailure, DeleteFailure, Depth, DrainError, EventSourceMapping, EventSourceMappingError, InProcess,
-        QueueSource,
+        QueueSource, SourceError,
     },
 };
 
@@ -154,6 +157,8 @@ fn line(observation: &Observation<'_>) -> String {
         Observation::Dropped { messages, reason } => format!("dropped {}: {reason}", messages.len()),
         Observation::Deleted { count } => format!("deleted {count}"),
         Observation::DeleteFailed { count, error } => format!("delete failed {count}: {error}"),
+        Observation::GivenBack { count } => format!("given back {count}"),
+        Observation::GiveBackFailed { count, error } => format!("give back failed {count}: {error}"),
     }
 }
 

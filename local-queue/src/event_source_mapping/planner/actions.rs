@@ -51,8 +51,6 @@ pub enum CloseReason {
     /// The next message would have made the event larger than
     /// [`EVENT_BYTES_MAX`](crate::event_source_mapping::EVENT_BYTES_MAX).
     PayloadSize,
-    /// The mapping stops: what it has received it still gives to the function.
-    Stopping,
 }
 
 /// Something for the driver to do, answered by one input.
@@ -87,6 +85,12 @@ pub enum Action {
         /// By their receipt handles; one to ten.
         receipt_handles: Vec<String>,
     },
+    /// Make messages visible again that the function has not seen, or not to the end, because the mapping stops; answered by
+    /// [`Planner::given_back`](super::Planner::given_back).
+    GiveBack {
+        /// By their receipt handles; at least one, possibly more than one request can name.
+        receipt_handles: Vec<String>,
+    },
     /// Forget messages that were received: they stay in the queue and come back by themselves. Not answered.
     Drop {
         /// At least one.
@@ -100,7 +104,7 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DropReason {
-    /// The function was throttled until their visibility timeout ended, or the mapping stopped.
+    /// The function was throttled until their visibility timeout ended.
     #[error("function was throttled to the end: {reason}")]
     Throttled {
         /// What was said last.

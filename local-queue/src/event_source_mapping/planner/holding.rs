@@ -77,6 +77,11 @@ impl Planner {
         self.let_go(gone.into_iter().map(|held| held.message).collect(), DropReason::GroupLeft);
     }
 
+    /// Everything that is held.
+    pub(super) fn take_all_held(&mut self) -> impl Iterator<Item = SourceMessage> + use<> {
+        std::mem::take(&mut self.held).into_iter().map(|held| held.message)
+    }
+
     fn let_go(&mut self, messages: Vec<SourceMessage>, reason: DropReason) {
         if !messages.is_empty() {
             self.actions.push_back(Action::Drop { messages, reason });

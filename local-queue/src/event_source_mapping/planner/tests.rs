@@ -312,7 +312,7 @@ fn stopping_gives_up_the_receive_and_ends_what_has_begun() {
     planner.received(at(0), first, arrivals(messages(&["a"])));
     let running = planner.expect_invoke();
     let (waiting, _) = planner.expect_receive();
-    planner.stop(at(5));
+    planner.stop();
     assert_eq!(planner.poll_action(), Some(Action::CancelReceive { batch: waiting }));
     planner.received(at(5), waiting, Vec::new());
     planner.expect_nothing();
@@ -325,7 +325,11 @@ fn stopping_gives_up_the_receive_and_ends_what_has_begun() {
 }
 
 #[test]
-fn stopping_invokes_what_has_been_received() {
+fn stopping_gives_back_what_the_function_has_not_seen() {
+    let give_back = |names: &[&str]| {
+        let receipt_handles = names.iter().map(|name| format!("handle of {name}")).collect();
+        Some(Action::GiveBack { receipt_handles })
+    };
     for fails in [false, true] {
         let mut planner = started(PlannerSettings { batching_window: seconds(60), ..SETTINGS });
         let (id, _) = planner.expect_receive();
@@ -334,16 +338,52 @@ fn stopping_invokes_what_has_been_received() {
         if fails {
             planner.receive_failed(at(1), id);
         }
-        planner.stop(at(2));
+        planner.stop();
         if !fails {
             assert_eq!(planner.poll_action(), Some(Action::CancelReceive { batch: id }));
-            planner.received(at(2), id, arrivals(messages(&["b"])));
         }
-        let batch = planner.expect_invoke();
-        assert_eq!((batch.messages.len(), batch.closed_by), (if fails { 1 } else { 2 }, CloseReason::Stopping));
-        planner.invoked(at(3), batch.id, function_error());
+        assert_eq!(planner.poll_action(), give_back(&["a"]));
+        if !fails {
+            planner.received(at(2), id, arrivals(messages(&["b"])));
+            assert_eq!(planner.poll_action(), give_back(&["b"]));
+            planner.given_back();
+            assert!(!planner.is_finished(), "a is not given back yet");
+        }
         planner.expect_nothing();
+        planner.given_back();
         assert!(planner.is_finished());
+        assert_eq!(planner.next_wakeup(), None);
+    }
+}
+
+#[test]
+fn stopping_gives_back_a_batch_that_is_throttled_or_given_up() {
+    let throttled = || Err(FunctionError::Throttled { reason: "busy".to_owned() });
+    for when in ["before", "after", "given up"] {
+        let mut planner = started(SETTINGS);
+        let (id, _) = planner.expect_receive();
+        planner.received(at(0), id, arrivals(messages(&["a"])));
+        let batch = planner.expect_invoke();
+        let (waiting, _) = planner.expect_receive();
+        if when == "before" {
+            planner.invoked(at(1), batch.id, throttled());
+        }
+        planner.stop();
+        assert_eq!(planner.poll_action(), Some(Action::CancelReceive { batch: waiting }));
+        planner.received(at(2), waiting, Vec::new());
+        match when {
+            "after" => {
+                let settled = planner.invoked(at(3), batch.id, throttled());
+                assert_eq!(settled, Settled::Throttled { reason: "busy".to_owned(), retry_at: None });
+            }
+            "given up" => planner.given_up(batch.id),
+            _ => {}
+        }
+        let receipt_handles = vec!["handle of a".to_owned()];
+        assert_eq!(planner.poll_action(), Some(Action::GiveBack { receipt_handles }), "{when}");
+        planner.given_back();
+        planner.expect_nothing();
+        assert!(planner.is_finished(), "{when}");
     }
 }
 
@@ -351,7 +391,7 @@ fn stopping_invokes_what_has_been_received() {
 fn a_receive_that_fails_while_stopping_is_not_repeated() {
     let mut planner = started(SETTINGS);
     let (id, _) = planner.expect_receive();
-    planner.stop(at(0));
+    planner.stop();
     assert_eq!(planner.poll_action(), Some(Action::CancelReceive { batch: id }));
     planner.receive_failed(at(1), id);
     planner.expect_nothing();

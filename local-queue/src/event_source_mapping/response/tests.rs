@@ -147,3 +147,41 @@ fn an_endless_identifier_is_shortened_in_the_reason() {
     let BatchOutcome::Failed(failure) = outcome(&reply, true) else { panic!("the identifier is unknown") };
     assert!(failure.to_string().chars().count() < 200, "{failure}");
 }
+
+#[test]
+fn the_line_of_a_failed_batch_says_whose_it_is_and_why_and_cannot_command_a_terminal() {
+    let line = |failure: BatchFailure| failure.line("resize", "jobs", 10, "r1");
+    let table = [
+        (
+            FunctionError::ResponseTooLarge { bytes: 7_340_034 }.into(),
+            "response payload size (7340034 bytes) exceeded maximum allowed payload size (6291556 bytes) \
+             (Function.ResponseSizeTooLarge, request r1)",
+        ),
+        (
+            FunctionError::TimedOut { timeout: std::time::Duration::from_secs(3) }.into(),
+            "function timed out after 3.00 seconds (Sandbox.Timedout, request r1)",
+        ),
+        (
+            FunctionError::Crashed { message: "signal: killed".to_owned() }.into(),
+            "function crashed: signal: killed (Runtime.ExitError, request r1)",
+        ),
+        (
+            FunctionError::Failed { error_type: "BadJob".to_owned(), message: "a\nb\u{1b}[2J\u{202e}".to_owned() }
+                .into(),
+            "function failed with BadJob: a\\nb\\u{1b}[2J\\u{202e} (BadJob, request r1)",
+        ),
+        (
+            BatchFailure::IdentifierUnknown { index: 2, identifier: "x".to_owned() },
+            "itemIdentifier \"x\" of batchItemFailures[2] is not in the batch (invalid batch response, request r1)",
+        ),
+        (
+            BatchFailure::IdentifierMissing { index: 0, keys: vec!["foo".to_owned()] },
+            "batchItemFailures[0] has no itemIdentifier, only [\"foo\"] (invalid batch response, request r1)",
+        ),
+    ];
+    for (failure, expected) in table {
+        assert_eq!(line(failure), format!("resize: a batch of 10 messages of jobs failed: {expected}"));
+    }
+    let long = FunctionError::Crashed { message: "\u{e9}".repeat(1_000_000) };
+    assert!(line(long.into()).chars().count() < 1_200);
+}

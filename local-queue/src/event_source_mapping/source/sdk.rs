@@ -6,8 +6,8 @@ use aws_sdk_sqs::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
     types::{
-        DeleteMessageBatchRequestEntry, Message, MessageAttributeValue as SdkAttribute, MessageSystemAttributeName,
-        QueueAttributeName,
+        BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message,
+        MessageAttributeValue as SdkAttribute, MessageSystemAttributeName, QueueAttributeName,
     },
 };
 
@@ -144,6 +144,13 @@ impl SdkSource {
         }
     }
 
+    fn failure(&self, entry: &BatchResultErrorEntry) -> DeleteFailure {
+        DeleteFailure {
+            index: entry.id.parse().unwrap_or_default(),
+            error: self.refused(&entry.code, entry.message.as_deref().unwrap_or_default()),
+        }
+    }
+
     fn refused(&self, code: &str, message: &str) -> SourceError {
         match code {
             "AWS.SimpleQueueService.NonExistentQueue" | "QueueDoesNotExist" => {
@@ -197,11 +204,20 @@ impl Source for SdkSource {
         let entries = entries.collect::<Result<Vec<_>, _>>()?;
         let request = self.client.delete_message_batch().queue_url(&self.queue_url).set_entries(Some(entries));
         let answer = request.send().await.map_err(|error| self.error(&error))?;
-        let failure = |entry: aws_sdk_sqs::types::BatchResultErrorEntry| DeleteFailure {
-            index: entry.id.parse().unwrap_or_default(),
-            error: self.refused(&entry.code, entry.message.as_deref().unwrap_or_default()),
-        };
-        Ok(answer.failed.into_iter().map(failure).collect())
+        Ok(answer.failed.iter().map(|entry| self.failure(entry)).collect())
+    }
+
+    /// Needs the permission `sqs:ChangeMessageVisibility`, which nothing else here needs.
+    async fn give_back(&self, receipt_handles: Vec<String>) -> Result<Vec<DeleteFailure>, SourceError> {
+        let entries = receipt_handles.into_iter().enumerate().map(|(index, handle)| {
+            let entry =
+                ChangeMessageVisibilityBatchRequestEntry::builder().id(index.to_string()).receipt_handle(handle);
+            entry.visibility_timeout(0).build().map_err(|error| SourceError::Other(error.into()))
+        });
+        let entries = entries.collect::<Result<Vec<_>, _>>()?;
+        let request = self.client.change_message_visibility_batch().queue_url(&self.queue_url);
+        let answer = request.set_entries(Some(entries)).send().await.map_err(|error| self.error(&error))?;
+        Ok(answer.failed.iter().map(|entry| self.failure(entry)).collect())
     }
 
     async fn depth(&self) -> Result<Depth, SourceError> {

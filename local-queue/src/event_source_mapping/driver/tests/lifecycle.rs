@@ -17,15 +17,53 @@ async fn stopping_lets_running_invocations_end_and_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stopping_invokes_at_once_what_an_open_window_has_collected() {
+async fn stopping_gives_back_what_an_open_window_has_collected() {
     let world = World::new(1);
     world.send("one");
     let windowed = EventSourceMapping { maximum_batching_window: Duration::from_mins(5), ..mapping() };
     let running = world.connect(windowed, fails_bad()).await;
     pass(Duration::from_secs(1)).await;
     running.stop().await;
-    let expected = ["0 polled 1", "1000 invoked 1 Stopping", "1000 succeeded", "1000 deleted 1"];
-    assert_eq!(world.log(), expected);
+    assert_eq!(world.log(), ["0 polled 1", "1000 given back 1"]);
+    assert_eq!(world.depth(), (1, 0), "it can be received at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_at_once_ends_running_invocations_and_gives_their_messages_back() {
+    let world = World::new(1);
+    world.send_all(15);
+    let running = world.connect(mapping(), takes(world.queues.clock().clone(), Duration::from_secs(9))).await;
+    pass(Duration::from_secs(1)).await;
+    running.handle.stop();
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(world.depth(), (0, 15), "the first word is not the last: what runs goes on");
+    running.handle.stop_at_once();
+    // A word that says less than the one before changes nothing.
+    let handle = running.handle.clone();
+    running.stop().await;
+    assert_eq!(world.now_millis(), 2_000);
+    assert_eq!(world.depth(), (15, 0));
+    let metrics = handle.metrics();
+    assert_eq!((metrics.given_back, metrics.deleted, metrics.failed_invoke), (15, 0, 15));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_cannot_give_back_does_not_hold_a_stop_up() {
+    let world = World::new(1);
+    world.send("one");
+    let source = sources::Faulty::give_back(world.source());
+    let clock = world.queues.clock().clone();
+    let function = takes(clock.clone(), Duration::from_secs(9));
+    let (driver, handle) = mapping().connect(source, function, clock).await.unwrap();
+    let log = Arc::clone(&world.log);
+    let driver = driver.observe(move |observation| log.lock().unwrap().push(line(observation)));
+    let task = tokio::spawn(driver.run());
+    settle().await;
+    handle.stop_at_once();
+    task.await.unwrap();
+    assert_eq!(world.now_millis(), 0);
+    assert_eq!(world.log().last().unwrap(), "give back failed 1: queue jobs is on fire");
+    assert_eq!(world.depth(), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]

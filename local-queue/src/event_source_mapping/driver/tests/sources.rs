@@ -67,7 +67,7 @@ async fn a_mapping_is_refused_with_the_words_of_aws() {
 }
 
 /// A source that goes wrong in one way.
-struct Faulty {
+pub(super) struct Faulty {
     inner: QueueSource,
     receives: Arc<AtomicUsize>,
     fault: Fault,
@@ -78,6 +78,14 @@ enum Fault {
     None,
     Receive,
     Delete,
+    GiveBack,
+}
+
+impl Faulty {
+    /// Does everything but give back.
+    pub(super) fn give_back(inner: QueueSource) -> Self {
+        Self { inner, receives: Arc::default(), fault: Fault::GiveBack }
+    }
 }
 
 fn on_fire() -> SourceError {
@@ -106,6 +114,13 @@ impl Source for Faulty {
             return Err(on_fire());
         }
         self.inner.delete(receipt_handles).await
+    }
+
+    async fn give_back(&self, receipt_handles: Vec<String>) -> Result<Vec<DeleteFailure>, SourceError> {
+        if self.fault == Fault::GiveBack {
+            return Err(on_fire());
+        }
+        self.inner.give_back(receipt_handles).await
     }
 
     async fn depth(&self) -> Result<Depth, SourceError> {

@@ -83,7 +83,8 @@ async fn what_the_filter_refuses_is_deleted_unseen_and_the_others_come_as_they_w
         serde_json::to_string(&handle.metrics()).unwrap(),
         concat!(
             r#"{"PolledEventCount":3,"FilteredOutEventCount":2,"InvokedEventCount":1,"FailedInvokeEventCount":0,"#,
-            r#""DroppedEventCount":0,"DeletedEventCount":1}"#
+            r#""DroppedEventCount":0,"DeletedEventCount":1,"GivenBackEventCount":0,"FailedBatchCount":{"#,
+            r#""function_error":0,"crash":0,"timeout":0,"response_too_large":0,"invalid_response":0}}"#
         )
     );
 }

@@ -96,18 +96,18 @@ fn what_waited_longer_than_it_is_hidden_is_let_go() {
 }
 
 #[test]
-fn stopping_invokes_what_did_not_fit() {
+fn stopping_gives_back_what_did_not_fit() {
     let mut planner = started(PlannerSettings { scaling: fixed(1), ..SETTINGS });
     let (id, _) = planner.expect_receive();
     planner.received(at(0), id, sized(&[("a", EVENT_BYTES_MAX), ("b", 10)]));
     let a = planner.expect_invoke();
-    planner.stop(at(1));
+    planner.stop();
+    let receipt_handles = vec!["handle of b".to_owned()];
+    assert_eq!(planner.poll_action(), Some(Action::GiveBack { receipt_handles }));
+    planner.given_back();
     planner.expect_nothing();
+    assert!(!planner.is_finished(), "a is still with the function");
     planner.invoked(at(2), a.id, function_error());
-    let b = planner.expect_invoke();
-    assert_eq!(ids(&b.messages), ["b"]);
-    assert!(!planner.is_finished());
-    planner.invoked(at(3), b.id, function_error());
     planner.expect_nothing();
     assert!(planner.is_finished());
 }

@@ -101,23 +101,6 @@ fn being_throttled_takes_concurrency_away_also_with_partial_batch_responses() {
     planner.expect_nothing();
 }
 
-#[test]
-fn stopping_lets_go_what_is_throttled() {
-    let (mut planner, batch) = invoking(SETTINGS, &["a"]);
-    planner.invoked(at(0), batch.id, throttled());
-    planner.stop(at(1));
-    assert_eq!(planner.poll_action(), Some(dropped(&["a"])));
-    assert!(matches!(planner.poll_action(), Some(Action::CancelReceive { .. })));
-
-    // And what is throttled only then.
-    let (mut planner, batch) = invoking(SETTINGS, &["a"]);
-    planner.stop(at(1));
-    assert!(matches!(planner.poll_action(), Some(Action::CancelReceive { .. })));
-    let settled = planner.invoked(at(2), batch.id, throttled());
-    assert_eq!(settled, Settled::Throttled { reason: "limit".to_owned(), retry_at: None });
-    assert_eq!(planner.poll_action(), Some(dropped(&["a"])));
-}
-
 fn refused(messages: Vec<SourceMessage>) -> Vec<Arrival> {
     messages.into_iter().map(|message| Arrival { message, record_bytes: 0, is_wanted: false }).collect()
 }
@@ -174,6 +157,6 @@ fn a_window_ends_on_time_although_deletes_are_slow() {
     planner.advance(at(5_000));
     assert_eq!(planner.expect_invoke().messages, messages(&["a"]));
     planner.expect_nothing();
-    planner.stop(at(6_000));
+    planner.stop();
     assert!(!planner.is_finished());
 }
