@@ -140,5 +140,8 @@ async fn a_server_that_is_not_there_is_named() {
     let error = SdkSource::connect(client(&endpoint), &url, Clock::system()).await.unwrap_err();
     assert!(matches!(error, SourceError::Unreachable { .. }), "{error:?}");
     let text = error.to_string();
-    assert!(text.starts_with(&format!("{url} cannot be reached: ")) && text.contains("refused"), "{text}");
+    assert!(
+        text.starts_with(&format!("{url} cannot be reached (GetQueueAttributes): ")) && text.contains("refused"),
+        "{text}"
+    );
 }

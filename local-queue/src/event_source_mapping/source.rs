@@ -134,8 +134,10 @@ pub enum SourceError {
     #[error("receipt handle is not valid")]
     ReceiptHandleIsInvalid,
     /// Nobody answers there.
-    #[error("{queue_url} cannot be reached: {reason}")]
+    #[error("{queue_url} cannot be reached ({call}): {reason}; check the address, and that a server runs there")]
     Unreachable {
+        /// What was asked, such as `ReceiveMessage`.
+        call: &'static str,
         /// The queue's URL, or its endpoint's as long as no more is known.
         queue_url: String,
         /// What the client says about it.
@@ -143,16 +145,45 @@ pub enum SourceError {
     },
     /// The client has nothing to sign requests with.
     #[error(
-        "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile; LocalStack and ElasticMQ take \
-         any ({reason})"
+        "no AWS credentials ({call}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile; LocalStack and \
+         ElasticMQ take any ({reason})"
     )]
     CredentialsMissing {
+        /// What was asked.
+        call: &'static str,
         /// What the client says about it.
         reason: String,
     },
+    /// The request was not sent, or what came back is no answer.
+    #[error(
+        "{call} to {queue_url} failed: {reason}; check that it is an SQS endpoint, the credentials (AWS_ACCESS_KEY_ID and \
+         AWS_SECRET_ACCESS_KEY, or a profile) and the region (AWS_REGION)"
+    )]
+    NotAnswered {
+        /// What was asked.
+        call: &'static str,
+        /// The queue's URL, or its endpoint's.
+        queue_url: String,
+        /// What the client says about it.
+        reason: String,
+    },
+    /// Somebody answers there who does not speak like SQS.
+    #[error("{queue_url} answers {call} with status {status} and no error of SQS; check that it is an SQS endpoint")]
+    NotSqs {
+        /// What was asked.
+        call: &'static str,
+        /// The queue's URL, or its endpoint's.
+        queue_url: String,
+        /// Of the answer.
+        status: u16,
+    },
     /// The service refused the request.
-    #[error("{code}: {message}")]
+    #[error("{queue_url} refuses {call}: {code}: {message}{}", advice(code))]
     Refused {
+        /// What was asked.
+        call: &'static str,
+        /// The queue's URL, or its endpoint's.
+        queue_url: String,
         /// Its code, such as `AccessDenied`.
         code: String,
         /// Its words.
@@ -161,6 +192,24 @@ pub enum SourceError {
     /// Anything else.
     #[error(transparent)]
     Other(Box<dyn Error + Send + Sync>),
+}
+
+/// What to look at after a refusal that is about who asks.
+fn advice(code: &str) -> &'static str {
+    match code {
+        "AccessDenied" | "AccessDeniedException" | "AWS.SimpleQueueService.AccessDenied" | "KmsAccessDenied" => {
+            "; check the permissions of the credentials, and the region (AWS_REGION)"
+        }
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => "; the credentials have expired: renew them",
+        "IncompleteSignature"
+        | "InvalidClientTokenId"
+        | "InvalidAccessKeyId"
+        | "InvalidSignatureException"
+        | "MissingAuthenticationToken"
+        | "SignatureDoesNotMatch"
+        | "UnrecognizedClientException" => "; check the credentials, the region (AWS_REGION) and the clock",
+        _ => "",
+    }
 }
 
 /// A queue of a [`LocalQueue`].

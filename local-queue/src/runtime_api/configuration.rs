@@ -19,6 +19,8 @@ const MEMORY_MIB: std::ops::RangeInclusive<u32> = 128..=10_240;
 const ENVIRONMENT_BYTES_MAX: usize = 4 * 1024;
 /// As many processes as a new account may have at the same time on AWS.
 const CONCURRENCY_DEFAULT: u32 = 10;
+/// Lambda keeps an environment that waits for minutes, and does not say for how many.
+const KEEP_WARM_DEFAULT: Duration = Duration::from_mins(5);
 
 /// The form in which a function is asked to write its log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,6 +74,7 @@ pub(super) struct Configuration {
     pub(super) environment: BTreeMap<String, String>,
     pub(super) log_format: LogFormat,
     pub(super) concurrency_max: u32,
+    pub(super) keep_warm: Duration,
 }
 
 /// Why a function cannot be.
@@ -172,6 +175,7 @@ impl Builder {
             environment: BTreeMap::new(),
             log_format: LogFormat::Text,
             concurrency_max: CONCURRENCY_DEFAULT,
+            keep_warm: KEEP_WARM_DEFAULT,
         };
         Self { configuration, sink: StderrSink }
     }
@@ -235,6 +239,13 @@ impl<L: LogSink> Builder<L> {
     /// ten if nothing else is said. With zero, each is throttled, as in Lambda.
     pub const fn concurrency_max(mut self, concurrency_max: u32) -> Self {
         self.configuration.concurrency_max = concurrency_max;
+        self
+    }
+
+    /// How long a process waits for its next invocation before it is ended; five minutes if nothing else is said. With zero,
+    /// each ends after its invocation, and each invocation starts one.
+    pub const fn keep_warm(mut self, keep_warm: Duration) -> Self {
+        self.configuration.keep_warm = keep_warm;
         self
     }
 

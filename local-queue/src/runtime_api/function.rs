@@ -1,11 +1,9 @@
 //! A function of which processes are started as invocations need them.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
-    sync::{
-        Arc, Mutex, MutexGuard,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, Weak},
     time::Duration,
 };
 
@@ -18,6 +16,7 @@ use super::{
     instance::{Failure, Instance},
     logs::{Log, LogSink},
     metrics::{Counters, FunctionMetrics, count},
+    pool::Pool,
     process::describe_end,
     report::{self, Report},
     session::{Invoke, Reply},
@@ -30,11 +29,6 @@ use crate::{
 
 /// What a version of a function is called that has not been published.
 pub(super) const VERSION: &str = "$LATEST";
-/// The pause before the third start of a process of which the first two died; it doubles with each further one.
-const RESTART_PAUSE_BASE: Duration = Duration::from_millis(100);
-/// The longest such pause.
-const RESTART_PAUSE_MAX: Duration = Duration::from_secs(10);
-
 /// A function that is an unmodified Lambda program (`bootstrap`), run as Lambda runs it.
 ///
 /// Each invocation has a process of its own: one that waits, or a new one as long as fewer run than may. A process is
@@ -50,28 +44,29 @@ struct Shared {
     configuration: Configuration,
     log: Arc<Log>,
     counters: Counters,
-    running: AtomicU64,
-    pool: Mutex<Pool>,
+    running: Mutex<Running>,
+    pool: Mutex<Pool<Instance>>,
     ids: Mutex<IdSource>,
+    /// Itself, for the task that ends processes that nobody needs.
+    me: Weak<Self>,
 }
 
+/// When the invocations that run have begun.
 #[derive(Debug, Default)]
-struct Pool {
-    /// The one that has waited shortest is the last.
-    waiting: Vec<Instance>,
-    is_closed: bool,
-    /// Processes that died one after the other.
-    deaths: u32,
-    /// When the next process may be started.
-    start_at: Option<Instant>,
+struct Running {
+    begun: u64,
+    since: BTreeMap<u64, Instant>,
 }
 
 /// The right to run one invocation.
-struct Slot<'a>(&'a AtomicU64);
+struct Slot<'a> {
+    running: &'a Mutex<Running>,
+    number: u64,
+}
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        lock(self.running).since.remove(&self.number);
     }
 }
 
@@ -122,15 +117,16 @@ impl Function {
             .map_err(|error| FunctionBuildError::Bootstrap { name: name(), error })?;
         let log = Log::start(configuration.name.as_str().into(), sink)
             .map_err(|error| FunctionBuildError::Log { name: name(), error })?;
-        let shared = Shared {
+        let shared = Arc::new_cyclic(|me| Shared {
+            pool: Mutex::new(Pool::new(configuration.keep_warm)),
             configuration,
             log: Arc::new(log),
             counters: Counters::default(),
-            running: AtomicU64::new(0),
-            pool: Mutex::default(),
+            running: Mutex::default(),
             ids: Mutex::new(IdSource::seeded(fastrand::u64(..))),
-        };
-        Ok(Self { shared: Arc::new(shared) })
+            me: Weak::clone(me),
+        });
+        Ok(Self { shared })
     }
 
     /// Its name.
@@ -149,21 +145,28 @@ impl Function {
     #[must_use]
     pub fn metrics(&self) -> FunctionMetrics {
         let Shared { counters, running, log, .. } = &*self.shared;
-        counters.snapshot(running.load(Ordering::Acquire), log.dropped_lines())
+        counters.snapshot(lock(running).since.len() as u64, log.dropped_lines())
+    }
+
+    /// How long the invocation has run that has run longest; nothing if none runs.
+    #[must_use]
+    pub fn longest_running(&self) -> Option<Duration> {
+        lock(&self.shared.running).since.values().next().map(Instant::elapsed)
     }
 
     /// Ends the processes that wait, each with the time that Lambda gives it, and those that run when they are done. No
-    /// invocation begins any more.
+    /// invocation begins any more. Waits for a moment until the log is taken.
     pub async fn shut_down(&self) {
-        let waiting = {
-            let mut pool = self.shared.lock();
-            pool.is_closed = true;
-            std::mem::take(&mut pool.waiting)
-        };
-        let mut ending = waiting.into_iter().map(|it| tokio::spawn(it.shut_down())).collect::<Vec<_>>();
-        for instance in ending.drain(..) {
-            let _ = instance.await;
-        }
+        let waiting = lock(&self.shared.pool).close();
+        end_all(waiting).await;
+        self.shared.log.flush().await;
+    }
+}
+
+async fn end_all(instances: Vec<Instance>) {
+    let ending = instances.into_iter().map(|instance| tokio::spawn(instance.shut_down())).collect::<Vec<_>>();
+    for instance in ending {
+        let _ = instance.await;
     }
 }
 
@@ -178,11 +181,11 @@ impl Invoker for Function {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Pool> {
-        self.pool.lock().expect("nobody panics with the pool in hand")
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("nobody panics with it in hand")
+}
 
+impl Shared {
     async fn run(&self, invocation: Invocation) -> Result<Bytes, FunctionError> {
         let _slot = self.take_slot()?;
         let request_id: Arc<str> = invocation.request_id.as_str().into();
@@ -195,13 +198,15 @@ impl Shared {
     }
 
     fn take_slot(&self) -> Result<Slot<'_>, FunctionError> {
-        let max = u64::from(self.configuration.concurrency_max);
-        let taken = self.running.fetch_update(Ordering::AcqRel, Ordering::Acquire, |running| {
-            (running < max && !self.lock().is_closed).then_some(running + 1)
-        });
-        if taken.is_ok() {
-            return Ok(Slot(&self.running));
+        let is_closed = lock(&self.pool).is_closed();
+        let mut running = lock(&self.running);
+        if running.since.len() < self.configuration.concurrency_max as usize && !is_closed {
+            let number = running.begun;
+            running.begun += 1;
+            running.since.insert(number, Instant::now());
+            return Ok(Slot { running: &self.running, number });
         }
+        drop(running);
         count(&self.counters.throttles);
         let reason = "ReservedFunctionConcurrentInvocationLimitExceeded".to_owned();
         Err(FunctionError::Throttled { reason })
@@ -261,12 +266,12 @@ impl Shared {
     }
 
     fn pop(&self) -> Option<Instance> {
-        self.lock().waiting.pop()
+        lock(&self.pool).take()
     }
 
     /// Starts a process: in the time of the initialisation, and if that fails, again in the time of the invocation.
     async fn start(&self, request_id: &Arc<str>) -> Result<Acquired, Ended> {
-        let start_at = self.lock().start_at;
+        let start_at = lock(&self.pool).start_at();
         if let Some(start_at) = start_at.filter(|at| *at > Instant::now()) {
             sleep_until(start_at).await;
         }
@@ -321,40 +326,31 @@ impl Shared {
         if instance.is_broken() {
             return;
         }
-        let superfluous = {
-            let mut pool = self.lock();
-            if pool.is_closed {
-                Some(instance)
-            } else {
-                pool.waiting.push(instance);
-                None
-            }
+        let (superfluous, is_first) = {
+            let mut pool = lock(&self.pool);
+            let is_first = pool.next_expiry().is_none();
+            (pool.put(Instant::now(), instance), is_first)
         };
-        if let Some(instance) = superfluous {
-            instance.shut_down().await;
+        match superfluous {
+            Some(instance) => instance.shut_down().await,
+            None if is_first => drop(tokio::spawn(end_idle(Weak::clone(&self.me)))),
+            None => {}
         }
     }
 
     fn lives(&self) {
-        let mut pool = self.lock();
-        (pool.deaths, pool.start_at) = (0, None);
+        lock(&self.pool).lives();
     }
 
-    /// A process has died. When that happens again and again, the next one is started after a pause.
     fn died(&self) {
-        let mut pool = self.lock();
-        pool.deaths = pool.deaths.saturating_add(1);
-        let pause = restart_pause(pool.deaths);
-        if !pause.is_zero() {
-            pool.start_at = Some(Instant::now() + pause);
-        }
+        lock(&self.pool).died(Instant::now());
     }
 
     fn describe(&self, invocation: Invocation, request_id: Arc<str>, deadline: Instant) -> Invoke {
         let Invocation { event, function_arn, .. } = invocation;
         // The function has the time of the machine, whatever the queue's clock says.
         let now = Clock::wall_now();
-        let mut ids = self.ids.lock().expect("nobody panics with the identifiers in hand");
+        let mut ids = lock(&self.ids);
         let (high, low, parent) = (ids.next_u64() >> 32, ids.next_u64(), ids.next_u64());
         let root = format!("1-{:08x}-{high:08x}{low:016x}", now.as_secs());
         Invoke {
@@ -371,7 +367,7 @@ impl Shared {
         let seconds = i64::try_from(Clock::wall_now().as_secs()).unwrap_or_default();
         let date = time::OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
         let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
-        let mut ids = self.ids.lock().expect("nobody panics with the identifiers in hand");
+        let mut ids = lock(&self.ids);
         format!("{year}/{month:02}/{day:02}/[{VERSION}]{:016x}{:016x}", ids.next_u64(), ids.next_u64())
     }
 
@@ -446,10 +442,19 @@ enum StartFailure {
     Init(Failure),
 }
 
-/// The pause after so many deaths in a row. After the first the next start is at once, as it is in Lambda.
-fn restart_pause(deaths: u32) -> Duration {
-    match deaths {
-        0 | 1 => Duration::ZERO,
-        deaths => RESTART_PAUSE_BASE.saturating_mul(1_u32 << (deaths - 2).min(20)).min(RESTART_PAUSE_MAX),
+/// Ends processes that have waited long enough, until none waits.
+async fn end_idle(function: Weak<Shared>) {
+    loop {
+        let Some(shared) = function.upgrade() else { return };
+        let (expired, next_expiry) = {
+            let mut pool = lock(&shared.pool);
+            (pool.expired(Instant::now()), pool.next_expiry())
+        };
+        drop(shared);
+        end_all(expired).await;
+        match next_expiry {
+            Some(at) => sleep_until(at).await,
+            None => return,
+        }
     }
 }

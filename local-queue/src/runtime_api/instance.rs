@@ -24,6 +24,9 @@ const FLUSH_TIMEOUT: Duration = Duration::from_millis(20);
 /// extension it has no time and is not asked.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// The end of a log stream's name is of its process alone, and so is known in the environment of whatever that starts.
+const MARK_BYTES: usize = 32;
+
 /// A process that waits for invocations, or is about to.
 #[derive(Debug)]
 pub(super) struct Instance {
@@ -65,7 +68,8 @@ impl Instance {
         let api = RuntimeApi::start(identity).await.map_err(fail)?;
         let task_root = bootstrap.task_root.to_string_lossy();
         let environment = environment(configuration, &task_root, api.address(), log_stream);
-        let (process, stdout, stderr) = Process::start(&bootstrap, &environment)?;
+        let mark = &log_stream[log_stream.len().saturating_sub(MARK_BYTES)..];
+        let (process, stdout, stderr) = Process::start(&bootstrap, &environment, mark)?;
         let request_id = watch::Sender::new(request_id);
         let stdout = LineReader::start(stdout, LogSource::Stdout, Arc::clone(log), request_id.subscribe());
         let stderr = LineReader::start(stderr, LogSource::Stderr, Arc::clone(log), request_id.subscribe());

@@ -11,13 +11,15 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
+    time::Duration,
 };
 
-use local_queue_terminal::{note, one_line};
+use local_queue_terminal::note;
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
-    sync::{mpsc, oneshot, watch},
+    sync::{Notify, mpsc, oneshot, watch},
     task::JoinHandle,
+    time::timeout,
 };
 
 /// The longest line; what is longer comes in pieces. It is the size of one event of Amazon `CloudWatch` Logs (documented).
@@ -30,6 +32,8 @@ const PLATFORM_BYTES: usize = 256 * 1024;
 const PLATFORM_LINE_BYTES_MAX: usize = 8 * 1024;
 /// What one line costs beside its bytes, so that empty lines are bounded too.
 const LINE_BYTES_EXTRA: usize = size_of::<LogLine>() + 32;
+/// How long the end of a function waits for its log.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 /// How much is read at a time.
 const READ_BYTES: usize = 32 * 1024;
 
@@ -79,7 +83,8 @@ impl LogSink for StderrSink {
     fn line(&mut self, line: &LogLine) {
         let LogLine { function, request_id, text, .. } = line;
         let request_id = request_id.as_deref().unwrap_or("-");
-        note(format_args!("{function} {} | {}", one_line(request_id), one_line(text)));
+        // Tabs stay: the lines of Lambda have them.
+        note(format_args!("{function} {request_id} | {}", text.replace('\n', "\\n")));
     }
 }
 
@@ -94,6 +99,8 @@ pub(super) struct Log {
 struct Shared {
     queue: Mutex<Queue>,
     has_line: Condvar,
+    /// The sink has taken all there was.
+    is_empty: Notify,
     dropped_lines: AtomicU64,
 }
 
@@ -105,6 +112,8 @@ struct Queue {
     dropped_lines: u64,
     dropped_bytes: u64,
     is_closed: bool,
+    /// The sink has a line in its hands.
+    is_taking: bool,
 }
 
 impl Shared {
@@ -114,6 +123,10 @@ impl Shared {
 }
 
 impl Queue {
+    fn is_at_rest(&self) -> bool {
+        self.lines.is_empty() && !self.is_taking
+    }
+
     /// Keeps a line if there is room for it.
     fn push(&mut self, bytes: usize, line: impl FnOnce() -> LogLine, bytes_max: usize) -> bool {
         if self.bytes + bytes + LINE_BYTES_EXTRA > bytes_max {
@@ -163,6 +176,20 @@ impl Log {
         self.push(text.len(), || line(text), QUEUED_BYTES_MAX);
     }
 
+    /// Waits until the sink has taken all lines, but not for one that takes none.
+    pub(super) async fn flush(&self) {
+        let emptied = async {
+            loop {
+                let notified = self.shared.is_empty.notified();
+                if self.shared.lock().is_at_rest() {
+                    return;
+                }
+                notified.await;
+            }
+        };
+        let _ = timeout(FLUSH_TIMEOUT, emptied).await;
+    }
+
     /// How many lines nobody has seen.
     pub(super) fn dropped_lines(&self) -> u64 {
         self.shared.dropped_lines.load(Ordering::Relaxed)
@@ -189,8 +216,10 @@ impl Log {
 /// Waits for a line. What was dropped is told as soon as all that was kept is taken.
 fn next_line(shared: &Shared) -> Option<LogLine> {
     let mut queue = shared.lock();
+    queue.is_taking = false;
     loop {
         if let Some(line) = queue.lines.pop_front() {
+            queue.is_taking = true;
             queue.bytes -= cost(&line);
             if queue.lines.is_empty() && queue.dropped_lines > 0 {
                 let (lines, bytes) = (queue.dropped_lines, queue.dropped_bytes);
@@ -203,6 +232,7 @@ fn next_line(shared: &Shared) -> Option<LogLine> {
             }
             return Some(line);
         }
+        shared.is_empty.notify_waiters();
         if queue.is_closed {
             return None;
         }

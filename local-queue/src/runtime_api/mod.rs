@@ -5,7 +5,8 @@
 //!   runs, says what happened to it in the log as Lambda does, and counts. Its settings are in `configuration`.
 //! - `instance` is one process from its start to its end; `process` starts, stops, continues and kills it, with what
 //!   `environment` says, and `watchdog` kills it if this process was killed; `bootstrap` looks first whether there is a
-//!   program for this machine.
+//!   program for this machine; `pool` decides which process an invocation gets, and which has waited long enough.
+//! - `tree` finds and kills all that a process has started; [`Orphans`] is for a program that has functions and nothing else.
 //! - `server` is the Runtime API of one process, on a port of its own; `session` knows what may be asked when, and
 //!   `answer` what is said.
 //! - `logs` reads what a process writes; `report` has the lines that Lambda adds.
@@ -17,7 +18,10 @@
 //! - Nothing that a function does makes this process wait without a bound, keep memory without a bound, or start
 //!   processes as fast as they die.
 //!
-//! A program that leaves its process group (`setsid`) is out of reach, and memory is measured, not limited.
+//! - A process ends with all that it has started, also with what has left its group or its session.
+//!
+//! What has left the group is not stopped between invocations. On systems without `/proc` only the group is killed. Memory is
+//! measured, not limited.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -52,12 +56,20 @@ mod function;
 mod instance;
 mod logs;
 mod metrics;
+#[cfg(unix)]
+mod orphans;
+mod pool;
 mod process;
 mod report;
 mod server;
 mod session;
 #[cfg(unix)]
+mod tree;
+#[cfg(unix)]
 mod watchdog;
+
+#[cfg(unix)]
+pub use self::orphans::{Orphans, kill_all_functions};
 
 pub use self::{
     bootstrap::BootstrapError,

@@ -1,5 +1,5 @@
-//! The process of a runtime: started with an environment of its own in a group of its own, stopped, continued and killed
-//! as a group.
+//! The process of a runtime: started with an environment of its own in a group of its own, stopped and continued as a group,
+//! and killed with all that it has started.
 
 use std::{
     collections::BTreeMap,
@@ -11,27 +11,29 @@ use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 use super::bootstrap::{Bootstrap, BootstrapError};
 #[cfg(unix)]
-use super::watchdog::Watched;
+use super::{orphans::Registered, tree::Roots, watchdog::Watched};
 
-/// A process and all that it has started, as far as that has stayed in its group.
+/// A process and all that it has started. Only what has stayed in its group is stopped with it between invocations.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
-    group: Group,
+    /// Until all of it is killed.
+    group: Option<Group>,
     is_frozen: bool,
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.group.signal(Signal::Kill);
+        self.kill_group();
     }
 }
 
 impl Process {
-    /// Starts the program with exactly this environment.
+    /// Starts the program with exactly this environment, one of whose variables ends with the mark.
     pub(super) fn start(
         bootstrap: &Bootstrap,
         environment: &BTreeMap<String, String>,
+        mark: &str,
     ) -> Result<(Self, ChildStdout, ChildStderr), BootstrapError> {
         let fail = |error| BootstrapError::Failed { path: bootstrap.path.clone(), error };
         let mut command = Command::new(&bootstrap.path);
@@ -50,7 +52,7 @@ impl Process {
         let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
             return Err(fail(io::Error::other("its outputs are not there")));
         };
-        let group = Group::of(&child);
+        let group = Group::of(&child, mark);
         Ok((Self { child, group, is_frozen: false }, stdout, stderr))
     }
 
@@ -67,26 +69,40 @@ impl Process {
     /// Stops the group where it is.
     pub(super) fn freeze(&mut self) {
         self.is_frozen = true;
-        self.group.signal(Signal::Stop);
+        self.signal(Signal::Stop);
     }
 
     /// Lets the group go on.
     pub(super) fn thaw(&mut self) {
         if std::mem::take(&mut self.is_frozen) {
-            self.group.signal(Signal::Continue);
+            self.signal(Signal::Continue);
         }
     }
 
     /// Asks the runtime to end.
     pub(super) fn terminate(&mut self) {
         self.thaw();
-        self.group.signal_leader(Signal::Terminate);
+        if let Some(group) = &self.group {
+            group.signal_leader(Signal::Terminate);
+        }
     }
 
-    /// Ends the group, and waits until its leader is gone.
+    /// Ends all that belongs to it, and waits until its leader is gone.
     pub(super) async fn kill(&mut self) -> io::Result<ExitStatus> {
-        self.group.signal(Signal::Kill);
+        self.kill_group();
         self.child.wait().await
+    }
+
+    fn kill_group(&mut self) {
+        if let Some(group) = self.group.take() {
+            group.kill();
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = &self.group {
+            group.signal(signal);
+        }
     }
 
     /// The most memory that the runtime had in use, in bytes, if the system tells. A process that has ended has none.
@@ -147,31 +163,32 @@ fn signal_name(signal: i32) -> String {
 #[derive(Clone, Copy, Debug)]
 enum Signal {
     Terminate,
-    Kill,
     Stop,
     Continue,
 }
 
-/// A process group, by its leader.
+/// A process group, by its leader, and all that came of it.
 #[cfg(unix)]
 #[derive(Debug)]
 struct Group {
-    leader: Option<rustix::process::Pid>,
-    _watched: Option<Watched>,
+    leader: rustix::process::Pid,
+    mark: String,
+    _watched: Watched,
+    _registered: Registered,
 }
 
 #[cfg(unix)]
 impl Group {
-    fn of(child: &Child) -> Self {
-        let pid = child.id().and_then(|id| i32::try_from(id).ok());
-        let leader = pid.and_then(rustix::process::Pid::from_raw);
-        Self { leader, _watched: child.id().map(Watched::new) }
+    fn of(child: &Child, mark: &str) -> Option<Self> {
+        let pid = i32::try_from(child.id()?).ok()?;
+        let leader = rustix::process::Pid::from_raw(pid)?;
+        let (watched, registered) = (Watched::new(pid, mark), Registered::new(pid, mark));
+        Some(Self { leader, mark: mark.to_owned(), _watched: watched, _registered: registered })
     }
 
     const fn number(signal: Signal) -> rustix::process::Signal {
         match signal {
             Signal::Terminate => rustix::process::Signal::TERM,
-            Signal::Kill => rustix::process::Signal::KILL,
             Signal::Stop => rustix::process::Signal::STOP,
             Signal::Continue => rustix::process::Signal::CONT,
         }
@@ -179,15 +196,16 @@ impl Group {
 
     /// A group that has ended is not there, which is as good.
     fn signal(&self, signal: Signal) {
-        if let Some(leader) = self.leader {
-            let _ = rustix::process::kill_process_group(leader, Self::number(signal));
-        }
+        let _ = rustix::process::kill_process_group(self.leader, Self::number(signal));
     }
 
     fn signal_leader(&self, signal: Signal) {
-        if let Some(leader) = self.leader {
-            let _ = rustix::process::kill_process(leader, Self::number(signal));
-        }
+        let _ = rustix::process::kill_process(self.leader, Self::number(signal));
+    }
+
+    fn kill(self) {
+        let (leaders, marks) = ([self.leader.as_raw_pid()].into(), vec![self.mark]);
+        Roots { leaders, marks, children_except: None }.kill();
     }
 }
 
@@ -198,13 +216,15 @@ struct Group;
 
 #[cfg(not(unix))]
 impl Group {
-    const fn of(_: &Child) -> Self {
-        Self
+    const fn of(_: &Child, _: &str) -> Option<Self> {
+        None
     }
 
     const fn signal(&self, _: Signal) {}
 
     const fn signal_leader(&self, _: Signal) {}
+
+    const fn kill(self) {}
 }
 
 #[cfg(test)]

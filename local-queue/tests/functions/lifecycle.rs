@@ -27,6 +27,8 @@ pub(crate) fn tests() -> Vec<Trial> {
         test("a runtime with an extension is asked to end", a_runtime_with_an_extension_is_asked_to_end),
         test("an extension hears of invocations", an_extension_hears_of_invocations),
         test("processes end with their function", processes_end_with_their_function),
+        test("a process that waits too long is ended", a_process_that_waits_too_long_is_ended),
+        test("a process sees no descriptor of ours", a_process_sees_no_descriptor_of_ours),
         test("messages go through queue, mapping and process", messages_go_through),
     ]
 }
@@ -204,6 +206,30 @@ async fn processes_end_with_their_function() {
     assert!(process_state(pid).is_some());
     drop(function);
     until(|| process_state(pid).is_none().then_some(()), || format!("the end of process {pid}")).await;
+}
+
+async fn a_process_that_waits_too_long_is_ended() {
+    for keep_warm in [Duration::from_millis(100), Duration::ZERO] {
+        let fixture = Fixture::of(builder("echo").keep_warm(keep_warm));
+        let results = tokio::join!(fixture.json("r1"), fixture.json("r2"));
+        for result in [&results.0, &results.1] {
+            let pid = result["pid"].as_u64().unwrap();
+            until(|| process_state(pid).is_none().then_some(()), || format!("the end of process {pid}")).await;
+        }
+        let cold_starts = fixture.function.metrics().cold_starts;
+        fixture.json("r3").await;
+        assert_eq!(fixture.function.metrics().cold_starts, cold_starts + 1, "{keep_warm:?}");
+    }
+}
+
+async fn a_process_sees_no_descriptor_of_ours() {
+    let fixture = Fixture::of(builder("descriptors").concurrency_max(2));
+    let (first, second) = tokio::join!(fixture.invoke("r1"), fixture.invoke("r2"));
+    for links in [first.unwrap(), second.unwrap()] {
+        let links = String::from_utf8(links.to_vec()).unwrap();
+        assert!(links.contains("pipe:") && links.contains("/dev/null"), "{links}");
+        assert!(!links.contains("socket:") && !links.contains("anon_inode:"), "{links}");
+    }
 }
 
 async fn messages_go_through() {

@@ -22,6 +22,9 @@ pub(crate) fn tests() -> Vec<Trial> {
         test("an answer without a next request ends at the timeout", an_answer_without_next_times_out),
         test("an extension that never asks holds the initialisation up", an_extension_that_never_asks),
         test("a group is killed as a whole", a_group_is_killed_as_a_whole),
+        test("what has left its session is killed too", what_has_left_its_session_is_killed),
+        test("what a process leaves behind when it exits is killed", what_is_left_behind_is_killed),
+        test("a process that stops itself is killed at its timeout", a_process_that_stops_itself),
         test("an error of the function is its answer", an_error_is_an_answer),
         test("a runtime that cannot start is started twice and reported", a_runtime_that_cannot_start),
         test("a runtime that says why it cannot start is quoted", a_runtime_that_says_why),
@@ -100,6 +103,47 @@ async fn a_group_is_killed_as_a_whole() {
     until(|| process_state(pid).is_none().then_some(()), || format!("the end of process {pid}")).await;
 }
 
+async fn pid_of_child(fixture: &Fixture) -> u64 {
+    let line = fixture.wait_for_line("child ").await;
+    line.split_once("child ").unwrap().1.trim().parse().unwrap()
+}
+
+async fn is_gone(pid: u64) {
+    until(|| process_state(pid).is_none().then_some(()), || format!("the end of process {pid}")).await;
+}
+
+async fn what_has_left_its_session_is_killed() {
+    for handler in ["setsid", "daemon"] {
+        let fixture = Fixture::of(builder(handler).timeout(Duration::from_secs(1)));
+        let (result, pid) = tokio::join!(fixture.invoke("r1"), pid_of_child(&fixture));
+        assert!(matches!(result, Err(FunctionError::TimedOut { .. })), "{result:?}");
+        is_gone(pid).await;
+    }
+    // It waits with the process that started it, and ends with it.
+    let fixture = Fixture::new("leave-and-answer");
+    let first = fixture.json("r1").await["pid"].clone();
+    let pid = pid_of_child(&fixture).await;
+    assert_eq!(fixture.json("r2").await["pid"], first);
+    assert!(process_state(pid).is_some());
+    fixture.function.shut_down().await;
+    is_gone(pid).await;
+}
+
+async fn what_is_left_behind_is_killed() {
+    let fixture = Fixture::new("leave-and-exit");
+    let result = fixture.invoke("r1").await;
+    assert!(matches!(result, Err(FunctionError::Crashed { .. })), "{result:?}");
+    is_gone(pid_of_child(&fixture).await).await;
+}
+
+async fn a_process_that_stops_itself() {
+    let timeout = Duration::from_secs(1);
+    let fixture = Fixture::of(builder("stop-itself").timeout(timeout));
+    for request_id in ["r1", "r2"] {
+        assert_eq!(fixture.invoke(request_id).await, Err(FunctionError::TimedOut { timeout }));
+    }
+}
+
 async fn an_error_is_an_answer() {
     let fixture = Fixture::new("error");
     for request_id in ["r1", "r2"] {
@@ -150,6 +194,8 @@ async fn a_reply_that_is_too_large() {
     let fixture = Fixture::new(&format!("huge:{bytes}"));
     assert_eq!(fixture.invoke("r1").await, Err(FunctionError::ResponseTooLarge { bytes }));
     fixture.wait_for_line("413 {\"errorMessage\":\"Exceeded maximum allowed payload size (6291556 bytes).\"").await;
+    fixture.wait_for_line("r1 Error: Response payload size (6291557 bytes) exceeded maximum allowed").await;
+    fixture.wait_for_line("\tStatus: error\tError Type: Function.ResponseSizeTooLarge").await;
     let fixture = Fixture::new(&format!("huge:{RESPONSE_BYTES_MAX}"));
     assert_eq!(fixture.invoke("r1").await.unwrap().len(), RESPONSE_BYTES_MAX);
 }

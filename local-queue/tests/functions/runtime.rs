@@ -116,6 +116,18 @@ fn fail(mode: &str, number: usize, request_id: &str) {
             fs::write(env::var("MARK").unwrap(), "").unwrap();
             hang();
         }
+        "setsid" | "daemon" | "wiped" => {
+            leave(mode);
+            hang();
+        }
+        "leave-and-exit" => {
+            let child = process::Command::new("/bin/sleep").arg("1000").spawn().unwrap();
+            println!("child {}", child.id());
+            process::exit(0);
+        }
+        "stop-itself" => {
+            process::Command::new("/bin/kill").args(["-STOP", &process::id().to_string()]).status().unwrap();
+        }
         "grandchild" => {
             let mut child = process::Command::new("/bin/sleep").arg("1000").spawn().unwrap();
             println!("grandchild {}", child.id());
@@ -131,6 +143,18 @@ fn fail(mode: &str, number: usize, request_id: &str) {
         }
         _ => {}
     }
+}
+
+/// Starts a process that leaves the session; as a daemon it has no parent any more, and wiped no environment either.
+fn leave(mode: &str) {
+    let arguments: &[&str] = match mode {
+        "setsid" => &[],
+        "daemon" => &["-f"],
+        _ => &["-f", "env", "-i"],
+    };
+    let mut child = process::Command::new("setsid");
+    child.args(arguments).args(["/bin/sh", "-c", "echo child $$; exec sleep 1000"]);
+    let _ = child.spawn().unwrap();
 }
 
 fn invoke(mode: &str, number: usize, count: usize, request_id: &str, invocation: &Answer) {
@@ -166,6 +190,16 @@ fn invoke(mode: &str, number: usize, count: usize, request_id: &str, invocation:
         "environment" => {
             let variables = env::vars().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
             answer(variables.join("\n").as_bytes());
+        }
+        "descriptors" => {
+            let entries = fs::read_dir("/proc/self/fd").unwrap().flatten();
+            let links = entries.filter_map(|entry| fs::read_link(entry.path()).ok());
+            let links = links.map(|link| link.display().to_string()).collect::<Vec<_>>();
+            answer(links.join("\n").as_bytes());
+        }
+        "leave-and-answer" => {
+            leave("daemon");
+            answer(format!("{{\"pid\":{}}}", process::id()).as_bytes());
         }
         "head" => drop(answer(invocation.head.as_bytes())),
         "announce" => {

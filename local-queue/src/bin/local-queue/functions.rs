@@ -3,11 +3,12 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
 use aws_config::BehaviorVersion;
-use aws_sdk_sqs::Client;
+use aws_sdk_sqs::{Client, config::Region};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use local_queue::{
     LocalQueue,
@@ -20,6 +21,8 @@ use local_queue::{
 };
 use local_queue_terminal::print;
 use tokio::task::JoinSet;
+
+use super::stop::{last_line, parse_duration};
 
 /// What is said on the command line about functions.
 #[derive(Debug, clap::Args)]
@@ -43,11 +46,29 @@ pub(crate) struct Functions {
     /// Functions see nothing of this process's own environment.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair, requires = "template", help_heading = "Template")]
     env: Vec<(String, String)>,
+    /// How long a function's process waits for its next invocation before it ends: seconds, or a number with s, m or h.
+    ///
+    /// With 0 each invocation starts a process of its own, as it does in Lambda after a pause.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "5m",
+        value_parser = parse_duration,
+        requires = "template",
+        help_heading = "Template"
+    )]
+    keep_warm: Duration,
     /// Take messages from the template's queues at another SQS endpoint, such as `LocalStack`, instead of from here.
     ///
     /// The queues are looked up there by name, as soon as somebody answers; credentials and region come from the
     /// environment.
-    #[arg(long, value_name = "URL", requires = "template", help_heading = "Template")]
+    #[arg(
+        long,
+        value_name = "URL",
+        value_parser = parse_endpoint_url,
+        requires = "template",
+        help_heading = "Template"
+    )]
     pub(crate) source: Option<String>,
 }
 
@@ -56,58 +77,137 @@ fn parse_pair(raw: &str) -> Result<(String, String), &'static str> {
     pair.map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or("expected NAME=VALUE")
 }
 
+fn parse_endpoint_url(raw: &str) -> Result<String, String> {
+    let expected = || format!("expected a URL such as http://localhost:4566, not {raw:?}");
+    let url = raw.parse::<http::Uri>().map_err(|_| expected())?;
+    let is_one = matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty());
+    if is_one { Ok(raw.to_owned()) } else { Err(expected()) }
+}
+
 /// Functions that run, until they are shut down.
 pub(crate) struct Running {
     mappings: JoinSet<()>,
-    stops: Vec<Box<dyn Fn() + Send + Sync>>,
+    stops: Vec<Stops>,
     functions: Vec<Function>,
 }
 
+/// What stops a mapping: after its running invocations, and at once.
+struct Stops {
+    gently: Box<dyn Fn() + Send + Sync>,
+    at_once: Box<dyn Fn() + Send + Sync>,
+}
+
 impl Running {
-    /// Lets running invocations end, and ends the processes.
-    pub(crate) async fn shut_down(mut self) {
-        self.stops.iter().for_each(|stop| stop());
-        while self.mappings.join_next().await.is_some() {}
-        for function in &self.functions {
-            function.shut_down().await;
+    /// None yet. What functions leave behind from now on is ended with this process.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        #[cfg(unix)]
+        {
+            let orphans =
+                local_queue::runtime_api::Orphans::adopt().context("failed to adopt what functions leave behind")?;
+            tokio::spawn(reap(orphans));
+        }
+        Ok(Self { mappings: JoinSet::new(), stops: Vec::new(), functions: Vec::new() })
+    }
+
+    /// Starts every function of a stack that works on a queue. `endpoint_url` is this server's.
+    pub(crate) async fn start(
+        &mut self,
+        arguments: &Functions,
+        stack: &Stack,
+        queues: &LocalQueue,
+        endpoint_url: &str,
+    ) -> anyhow::Result<()> {
+        let template = arguments.template.as_deref().context("there is no template")?;
+        for (id, _) in &arguments.function {
+            if !stack.functions.iter().any(|function| function.logical_id == *id) {
+                let known: Vec<_> = stack.functions.iter().map(|function| function.logical_id.as_str()).collect();
+                bail!("--function {id}: {} has no such function; it has {}", template.display(), known.join(", "));
+            }
+        }
+        let elsewhere = match &arguments.source {
+            Some(endpoint_url) => Some((endpoint_url.as_str(), client(endpoint_url, &queues.scope().region).await)),
+            None => None,
+        };
+        for declared in stack.functions.iter().filter(|function| !function.mappings.is_empty()) {
+            let place = || format!("{}:{}: {}", template.display(), declared.line, declared.logical_id);
+            let program = program(arguments, declared, template).with_context(place)?;
+            let function = build(arguments, declared, program, &queues.scope().region, endpoint_url);
+            let function = function.with_context(place)?;
+            let measured = function.clone();
+            queues.add_metrics(move || function_samples(measured.name(), &measured.metrics()));
+            self.functions.push(function.clone());
+            for mapping in declared.mappings.iter().filter(|mapping| mapping.enabled) {
+                let place = || format!("{}:{}: {}", template.display(), mapping.line, declared.logical_id);
+                connect(self, elsewhere.as_ref(), mapping, &function, queues).await.with_context(place)?;
+                let at = elsewhere.as_ref().map(|(endpoint_url, _)| format!(" at {endpoint_url}")).unwrap_or_default();
+                print(format_args!("  {} works on {}{at}", function.name(), mapping.queue.name()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets running invocations end, and ends the processes. What still runs shortly before `within` is over is killed, and
+    /// its messages are given back.
+    pub(crate) async fn shut_down(mut self, within: Duration) {
+        for stop in &self.stops {
+            (stop.gently)();
+        }
+        if let Some(what) = self.what_runs() {
+            let seconds = within.as_secs();
+            last_line(format!("stopping: waiting up to {seconds} s for {what}; a second signal stops at once"));
+        }
+        let gently = within.saturating_sub(GIVE_BACK_TIME.min(within / 2));
+        if tokio::time::timeout(gently, all_ended(&mut self.mappings)).await.is_err() {
+            if let Some(what) = self.what_runs() {
+                last_line(format!("stopping: killed {what}; the messages are given back"));
+            }
+            for stop in &self.stops {
+                (stop.at_once)();
+            }
+            all_ended(&mut self.mappings).await;
+        }
+        let ending: JoinSet<()> =
+            self.functions.into_iter().map(|function| async move { function.shut_down().await }).collect();
+        ending.join_all().await;
+        // Also what functions have left behind.
+        #[cfg(unix)]
+        local_queue::runtime_api::kill_all_functions();
+    }
+
+    /// The invocations that run, such as `2 invocations of resize (12 s)`; nothing if there is none.
+    fn what_runs(&self) -> Option<String> {
+        let of = |function: &Function| {
+            let seconds = function.longest_running()?.as_secs();
+            let (count, name) = (function.metrics().concurrent_executions, function.name());
+            Some(format!("{count} invocation{} of {name} ({seconds} s)", if count == 1 { "" } else { "s" }))
+        };
+        let all = self.functions.iter().filter_map(of).collect::<Vec<_>>();
+        (!all.is_empty()).then(|| all.join(", "))
+    }
+}
+
+async fn all_ended(mappings: &mut JoinSet<()>) {
+    while let Some(ended) = mappings.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a mapping ended early; its messages come back at the end of their visibility timeout");
         }
     }
 }
 
-/// Starts every function of a stack that works on a queue. `endpoint_url` is this server's.
-pub(crate) async fn start(
-    arguments: &Functions,
-    stack: &Stack,
-    queues: &LocalQueue,
-    endpoint_url: &str,
-) -> anyhow::Result<Running> {
-    let template = arguments.template.as_deref().context("there is no template")?;
-    for (id, _) in &arguments.function {
-        if !stack.functions.iter().any(|function| function.logical_id == *id) {
-            let known: Vec<_> = stack.functions.iter().map(|function| function.logical_id.as_str()).collect();
-            bail!("--function {id}: {} has no such function; it has {}", template.display(), known.join(", "));
+/// How much of the time to stop is for giving messages back and the ends of processes.
+const GIVE_BACK_TIME: Duration = Duration::from_secs(2);
+
+/// Takes note of the ends of processes that functions have left behind.
+#[cfg(unix)]
+async fn reap(mut orphans: local_queue::runtime_api::Orphans) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut ends) = signal(SignalKind::child()) else { return };
+    while ends.recv().await.is_some() {
+        while orphans.reap() {
+            // Time for those who wait for their own children.
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
-    let elsewhere = match &arguments.source {
-        Some(endpoint_url) => Some((endpoint_url.as_str(), client(endpoint_url).await)),
-        None => None,
-    };
-    let mut running = Running { mappings: JoinSet::new(), stops: Vec::new(), functions: Vec::new() };
-    for declared in stack.functions.iter().filter(|function| !function.mappings.is_empty()) {
-        let place = || format!("{}:{}: {}", template.display(), declared.line, declared.logical_id);
-        let program = program(arguments, declared, template).with_context(place)?;
-        let function = build(arguments, declared, program, &queues.scope().region, endpoint_url).with_context(place)?;
-        let measured = function.clone();
-        queues.add_metrics(move || function_samples(measured.name(), &measured.metrics()));
-        for mapping in declared.mappings.iter().filter(|mapping| mapping.enabled) {
-            let place = || format!("{}:{}: {}", template.display(), mapping.line, declared.logical_id);
-            connect(&mut running, elsewhere.as_ref(), mapping, &function, queues).await.with_context(place)?;
-            let at = elsewhere.as_ref().map(|(endpoint_url, _)| format!(" at {endpoint_url}")).unwrap_or_default();
-            print(format_args!("  {} works on {}{at}", function.name(), mapping.queue.name()));
-        }
-        running.functions.push(function);
-    }
-    Ok(running)
 }
 
 /// Where the function's program is.
@@ -153,7 +253,8 @@ fn build(
         .memory_mib(declared.memory_megabytes)
         .timeout(declared.timeout)
         .environment(environment)
-        .log_format(log_format);
+        .log_format(log_format)
+        .keep_warm(arguments.keep_warm);
     // Without a limit of its own a function runs as often as its mappings want; of pollers that is as many as are always
     // there, or a backlog would start thousands of processes.
     let wanted = |mapping: &StackMapping| {
@@ -208,16 +309,22 @@ fn watch<S: Source>(
     handle: Handle<S>,
 ) {
     let (queue, function) = (declared.queue.name().to_owned(), function.name().to_owned());
-    let stop = handle.clone();
-    running.stops.push(Box::new(move || stop.stop()));
+    let (gently, at_once) = (handle.clone(), handle.clone());
+    running
+        .stops
+        .push(Stops { gently: Box::new(move || gently.stop()), at_once: Box::new(move || at_once.stop_at_once()) });
     queues.add_metrics(move || mapping_samples(&queue, &function, &handle.metrics()));
 }
 
-async fn client(endpoint_url: &str) -> Client {
+/// A client for another endpoint: credentials and region come from the environment, or else the region from here, since
+/// emulators do not care.
+async fn client(endpoint_url: &str, region: &str) -> Client {
     let tls = Provider::Rustls(CryptoMode::Ring);
     let http_client = aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();
     let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client);
-    Client::new(&config.endpoint_url(endpoint_url).load().await)
+    let config = config.endpoint_url(endpoint_url).load().await;
+    let region = config.region().cloned().unwrap_or_else(|| Region::new(region.to_owned()));
+    Client::from_conf(aws_sdk_sqs::config::Builder::from(&config).region(region).build())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus counts in floating point")]
@@ -280,6 +387,11 @@ fn function_samples(function: &str, metrics: &FunctionMetrics) -> Vec<Sample> {
         count("local_queue_function_timeouts_total", "Invocations that took too long.", metrics.timeouts),
         count("local_queue_function_throttles_total", "Invocations for which no process was left.", metrics.throttles),
         count("local_queue_function_cold_starts_total", "Processes started.", metrics.cold_starts),
+        count(
+            "local_queue_function_log_lines_dropped_total",
+            "Lines of the log that came faster than they were taken.",
+            metrics.log_lines_dropped,
+        ),
         sample(
             "local_queue_function_duration_seconds_total",
             "counter",

@@ -2,8 +2,9 @@
 
 mod functions;
 mod reach;
+mod stop;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -19,6 +20,8 @@ use local_queue_terminal::{LogWriter, exit_code, note, print};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
+use self::stop::Stop;
+
 /// An Amazon SQS emulator.
 #[derive(Debug, Parser)]
 #[command(version)]
@@ -30,6 +33,9 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Answer SQS requests over HTTP until Ctrl-C. Queues live in memory and end with the process.
+    ///
+    /// Ctrl-C and SIGTERM let running functions end, for as long as --stop-within says; the second one ends everything at
+    /// once. Functions that do not end are killed with all that they have started, and their messages are given back.
     ///
     /// Point any AWS SDK at it with `AWS_ENDPOINT_URL_SQS=http://localhost:9324` and any credentials. What SQS has no action
     /// for - metrics, looking at messages, the clock, faults - is under /_local-queue/ on the same port.
@@ -71,6 +77,11 @@ struct Serve {
     /// Where time comes from.
     #[arg(long, value_enum, default_value_t, help_heading = "Behaviour")]
     clock: ClockKind,
+    /// How long everything has to end after Ctrl-C or SIGTERM: seconds, or a number with s, m or h.
+    ///
+    /// Then functions are killed. Docker kills the whole container after 10 seconds, so the default leaves time for that.
+    #[arg(long, value_name = "DURATION", default_value = "8s", value_parser = stop::parse_duration, help_heading = "Behaviour")]
+    stop_within: Duration,
     /// Make identifiers and faults by probability the same in every run; receipt handles of an earlier run are valid then.
     #[arg(long, value_name = "NUMBER", help_heading = "Behaviour")]
     seed: Option<u64>,
@@ -98,13 +109,22 @@ fn parse_account(raw: &str) -> Result<String, &'static str> {
 
 fn main() -> ExitCode {
     let Arguments { command: Command::Serve(arguments) } = Arguments::parse();
-    match log().and_then(|()| serve(&arguments)) {
+    match log().and_then(|()| run(&arguments)) {
         Ok(()) => exit_code(0),
         Err(error) => {
             note(format_args!("local-queue: {error:#}"));
             exit_code(2)
         }
     }
+}
+
+fn run(arguments: &Serve) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("failed to start the threads that answer")?;
+    let result = runtime.block_on(serve(arguments));
+    // What is left are calls that nothing can end, such as a look-up of a name that nobody answers.
+    runtime.shutdown_background();
+    result
 }
 
 /// To standard error: what `RUST_LOG` asks for; without it, what somebody who watches has to know.
@@ -123,8 +143,8 @@ fn log() -> anyhow::Result<()> {
     Ok(())
 }
 
-#[tokio::main]
 async fn serve(arguments: &Serve) -> anyhow::Result<()> {
+    let stop = Stop::listen(arguments.stop_within)?;
     let (queues, mut created) = start(arguments)?;
     let server = arguments.reach.bind(queues.clone()).await?;
     let addresses = server.local_addresses().context("failed to read the address listened on")?;
@@ -142,18 +162,25 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
         print(format_args!("  {endpoint_url}/{}/{}", queue.account(), queue.name()));
     }
     if arguments.functions.template.is_none() {
-        server.run(stop_signal()).await;
+        server.run(stop.requested()).await;
         return Ok(());
     }
-    // Requests are answered, and Ctrl-C is heard, also while functions wait for a queue that is elsewhere.
-    let mut answering = tokio::spawn(server.run(stop_signal()));
-    let running = tokio::select! {
-        running = functions::start(&arguments.functions, &stack, &queues, &endpoint_url) => running?,
-        stopped = &mut answering => return Ok(stopped?),
+    // Requests are answered until the functions have ended, which may send some; and also while functions wait for a queue
+    // that is elsewhere.
+    let (functions_ended, ended) = tokio::sync::oneshot::channel::<()>();
+    let answering = tokio::spawn(server.run(async { drop(ended.await) }));
+    let mut running = functions::Running::new()?;
+    let started = tokio::select! {
+        started = running.start(&arguments.functions, &stack, &queues, &endpoint_url) => started,
+        () = stop.requested() => Ok(()),
     };
+    if started.is_ok() {
+        stop.requested().await;
+    }
+    running.shut_down(arguments.stop_within).await;
+    drop(functions_ended);
     answering.await?;
-    running.shut_down().await;
-    Ok(())
+    started
 }
 
 /// The template, with queues that have their URLs here or, with `--source`, there.
@@ -211,21 +238,4 @@ fn start(arguments: &Serve) -> anyhow::Result<(LocalQueue, Vec<QueueArn>)> {
     let queues = builder.build();
     let created = queues.declare(&declared)?;
     Ok((queues, created))
-}
-
-async fn stop_signal() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            },
-            Err(_) => drop(interrupt.await),
-        }
-    }
-    #[cfg(not(unix))]
-    drop(interrupt.await);
 }

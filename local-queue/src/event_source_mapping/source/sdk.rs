@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, error::Error, fmt, str::FromStr, time::Duration};
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sqs::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
@@ -85,7 +86,7 @@ impl SdkSource {
 
     async fn look_up(&self) -> Result<Self, SourceError> {
         let answer = self.client.get_queue_url().queue_name(self.queue.name()).send().await;
-        let queue_url = answer.map_err(|error| self.error(&error))?.queue_url;
+        let queue_url = answer.map_err(|error| self.error("GetQueueUrl", &error))?.queue_url;
         let queue_url = queue_url.ok_or_else(|| SourceError::Other(format!("{} has no URL", self.queue).into()))?;
         Self::connect(self.client.clone(), queue_url, self.clock.clone()).await
     }
@@ -102,7 +103,7 @@ impl SdkSource {
     ) -> Result<HashMap<QueueAttributeName, String>, SourceError> {
         let names = names.into_iter().collect();
         let request = self.client.get_queue_attributes().queue_url(&self.queue_url).set_attribute_names(Some(names));
-        let answer = request.send().await.map_err(|error| self.error(&error))?;
+        let answer = request.send().await.map_err(|error| self.error("GetQueueAttributes", &error))?;
         Ok(answer.attributes.unwrap_or_default())
     }
 
@@ -119,45 +120,57 @@ impl SdkSource {
             .wait_time_seconds(whole_number(wait.as_secs()))
             .set_visibility_timeout(visibility_timeout)
             .set_receive_request_attempt_id(request.attempt_id.clone());
-        let answer = sdk.send().await.map_err(|error| self.error(&error))?;
+        let answer = sdk.send().await.map_err(|error| self.error("ReceiveMessage", &error))?;
         // A server that sends more than it was asked for must not overfill a batch: the rest comes back by itself.
         let asked = usize::try_from(request.max_messages).unwrap_or(ENTRIES_MAX);
         let messages = answer.messages.unwrap_or_default().into_iter().take(asked);
         messages.map(message).collect()
     }
 
-    fn error<E>(&self, error: &SdkError<E>) -> SourceError
+    /// What has become of a call, by the types of its error; texts may hold anything.
+    fn error<E>(&self, call: &'static str, error: &SdkError<E>) -> SourceError
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        if let Some(refused) = error.as_service_error() {
-            let (code, message) = (refused.code().unwrap_or("Unknown"), refused.message().unwrap_or_default());
-            return self.refused(code, message);
+        if let Some(error) = chain(error).find_map(<dyn Error>::downcast_ref::<CredentialsError>) {
+            return SourceError::CredentialsMissing { call, reason: reasons(error) };
         }
-        let reason = reasons(error);
-        if reason.to_lowercase().contains("credential") {
-            SourceError::CredentialsMissing { reason }
-        } else if matches!(error, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_)) {
-            SourceError::Unreachable { queue_url: self.queue_url.clone(), reason }
-        } else {
-            SourceError::Other(reason.into())
+        let (queue_url, reason) = (self.queue_url.clone(), last_reason(error));
+        match error {
+            SdkError::ServiceError(answer) => match answer.err().code() {
+                Some(code) => self.refused(call, code, answer.err().message().unwrap_or_default()),
+                None => SourceError::NotSqs { call, queue_url, status: answer.raw().status().as_u16() },
+            },
+            SdkError::ResponseError(answer) => {
+                SourceError::NotSqs { call, queue_url, status: answer.raw().status().as_u16() }
+            }
+            SdkError::TimeoutError(_) => SourceError::Unreachable { call, queue_url, reason },
+            SdkError::DispatchFailure(failure) if !failure.is_other() || failure.as_other().is_some() => {
+                SourceError::Unreachable { call, queue_url, reason }
+            }
+            _ => SourceError::NotAnswered { call, queue_url, reason },
         }
     }
 
-    fn failure(&self, entry: &BatchResultErrorEntry) -> DeleteFailure {
+    fn failure(&self, call: &'static str, entry: &BatchResultErrorEntry) -> DeleteFailure {
         DeleteFailure {
             index: entry.id.parse().unwrap_or_default(),
-            error: self.refused(&entry.code, entry.message.as_deref().unwrap_or_default()),
+            error: self.refused(call, &entry.code, entry.message.as_deref().unwrap_or_default()),
         }
     }
 
-    fn refused(&self, code: &str, message: &str) -> SourceError {
+    fn refused(&self, call: &'static str, code: &str, message: &str) -> SourceError {
         match code {
             "AWS.SimpleQueueService.NonExistentQueue" | "QueueDoesNotExist" => {
                 SourceError::QueueDoesNotExist { queue: self.queue.clone() }
             }
             "ReceiptHandleIsInvalid" => SourceError::ReceiptHandleIsInvalid,
-            _ => SourceError::Refused { code: code.to_owned(), message: message.to_owned() },
+            _ => SourceError::Refused {
+                call,
+                queue_url: self.queue_url.clone(),
+                code: code.to_owned(),
+                message: message.to_owned(),
+            },
         }
     }
 }
@@ -203,8 +216,8 @@ impl Source for SdkSource {
         });
         let entries = entries.collect::<Result<Vec<_>, _>>()?;
         let request = self.client.delete_message_batch().queue_url(&self.queue_url).set_entries(Some(entries));
-        let answer = request.send().await.map_err(|error| self.error(&error))?;
-        Ok(answer.failed.iter().map(|entry| self.failure(entry)).collect())
+        let answer = request.send().await.map_err(|error| self.error("DeleteMessageBatch", &error))?;
+        Ok(answer.failed.iter().map(|entry| self.failure("DeleteMessageBatch", entry)).collect())
     }
 
     /// Needs the permission `sqs:ChangeMessageVisibility`, which nothing else here needs.
@@ -216,8 +229,12 @@ impl Source for SdkSource {
         });
         let entries = entries.collect::<Result<Vec<_>, _>>()?;
         let request = self.client.change_message_visibility_batch().queue_url(&self.queue_url);
-        let answer = request.set_entries(Some(entries)).send().await.map_err(|error| self.error(&error))?;
-        Ok(answer.failed.iter().map(|entry| self.failure(entry)).collect())
+        let answer = request
+            .set_entries(Some(entries))
+            .send()
+            .await
+            .map_err(|error| self.error("ChangeMessageVisibilityBatch", &error))?;
+        Ok(answer.failed.iter().map(|entry| self.failure("ChangeMessageVisibilityBatch", entry)).collect())
     }
 
     async fn depth(&self) -> Result<Depth, SourceError> {
@@ -248,19 +265,31 @@ fn arn_of_url(client: &Client, queue_url: &str) -> QueueArn {
     Scope::new(region, account.unwrap_or("000000000000")).arn(name)
 }
 
+/// An error and all that is behind it.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let error = next?;
+        next = error.source();
+        Some(error)
+    })
+}
+
 /// An error with all that is behind it, each said once.
-fn reasons(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let reason = error.to_string();
+fn reasons(error: &(dyn Error + 'static)) -> String {
+    let mut text = String::new();
+    for reason in chain(error).map(ToString::to_string) {
         if !text.contains(&reason) {
-            text.push_str(": ");
+            text.push_str(if text.is_empty() { "" } else { ": " });
             text.push_str(&reason);
         }
-        source = error.source();
     }
     text
+}
+
+/// What is behind all else: `Connection refused`, not the layers that pass it on.
+fn last_reason(error: &(dyn Error + 'static)) -> String {
+    chain(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
 fn message(message: Message) -> Result<SourceMessage, SourceError> {

@@ -164,12 +164,19 @@ async fn what_goes_wrong_at_the_start_is_said_in_clear_words() {
     let config = config.region(aws_sdk_sqs::config::Region::new("us-east-1")).endpoint_url("http://127.0.0.1:1");
     let client = Client::from_conf(config.build());
     let error = SdkSource::connect(client, "jobs", clock.clone()).await.unwrap_err();
+    let SourceError::NotAnswered { call: "GetQueueAttributes", queue_url, .. } = &error else { panic!("{error:?}") };
+    assert!(queue_url == "jobs" && error.to_string().contains("check that it is an SQS endpoint, the credentials"));
+
+    let nobody = || async { Err(CredentialsError::not_loaded("the profile is empty")) };
+    let provider = aws_credential_types::credential_fn::provide_credentials_fn(nobody);
+    let client = Client::from_conf(queues.client_config().credentials_provider(provider).build());
+    let error = SdkSource::connect(client, "jobs", clock.clone()).await.unwrap_err();
     assert!(matches!(error, SourceError::CredentialsMissing { .. }), "{error:?}");
-    assert!(error.to_string().starts_with("no AWS credentials: set AWS_ACCESS_KEY_ID"), "{error}");
+    assert!(error.to_string().starts_with("no AWS credentials (GetQueueAttributes): set AWS_ACCESS_KEY_ID"), "{error}");
 
     queues.faults().inject(Fault::lost_response()).unwrap();
     let error = SdkSource::connect(queues.client(), "jobs", clock.clone()).await.unwrap_err();
-    assert!(error.to_string().starts_with("jobs cannot be reached: dispatch failure"), "{error}");
+    assert!(error.to_string().starts_with("jobs cannot be reached (GetQueueAttributes): "), "{error}");
     queues.faults().clear();
 
     queues.faults().inject(Fault::service_unavailable()).unwrap();
@@ -222,7 +229,10 @@ async fn an_outage_is_survived_and_so_is_a_queue_that_is_made_anew() {
     tokio::time::sleep(Duration::from_mins(10)).await;
     let failures = std::mem::take(&mut *errors.lock().unwrap());
     assert!((15..=80).contains(&failures.len()), "{} in ten minutes", failures.len());
-    assert!(failures.iter().all(|error| error.starts_with("ServiceUnavailable: ")), "{failures:?}");
+    assert!(
+        failures.iter().all(|error| error.starts_with("jobs refuses ReceiveMessage: ServiceUnavailable: ")),
+        "{failures:?}"
+    );
     queues.faults().clear();
     send(&queues, &jobs, "after the outage");
     handle.drained().await.unwrap();

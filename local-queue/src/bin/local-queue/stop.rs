@@ -1,0 +1,136 @@
+//! How `serve` ends: asked once it lets end what is under way, for a while; asked again it ends at once.
+//!
+//! Signals are heard on a thread of their own, so that nothing can keep them waiting: neither a function nor a terminal that
+//! takes no output.
+
+use std::{io, num::ParseIntError, process, sync::mpsc, thread, time::Duration};
+
+use anyhow::Context as _;
+use local_queue_terminal::note;
+use tokio::sync::watch;
+
+/// How long a line may take to be written by a program that is about to exit.
+const LAST_LINE_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// Reads a duration as people write it: `90`, `90s`, `5m` or `1h`.
+pub(crate) fn parse_duration(raw: &str) -> Result<Duration, String> {
+    let expected = |_: ParseIntError| format!("expected seconds, or a number with s, m or h, such as 90s, not {raw:?}");
+    let (number, unit) = match raw.char_indices().next_back() {
+        Some((at, 's')) => (&raw[..at], 1),
+        Some((at, 'm')) => (&raw[..at], 60),
+        Some((at, 'h')) => (&raw[..at], 3_600),
+        _ => (raw, 1),
+    };
+    let number = number.parse::<u32>().map_err(expected)?;
+    Ok(Duration::from_secs(u64::from(number) * unit))
+}
+
+/// Whether the program is to end.
+#[derive(Clone, Debug)]
+pub(crate) struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    /// Listens from now on. From the first signal on everything has `within` to end; then, or with the second signal, the
+    /// functions' processes are killed and the program exits where it stands.
+    pub(crate) fn listen(within: Duration) -> anyhow::Result<Self> {
+        let (sender, receiver) = watch::channel(false);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.context("failed to start listening to signals")?;
+        let mut signals = {
+            let _inside = runtime.enter();
+            Signals::listen().context("failed to start listening to signals")?
+        };
+        let watching = move || {
+            runtime.block_on(async {
+                signals.next().await;
+                let _ = sender.send(true);
+                tokio::select! {
+                    number = signals.next() => end(128 + number, "stopped at once"),
+                    () = tokio::time::sleep(within) => {
+                        end(1, &format!("not everything ended within {} s: stopped where it stood", within.as_secs()))
+                    }
+                }
+            });
+        };
+        thread::Builder::new().name("signals".to_owned()).spawn(watching).context("failed to start a thread")?;
+        Ok(Self(receiver))
+    }
+
+    /// Waits for the first signal.
+    pub(crate) async fn requested(&self) {
+        // The thread ends only with the program.
+        let _ = self.0.clone().wait_for(|is_requested| *is_requested).await;
+    }
+}
+
+/// Says a line without waiting for a reader that does not come.
+pub(crate) fn last_line(line: String) {
+    let (written, is_written) = mpsc::channel();
+    let write = move || {
+        note(format_args!("local-queue: {line}"));
+        let _ = written.send(());
+    };
+    if thread::Builder::new().spawn(write).is_ok() {
+        let _ = is_written.recv_timeout(LAST_LINE_TIMEOUT);
+    }
+}
+
+fn end(code: i32, why: &str) -> ! {
+    #[cfg(unix)]
+    local_queue::runtime_api::kill_all_functions();
+    last_line(why.to_owned());
+    process::exit(code)
+}
+
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// The number of the next one.
+    async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.interrupt.recv() => 2,
+            _ = self.terminate.recv() => 15,
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> i32 {
+        let _ = tokio::signal::ctrl_c().await;
+        2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        for (raw, seconds) in [("0", 0), ("90", 90), ("90s", 90), ("5m", 300), ("2h", 7_200)] {
+            assert_eq!(parse_duration(raw), Ok(Duration::from_secs(seconds)), "{raw}");
+        }
+        for raw in ["", "s", "-1", "1.5", "5 m", "5d", "\u{e9}"] {
+            let error = parse_duration(raw).unwrap_err();
+            assert!(error.starts_with("expected seconds"), "{raw}: {error}");
+        }
+    }
+}

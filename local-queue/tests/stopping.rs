@@ -1,0 +1,303 @@
+//! How `local-queue serve` ends while functions run, and what it writes until then. The functions are shell scripts that never
+//! ask for an invocation: they are at work from their start to the end that the emulator makes of them.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// Longer than any of this takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Starts a process that has left the session, says which, and waits.
+const LEAVES: &str = "setsid sleep 1000 & echo child $!; wait";
+
+const TEMPLATE: &str = "
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Jobs: {Type: AWS::SQS::Queue, Properties: {QueueName: jobs, VisibilityTimeout: 900}}
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: .
+      Handler: bootstrap
+      Runtime: provided.al2023
+      Timeout: 900
+      Events: {E: {Type: SQS, Properties: {Queue: !GetAtt Jobs.Arn}}}
+";
+
+/// A server that ends with the test.
+struct Serving {
+    child: Child,
+    address: String,
+    _folder: TempDir,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn local_queue(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_local-queue"));
+    command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments).env_remove("RUST_LOG");
+    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test").env("AWS_REGION", "us-east-1");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+impl Serving {
+    /// A function that is this script, on the queue `jobs`.
+    fn start(script: &str, arguments: &[&str], stderr: Stdio) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        fs::write(path("template.yaml"), TEMPLATE).unwrap();
+        fs::write(path("bootstrap"), format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(path("bootstrap"), fs::Permissions::from_mode(0o755)).unwrap();
+        let (template, function) = (path("template.yaml"), format!("F={}", path("bootstrap")));
+        let mut command = local_queue(&["--template", &template, "--function", &function]);
+        let mut child = command.args(arguments).stderr(stderr).spawn().unwrap();
+        let mut first = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        let address = first.split("http://").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+        Self { child, address, _folder: folder }
+    }
+
+    /// The same, at work on a message; and the process that has left the session.
+    fn at_work(arguments: &[&str]) -> (Self, BufReader<ChildStderr>, u32) {
+        let mut serving = Self::start(LEAVES, arguments, Stdio::piped());
+        let mut log = BufReader::new(serving.child.stderr.take().unwrap());
+        serving.send("a");
+        let line = line_with(&mut log, "| child ");
+        let pid = line.rsplit(' ').next().unwrap().trim().parse().unwrap();
+        assert!(is_alive(pid), "{line}");
+        (serving, log, pid)
+    }
+
+    fn send(&self, body: &str) {
+        let sent = post(&self.address, "SendMessage", &format!(r#"{{"QueueUrl":"jobs","MessageBody":"{body}"}}"#));
+        assert!(sent.starts_with("HTTP/1.1 200"), "{sent}");
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+    }
+
+    fn ended(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the program does not end");
+            std::thread::park_timeout(Duration::from_millis(2));
+        }
+    }
+}
+
+fn post(address: &str, target: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "POST / HTTP/1.1\r\nHost: {address}\r\nX-Amz-Target: AmazonSQS.{target}\r\nContent-Type: \
+         application/x-amz-json-1.0\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// Reads until there is such a line.
+fn line_with(log: &mut impl BufRead, part: &str) -> String {
+    let mut before = String::new();
+    loop {
+        let mut line = String::new();
+        assert!(log.read_line(&mut line).unwrap() > 0, "the log ended without {part:?}: {before}");
+        if line.contains(part) {
+            return line;
+        }
+        before.push_str(&line);
+    }
+}
+
+fn rest(mut log: impl Read) -> String {
+    let mut text = Vec::new();
+    log.read_to_end(&mut text).unwrap();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+fn is_alive(pid: u32) -> bool {
+    let stat = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+}
+
+fn is_gone(pid: u32) {
+    let deadline = Instant::now() + PATIENCE;
+    while is_alive(pid) {
+        assert!(Instant::now() < deadline, "process {pid} lives on");
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_stop_says_what_it_waits_for_kills_it_in_time_and_leaves_nothing() {
+    for signal in ["INT", "TERM"] {
+        let (mut serving, log, pid) = Serving::at_work(&["--stop-within", "2s"]);
+        let began = Instant::now();
+        serving.signal(signal);
+        assert!(serving.ended().success());
+        assert!(began.elapsed() >= Duration::from_millis(900), "it has time to end by itself");
+        let log = rest(log);
+        let waiting = "stopping: waiting up to 2 s for 1 invocation of local-F (";
+        assert!(log.contains(waiting) && log.contains("a second signal stops at once"), "{log}");
+        assert!(log.contains("stopping: killed 1 invocation of local-F ("), "{log}");
+        assert!(log.contains("was ended after") && log.contains("because the mapping stops"), "{log}");
+        is_gone(pid);
+    }
+}
+
+#[test]
+fn a_second_signal_ends_everything_at_once() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let (mut serving, mut log, pid) = Serving::at_work(&["--stop-within", "1h"]);
+        serving.signal("INT");
+        line_with(&mut log, "stopping: waiting up to 3600 s");
+        serving.signal(signal);
+        assert_eq!(serving.ended().code(), Some(code));
+        assert!(!is_alive(pid), "it was killed before the program ended");
+        assert!(rest(log).contains("local-queue: stopped at once"));
+    }
+}
+
+#[test]
+fn what_has_left_its_session_does_not_outlive_a_kill_of_the_program() {
+    let (mut serving, _log, pid) = Serving::at_work(&[]);
+    serving.signal("KILL");
+    serving.ended();
+    is_gone(pid);
+}
+
+#[test]
+fn a_stop_is_heard_while_a_queue_elsewhere_does_not_answer() {
+    let mut serving = Serving::start(LEAVES, &["--source", "http://127.0.0.1:1"], Stdio::piped());
+    let mut log = BufReader::new(serving.child.stderr.take().unwrap());
+    let line = line_with(&mut log, "cannot be reached");
+    assert!(line.contains("http://127.0.0.1:1") && line.contains("GetQueueUrl") && line.contains("refused"), "{line}");
+    assert!(line.contains("check the address"), "{line}");
+    serving.signal("TERM");
+    assert!(serving.ended().success());
+}
+
+#[test]
+fn a_source_that_is_no_url_is_a_usage_error() {
+    for url in ["nowhere", "ftp://a", "http://", "localhost:4566"] {
+        let output = local_queue(&["--template", "t.yaml", "--source", url]).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{url}");
+        assert!(error.contains("expected a URL such as http://localhost:4566"), "{error}");
+    }
+}
+
+#[test]
+fn messages_of_a_queue_elsewhere_are_given_back() {
+    let mut elsewhere = local_queue(&["--create", "jobs"]);
+    let mut elsewhere = elsewhere.stderr(Stdio::null()).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(elsewhere.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    let address = first.split("http://").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    let elsewhere = Serving { child: elsewhere, address, _folder: tempfile::tempdir().unwrap() };
+    let hide = r#"{"QueueUrl":"jobs","Attributes":{"VisibilityTimeout":"900"}}"#;
+    assert!(post(&elsewhere.address, "SetQueueAttributes", hide).starts_with("HTTP/1.1 200"));
+    elsewhere.send("a");
+
+    let source = format!("http://{}", elsewhere.address);
+    let mut serving = Serving::start(LEAVES, &["--source", &source, "--stop-within", "2s"], Stdio::piped());
+    let mut log = BufReader::new(serving.child.stderr.take().unwrap());
+    line_with(&mut log, "| child ");
+    serving.signal("TERM");
+    assert!(serving.ended().success());
+    let received = post(&elsewhere.address, "ReceiveMessage", r#"{"QueueUrl":"jobs","WaitTimeSeconds":1}"#);
+    assert!(received.contains(r#""Body":"a""#), "{received}{}", rest(log));
+}
+
+#[test]
+fn a_batch_that_fails_leaves_its_reason_in_the_log_and_the_metrics() {
+    let mut serving = Serving::start("exit 3", &[], Stdio::piped());
+    let mut log = BufReader::new(serving.child.stderr.take().unwrap());
+    serving.send("a");
+    let line = line_with(&mut log, "failed: ");
+    for part in [" WARN ", "local-F: a batch of 1 messages of jobs failed: function crashed: ", "exit status 3"] {
+        assert!(line.contains(part), "{line}");
+    }
+    assert!(line.contains("(Runtime.ExitError, request "), "{line}");
+    let mut stream = TcpStream::connect(&serving.address).unwrap();
+    let request = "GET /_local-queue/metrics HTTP/1.1\r\nConnection: close\r\n";
+    write!(stream, "{request}Host: {}\r\n\r\n", serving.address).unwrap();
+    let metrics = rest(stream);
+    let counted = metrics.lines().find(|line| line.contains("failed_batches_total") && line.contains("\"crash\""));
+    assert!(counted.is_some_and(|line| line.ends_with(" 1")), "{metrics}");
+}
+
+#[test]
+fn a_function_cannot_command_the_terminal() {
+    let script = r"printf '\033]0;x\007 \302\2332J \342\200\256 end\n'; exit 1";
+    let mut serving = Serving::start(script, &[], Stdio::piped());
+    let mut log = BufReader::new(serving.child.stderr.take().unwrap());
+    serving.send("a");
+    let line = line_with(&mut log, " end");
+    assert!(line.contains(r"\u{1b}]0;x\u{7} \u{9b}2J \u{202e} end"), "{line:?}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_any_more_is_silence() {
+    let mut serving = Serving::start("exit 3", &[], Stdio::piped());
+    drop(serving.child.stderr.take());
+    serving.send("a");
+    let (counts, deadline) = (r#"{"QueueUrl":"jobs","AttributeNames":["All"]}"#, Instant::now() + PATIENCE);
+    while !post(&serving.address, "GetQueueAttributes", counts).contains(r#"NotVisible":"1""#) {
+        assert!(Instant::now() < deadline, "the message is not taken");
+    }
+    serving.send("b");
+    serving.signal("TERM");
+    assert!(serving.ended().success());
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_an_error_in_the_end() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut serving = Serving::start(LEAVES, &["--stop-within", "1s"], full.into());
+    serving.send("a");
+    let (counts, deadline) = (r#"{"QueueUrl":"jobs","AttributeNames":["All"]}"#, Instant::now() + PATIENCE);
+    while !post(&serving.address, "GetQueueAttributes", counts).contains(r#"NotVisible":"1""#) {
+        assert!(Instant::now() < deadline, "the message is not taken");
+    }
+    serving.signal("TERM");
+    assert_eq!(serving.ended().code(), Some(1));
+}
+
+#[test]
+fn a_terminal_that_takes_no_output_does_not_hold_the_end_up() {
+    // Far more than the pipe holds, and nobody reads it.
+    let mut serving = Serving::start("exec yes", &["--stop-within", "2s"], Stdio::piped());
+    serving.send("a");
+    let mut log = serving.child.stderr.take().unwrap();
+    let mut some = [0; 1024];
+    log.read_exact(&mut some).unwrap();
+    serving.signal("TERM");
+    serving.ended();
+}
