@@ -310,12 +310,12 @@ impl<R: Runner, S: FailureSink> Shared<R, S> {
     /// Works on some messages and deletes what is done.
     async fn work(
         self: Arc<Self>,
-        leased: Vec<(Message, Option<Lease>)>,
+        messages: Vec<(Message, Option<Lease>)>,
         _room: OwnedSemaphorePermit,
         deletes: Deletes,
     ) {
         let (records, leases): (Vec<_>, Vec<_>) =
-            leased.into_iter().map(|(message, lease)| (Record::from(message), lease)).unzip();
+            messages.into_iter().map(|(message, lease)| (Record::from(message), lease)).unzip();
         let report = self.batch.run(records, Deadline::NEVER).await;
         let retried: Vec<_> = (0..leases.len()).map(|index| is_retried(&report, index)).collect();
         // What the jobs have left may be large, and deleting takes its time.

@@ -80,7 +80,7 @@ pub(super) fn check(key_pair: &KeyPair, now: Time, parts: &Parts, body: &[u8]) -
     let string_to_sign = signature.scope.string_to_sign(&signature.signed_at, &canonical);
     let mac = signature.scope.mac(&key_pair.secret_access_key, &string_to_sign);
     // Takes as long for a signature that is nearly right as for any other.
-    let is_right = decode_hex(signature.signature).is_some_and(|signature| mac.verify_slice(&signature).is_ok());
+    let is_right = decode_hex(signature.code).is_some_and(|signature| mac.verify_slice(&signature).is_ok());
     if is_right { Ok(()) } else { Err(wrong_signature()) }
 }
 
@@ -96,7 +96,8 @@ struct Signature<'a> {
     scope: Scope<'a>,
     /// In lower case and in order.
     signed_headers: Vec<&'a str>,
-    signature: &'a str,
+    /// The code itself, in hexadecimal.
+    code: &'a str,
     /// When it was made, as it is signed: `20150830T123600Z`.
     signed_at: Cow<'a, str>,
     signed_at_seconds: i64,
@@ -152,7 +153,7 @@ impl<'a> Signature<'a> {
             access_key_id,
             scope,
             signed_headers: signed_headers.split(';').collect(),
-            signature,
+            code: signature,
             signed_at,
             signed_at_seconds,
             date_header: Some(date_header),
@@ -265,7 +266,7 @@ impl Presigned {
             access_key_id,
             scope,
             signed_headers: signed_headers.split(';').collect(),
-            signature,
+            code: signature,
             signed_at: Cow::Borrowed(signed_at),
             signed_at_seconds,
             date_header: None,

@@ -18,7 +18,7 @@ use local_queue_terminal::note;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Reach {
     /// Address or name, and port, to listen on; can be given more than once. Port 0 takes a free one; localhost is both
-    /// 127.0.0.1 and [::1].
+    /// 127.0.0.1 and `[::1]`.
     #[arg(long, default_value = "127.0.0.1:9324", value_name = "ADDRESS:PORT")]
     listen: Vec<Listen>,
     /// Answer only requests signed with `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` of the environment, by whatever host
@@ -148,12 +148,11 @@ async fn take(
     for address in addresses {
         // Where the system chooses a port, it is the same for all addresses of a name.
         let address = SocketAddr::new(address.ip(), port);
-        let taken = match server {
-            Some(server) => server.also_bind(address).await.map(|()| server.local_addresses()),
-            None => {
-                let first = Server::bind(address, queues.clone(), Bounds::default()).await;
-                first.map(|first| server.insert(first).local_addresses())
-            }
+        let taken = if let Some(server) = server {
+            server.also_bind(address).await.map(|()| server.local_addresses())
+        } else {
+            let first = Server::bind(address, queues.clone(), Bounds::default()).await;
+            first.map(|first| server.insert(first).local_addresses())
         };
         match taken {
             Ok(taken) => {
