@@ -1,4 +1,4 @@
-"""The emulator as boto3 sees it, over JSON or, before 1.28.80, over the Query protocol. ENDPOINT is where it listens."""
+"""The emulator as boto3 sees it: over JSON, or over Query (1.26). ENDPOINT is where it listens."""
 
 import json
 import os

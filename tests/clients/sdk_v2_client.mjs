@@ -1,5 +1,5 @@
-// The emulator as the JavaScript SDK v2 sees it, over Query up to 2.1500 or so and over JSON since. ENDPOINT is where it
-// listens, and the argument is the package's name.
+// The emulator as the JavaScript SDK v2 sees it: over Query (2.1400), or over JSON (2.1693). ENDPOINT is where it listens,
+// and the argument is the package's name.
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";

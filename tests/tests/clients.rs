@@ -72,12 +72,22 @@ fn clients(packages: &Path) -> Vec<Client> {
         python("amazon-sqs-extended-client", "python", "dramatiq", "extended_client.py"),
         other("the AWS command line", "bash", "python/bin/aws", "aws_cli.sh"),
         node("the JavaScript SDK v3, over JSON", "@aws-sdk/client-sqs", "sdk_v3_client.mjs"),
+        node("the JavaScript SDK v3.445, over Query", "client-sqs-3-445", "sdk_v3_client.mjs"),
+        node("the JavaScript SDK v3.272, whose Host has no port", "client-sqs-3-272", "sdk_v3_client.mjs"),
         node("the JavaScript SDK v2.1693, over JSON", "aws-sdk-2-1693", "sdk_v2_client.mjs"),
+        node("the JavaScript SDK v2.1400, over Query", "aws-sdk-2-1400", "sdk_v2_client.mjs"),
         node("sqs-consumer, sqs-producer and NestJS", "@ssut/nestjs-sqs", "sqs_consumer_client.mjs"),
         node("squiss-ts", "squiss-ts", "squiss_client.mjs"),
         node("aws-lite, over both", "@aws-lite/sqs", "aws_lite_client.mjs"),
+        built("the Go SDK v1, over Query", "go/v1"),
         built("the Go SDK v2, over Query", "go/v2"),
         other("async-aws for PHP, over Query", "php", "/usr/share/php/AsyncAws/Sqs", "async_aws_client.php"),
+        other(
+            "the Ruby SDK v1, whose Host has no port",
+            "ruby",
+            "/usr/lib/ruby/vendor_ruby/aws/sqs.rb",
+            "ruby_v1_client.rb",
+        ),
     ]
 }
 
