@@ -22,8 +22,8 @@ use local_queue::{
 use tests::s3_folder::S3Folder;
 use tokio::{process::Command, runtime::Runtime, time::timeout};
 
-/// Clients end long before; one that waits for a message that never comes ends here.
-const LIMIT: Duration = Duration::from_mins(2);
+/// Clients end long before, but on a machine that is busy; one that waits for a message that never comes ends here.
+const LIMIT: Duration = Duration::from_mins(5);
 
 /// What `.ci/install_clients` installs, unless `CLIENTS` names another folder.
 fn packages() -> PathBuf {
