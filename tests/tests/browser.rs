@@ -16,7 +16,7 @@ use std::{
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use attacks::{AFTER_REBINDING, Attack, Opened, from_another_site};
@@ -31,6 +31,7 @@ use local_queue::{
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
+    time::Instant,
 };
 
 /// The host by which an emulator is called that has a name in a network.
@@ -195,14 +196,14 @@ fn opener(cases: &[Case], host: &str) -> String {
             Opened::Window => format!("<script>window.open('{url}')</script>"),
         }
     });
-    format!("<!doctype html><html><body>{}</body></html>", opened.collect::<String>())
+    format!("<!doctype html><html><body>{}</body></html>", opened.collect::<Vec<_>>().concat())
 }
 
 /// The page that opens all others.
 fn first_page(cases: &[Case], port: u16) -> String {
     let openers = ATTACKERS.map(|name| format!("<script>window.open('http://{name}:{port}/open')</script>"));
     let rebound = cases.iter().filter(|case| case.page.is_none());
-    let frames = rebound.map(|case| format!("<iframe src='{}'></iframe>", case.url)).collect::<String>();
+    let frames = rebound.map(|case| format!("<iframe src='{}'></iframe>", case.url)).collect::<Vec<_>>().concat();
     format!("<!doctype html><html><body>{}{frames}</body></html>", openers.concat())
 }
 

@@ -39,6 +39,7 @@ const FORM: &str =
     "<input name=Action value=SendMessage><input name=QueueUrl value=victim><input name=MessageBody value=pwned>";
 
 /// Sent by a page of another site.
+#[expect(clippy::too_many_lines, reason = "one table of attacks")]
 pub(crate) fn from_another_site() -> Vec<(Attack, String)> {
     let plain = [
         script("image", "const i = new Image(); i.src = '{T}/?{SEND}'; document.body.append(i)"),

@@ -31,11 +31,14 @@ pub(crate) struct Front {
     seen: Arc<Mutex<Vec<String>>>,
 }
 
+/// Takes what a page has to say: of which kind, and what.
+pub(crate) type Report = Arc<dyn Fn(&str, &str) + Send + Sync>;
+
 /// What a page that has made its own name lead here has of the attacker's: itself, and a place for what it has read.
 #[derive(Clone)]
 pub(crate) struct Rebound {
     pub(crate) page: String,
-    pub(crate) report: Arc<dyn Fn(&str, &str) + Send + Sync>,
+    pub(crate) report: Report,
 }
 
 impl Front {
