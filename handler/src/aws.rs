@@ -4,8 +4,8 @@ mod explain;
 
 use std::time::Duration;
 
+use aws_config::BehaviorVersion;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -21,6 +21,8 @@ pub use explain::explain;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest receive of SQS waits 20 seconds; a server that is silent for longer is gone, whatever its socket says.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub use aws_config::SdkConfig;
 
 /// Region, credentials and endpoints as every AWS tool finds them: environment, profile, role.
 pub async fn config() -> SdkConfig {

@@ -103,7 +103,7 @@ pub struct Memory {
 
 /// Memory that is taken; given back when dropped. It moves into the thread that uses the memory.
 #[derive(Debug)]
-pub struct MemoryPermit(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+pub struct MemoryPermit(OwnedSemaphorePermit);
 
 impl Memory {
     /// So many bytes in all, and how long a job waits for its share.
@@ -120,8 +120,8 @@ impl Memory {
     pub async fn spend(&self, bytes: u64, deadline: &Deadline) -> Result<MemoryPermit, Failure> {
         let units = bytes.div_ceil(UNIT_BYTES).max(1);
         let units = u32::try_from(units).ok().filter(|units| *units <= self.units_total).ok_or_else(|| {
-            let total = u64::from(self.units_total) * UNIT_BYTES;
-            let text = format!("the job needs {} of memory and there are {} in all", mib(bytes), mib(total));
+            let total = mib(self.total_bytes());
+            let text = format!("the job needs {} of memory and there are {total} in all", mib(bytes));
             Failure::permanent(Blame::Limits, "memory-too-small", text)
         })?;
         let waited = Instant::now() + self.wait_max;
@@ -131,6 +131,22 @@ impl Memory {
         }
         let text = format!("timed out waiting for {} of image memory", mib(bytes));
         Err(Failure::new(Blame::Limits, Retry::Elsewhere, "no-memory", text))
+    }
+
+    /// Raises what was taken to so many bytes in all, if they are free at once: nobody who waits is overtaken.
+    #[must_use]
+    pub fn try_raise(&self, permit: &mut MemoryPermit, bytes: u64) -> bool {
+        let Ok(units) = u32::try_from(bytes.div_ceil(UNIT_BYTES)) else { return false };
+        let held = u32::try_from(permit.0.num_permits()).unwrap_or(u32::MAX);
+        let Ok(more) = self.permits.clone().try_acquire_many_owned(units.saturating_sub(held)) else { return false };
+        permit.0.merge(more);
+        true
+    }
+
+    /// All bytes, held or not.
+    #[must_use]
+    pub fn total_bytes(&self) -> u64 {
+        u64::from(self.units_total) * UNIT_BYTES
     }
 
     /// Bytes that nobody holds.
@@ -192,6 +208,26 @@ mod tests {
         drop(first);
         large.await.unwrap().unwrap();
         small.await.unwrap().unwrap();
+        assert_eq!(memory.free_bytes(), 64 * MIB);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_taken_is_raised_only_by_what_is_free_at_once() {
+        let memory = Memory::new(64 * MIB, Duration::from_mins(1));
+        let mut first = memory.spend(MIB, &Deadline::NEVER).await.unwrap();
+        assert!(memory.try_raise(&mut first, 40 * MIB));
+        assert!(memory.try_raise(&mut first, MIB), "it holds more already");
+        assert_eq!(memory.free_bytes(), 24 * MIB);
+        assert!(!memory.try_raise(&mut first, 65 * MIB));
+        assert!(!memory.try_raise(&mut first, u64::MAX));
+        let waiting = tokio::spawn({
+            let memory = memory.clone();
+            async move { memory.spend(32 * MIB, &Deadline::NEVER).await.map(drop) }
+        });
+        tokio::task::yield_now().await;
+        assert!(!memory.try_raise(&mut first, 41 * MIB), "somebody waits for what is free");
+        drop(first);
+        waiting.await.unwrap().unwrap();
         assert_eq!(memory.free_bytes(), 64 * MIB);
     }
 

@@ -3,7 +3,8 @@
 //! Everything that can go wrong with a message ends as one [`Failure`], so that one `match` on [`Retry`] decides what
 //! happens to it. Invariants:
 //! - the decision is made by the type of the error where it arises, never by reading a text later;
-//! - a failure's kind is a short stable word, fit for a message attribute, a metric or an alarm;
+//! - a failure's kind is a short stable word, fit for a message attribute, a metric or an alarm; the README of the package
+//!   lists them;
 //! - a failure's message is one line for people and holds no credentials and no message body.
 
 use std::any::Any;

@@ -11,10 +11,10 @@ use std::collections::BTreeSet;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use crate::failure::Failure;
+use crate::failure::{Blame, Failure};
 use crate::pixels::jpeg::Truncated;
 use crate::pixels::options::{Color, Effort, Fit, Kernel, Metadata, OutputFormat, Position, Rendition};
-use crate::storage::{Location, Storage};
+use crate::storage::{Location, Role, Storage};
 
 use fields::{Fields, kind_of};
 
@@ -50,16 +50,8 @@ impl ResizeJob {
             let text = format!("outputs has {} entries; at most {OUTPUTS_MAX} are accepted", outputs.len());
             return Err(Failure::bad_job(text));
         }
-        let mut targets = BTreeSet::new();
+        check_distinct(&source, &outputs, Location::canonical)?;
         for (index, output) in outputs.iter().enumerate() {
-            if output.target == source {
-                let text = format!("outputs[{index}].target is the source itself; expected another location");
-                return Err(Failure::permanent(crate::failure::Blame::Job, "loop", text));
-            }
-            if !targets.insert(&output.target) {
-                let text = format!("outputs[{index}].target is the target of an earlier output too; expected its own");
-                return Err(Failure::bad_job(text));
-            }
             check_rendition(&output.rendition).map_err(|what| Failure::bad_job(format!("outputs[{index}].{what}")))?;
         }
         Ok(Self { source, outputs, truncated: Truncated::Refuse })
@@ -100,18 +92,17 @@ impl ResizeJob {
         Ok(Self::new(source, outputs)?.with_truncated(truncated))
     }
 
-    /// Refuses a job whose places this storage does not have, naming the field.
+    /// Refuses a job whose places this storage does not have or does not allow, naming the field, and one whose places
+    /// turn out to be the same here.
     pub fn check(&self, storage: &Storage) -> Result<(), Failure> {
-        let wrong = |field: String, reason: String| Err(Failure::bad_job(format!("{field}: {reason}")));
-        if let Err(reason) = storage.check(&self.source) {
-            return wrong("source".to_owned(), reason);
+        let targets = self.outputs.iter().enumerate().map(|(index, output)| (Some(index), &output.target));
+        for (output, location) in std::iter::once((None, &self.source)).chain(targets) {
+            storage.check(location).map_err(|unusable| {
+                let field = output.map_or_else(|| "source".to_owned(), |index| format!("outputs[{index}].target"));
+                Failure::permanent(Blame::Job, unusable.kind(), format!("{field}: {unusable}"))
+            })?;
         }
-        for (index, output) in self.outputs.iter().enumerate() {
-            if let Err(reason) = storage.check(&output.target) {
-                return wrong(format!("outputs[{index}].target"), reason);
-            }
-        }
-        Ok(())
+        check_distinct(&self.source, &self.outputs, |location| storage.canonical(location))
     }
 
     /// What is read.
@@ -167,6 +158,28 @@ pub(crate) fn templates(value: &Value) -> Result<Vec<(String, Rendition)>, Failu
     list.iter().enumerate().map(read).collect()
 }
 
+/// Refuses outputs that would replace the source or each other, whichever way they are spelled.
+fn check_distinct(
+    source: &Location,
+    outputs: &[Output],
+    canonical: impl Fn(&Location) -> Location,
+) -> Result<(), Failure> {
+    let source = canonical(source);
+    let mut targets = BTreeSet::new();
+    for (index, output) in outputs.iter().enumerate() {
+        let target = canonical(&output.target);
+        if target == source {
+            let text = format!("outputs[{index}].target is the source itself; expected another location");
+            return Err(Failure::permanent(Blame::Job, "loop", text));
+        }
+        if !targets.insert(target) {
+            let text = format!("outputs[{index}].target is the target of an earlier output too; expected its own");
+            return Err(Failure::bad_job(text));
+        }
+    }
+    Ok(())
+}
+
 fn check_rendition(rendition: &Rendition) -> Result<(), String> {
     let sides = [("width", rendition.width), ("height", rendition.height)];
     if sides.iter().all(|(_, side)| side.is_none()) {
@@ -213,7 +226,8 @@ const COLOR_WORDS: &str = "#rgb, #rrggbb or #rrggbbaa";
 fn location(fields: &mut Fields<'_>, name: &str) -> Result<Location, Failure> {
     let accepted = "a location such as s3://bucket/key or file:///path";
     let text = fields.string(name, accepted)?.ok_or_else(|| fields.missing(name))?;
-    Location::parse(text).map_err(|error| Failure::bad_job(format!("{}: {error}", fields.path(name))))
+    let role = if name == "source" { Role::Source } else { Role::Target };
+    Location::parse(text).map_err(|error| error.failure(role, &fields.path(name)))
 }
 
 fn rendition(fields: &mut Fields<'_>) -> Result<Rendition, Failure> {

@@ -6,7 +6,7 @@
 //! event        the SQS event, record by record; event::body: what a message's body asks for
 //!   batch      runs the jobs, keeps order, deadline and neighbours safe, makes the partial batch response
 //!     resize   one job: fetch, probe, spend, render, store
-//!       storage    s3://, file:// below a root, memory://
+//!       storage    s3://, file:// below a root; memory:// for tests
 //!       pixels     bytes in, bytes out
 //!   dead_letter    where hopeless messages go, and when others come back
 //! ```

@@ -34,7 +34,8 @@ async fn run() -> Result<(), Error> {
     let settings = Settings::from_env()?;
     telemetry::init(&settings);
     let config = aws::config().await;
-    let mut storage = Storage::builder().s3(S3::new(&config, settings.s3_endpoint_url.clone()));
+    let s3 = S3::new(&config, settings.s3_endpoint_url.clone())?;
+    let mut storage = Storage::builder().s3(s3).allowed(settings.allowed_locations.clone());
     if let Some(root) = &settings.file_root {
         storage = storage.file_root(root).map_err(|error| format!("FILE_ROOT={root:?} cannot be used: {error}"))?;
     }

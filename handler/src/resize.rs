@@ -12,9 +12,9 @@ use futures_util::future::try_join_all;
 use tokio::sync::Semaphore;
 
 use crate::batch::{JobContext, Runner};
-use crate::budget::{Deadline, Memory};
+use crate::budget::{Deadline, Memory, MemoryPermit};
 use crate::event::body::BodyReader;
-use crate::failure::Failure;
+use crate::failure::{Blame, Failure};
 use crate::job::ResizeJob;
 use crate::pixels::jpeg::Arena;
 use crate::pixels::options::Rendition;
@@ -45,6 +45,8 @@ const MEMORY_WAIT_MAX: Duration = Duration::from_mins(10);
 /// What a renderer may keep from one image to the next, so that it need not ask the system for it again. Small beside the
 /// memory that is left to the process.
 const ARENA_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What a connection may hold of a source before its body is asked for.
+const OPENING_BYTES: u64 = 256 * 1024;
 /// Bytes of a source, unless configured.
 const SOURCE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
@@ -149,9 +151,7 @@ impl Resizer {
 
     async fn resize(&self, job: &ResizeJob, deadline: &Deadline) -> Result<Resized, Failure> {
         let options = &self.options;
-        let download = self.storage.open(job.source(), options.source_bytes_max).await?;
-        let source_permit = options.source_memory.spend(download.declared_bytes(), deadline).await?;
-        let bytes = download.read().await?;
+        let (bytes, source_permit) = self.fetch(job.source(), deadline).await?;
         let bytes_in = bytes.len() as u64;
 
         let renditions: Vec<Rendition> = job.outputs().iter().map(|output| output.rendition.clone()).collect();
@@ -162,6 +162,29 @@ impl Resizer {
 
         let stores = job.outputs().iter().zip(images).map(|(output, image)| self.store(&output.target, image));
         Ok(Resized { bytes_in, outputs: try_join_all(stores).await?, oddities })
+    }
+
+    /// Finds a source and reads it once its memory is granted.
+    ///
+    /// How much that is only the answer says, so what a connection holds before its body is read is paid first. When the
+    /// rest is not free at once, the connection is given up: nothing is held open while others have the memory.
+    async fn fetch(&self, source: &Location, deadline: &Deadline) -> Result<(Bytes, MemoryPermit), Failure> {
+        let Self { storage, options, .. } = self;
+        let memory = &options.source_memory;
+        let mut permit = memory.spend(OPENING_BYTES.min(memory.total_bytes()), deadline).await?;
+        let download = storage.open(source, options.source_bytes_max).await?;
+        let declared = download.declared_bytes();
+        if memory.try_raise(&mut permit, declared) {
+            return Ok((download.read().await?, permit));
+        }
+        drop((download, permit));
+        let permit = memory.spend(declared, deadline).await?;
+        let download = storage.open(source, options.source_bytes_max).await?;
+        if download.declared_bytes() > declared {
+            let text = format!("source {source} grew while it waited for memory");
+            return Err(Failure::transient(Blame::Source, "conflict", text));
+        }
+        Ok((download.read().await?, permit))
     }
 
     async fn render(

@@ -9,6 +9,7 @@ use tracing_subscriber::filter::Targets;
 use crate::batch::{Backoff, BatchOptions};
 use crate::event::body::Renditions;
 use crate::resize::ResizeOptions;
+use crate::storage::Allowed;
 
 /// How the function is set up.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct Settings {
     pub queue_url: Option<String>,
     /// `FILE_ROOT`: the folder below which `file://` works.
     pub file_root: Option<String>,
+    /// `ALLOWED_LOCATIONS`: the only locations that jobs may name.
+    pub allowed_locations: Option<Allowed>,
     /// `AWS_ENDPOINT_URL_S3`: where S3 is, when not at AWS.
     pub s3_endpoint_url: Option<String>,
     /// `DEADLINE_RESERVE_MS`: how long before the deadline work stops; default 1,000.
@@ -83,6 +86,7 @@ impl Reader {
             dead_letter_queue_url: self.url("DEAD_LETTER_QUEUE_URL"),
             queue_url: self.url("QUEUE_URL"),
             file_root: self.text("FILE_ROOT"),
+            allowed_locations: self.parsed("ALLOWED_LOCATIONS", Allowed::parse),
             s3_endpoint_url: self.url("AWS_ENDPOINT_URL_S3"),
             deadline_reserve: Duration::from_millis(reserve),
             batch,
@@ -121,7 +125,7 @@ impl Reader {
 
     fn log_filter(&mut self) -> Targets {
         let Some(level) = self.text("AWS_LAMBDA_LOG_LEVEL") else {
-            let expected = "is not accepted; expected a level, or a list like info,handler=debug,object_store=off";
+            let expected = "is not accepted; expected a level, or a list like info,handler=debug,hyper_util=off";
             let parsed = self.parsed("RUST_LOG", |text| text.parse().map_err(|_| expected.to_owned()));
             return parsed.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
         };
@@ -194,22 +198,24 @@ mod tests {
     #[test]
     fn every_wrong_variable_is_named_with_its_value_and_what_it_accepts() {
         let error = read(&[
-            ("RENDITIONS", r#"[{"target":"s3://b/{stem}","width":0}]"#),
+            ("RENDITIONS", r#"[{"target":"s3://bucket/{stem}","width":0}]"#),
             ("DEAD_LETTER_QUEUE_URL", "dead-letters"),
             ("MAX_CONCURRENCY", "0"),
             ("DEADLINE_RESERVE_MS", "soon"),
             ("MAX_PIXELS", "-1"),
+            ("ALLOWED_LOCATIONS", "s3://photos/ photos"),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "64"),
             ("AWS_LAMBDA_LOG_FORMAT", "xml"),
             ("AWS_LAMBDA_LOG_LEVEL", "loud"),
         ])
         .unwrap_err();
         let expected = [
-            "RENDITIONS=\"[{\\\"target\\\":\\\"s3://b/{stem}\\\",\\\"width\\\":0}]\" [0].width is 0",
+            "RENDITIONS=\"[{\\\"target\\\":\\\"s3://bucket/{stem}\\\",\\\"width\\\":0}]\" [0].width is 0",
             "DEAD_LETTER_QUEUE_URL=\"dead-letters\" is not accepted; expected an http:// or https:// URL",
             "MAX_CONCURRENCY=\"0\" is not accepted; expected a whole number from 1 to 1000",
             "DEADLINE_RESERVE_MS=\"soon\" is not accepted; expected a whole number from 100 to 60000",
             "MAX_PIXELS=\"-1\" is not accepted; expected a whole number from 1 to 1000000000",
+            "ALLOWED_LOCATIONS=\"s3://photos/ photos\" \"photos\" is not a prefix of locations; expected prefixes such as",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=\"64\" is not accepted; expected a whole number from 128",
             "AWS_LAMBDA_LOG_FORMAT=\"xml\" expected JSON or Text",
             "AWS_LAMBDA_LOG_LEVEL=\"loud\" expected TRACE",
@@ -226,6 +232,7 @@ mod tests {
     fn set_variables_are_taken() {
         let settings = read(&[
             ("RENDITIONS", r#"[{"target":"s3://thumbs/{stem}.{format}","width":9,"format":"png"}]"#),
+            ("ALLOWED_LOCATIONS", "s3://photos/,\n s3://thumbs/small"),
             ("MAX_CONCURRENCY", "3"),
             ("BACKOFF_BASE_SECONDS", "2"),
             ("MAX_SOURCE_BYTES", "1000"),
@@ -236,6 +243,7 @@ mod tests {
         ])
         .unwrap();
         assert!(settings.renditions.is_some());
+        assert_eq!(settings.allowed_locations.unwrap().to_string(), "s3://photos/, s3://thumbs/small");
         assert_eq!((settings.batch.concurrency_max, settings.batch.backoff.base), (3, Duration::from_secs(2)));
         assert_eq!((settings.resize.source_bytes_max, settings.resize.limits.pixels_max), (1000, 77));
         assert_eq!((settings.log_json, settings.log_filter.default_level()), (true, Some(LevelFilter::ERROR)));

@@ -1,36 +1,41 @@
 //! Objects by [`Location`]: fetched within a bound, stored whole or not at all.
 //!
-//! One small type over `object_store`. It knows no images and no queues. Invariants:
+//! It knows no images and no queues. Invariants:
+//! - nothing can be reached that was not opted in: S3, folders of files, memory, each by a call of the builder, and within
+//!   these only what [`Allowed`] names, if it names anything;
 //! - a fetch never holds more bytes than it was allowed, whatever the other side declares;
-//! - a store is atomic: readers see the old object or the whole new one. S3's put is atomic by itself; a file is written
-//!   beside its place and renamed;
-//! - a file outside the configured roots is neither read nor written, symbolic links included.
-//!
-//! The check for links resolves the path before it is opened. Somebody who can replace a folder below a root by a link at
-//! that very moment can still win that race; give the roots to nobody else.
+//! - a store is atomic: readers see the old object or the whole new one;
+//! - a file outside the configured roots is neither read nor written, whoever exchanges folders for symbolic links.
 
+mod allowed;
+mod files;
 mod location;
+mod memory;
 mod s3;
+mod store;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::{Path as FilePath, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path as FilePath;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use object_store::local::LocalFileSystem;
-use object_store::memory::InMemory;
-use object_store::path::Path as StorePath;
-use object_store::{Attribute, GetResult, ObjectStore, ObjectStoreExt, PutOptions};
 
-use crate::failure::{Blame, Failure, Retry};
+use crate::failure::{Blame, Failure};
 
+use files::{Files, Links, Root};
+
+pub use allowed::Allowed;
+pub use files::{NotAFile, open_regular};
+pub(crate) use location::file_encoded;
 pub use location::{Location, LocationError, Scheme};
-pub use s3::{S3, install_crypto_provider};
+pub use memory::MemoryStore;
+pub use s3::{S3, S3Error};
+pub use store::{Object, Store, StoreError};
 
 /// Wraps a store in another, for faults, counting or limits.
-type Decorator = Arc<dyn Fn(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> + Send + Sync>;
+type Decorator = Arc<dyn Fn(Arc<dyn Store>) -> Arc<dyn Store> + Send + Sync>;
 
 /// All places objects can be in. Cheap to clone.
 #[derive(Clone)]
@@ -39,40 +44,47 @@ pub struct Storage {
 }
 
 struct Inner {
-    roots: Vec<PathBuf>,
-    files: Arc<dyn ObjectStore>,
-    memory: Arc<dyn ObjectStore>,
+    paths: Files,
+    files: Arc<dyn Store>,
+    memory: Option<Arc<dyn Store>>,
     s3: Option<S3>,
-    buckets: Mutex<HashMap<String, Arc<dyn ObjectStore>>>,
+    buckets: HashMap<String, Arc<dyn Store>>,
+    allowed: Option<Allowed>,
     decorate: Decorator,
 }
 
 impl fmt::Debug for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Storage")
-            .field("roots", &self.inner.roots)
+            .field("files", &self.inner.paths)
+            .field("memory", &self.inner.memory.is_some())
             .field("s3", &self.inner.s3.is_some())
             .finish_non_exhaustive()
     }
 }
 
-/// Says which places a [`Storage`] has. Without a call there is only `memory://`.
+/// Says which places a [`Storage`] has. Without a call there are none.
 #[derive(Default)]
 pub struct StorageBuilder {
-    roots: Vec<PathBuf>,
+    roots: Vec<Root>,
+    memory: bool,
     s3: Option<S3>,
-    buckets: HashMap<String, Arc<dyn ObjectStore>>,
+    buckets: HashMap<String, Arc<dyn Store>>,
+    allowed: Option<Allowed>,
     decorate: Option<Decorator>,
 }
 
 impl StorageBuilder {
-    /// Allows files below this folder, which must exist. May be called for several folders.
+    /// Allows files below this folder, which must exist and is opened now: what is made of its name later changes nothing.
+    /// The folder itself may be a symbolic link; below it none is followed. May be called for several folders.
     pub fn file_root(mut self, root: impl AsRef<FilePath>) -> std::io::Result<Self> {
-        let root = root.as_ref().canonicalize()?;
-        if !root.is_dir() {
-            return Err(std::io::Error::new(std::io::ErrorKind::NotADirectory, "not a folder"));
-        }
-        self.roots.push(root);
+        self.roots.push(Root::open(root.as_ref(), Links::Refuse)?);
+        Ok(self)
+    }
+
+    /// Allows all files of this machine, symbolic links followed: for jobs of one's own, never for those of others.
+    pub fn all_files(mut self) -> std::io::Result<Self> {
+        self.roots.push(Root::open(FilePath::new("/"), Links::Follow)?);
         Ok(self)
     }
 
@@ -83,19 +95,30 @@ impl StorageBuilder {
         self
     }
 
+    /// Allows `memory://`, for tests: what is stored there is in this process and nowhere else.
+    #[must_use]
+    pub fn memory(mut self) -> Self {
+        self.memory = true;
+        self
+    }
+
     /// Puts a given store behind `s3://name/`, for tests of S3 events without S3.
     #[must_use]
-    pub fn bucket(mut self, name: impl Into<String>, store: Arc<dyn ObjectStore>) -> Self {
+    pub fn bucket(mut self, name: impl Into<String>, store: Arc<dyn Store>) -> Self {
         self.buckets.insert(name.into(), store);
         self
     }
 
-    /// Wraps every store once, where it is opened: the hook by which tests inject faults.
+    /// Limits all of them to some locations.
     #[must_use]
-    pub fn decorate(
-        mut self,
-        decorator: impl Fn(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> + Send + Sync + 'static,
-    ) -> Self {
+    pub fn allowed(mut self, allowed: Option<Allowed>) -> Self {
+        self.allowed = allowed;
+        self
+    }
+
+    /// Wraps every store where it is opened: the hook by which tests inject faults.
+    #[must_use]
+    pub fn decorate(mut self, decorator: impl Fn(Arc<dyn Store>) -> Arc<dyn Store> + Send + Sync + 'static) -> Self {
         self.decorate = Some(Arc::new(decorator));
         self
     }
@@ -104,14 +127,15 @@ impl StorageBuilder {
     #[must_use]
     pub fn build(self) -> Storage {
         let decorate = self.decorate.unwrap_or_else(|| Arc::new(|store| store));
-        let buckets = self.buckets.into_iter().map(|(name, store)| (name, decorate(store))).collect();
+        let paths = Files::new(self.roots);
         Storage {
             inner: Arc::new(Inner {
-                roots: self.roots,
-                files: decorate(Arc::new(LocalFileSystem::new())),
-                memory: decorate(Arc::new(InMemory::new())),
+                files: decorate(Arc::new(paths.clone())),
+                paths,
+                memory: self.memory.then(|| decorate(Arc::new(MemoryStore::new()))),
                 s3: self.s3,
-                buckets: Mutex::new(buckets),
+                buckets: self.buckets.into_iter().map(|(name, store)| (name, decorate(store))).collect(),
+                allowed: self.allowed,
                 decorate,
             }),
         }
@@ -150,10 +174,36 @@ impl Role {
     }
 }
 
+/// Why a location is none that jobs may name here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// This storage has no such place.
+    #[error("{0}")]
+    NotHere(String),
+    /// It has, but it is not one of those that are allowed.
+    #[error("{location} is not within the allowed locations: {allowed}")]
+    NotAllowed {
+        /// What was asked for.
+        location: Location,
+        /// What may be.
+        allowed: Allowed,
+    },
+}
+
+impl Unusable {
+    /// The stable word of the failure.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::NotHere(_) => "bad-location",
+            Self::NotAllowed { .. } => "location-not-allowed",
+        }
+    }
+}
+
 /// An object that has been found and can be read.
 pub struct Download {
-    result: GetResult,
-    bytes_max: u64,
+    object: Object,
     location: Location,
 }
 
@@ -161,29 +211,35 @@ impl Download {
     /// Bytes the other side declares. A promise that [`read`](Self::read) enforces, not a fact.
     #[must_use]
     pub fn declared_bytes(&self) -> u64 {
-        self.result.meta.size
+        self.object.bytes
     }
 
-    /// Reads the body, holding at most the declared bytes.
+    /// Reads the body, holding at most the declared bytes and what comes at once.
     pub async fn read(self) -> Result<Bytes, Failure> {
-        let Self { result, bytes_max, location } = self;
-        let declared = result.meta.size;
-        let mut stream = result.into_stream();
-        let mut body = BytesMut::with_capacity(usize::try_from(declared.min(bytes_max)).unwrap_or(0));
-        while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|error| failure(Role::Source, &location, &error))?;
-            let total = body.len() as u64 + chunk.len() as u64;
+        let Self { object: Object { bytes: declared, mut body }, location } = self;
+        let mut first = Bytes::new();
+        let mut all = BytesMut::new();
+        let mut total = 0;
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk.map_err(|error| error.failure(Role::Source, &location))?;
+            total += chunk.len() as u64;
             if total > declared {
                 let text = format!("{location} sent more than the {declared} bytes it declared");
                 return Err(Failure::transient(Blame::Source, "body-too-long", text));
             }
-            body.extend_from_slice(&chunk);
+            // What comes whole is not copied.
+            if total == declared && all.is_empty() {
+                first = chunk;
+            } else if !chunk.is_empty() {
+                all.reserve(usize::try_from(declared).unwrap_or(0).saturating_sub(all.len()));
+                all.extend_from_slice(&chunk);
+            }
         }
-        if (body.len() as u64) < declared {
-            let text = format!("{location} ended after {} of {declared} bytes", body.len());
+        if total < declared {
+            let text = format!("{location} ended after {total} of {declared} bytes");
             return Err(Failure::transient(Blame::Source, "short-read", text));
         }
-        Ok(body.freeze())
+        Ok(if all.is_empty() { first } else { all.freeze() })
     }
 }
 
@@ -194,31 +250,49 @@ impl Storage {
         StorageBuilder::default()
     }
 
-    /// Only memory.
+    /// Only memory, for tests.
     #[must_use]
     pub fn memory() -> Self {
-        Self::builder().build()
+        Self::builder().memory().build()
     }
 
-    /// Whether the location is in a place this storage has, and why not. Looks at links but at no object.
-    pub fn check(&self, location: &Location) -> Result<(), String> {
+    /// Whether jobs may name the location here. Nothing is opened for it.
+    pub fn check(&self, location: &Location) -> Result<(), Unusable> {
+        let inner = &self.inner;
         match location.scheme() {
-            Scheme::Memory => Ok(()),
-            Scheme::S3 if self.inner.s3.is_some() || self.has_bucket(location.bucket()) => Ok(()),
-            Scheme::S3 => Err("s3:// is not configured here".to_owned()),
-            Scheme::File => self.confine(location).map(|_| ()),
+            Scheme::Memory if inner.memory.is_some() => {}
+            Scheme::S3 if inner.s3.is_some() || inner.buckets.contains_key(location.bucket()) => {}
+            Scheme::File => inner.paths.check(location.key()).map_err(Unusable::NotHere)?,
+            scheme => return Err(Unusable::NotHere(format!("{}:// is not configured here", scheme.as_str()))),
         }
+        match &inner.allowed {
+            Some(allowed) if !allowed.allows(location) && !allowed.allows(&self.canonical(location)) => {
+                Err(Unusable::NotAllowed { location: location.clone(), allowed: allowed.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The one spelling by which locations are compared, here: as [`Location::canonical`], and of a file the path with the
+    /// links of its root resolved. Below a root no link is followed, so there is no other.
+    #[must_use]
+    pub fn canonical(&self, location: &Location) -> Location {
+        let real = match location.scheme() {
+            Scheme::File => self.inner.paths.real_path(location.key()),
+            Scheme::S3 | Scheme::Memory => None,
+        };
+        real.and_then(|path| Location::file(&path).ok()).unwrap_or_else(|| location.canonical())
     }
 
     /// Finds an object. More than `bytes_max` declared bytes are refused before any is read.
     pub async fn open(&self, location: &Location, bytes_max: u64) -> Result<Download, Failure> {
-        let (store, path) = self.resolve(Role::Source, location).await?;
-        let result = store.get(&path).await.map_err(|error| failure(Role::Source, location, &error))?;
-        if result.meta.size > bytes_max {
-            let text = format!("{location} has {} bytes; at most {bytes_max} are accepted", result.meta.size);
+        let store = self.store_of(Role::Source, location)?;
+        let object = store.get(location.key()).await.map_err(|error| error.failure(Role::Source, location))?;
+        if object.bytes > bytes_max {
+            let text = format!("{location} has {} bytes; at most {bytes_max} are accepted", object.bytes);
             return Err(Failure::permanent(Blame::Limits, "source-too-large", text));
         }
-        Ok(Download { result, bytes_max, location: location.clone() })
+        Ok(Download { object, location: location.clone() })
     }
 
     /// Finds and reads an object of at most `bytes_max` bytes.
@@ -228,179 +302,49 @@ impl Storage {
 
     /// Stores a whole object, replacing what is there.
     pub async fn store(&self, location: &Location, body: Bytes, content_type: &'static str) -> Result<(), Failure> {
-        let (store, path) = self.resolve(Role::Target, location).await?;
-        let mut options = PutOptions::default();
-        // A file has no place for a content type, and its store refuses one.
-        if location.scheme() != Scheme::File {
-            options.attributes.insert(Attribute::ContentType, content_type.into());
-        }
-        let stored = store.put_opts(&path, body.into(), options).await;
-        stored.map(|_| ()).map_err(|error| failure(Role::Target, location, &error))
+        let store = self.store_of(Role::Target, location)?;
+        let stored = store.put(location.key(), body, content_type).await;
+        stored.map_err(|error| error.failure(Role::Target, location))
     }
 
-    async fn resolve(&self, role: Role, location: &Location) -> Result<(Arc<dyn ObjectStore>, StorePath), Failure> {
-        let unusable = |reason: String| {
-            Failure::permanent(role.blame(), "bad-location", format!("{location} cannot be used: {reason}"))
+    fn store_of(&self, role: Role, location: &Location) -> Result<Arc<dyn Store>, Failure> {
+        let refused = |kind, reason: String| {
+            Failure::permanent(role.blame(), kind, format!("{} {location} cannot be used: {reason}", role.as_str()))
         };
-        let (store, key) = match location.scheme() {
-            Scheme::Memory => (self.inner.memory.clone(), format!("{}/{}", location.bucket(), location.key())),
-            Scheme::S3 => (self.open_bucket(location.bucket()).map_err(unusable)?, location.key().to_owned()),
-            Scheme::File => {
-                let storage = self.clone();
-                let asked = location.clone();
-                let confined = tokio::task::spawn_blocking(move || storage.confine(&asked)).await;
-                let path = confined.map_err(|error| unusable(error.to_string()))?.map_err(unusable)?;
-                (self.inner.files.clone(), path)
-            }
+        self.check(location).map_err(|unusable| refused(unusable.kind(), unusable.to_string()))?;
+        let inner = &self.inner;
+        let store = match location.scheme() {
+            Scheme::File => Some(inner.files.clone()),
+            Scheme::Memory => inner.memory.as_ref().map(|memory| {
+                let within: Arc<dyn Store> =
+                    Arc::new(Within { name: location.bucket().to_owned(), all: memory.clone() });
+                within
+            }),
+            Scheme::S3 => inner.buckets.get(location.bucket()).cloned().or_else(|| {
+                let s3 = inner.s3.as_ref()?;
+                Some((inner.decorate)(Arc::new(s3.bucket(location.bucket()))))
+            }),
         };
-        let path = StorePath::parse(&key).map_err(|error| unusable(error.to_string()))?;
-        Ok((store, path))
-    }
-
-    /// The real path of a file, if it is below a root once every link is followed. What does not exist yet is judged by
-    /// the nearest folder above it that does.
-    fn confine(&self, location: &Location) -> Result<String, String> {
-        let asked = FilePath::new("/").join(location.key());
-        let mut existing = asked.as_path();
-        let mut missing = Vec::new();
-        let real = loop {
-            match existing.canonicalize() {
-                Ok(real) => break real,
-                // A link to nothing is not a free name: writing "through" it would leave the root.
-                Err(error) if existing.is_symlink() => return Err(format!("a link leads nowhere: {error}")),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                    let (Some(parent), Some(name)) = (existing.parent(), existing.file_name()) else {
-                        return Err("there is no such place".to_owned());
-                    };
-                    missing.push(name.to_owned());
-                    existing = parent;
-                }
-                Err(error) => return Err(error.to_string()),
-            }
-        };
-        if !self.inner.roots.iter().any(|root| real.starts_with(root)) {
-            return Err(self.outside());
-        }
-        let real = missing.iter().rev().fold(real, |path, name| path.join(name));
-        let text = real.to_str().ok_or_else(|| "the path is not UTF-8".to_owned())?;
-        Ok(text.trim_start_matches('/').to_owned())
-    }
-
-    fn outside(&self) -> String {
-        let roots: Vec<_> = self.inner.roots.iter().map(|root| root.display().to_string()).collect();
-        match roots.as_slice() {
-            [] => "file:// is not configured here".to_owned(),
-            roots => format!("it is outside the folder {}", roots.join(" and ")),
-        }
-    }
-
-    fn has_bucket(&self, name: &str) -> bool {
-        self.inner.buckets.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name)
-    }
-
-    fn open_bucket(&self, name: &str) -> Result<Arc<dyn ObjectStore>, String> {
-        let mut buckets = self.inner.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(store) = buckets.get(name) {
-            return Ok(store.clone());
-        }
-        let Some(s3) = &self.inner.s3 else {
-            return Err("s3:// is not configured here".to_owned());
-        };
-        let store = (self.inner.decorate)(s3.bucket(name).map_err(|error| error.to_string())?);
-        // Names come from strangers' messages: more buckets than this are opened anew each time instead of kept.
-        if buckets.len() < BUCKETS_KEPT_MAX {
-            buckets.insert(name.to_owned(), store.clone());
-        }
-        Ok(store)
+        store.ok_or_else(|| refused("bad-location", "there is no such place".to_owned()))
     }
 }
 
-/// Open buckets that are kept, each with its connections.
-const BUCKETS_KEPT_MAX: usize = 64;
+/// One name of the memory that all names share.
+#[derive(Debug)]
+struct Within {
+    name: String,
+    all: Arc<dyn Store>,
+}
 
-/// Decides by the type of a storage error.
-#[must_use]
-pub fn failure(role: Role, location: &Location, error: &object_store::Error) -> Failure {
-    use object_store::Error as E;
-    let text = |what: &str| format!("{} {location} {what}", role.as_str());
-    let permanent = |kind, what: &str| Failure::permanent(role.blame(), kind, text(what));
-    match error {
-        E::NotFound { .. } => permanent(role.kind("source-not-found", "target-not-found"), "was not found"),
-        E::PermissionDenied { .. } | E::Unauthenticated { .. } if is_about_time(error) => {
-            let what = format!("was refused for the moment: {}", deepest(error));
-            Failure::transient(Blame::Environment, "credentials", text(&what))
-        }
-        E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
-            permanent(role.kind("source-access-denied", "target-access-denied"), "may not be accessed")
-        }
-        E::InvalidPath { .. } | E::NotSupported { .. } | E::NotImplemented { .. } => {
-            permanent("bad-location", &format!("cannot be used: {}", deepest(error)))
-        }
-        // Two writers met, or a condition did not hold any more: the next try sees what the other left.
-        E::Precondition { .. } | E::AlreadyExists { .. } | E::NotModified { .. } => {
-            Failure::transient(role.blame(), "conflict", text("was changed by somebody else"))
-        }
-        other => unsorted(role, location, other),
+#[async_trait::async_trait]
+impl Store for Within {
+    async fn get(&self, key: &str) -> Result<Object, StoreError> {
+        self.all.get(&format!("{}/{key}", self.name)).await
     }
-}
 
-/// What `object_store` does not sort: statuses besides the common ones, connections, files, credentials.
-fn unsorted(role: Role, location: &Location, error: &object_store::Error) -> Failure {
-    let text = |what: &str| format!("{} {location} {what}: {}", role.as_str(), deepest(error));
-    if chain(error).any(<dyn std::error::Error>::is::<s3::CredentialsFailed>) || is_about_time(error) {
-        return Failure::transient(Blame::Environment, "credentials", text("could not be asked for"));
+    async fn put(&self, key: &str, body: Bytes, content_type: &'static str) -> Result<(), StoreError> {
+        self.all.put(&format!("{}/{key}", self.name), body, content_type).await
     }
-    let cause = chain(error).find_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
-    if let Some(kind) = cause {
-        use std::io::ErrorKind as K;
-        match kind {
-            K::PermissionDenied | K::ReadOnlyFilesystem => {
-                let kind = role.kind("source-access-denied", "target-access-denied");
-                return Failure::permanent(role.blame(), kind, text("may not be accessed"));
-            }
-            K::NotADirectory | K::IsADirectory | K::InvalidFilename | K::InvalidInput => {
-                return Failure::permanent(role.blame(), "bad-location", text("cannot be used"));
-            }
-            K::StorageFull | K::QuotaExceeded => {
-                return Failure::new(Blame::Environment, Retry::Later, "storage-full", text("has no room"));
-            }
-            _ => {}
-        }
-    }
-    match chain(error).find_map(|cause| status_in(&cause.to_string())) {
-        Some(408 | 425 | 429) | None => Failure::transient(Blame::Environment, "storage", text("could not be reached")),
-        Some(status @ 300..=499) => {
-            Failure::permanent(role.blame(), "storage-refused", text(&format!("was refused with status {status}")))
-        }
-        Some(status) => {
-            Failure::transient(Blame::Environment, "storage", text(&format!("was answered with status {status}")))
-        }
-    }
-}
-
-/// The HTTP status in an error's text. `object_store` keeps the type that has it private, so the text is all there is;
-/// without a match the failure counts as transient, which loses nothing.
-fn status_in(text: &str) -> Option<u16> {
-    let (_, rest) = text.split_once("status code: ")?;
-    rest.get(..3)?.parse().ok()
-}
-
-/// AWS answers 400 or 403 to a signature made with credentials that ended or a clock that is off (documentation: "Error
-/// responses", Amazon S3 API Reference). Nothing is wrong with the object then.
-fn is_about_time(error: &object_store::Error) -> bool {
-    chain(error).any(|cause| {
-        let text = cause.to_string();
-        ["ExpiredToken", "RequestTimeTooSkewed", "TokenRefreshRequired"].iter().any(|code| text.contains(code))
-    })
-}
-
-fn chain(error: &object_store::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |cause| cause.source())
-}
-
-/// The text of the innermost cause, which is the plain one.
-fn deepest(error: &object_store::Error) -> String {
-    chain(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -241,6 +241,58 @@ fn what_cannot_be_begun_is_one_line_and_exit_code_2() {
 }
 
 #[test]
+fn pipes_and_devices_are_passed_over_by_name_and_nobody_waits_for_them() {
+    let place = Place::empty();
+    place.photo("still-life/moon.gif", "photos/moon.gif");
+    for pipe in ["pipe.jpg", "photos/pipe.jpg"] {
+        assert!(Command::new("mkfifo").arg(place.at(pipe)).status().unwrap().success());
+    }
+    std::os::unix::fs::symlink("/dev/zero", place.at("photos/zero.jpg")).unwrap();
+    let run = place.resize("run photos pipe.jpg /dev/zero --width 9 --out out");
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert_eq!(place.files("out"), ["photos/moon.png"]);
+    assert!(
+        run.stdout.contains("Passed over: photos/pipe.jpg (a named pipe), photos/zero.jpg (a device).\n"),
+        "{run:?}"
+    );
+    assert_eq!(run.row("pipe.jpg")[1..], ["refused", "it is a named pipe; expected a file"]);
+    assert_eq!(run.row("/dev/zero")[1..], ["refused", "it is a device; expected a file"]);
+    let run = place.resize("run photos --width 9 --out out --json");
+    let document: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((run.code, &document["passed_over"][0]["is"]), (Some(0), &"a named pipe".into()), "{run:?}");
+}
+
+#[test]
+fn names_are_what_the_file_system_takes_and_links_lead_where_they_lead() {
+    let place = Place::empty();
+    let names =
+        ["new\nline.jpg", "back\\slash.jpg", "%2e%2e%2f.jpg", "caf\u{e9}.jpg", &format!("{}.jpg", "a".repeat(251))];
+    for name in names {
+        place.photo("misnamed/a-jpeg-called.png", &format!("album/{name}"));
+    }
+    place.photo("misnamed/a-jpeg-called.png", "elsewhere/b.jpg");
+    for folder in ["out", "made"] {
+        fs::create_dir(place.at(folder)).unwrap();
+    }
+    for (to, link) in [
+        ("album", "linked"),
+        ("../elsewhere/b.jpg", "album/link.jpg"),
+        ("../made", "out/album"),
+        ("../elsewhere/b.jpg", "made/link.jpg"),
+    ] {
+        std::os::unix::fs::symlink(to, place.at(link)).unwrap();
+    }
+    let photo = fs::read(place.at("elsewhere/b.jpg")).unwrap();
+    let run = place.resize("run linked elsewhere --width 9 --out out");
+    assert_eq!(run.code, Some(0), "{run:?}");
+    for name in names {
+        assert_eq!(place.size(&format!("out/album/{name}")), (9, 6), "{name:?}");
+    }
+    assert_eq!(place.size("out/album/link.jpg"), (9, 6));
+    assert_eq!(fs::read(place.at("elsewhere/b.jpg")).unwrap(), photo, "a link to a photo was replaced, not the photo");
+}
+
+#[test]
 fn wrong_arguments_are_exit_code_2_and_help_is_0() {
     let place = Place::with_photos();
     for arguments in [
@@ -371,7 +423,7 @@ fn an_endpoint_that_is_down_is_one_line_that_says_what_to_check() {
     for arguments in [
         "work --queue-url http://127.0.0.1:1/000000000000/jobs",
         "dead-letters list --queue-url http://127.0.0.1:1/000000000000/jobs",
-        "submit --queue-url http://127.0.0.1:1/000000000000/jobs --target s3://b/{key} --width 9 s3://a/b.jpg",
+        "submit --queue-url http://127.0.0.1:1/000000000000/jobs --target s3://bucket/{key} --width 9 s3://album/b.jpg",
     ] {
         let mut command = place.command(arguments);
         command

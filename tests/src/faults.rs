@@ -6,7 +6,6 @@
 
 use std::{
     collections::HashMap,
-    fmt,
     hash::{DefaultHasher, Hash, Hasher},
     ops::RangeInclusive,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -15,11 +14,8 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt, stream::BoxStream};
-use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, path::Path,
-};
+use futures_util::{StreamExt, TryStreamExt};
+use handler::storage::{Object, Store, StoreError};
 
 /// What a store is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,7 +29,7 @@ pub enum Operation {
 /// One way to misbehave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The answer is this HTTP status, in the words of `object_store`.
+    /// The answer is this HTTP status.
     Status(u16),
     /// No answer for so long, and then an error.
     TimesOut(Duration),
@@ -98,33 +94,33 @@ impl Faults {
     }
 
     /// Lets an operation take its time, and says how it misbehaves.
-    async fn meet(&self, operation: Operation, path: &Path) -> Result<Option<Fault>> {
-        let (fault, latency) = self.next(operation, path);
+    async fn meet(&self, operation: Operation, key: &str) -> Result<Option<Fault>, StoreError> {
+        let (fault, latency) = self.next(operation, key);
         tokio::time::sleep(latency).await;
-        let source: Box<dyn std::error::Error + Send + Sync> = match fault {
-            Some(Fault::Status(status)) => format!("Server returned non-2xx status code: {status} : ").into(),
+        match fault {
+            Some(Fault::Status(status @ (408 | 425 | 429 | 500..))) => {
+                Err(StoreError::Unreachable(format!("status {status}")))
+            }
+            Some(Fault::Status(status)) => Err(StoreError::Refused(format!("status {status}"))),
             Some(Fault::TimesOut(after)) => {
                 tokio::time::sleep(after).await;
-                "operation timed out".into()
+                Err(StoreError::Unreachable("no answer in time".to_owned()))
             }
-            Some(Fault::Reset) => reset(),
+            Some(Fault::Reset) => Err(reset()),
             Some(Fault::Slow(for_so_long)) => {
                 tokio::time::sleep(for_so_long).await;
-                return Ok(None);
+                Ok(None)
             }
             Some(Fault::Hangs) => std::future::pending().await,
-            Some(Fault::Denied) => {
-                return Err(Error::PermissionDenied { path: path.to_string(), source: "AccessDenied".into() });
-            }
-            Some(Fault::Panics) => panic!("the plan says that {operation:?} {path} panics"),
-            None | Some(Fault::ResetInBody | Fault::ShortBody | Fault::AnswerLost) => return Ok(fault),
-        };
-        Err(generic(source))
+            Some(Fault::Denied) => Err(StoreError::Denied("AccessDenied".to_owned())),
+            Some(Fault::Panics) => panic!("the plan says that {operation:?} {key} panics"),
+            None | Some(Fault::ResetInBody | Fault::ShortBody | Fault::AnswerLost) => Ok(fault),
+        }
     }
 
-    fn next(&self, operation: Operation, path: &Path) -> (Option<Fault>, Duration) {
+    fn next(&self, operation: Operation, key: &str) -> (Option<Fault>, Duration) {
         let mut state = self.lock();
-        let plan = state.entry((operation, path.to_string())).or_default();
+        let plan = state.entry((operation, key.to_owned())).or_default();
         plan.calls += 1;
         let fault = match &mut plan.fault {
             None | Some((_, 0)) => None,
@@ -135,7 +131,7 @@ impl Faults {
             }
         };
         let mut hasher = DefaultHasher::new();
-        (self.seed, operation, path.as_ref(), plan.calls).hash(&mut hasher);
+        (self.seed, operation, key, plan.calls).hash(&mut hasher);
         let millis = fastrand::Rng::with_seed(hasher.finish()).u64(self.latency_millis.clone());
         (fault, Duration::from_millis(millis))
     }
@@ -145,74 +141,44 @@ impl Faults {
     }
 }
 
-fn reset() -> Box<dyn std::error::Error + Send + Sync> {
-    Box::new(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
-}
-
-fn generic(source: Box<dyn std::error::Error + Send + Sync>) -> Error {
-    Error::Generic { store: "Faulty", source }
+fn reset() -> StoreError {
+    StoreError::Unreachable("the connection was reset".to_owned())
 }
 
 /// A store behind its faults.
 #[derive(Debug)]
 pub struct Faulty {
-    inner: Arc<dyn ObjectStore>,
+    inner: Arc<dyn Store>,
     faults: Arc<Faults>,
 }
 
 impl Faulty {
     /// Puts a store behind faults.
     #[must_use]
-    pub fn new(inner: Arc<dyn ObjectStore>, faults: Arc<Faults>) -> Self {
+    pub fn new(inner: Arc<dyn Store>, faults: Arc<Faults>) -> Self {
         Self { inner, faults }
     }
 }
 
-impl fmt::Display for Faulty {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Faulty({})", self.inner)
-    }
-}
-
 #[async_trait]
-impl ObjectStore for Faulty {
-    async fn put_opts(&self, path: &Path, body: PutPayload, options: PutOptions) -> Result<PutResult> {
-        let fault = self.faults.meet(Operation::Put, path).await?;
-        let stored = self.inner.put_opts(path, body, options).await?;
-        if fault == Some(Fault::AnswerLost) { Err(generic(reset())) } else { Ok(stored) }
+impl Store for Faulty {
+    async fn put(&self, key: &str, body: Bytes, content_type: &'static str) -> Result<(), StoreError> {
+        let fault = self.faults.meet(Operation::Put, key).await?;
+        self.inner.put(key, body, content_type).await?;
+        if fault == Some(Fault::AnswerLost) { Err(reset()) } else { Ok(()) }
     }
 
-    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
-        let fault = self.faults.meet(Operation::Get, path).await?;
-        let mut result = self.inner.get_opts(path, options.clone()).await?;
-        if let Some(fault) = fault {
-            let whole = self.inner.get_opts(path, options).await?.bytes().await?;
-            let mut body: Vec<Result<Bytes>> = vec![Ok(whole.slice(..whole.len() / 2))];
-            if fault == Fault::ResetInBody {
-                body.push(Err(generic(reset())));
-            }
-            result.payload = GetResultPayload::Stream(futures_util::stream::iter(body).boxed());
+    async fn get(&self, key: &str) -> Result<Object, StoreError> {
+        let fault = self.faults.meet(Operation::Get, key).await?;
+        let object = self.inner.get(key).await?;
+        let Some(fault) = fault else { return Ok(object) };
+        let Object { bytes, body } = object;
+        let whole: Vec<Bytes> = body.try_collect().await?;
+        let whole = whole.concat();
+        let mut body = vec![Ok(Bytes::copy_from_slice(&whole[..whole.len() / 2]))];
+        if fault == Fault::ResetInBody {
+            body.push(Err(reset()));
         }
-        Ok(result)
-    }
-
-    async fn put_multipart_opts(&self, path: &Path, options: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(path, options).await
-    }
-
-    fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.inner.delete_stream(paths)
-    }
-
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list(prefix)
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.inner.list_with_delimiter(prefix).await
-    }
-
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.inner.copy_opts(from, to, options).await
+        Ok(Object { bytes, body: futures_util::stream::iter(body).boxed() })
     }
 }

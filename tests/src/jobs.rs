@@ -191,8 +191,8 @@ const POISON_WAYS: [(&str, &str, &str, &str); 14] = [
     ("target is the source", "loop", "job", "outputs[0].target"),
     ("no outputs", "bad-job", "job", "outputs"),
     ("zero width", "bad-job", "job", "outputs[0].width"),
-    ("unknown scheme", "bad-job", "job", "source"),
-    ("bucket that is not configured", "bad-job", "job", "outputs[0].target"),
+    ("unknown scheme", "bad-location", "job", "source"),
+    ("bucket that is not configured", "bad-location", "job", "outputs[0].target"),
     ("two outputs, one target", "bad-job", "job", "outputs[1].target"),
 ];
 

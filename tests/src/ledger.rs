@@ -12,13 +12,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
+use handler::storage::MemoryStore;
 use image::ImageReader;
 use local_queue::{
     LocalQueue,
     engine::{Delivery, MessageAttributeValue, QueueArn, Receive},
 };
-use object_store::{Attribute, ObjectStore, ObjectStoreExt, memory::InMemory, path::Path};
 
 use crate::jobs::{Fate, Image, Job, Reason};
 
@@ -57,15 +56,15 @@ struct State {
 pub struct Ledger {
     queues: LocalQueue,
     dead_letters: QueueArn,
-    photos: Arc<InMemory>,
-    thumbs: Arc<InMemory>,
+    photos: Arc<MemoryStore>,
+    thumbs: Arc<MemoryStore>,
     state: Mutex<State>,
 }
 
 impl Ledger {
     /// An empty book about these places.
     #[must_use]
-    pub fn new(queues: LocalQueue, dead_letters: QueueArn, photos: Arc<InMemory>, thumbs: Arc<InMemory>) -> Self {
+    pub fn new(queues: LocalQueue, dead_letters: QueueArn, photos: Arc<MemoryStore>, thumbs: Arc<MemoryStore>) -> Self {
         Self { queues, dead_letters, photos, thumbs, state: Mutex::default() }
     }
 
@@ -91,7 +90,7 @@ impl Ledger {
         self.collect_dead_letters().await;
         let is_dead = self.lock().dead_letters.contains_key(&id);
         let wrong = match &job.fate {
-            Fate::Done(images) => self.wrong_image(images).await,
+            Fate::Done(images) => self.wrong_image(images),
             Fate::Dead(_) => Some("it is not in the dead-letter queue".to_owned()),
         };
         let mut state = self.lock();
@@ -119,7 +118,7 @@ impl Ledger {
             let wrong = match &job.fate {
                 Fate::Done(images) => {
                     keys.extend(images.iter().map(|image| image.key.clone()));
-                    let wrong_image = self.wrong_image(images).await;
+                    let wrong_image = self.wrong_image(images);
                     self.lock().wrong_with_good(id, wrong_image, explained)
                 }
                 Fate::Dead(reason) => self.lock().wrong_with_poison(id, job, reason, explained),
@@ -127,7 +126,7 @@ impl Ledger {
             violations.extend(wrong.map(|wrong| format!("{}: {wrong}", job.name)));
         }
         violations.extend(self.lock().strangers());
-        violations.extend(self.changed_objects(&submitted, &keys).await);
+        violations.extend(self.changed_objects(&submitted, &keys));
         violations
     }
 
@@ -148,16 +147,15 @@ impl Ledger {
     }
 
     /// What is wrong with the first image that is not as specified.
-    async fn wrong_image(&self, images: &[Image]) -> Option<String> {
+    fn wrong_image(&self, images: &[Image]) -> Option<String> {
         for image in images {
-            let Ok(stored) = self.thumbs.get(&Path::from(image.key.as_str())).await else {
+            let Some((stored, content_type)) = self.thumbs.object(&image.key) else {
                 return Some(format!("{} does not exist", image.key));
             };
-            let content_type = stored.attributes.get(&Attribute::ContentType).map(|value| value.as_ref().to_owned());
-            if let Some(wrong) = wrong_pixels(&stored.bytes().await.unwrap(), image) {
+            if let Some(wrong) = wrong_pixels(&stored, image) {
                 return Some(format!("{} {wrong}", image.key));
             }
-            if content_type.as_deref() != Some(image.format.to_mime_type()) {
+            if content_type != image.format.to_mime_type() {
                 return Some(format!("{} has the content type {content_type:?}", image.key));
             }
         }
@@ -165,16 +163,15 @@ impl Ledger {
     }
 
     /// Photos that are no longer what they were, and images that nobody asked for.
-    async fn changed_objects(&self, submitted: &BTreeMap<String, Job>, keys: &BTreeSet<String>) -> Vec<String> {
+    fn changed_objects(&self, submitted: &BTreeMap<String, Job>, keys: &BTreeSet<String>) -> Vec<String> {
         let mut changed = Vec::new();
         for (key, bytes) in submitted.values().filter_map(|job| job.photo.as_ref()) {
-            let now = self.photos.get(&Path::from(key.as_str())).await.unwrap().bytes().await.unwrap();
-            if now != *bytes {
+            if self.photos.object(key).is_none_or(|(now, _)| now != *bytes) {
                 changed.push(format!("the photo {key} was changed"));
             }
         }
-        let stored: Vec<_> = self.thumbs.list(None).try_collect().await.unwrap();
-        let unwanted = stored.iter().map(|object| object.location.as_ref()).filter(|key| !keys.contains(*key));
+        let stored = self.thumbs.keys();
+        let unwanted = stored.iter().filter(|key| !keys.contains(*key));
         changed.extend(unwanted.map(|key| format!("nobody asked for {key}")));
         changed
     }

@@ -21,6 +21,7 @@ pub mod jobs;
 pub mod ledger;
 mod model;
 pub mod s3_folder;
+pub mod s3_recording;
 pub mod simulation;
 pub mod stack;
 mod workload;

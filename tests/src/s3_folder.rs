@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, path::Path};
 
+use aws_sdk_sqs::config::{Credentials, Region, SharedCredentialsProvider};
+use handler::storage::S3;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
@@ -50,10 +52,11 @@ impl S3Folder {
     }
 }
 
-/// A bucket of this server, or of another one that takes the same key pair.
+/// A bucket of this server, or of another one that takes the same key pair, by another client than the one that ships.
 #[must_use]
 pub fn bucket(endpoint_url: &str, region: &str, name: &str) -> impl ObjectStore + use<> {
-    handler::storage::install_crypto_provider();
+    // Calling it again, or after somebody else chose a provider, changes nothing.
+    drop(rustls::crypto::ring::default_provider().install_default());
     AmazonS3Builder::new()
         .with_bucket_name(name)
         .with_region(region)
@@ -63,6 +66,22 @@ pub fn bucket(endpoint_url: &str, region: &str, name: &str) -> impl ObjectStore 
         .with_secret_access_key(KEY_PAIR[1])
         .build()
         .unwrap()
+}
+
+/// The client that ships, with this key pair.
+#[must_use]
+pub fn s3(endpoint_url: &str, region: &str) -> S3 {
+    let config = handler::aws::SdkConfig::builder()
+        .region(Region::new(region.to_owned()))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            KEY_PAIR[0],
+            KEY_PAIR[1],
+            None,
+            None,
+            "test",
+        )))
+        .build();
+    S3::new(&config, Some(endpoint_url.to_owned())).unwrap()
 }
 
 impl Drop for S3Folder {

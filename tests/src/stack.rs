@@ -21,7 +21,7 @@ use handler::{
     dead_letter::SqsSink,
     event::body::BodyReader,
     resize::{ResizeOptions, Resizer},
-    storage::Storage,
+    storage::{MemoryStore, Storage},
 };
 use local_queue::{
     LocalQueue,
@@ -32,7 +32,6 @@ use local_queue::{
         QueueSource, Source, SourceError, SourceMessage,
     },
 };
-use object_store::{ObjectStoreExt, memory::InMemory, path::Path};
 use tokio::time::Instant;
 
 use crate::{
@@ -118,7 +117,7 @@ pub struct Stack {
     setup: Setup,
     queues: LocalQueue,
     jobs: QueueArn,
-    photos: Arc<InMemory>,
+    photos: Arc<MemoryStore>,
     storage: Storage,
     faults: Arc<Faults>,
     ledger: Arc<Ledger>,
@@ -136,7 +135,7 @@ impl Stack {
         let attributes =
             [Attribute::VisibilityTimeout(setup.visibility_timeout), Attribute::RedrivePolicy(Some(redrive))];
         let jobs = queues.create_queue("jobs", &attributes).unwrap();
-        let (photos, thumbs) = (Arc::new(InMemory::new()), Arc::new(InMemory::new()));
+        let (photos, thumbs) = (Arc::new(MemoryStore::new()), Arc::new(MemoryStore::new()));
         let faults = Arc::new(Faults::new(setup.seed, setup.latency_millis.clone()));
         let storage = Storage::builder().bucket(PHOTOS, photos.clone()).bucket(THUMBS, thumbs.clone());
         let storage = storage.decorate({
@@ -151,7 +150,7 @@ impl Stack {
     /// message's id.
     pub async fn submit(&self, job: Job) -> String {
         if let Some((key, bytes)) = &job.photo {
-            self.photos.put(&Path::from(key.as_str()), bytes.clone().into()).await.unwrap();
+            self.photos.insert(key, bytes.clone(), "image/jpeg");
         }
         if let Some(fault) = &job.fault {
             self.faults.plan(fault.operation, &fault.key, fault.fault, fault.times);

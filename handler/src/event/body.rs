@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::failure::{Blame, Failure};
 use crate::job::{Output, ResizeJob, format_word, templates};
 use crate::pixels::options::Rendition;
-use crate::storage::{Location, Scheme};
+use crate::storage::{Location, Role, Scheme, file_encoded};
 
 /// Reads bodies into jobs.
 #[derive(Clone, Debug, Default)]
@@ -65,8 +65,10 @@ impl Renditions {
         for (index, (template, rendition)) in self.0.iter().enumerate() {
             let target = template.fill(source);
             let target = Location::parse(&target)
-                .map_err(|error| Failure::bad_job(format!("RENDITIONS[{index}].target for {source}: {error}")))?;
-            if notified && would_be_notified(source, &target) {
+                .map_err(|error| error.failure(Role::Target, &format!("RENDITIONS[{index}].target for {source}")))?;
+            let comes_back =
+                would_be_notified(source, &target) || would_be_notified(&source.canonical(), &target.canonical());
+            if notified && comes_back {
                 let text = format!(
                     "RENDITIONS[{index}].target {target} would be notified like its source {source}; \
                                     expected another bucket, folder or extension"
@@ -134,17 +136,25 @@ impl Template {
     fn fill(&self, source: &Location) -> String {
         let mut filled = String::new();
         let mut skip_slash = false;
+        // Only file:// locations are encoded, so that only there a percent sign of the source has to be.
+        let is_file = matches!(self.0.first(), Some(Part::Text(text)) if text.starts_with("file://"));
         for part in &self.0 {
-            let text = match part {
-                Part::Text(text) if skip_slash => text.strip_prefix('/').unwrap_or(text),
-                Part::Text(text) => text,
+            let value = match part {
+                Part::Text(text) => {
+                    filled.push_str(if skip_slash { text.strip_prefix('/').unwrap_or(text) } else { text });
+                    ""
+                }
                 Part::Bucket => source.bucket(),
                 Part::Key => source.key(),
                 Part::Dir => source.dir(),
                 Part::Stem => source.stem(),
                 Part::Extension => source.extension(),
             };
-            filled.push_str(text);
+            if is_file {
+                filled.extend(file_encoded(value));
+            } else {
+                filled.push_str(value);
+            }
             skip_slash = matches!(part, Part::Dir) && source.dir().is_empty();
         }
         filled
@@ -206,7 +216,7 @@ impl BodyReader {
         let bucket = field("/s3/bucket/name")?;
         let key = form_decoded(field("/s3/object/key")?)
             .ok_or_else(|| Failure::bad_job(format!("Records[{index}].s3.object.key is not UTF-8 once decoded")))?;
-        self.object_job(bucket, &key)
+        self.object_job(bucket, &key, record.pointer("/s3/object/size"))
     }
 
     fn event_bridge_job(&self, value: &Value, detail: &Value) -> Result<Option<ResizeJob>, Failure> {
@@ -219,15 +229,15 @@ impl BodyReader {
             })
         };
         // AWS: in an EventBridge event the key is not encoded (documentation: "EventBridge event message structure").
-        self.object_job(field("/bucket/name")?, field("/object/key")?)
+        self.object_job(field("/bucket/name")?, field("/object/key")?, detail.pointer("/object/size"))
     }
 
-    fn object_job(&self, bucket: &str, key: &str) -> Result<Option<ResizeJob>, Failure> {
+    fn object_job(&self, bucket: &str, key: &str, size: Option<&Value>) -> Result<Option<ResizeJob>, Failure> {
         // The console makes a folder by storing an empty object whose key ends with a slash.
-        if key.ends_with('/') {
+        if key.ends_with('/') && size.and_then(Value::as_u64).is_none_or(|bytes| bytes == 0) {
             return Ok(None);
         }
-        let source = Location::s3(bucket, key).map_err(|error| Failure::bad_job(error.to_string()))?;
+        let source = Location::s3(bucket, key).map_err(|error| error.failure(Role::Source, "the object"))?;
         debug_assert_eq!(source.scheme(), Scheme::S3);
         let Some(renditions) = &self.renditions else {
             let text = format!("{source} was announced, but RENDITIONS is not set, so there is nothing to make of it");

@@ -25,20 +25,23 @@ fn every_refusal_names_the_field_and_says_what_is_accepted() {
         body("{}", &["source is missing"]),
         body(r#"{"source":7}"#, &["source is a number", "s3://bucket/key"]),
         body(r#"{"source":null,"outputs":[]}"#, &["source is missing"]),
-        body(r#"{"source":"s3://b/a"}"#, &["outputs is missing"]),
-        body(r#"{"source":"s3://b/a","outputs":{}}"#, &["outputs is an object", "expected a list"]),
-        body(r#"{"source":"s3://b/a","outputs":[]}"#, &["outputs is empty", "at least one"]),
-        body(r#"{"source":"s3://b/a","outputs":[7]}"#, &["outputs[0] is a number"]),
-        body(r#"{"source":"s3://b/a","outputs":[{"width":1}]}"#, &["outputs[0].target is missing"]),
-        body(r#"{"source":"s3://b/a","outputs":[],"color":1}"#, &["color is not a known field", "source, outputs"]),
-        body(r#"{"source":"http://h/a","outputs":[]}"#, &["source:", "no supported scheme", "s3://bucket/key"]),
-        body(r#"{"source":"s3://b/../a","outputs":[]}"#, &["source:", "'..' segment"]),
+        body(r#"{"source":"s3://bucket/a"}"#, &["outputs is missing"]),
+        body(r#"{"source":"s3://bucket/a","outputs":{}}"#, &["outputs is an object", "expected a list"]),
+        body(r#"{"source":"s3://bucket/a","outputs":[]}"#, &["outputs is empty", "at least one"]),
+        body(r#"{"source":"s3://bucket/a","outputs":[7]}"#, &["outputs[0] is a number"]),
+        body(r#"{"source":"s3://bucket/a","outputs":[{"width":1}]}"#, &["outputs[0].target is missing"]),
         body(
-            r#"{"source":"s3://b/a","outputs":[{"target":"s3://b/a","width":1}]}"#,
+            r#"{"source":"s3://bucket/a","outputs":[],"color":1}"#,
+            &["color is not a known field", "source, outputs"],
+        ),
+        body(r#"{"source":"http://h/a","outputs":[]}"#, &["source:", "no supported scheme", "s3://bucket/key"]),
+        body(r#"{"source":"s3://bucket/../a","outputs":[]}"#, &["source:", "'..' segments"]),
+        body(
+            r#"{"source":"s3://bucket/a","outputs":[{"target":"s3://bucket/a","width":1}]}"#,
             &["outputs[0].target is the source itself"],
         ),
         body(
-            r#"{"source":"s3://b/a","outputs":[{"target":"s3://b/c","width":1},{"target":"s3://b/c","width":2}]}"#,
+            r#"{"source":"s3://bucket/a","outputs":[{"target":"s3://bucket/c","width":1},{"target":"s3://bucket/c","width":2}]}"#,
             &["outputs[1].target", "earlier output"],
         ),
         output(r#""fit":"cover""#, &["outputs[0].width and height are both missing"]),
@@ -74,7 +77,7 @@ fn every_refusal_names_the_field_and_says_what_is_accepted() {
 #[test]
 fn every_option_of_encoding_names_itself_and_says_what_is_accepted() {
     let truncated = |word: &str| {
-        format!(r#"{{"source":"s3://b/a","truncated":{word},"outputs":[{{"target":"s3://b/c","width":1}}]}}"#)
+        format!(r#"{{"source":"s3://bucket/a","truncated":{word},"outputs":[{{"target":"s3://bucket/c","width":1}}]}}"#)
     };
     let table: &[(String, &[&str])] = &[
         (job(r#""width":1,"effort":10"#), &["outputs[0].effort is 10", "0 (fast) to 9 (small)"]),
@@ -116,8 +119,8 @@ fn avif_needs_its_feature_and_takes_no_profile() {
 #[test]
 fn too_many_outputs_are_refused() {
     let outputs: Vec<_> =
-        (0..=OUTPUTS_MAX).map(|index| json!({ "target": format!("s3://b/{index}"), "width": 1 })).collect();
-    let message = refusal(&json!({ "source": "s3://b/a", "outputs": outputs }).to_string());
+        (0..=OUTPUTS_MAX).map(|index| json!({ "target": format!("s3://bucket/{index}"), "width": 1 })).collect();
+    let message = refusal(&json!({ "source": "s3://bucket/a", "outputs": outputs }).to_string());
     assert!(message.contains("at most 64"), "{message}");
 }
 
@@ -126,10 +129,60 @@ fn a_place_that_is_not_configured_is_refused_by_field() {
     let storage = Storage::memory();
     let check = |source: &str, target: &str| {
         let body = json!({ "source": source, "outputs": [{ "target": target, "width": 1 }] }).to_string();
-        ResizeJob::parse(&body).unwrap().check(&storage).unwrap_err().message
+        let failure = ResizeJob::parse(&body).unwrap().check(&storage).unwrap_err();
+        assert_eq!((failure.kind, failure.is_permanent()), ("bad-location", true));
+        failure.message
     };
-    assert_eq!(check("s3://b/a", "memory://m/a"), "source: s3:// is not configured here");
+    assert_eq!(check("s3://bucket/a", "memory://m/a"), "source: s3:// is not configured here");
     assert_eq!(check("memory://m/a", "file:///b"), "outputs[0].target: file:// is not configured here");
+}
+
+#[test]
+fn one_place_under_two_spellings_is_one_place() {
+    let kind = |source: &str, targets: &[&str]| {
+        let outputs: Vec<_> = targets.iter().map(|target| json!({ "target": target, "width": 1 })).collect();
+        ResizeJob::parse(&json!({ "source": source, "outputs": outputs }).to_string()).map(|_| ()).map_err(|it| it.kind)
+    };
+    assert_eq!(kind("s3://photos/a.jpg", &["s3://photos/x/../a.jpg"]), Err("loop"));
+    assert_eq!(kind("s3://photos/./a.jpg", &["s3://photos/a.jpg"]), Err("loop"));
+    assert_eq!(kind("s3://photos/a.jpg", &["s3://other/b/../a.jpg", "s3://other/a.jpg"]), Err("bad-job"));
+    assert_eq!(kind("file:///a%2Fb.jpg", &["file:///a/b.jpg"]), Err("loop"));
+    assert_eq!(kind("s3://photos/a.jpg", &["s3://../photos/a.jpg"]), Err("bad-location"));
+    assert_eq!(kind("s3://photos/a.jpg", &["s3://photos/a.jpg/"]), Ok(()));
+    assert_eq!(kind("s3://photos/a//b.jpg", &["s3://photos/a/b.jpg"]), Ok(()), "S3 keeps them apart");
+}
+
+#[test]
+fn the_two_names_of_a_root_are_one_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().canonicalize().unwrap();
+    std::fs::create_dir(folder.join("real")).unwrap();
+    std::os::unix::fs::symlink("real", folder.join("root")).unwrap();
+    let storage = Storage::builder().file_root(folder.join("root")).unwrap().build();
+    let check = |source: &str, targets: &[&str]| {
+        let at = |name: &str| format!("file://{}/{name}", folder.display());
+        let outputs: Vec<_> = targets.iter().map(|target| json!({ "target": at(target), "width": 1 })).collect();
+        let job = ResizeJob::parse(&json!({ "source": at(source), "outputs": outputs }).to_string()).unwrap();
+        job.check(&storage).map_err(|failure| failure.kind)
+    };
+    assert_eq!(check("root/a.jpg", &["real/a.jpg"]), Err("loop"));
+    assert_eq!(check("root/a.jpg", &["real/b.jpg", "root/b.jpg"]), Err("bad-job"));
+    assert_eq!(check("root/a.jpg", &["real/b.jpg", "root/c.jpg"]), Ok(()));
+}
+
+#[test]
+fn a_file_that_can_have_no_such_name_is_not_blamed_on_the_job() {
+    let parse = |source: &str, target: &str| {
+        let body = json!({ "source": source, "outputs": [{ "target": target, "width": 1 }] }).to_string();
+        let failure = ResizeJob::parse(&body).unwrap_err();
+        assert_eq!((failure.kind, failure.is_permanent()), ("unsupported-key", true), "{failure}");
+        (failure.blame.as_str(), failure.message)
+    };
+    let (blame, message) = parse("file:///a//b.jpg", "s3://other/b.jpg");
+    assert_eq!(blame, "source");
+    assert!(message.starts_with("source: the file \"a//b.jpg\" has an empty segment"), "{message}");
+    let (blame, message) = parse("s3://photos/a//b.jpg", "file:///out/a//b.jpg");
+    assert_eq!((blame, message.contains("outputs[0].target")), ("target", true));
 }
 
 #[test]

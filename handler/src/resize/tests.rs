@@ -1,7 +1,8 @@
 use std::io::Cursor;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures_util::StreamExt;
 use image::{ImageFormat, RgbImage};
-use object_store::memory::InMemory;
 use serde_json::{Value, json};
 
 use super::*;
@@ -9,6 +10,7 @@ use crate::batch::{Batch, BatchReport, Outcome, ReportOnly};
 use crate::event::body::Renditions;
 use crate::event::{Message, Record};
 use crate::failure::{Blame, Retry};
+use crate::storage::{MemoryStore, Object, Store, StoreError};
 
 fn png(width: u32, height: u32) -> Bytes {
     let image = RgbImage::from_fn(width, height, |x, y| {
@@ -92,9 +94,11 @@ async fn what_can_never_work_is_permanent_and_says_whose_fault() {
         let failure = failure(resizer.clone(), job(source, "out.png", 8)).await;
         assert_eq!((failure.blame, failure.retry, failure.kind), (blame, Retry::Never, kind), "{failure}");
     }
-    let elsewhere = json!({ "source": "s3://b/a", "outputs": [{ "target": "s3://b/c", "width": 1 }] }).to_string();
+    let elsewhere =
+        json!({ "source": "s3://bucket/a", "outputs": [{ "target": "s3://bucket/c", "width": 1 }] }).to_string();
     let failure = failure(resizer, elsewhere).await;
-    assert_eq!((failure.blame, failure.message.as_str()), (Blame::Job, "source: s3:// is not configured here"));
+    assert_eq!((failure.blame, failure.kind), (Blame::Job, "bad-location"));
+    assert_eq!(failure.message, "source: s3:// is not configured here");
     assert!(storage.fetch(&at("out.png"), 1000).await.is_err(), "nothing was written");
 }
 
@@ -116,10 +120,84 @@ async fn memory_is_spent_before_it_is_used_and_given_back() {
     assert_eq!((resizer.options.pixel_memory.free_bytes(), resizer.options.source_memory.free_bytes()), free);
 }
 
+/// Counts what is asked for, and what is open.
+#[derive(Debug)]
+struct Counted {
+    inner: Arc<dyn Store>,
+    asked: Arc<AtomicUsize>,
+    open: Arc<AtomicUsize>,
+}
+
+#[async_trait::async_trait]
+impl Store for Counted {
+    async fn get(&self, key: &str) -> Result<Object, StoreError> {
+        struct Open(Arc<AtomicUsize>);
+        impl Drop for Open {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.open.fetch_add(1, Ordering::SeqCst);
+        let open = Open(self.open.clone());
+        let Object { bytes, body } = self.inner.get(key).await?;
+        let body = body.map(move |chunk| {
+            let _ = &open;
+            chunk
+        });
+        Ok(Object { bytes, body: body.boxed() })
+    }
+
+    async fn put(&self, key: &str, body: Bytes, content_type: &'static str) -> Result<(), StoreError> {
+        self.inner.put(key, body, content_type).await
+    }
+}
+
+#[tokio::test]
+async fn no_connection_is_open_while_a_job_waits_for_memory() {
+    let (asked, open) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let storage = Storage::builder().memory().decorate({
+        let (asked, open) = (asked.clone(), open.clone());
+        move |inner| Arc::new(Counted { inner, asked: asked.clone(), open: open.clone() })
+    });
+    let storage = storage.build();
+    let mut source = png(64, 48).to_vec();
+    source.resize(600 * 1024, 0);
+    storage.store(&at("a.png"), source.into(), "image/png").await.unwrap();
+    let kib = |kib: u64| kib * 1024;
+    let source_memory = Memory::new(kib(1024), Duration::from_mins(1));
+    let options = ResizeOptions { source_memory: source_memory.clone(), ..ResizeOptions::default() };
+    let resizer = Resizer::new(storage, BodyReader::default(), options);
+
+    let all = source_memory.spend(kib(1024), &Deadline::NEVER).await.unwrap();
+    let mut running = tokio::spawn(outcome(resizer, job("a.png", "b.png", 8)));
+    let settled = async || {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    };
+    settled().await;
+    assert_eq!(asked.load(Ordering::SeqCst), 0, "nothing is asked for before there is memory to hold any of it");
+
+    // Enough to open the source, and not enough to read it.
+    drop(all);
+    let most = source_memory.spend(kib(512), &Deadline::NEVER);
+    let most = futures_util::FutureExt::now_or_never(most).unwrap().unwrap();
+    settled().await;
+    assert_eq!((asked.load(Ordering::SeqCst), open.load(Ordering::SeqCst)), (1, 0), "asked, and closed again");
+    assert!(!running.is_finished());
+
+    drop(most);
+    let done = (&mut running).await.unwrap();
+    assert!(matches!(done, Outcome::Done(_)), "{done:?}");
+    assert_eq!((asked.load(Ordering::SeqCst), open.load(Ordering::SeqCst)), (2, 0));
+    assert_eq!(source_memory.free_bytes(), kib(1024));
+}
+
 #[tokio::test]
 async fn a_notification_of_several_objects_makes_what_it_can() {
-    let photos = Arc::new(InMemory::new());
-    let storage = Storage::builder().bucket("photos", photos).bucket("thumbs", Arc::new(InMemory::new())).build();
+    let bucket = || Arc::new(MemoryStore::new());
+    let storage = Storage::builder().bucket("photos", bucket()).bucket("thumbs", bucket()).build();
     let object = |key: &str| Location::s3("photos", key).unwrap();
     storage.store(&object("a b.png"), png(64, 48), "image/png").await.unwrap();
     storage.store(&object("broken.png"), Bytes::from_static(b"broken"), "image/png").await.unwrap();

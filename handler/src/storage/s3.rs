@@ -1,108 +1,144 @@
-//! S3 through `object_store`, configured and authenticated as the AWS SDK is.
+//! S3 as the AWS SDK finds it: the same region, endpoint, credentials, HTTP client and signatures, and every key that S3 has.
 //!
-//! There is no local branch: another endpoint is configuration (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_S3`). TLS is rustls
-//! with ring, which a C compiler builds.
+//! Libraries that see a key as a path, or a request as a URL, refuse or rewrite keys with empty, `.` and `..` segments. So
+//! the few requests that are needed are written here, signed by the SDK's own signer, and sent by its HTTP client, neither
+//! of which touches the path.
+//!
+//! - There is no local branch: another endpoint is configuration (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_S3`).
+//! - The bucket stands in the path, which works for every name and every endpoint.
+//! - No redirect is followed: a signature is for one host, and so is what is sent with it.
+//! - What becomes of an error is decided by its status and by the code in S3's answer, never by a text that may have a key
+//!   in it.
 
-use std::sync::Arc;
+mod answer;
+mod list;
+mod object;
+mod request;
+
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use object_store::aws::{AmazonS3Builder, AwsCredential};
-use object_store::{BackoffConfig, ClientOptions, CredentialProvider, ObjectStore, RetryConfig};
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector};
+use http::Uri;
 use tokio::sync::Mutex;
+
+use super::store::{Store, StoreError};
+use object::Bucket;
 
 /// Credentials are fetched anew this long before they end: longer than the longest request.
 const CREDENTIALS_MARGIN: Duration = Duration::from_mins(5);
+const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 
-/// How S3 buckets are reached. One of these opens any number of buckets.
+/// How S3 buckets are reached. One of these opens any number of buckets. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct S3 {
+pub struct S3(Arc<Client>);
+
+/// Why S3 cannot be reached with this configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum S3Error {
+    /// The endpoint is no URL of a server.
+    #[error("the S3 endpoint {0:?} is not accepted; expected a URL such as http://127.0.0.1:9000")]
+    Endpoint(String),
+}
+
+/// What all buckets share.
+#[derive(Debug)]
+struct Client {
     region: String,
-    endpoint_url: Option<String>,
-    credentials: Arc<Credentialed>,
+    /// The endpoint without a slash at its end.
+    endpoint: String,
+    credentials: Credentialed,
+    /// Made at the first request: reading the certificates of the machine takes a while.
+    connector: OnceLock<SharedHttpConnector>,
 }
 
 impl S3 {
     /// Takes region, endpoint and credentials from the SDK's configuration; `endpoint_url` (`AWS_ENDPOINT_URL_S3`) goes
     /// before the configuration's own.
-    #[must_use]
-    pub fn new(config: &SdkConfig, endpoint_url: Option<String>) -> Self {
-        install_crypto_provider();
-        Self {
-            region: config.region().map_or_else(|| "us-east-1".to_owned(), ToString::to_string),
-            endpoint_url: endpoint_url.or_else(|| config.endpoint_url().map(ToOwned::to_owned)),
-            credentials: Arc::new(Credentialed { provider: config.credentials_provider(), cached: Mutex::new(None) }),
-        }
-    }
-
-    /// Opens one bucket. Nothing is sent yet.
-    pub fn bucket(&self, name: &str) -> object_store::Result<Arc<dyn ObjectStore>> {
-        // The queue is the outer retry, with its own backoff: within one invocation a request is repeated only briefly.
-        let retry = RetryConfig {
-            backoff: BackoffConfig {
-                init_backoff: Duration::from_millis(100),
-                max_backoff: Duration::from_secs(2),
-                base: 2.0,
-            },
-            max_retries: 3,
-            retry_timeout: Duration::from_secs(10),
+    pub fn new(config: &SdkConfig, endpoint_url: Option<String>) -> Result<Self, S3Error> {
+        let region = config.region().map_or_else(|| "us-east-1".to_owned(), ToString::to_string);
+        let endpoint_url = endpoint_url.or_else(|| config.endpoint_url().map(ToOwned::to_owned));
+        let endpoint = match endpoint_url {
+            Some(url) => checked(&url).ok_or(S3Error::Endpoint(url))?,
+            // AWS: the regions of China have a domain of their own (documentation: "Amazon S3 endpoints and quotas").
+            None if region.starts_with("cn-") => format!("https://s3.{region}.amazonaws.com.cn"),
+            None => format!("https://s3.{region}.amazonaws.com"),
         };
-        let allow_http = self.endpoint_url.as_deref().is_some_and(|url| url.starts_with("http://"));
-        let client = ClientOptions::new()
-            .with_allow_http(allow_http)
-            .with_connect_timeout(Duration::from_secs(3))
-            .with_timeout(Duration::from_mins(1));
-        let mut builder = AmazonS3Builder::new()
-            .with_bucket_name(name)
-            .with_region(&self.region)
-            .with_credentials(self.credentials.clone())
-            .with_client_options(client)
-            .with_retry(retry);
-        if let Some(endpoint_url) = &self.endpoint_url {
-            builder = builder.with_endpoint(endpoint_url);
-        }
-        Ok(Arc::new(builder.build()?))
+        let credentials = Credentialed { provider: config.credentials_provider(), cached: Mutex::new(None) };
+        Ok(Self(Arc::new(Client { region, endpoint, credentials, connector: OnceLock::new() })))
+    }
+
+    /// One bucket. Nothing is sent for it.
+    #[must_use]
+    pub fn bucket(&self, name: &str) -> impl Store + use<> {
+        Bucket { client: self.0.clone(), name: name.to_owned() }
+    }
+
+    /// The keys in a bucket that begin with a prefix, in S3's order.
+    pub async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, StoreError> {
+        list::keys(&self.0, bucket, prefix).await
     }
 }
 
-/// Makes ring the process's crypto provider. Calling it again, or after somebody else chose one, changes nothing.
-pub fn install_crypto_provider() {
-    drop(rustls::crypto::ring::default_provider().install_default());
+/// An endpoint without the slash at its end, if it is one.
+fn checked(url: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok()?;
+    let known = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some() && uri.query().is_none();
+    known.then(|| url.trim_end_matches('/').to_owned())
 }
 
-/// Lets `object_store` sign with the credentials that aws-config finds. They are kept until shortly before they end,
-/// because a provider outside a client keeps nothing.
+impl Client {
+    fn connector(&self) -> &SharedHttpConnector {
+        self.connector.get_or_init(|| {
+            let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_WITHIN).build();
+            let connector = Connector::builder()
+                .proxy_config(ProxyConfig::from_env())
+                .connector_settings(settings)
+                .tls_provider(Provider::Rustls(CryptoMode::Ring))
+                .build();
+            SharedHttpConnector::new(connector)
+        })
+    }
+}
+
+/// The credentials that aws-config finds. They are kept until shortly before they end, because a provider outside a client
+/// keeps nothing.
 #[derive(Debug)]
 struct Credentialed {
     provider: Option<SharedCredentialsProvider>,
-    cached: Mutex<Option<(Credentials, Arc<AwsCredential>)>>,
+    cached: Mutex<Option<Credentials>>,
 }
 
-#[async_trait]
-impl CredentialProvider for Credentialed {
-    type Credential = AwsCredential;
-
-    async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
+impl Credentialed {
+    async fn get(&self) -> Result<Credentials, StoreError> {
         let Some(provider) = &self.provider else {
-            return Err(credentials_error(CredentialsMissing));
+            return Err(StoreError::Credentials("no AWS credentials are configured".to_owned()));
         };
+        // Held while they are fetched, so that many requests at once fetch them once.
         let mut cached = self.cached.lock().await;
-        if let Some((credentials, signing)) = &*cached
+        if let Some(credentials) = &*cached
             && is_fresh(credentials)
         {
-            return Ok(signing.clone());
+            return Ok(credentials.clone());
         }
-        let credentials = provider.provide_credentials().await.map_err(credentials_error)?;
-        let signing = Arc::new(AwsCredential {
-            key_id: credentials.access_key_id().to_owned(),
-            secret_key: credentials.secret_access_key().to_owned(),
-            token: credentials.session_token().map(ToOwned::to_owned),
-        });
-        *cached = Some((credentials, signing.clone()));
-        Ok(signing)
+        let fetched = provider.provide_credentials().await;
+        let credentials = fetched.map_err(|error| {
+            StoreError::Credentials(format!("could not get AWS credentials: {}", request::deepest(&error)))
+        })?;
+        *cached = Some(credentials.clone());
+        Ok(credentials)
+    }
+
+    /// S3 says that these have ended, whatever their own date says.
+    async fn forget(&self) {
+        *self.cached.lock().await = None;
     }
 }
 
@@ -112,50 +148,5 @@ fn is_fresh(credentials: &Credentials) -> bool {
     credentials.expiry().is_none_or(|expiry| expiry > now + CREDENTIALS_MARGIN)
 }
 
-/// The configuration names no credentials at all.
-#[derive(Debug, thiserror::Error)]
-#[error("no AWS credentials are configured")]
-struct CredentialsMissing;
-
-/// Marks a failure to get credentials, so that it is not taken for a failure of the object.
-#[derive(Debug, thiserror::Error)]
-#[error("could not get AWS credentials: {0}")]
-pub(super) struct CredentialsFailed(#[source] Box<dyn std::error::Error + Send + Sync>);
-
-fn credentials_error(error: impl std::error::Error + Send + Sync + 'static) -> object_store::Error {
-    object_store::Error::Generic { store: "S3", source: Box::new(CredentialsFailed(Box::new(error))) }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sdk_config() -> SdkConfig {
-        SdkConfig::builder()
-            .region(aws_config::Region::new("eu-central-1"))
-            .endpoint_url("http://127.0.0.1:9000")
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("id", "secret", None, None, "test")))
-            .build()
-    }
-
-    #[tokio::test]
-    async fn a_bucket_opens_with_the_sdk_configuration() {
-        let s3 = S3::new(&sdk_config(), None);
-        assert_eq!(s3.endpoint_url.as_deref(), Some("http://127.0.0.1:9000"));
-        assert!(s3.bucket("photos").unwrap().to_string().contains("photos"));
-        assert_eq!(s3.credentials.get_credential().await.unwrap().key_id, "id");
-    }
-
-    #[test]
-    fn the_service_endpoint_goes_before_the_general_one() {
-        let s3 = S3::new(&sdk_config(), Some("http://s3.test".to_owned()));
-        assert_eq!(s3.endpoint_url.as_deref(), Some("http://s3.test"));
-    }
-
-    #[tokio::test]
-    async fn missing_credentials_are_said() {
-        let s3 = S3::new(&SdkConfig::builder().build(), None);
-        let error = s3.credentials.get_credential().await.unwrap_err();
-        assert!(error.to_string().contains("no AWS credentials"), "{error}");
-    }
-}
+mod tests;

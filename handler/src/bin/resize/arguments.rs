@@ -30,7 +30,7 @@ pub(crate) enum Command {
 /// can never succeed ends in a dead-letter queue, and is listed with its reason.
 ///
 /// Images are found by content, not by name, at any depth: JPEG, PNG, WebP, GIF, TIFF and BMP. Other files are passed
-/// over. The folders of a PATH are kept below --out; of several PATHs, each folder goes below its own name.
+/// over, and so are pipes, sockets and devices, for which nobody waits. The folders of a PATH are kept below --out; of several PATHs, each folder goes below its own name.
 ///
 /// Exit code: 0 when every image was made, 1 when any was not, 2 when nothing was begun because the command cannot be
 /// carried out, 130 after Ctrl-C.
@@ -231,9 +231,17 @@ pub(crate) struct Work {
     #[arg(long, value_name = "FILE")]
     pub(crate) renditions: Option<PathBuf>,
 
-    /// A folder below which `file://` sources and targets may be.
+    /// A folder below which `file://` sources and targets may be. It is opened once; below it no symbolic link is followed.
     #[arg(long, value_name = "DIR")]
     pub(crate) file_root: Option<PathBuf>,
+
+    /// Take only jobs whose sources and targets are within PREFIX, such as `s3://photos/in/` or `file:///srv/out/`; may be
+    /// given several times. Without it a job may name every bucket that these credentials can reach.
+    ///
+    /// A PREFIX ends where a segment ends: `s3://photos/in` means that object and what is below it, but not
+    /// `s3://photos/in-2`. Other jobs are dead letters of the kind `location-not-allowed`.
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) allow: Vec<String>,
 
     /// Memory for images, in MiB; half of what this machine has free unless given.
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(128..=1_048_576))]

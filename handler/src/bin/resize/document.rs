@@ -30,6 +30,8 @@ pub(crate) fn of(report: &Report) -> String {
     images.sort_by(|a, b| a["source"].as_str().cmp(&b["source"].as_str()));
     let left_out = report.left_out.iter().map(|(format, files)| json!({ "format": format, "files": files }));
     let left_out: Vec<Value> = left_out.collect();
+    let passed_over = report.passed_over.iter().map(|passed| json!({ "path": shown(&passed.path), "is": passed.what }));
+    let passed_over: Vec<Value> = passed_over.collect();
     let document = json!({
         "out": shown(&report.out),
         "interrupted": report.interruption.is_some(),
@@ -47,6 +49,7 @@ pub(crate) fn of(report: &Report) -> String {
         },
         "images": images,
         "left_out": left_out,
+        "passed_over": passed_over,
     });
     format!("{document:#}")
 }

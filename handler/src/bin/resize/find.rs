@@ -1,14 +1,19 @@
 //! Images below the given paths: by content, at any depth, each once.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::File;
+use std::error::Error;
+use std::fs::FileType;
 use std::io::Read as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use handler::pixels::options::OutputFormat;
 use handler::pixels::{self, InputFormat, Limits, PixelError};
+use handler::storage::{NotAFile, open_regular};
 use walkdir::WalkDir;
+
+use super::report::{PassedOver, Refused};
 
 /// Bytes that tell what a file is.
 const HEAD_BYTES: u64 = 4096;
@@ -35,6 +40,10 @@ pub(crate) struct Found {
     pub(crate) images: Vec<Image>,
     /// Photos in formats that are not read: how many by format.
     pub(crate) left_out: BTreeMap<&'static str, usize>,
+    /// What was named and is neither a file nor a folder.
+    pub(crate) refused: Vec<Refused>,
+    /// What lies in folders and is neither a file nor a folder.
+    pub(crate) passed_over: Vec<PassedOver>,
     /// The real paths, so that none is taken twice or written to.
     pub(crate) paths: HashSet<PathBuf>,
 }
@@ -97,6 +106,10 @@ impl Found {
                 }
             };
             if !entry.file_type().is_file() {
+                if let Some(what) = special(entry.file_type()) {
+                    let below = entry.path().strip_prefix(real).unwrap_or(entry.path());
+                    self.passed_over.push(PassedOver { path: given.join(below), what });
+                }
                 continue;
             }
             let relative = prefix.join(entry.path().strip_prefix(real).unwrap_or(entry.path()));
@@ -117,7 +130,13 @@ impl Found {
 
     /// A file that was named is meant: it is an image, or the command is wrong.
     fn file(&mut self, given: &Path, real: PathBuf) -> anyhow::Result<()> {
-        let content = content(&real).with_context(|| format!("cannot read {}", given.display()))?;
+        let content = match content(&real) {
+            Err(error) if error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<NotAFile>) => {
+                self.refused.push(Refused { source: real, reason: error.to_string() });
+                return Ok(());
+            }
+            content => content.with_context(|| format!("cannot read {}", given.display()))?,
+        };
         match content {
             Content::Image(auto) => {
                 let relative = given.file_name().map_or_else(|| real.clone(), PathBuf::from);
@@ -137,11 +156,8 @@ impl Found {
 }
 
 fn content(path: &Path) -> std::io::Result<Content> {
-    let mut file = File::open(path)?;
-    if !file.metadata()?.is_file() {
-        // A pipe or a device might never end.
-        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "neither a file nor a folder"));
-    }
+    // A pipe might never begin, and a device never end: neither is waited for.
+    let mut file = open_regular(path)?;
     let mut bytes = Vec::new();
     file.by_ref().take(HEAD_BYTES).read_to_end(&mut bytes)?;
     let format = match InputFormat::recognise(&bytes) {
@@ -163,6 +179,19 @@ fn content(path: &Path) -> std::io::Result<Content> {
             Content::Image(if alpha { OutputFormat::Png } else { OutputFormat::Jpeg })
         }
     })
+}
+
+/// What something is that is neither a file nor a folder.
+fn special(file_type: FileType) -> Option<&'static str> {
+    if file_type.is_fifo() {
+        Some("a named pipe")
+    } else if file_type.is_socket() {
+        Some("a socket")
+    } else if file_type.is_char_device() || file_type.is_block_device() {
+        Some("a device")
+    } else {
+        None
+    }
 }
 
 /// Whether the length of the second header is one of those that bitmaps have.
@@ -227,6 +256,24 @@ mod tests {
         assert_eq!(found(&[real.join("out")], &real), ["b.jpg"]);
         let error = find(std::slice::from_ref(&real), &real).unwrap_err().to_string();
         assert!(error.contains("is one of the folders to read"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_file_is_passed_over_by_name_and_not_waited_for() {
+        let folder = folder(&[("photos/a.jpg", JPEG)]);
+        let at = |name: &str| folder.path().join(name);
+        for name in ["pipe.jpg", "photos/pipe.jpg"] {
+            assert!(std::process::Command::new("mkfifo").arg(at(name)).status().unwrap().success());
+        }
+        let _socket = std::os::unix::net::UnixListener::bind(at("photos/socket.jpg")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", at("photos/zero.jpg")).unwrap();
+        let found = find(&[at("photos"), at("pipe.jpg"), "/dev/zero".into()], Path::new("/nowhere")).unwrap();
+        assert_eq!(found.images.len(), 1);
+        let passed_over: Vec<_> = found.passed_over.iter().map(|passed| (passed.path.clone(), passed.what)).collect();
+        let [pipe, socket, zero] = ["photos/pipe.jpg", "photos/socket.jpg", "photos/zero.jpg"].map(at);
+        assert_eq!(passed_over, [(pipe, "a named pipe"), (socket, "a socket"), (zero, "a device")]);
+        let refused: Vec<_> = found.refused.iter().map(|refused| refused.reason.as_str()).collect();
+        assert_eq!(refused, ["it is a named pipe; expected a file", "it is a device; expected a file"]);
     }
 
     #[test]

@@ -155,8 +155,8 @@ mod tests {
             (r#"[{"target":"{stem}","widht":1}]"#, "[0].widht is not a known field"),
             (r#"[{"target":"{nope}","width":1}]"#, "[0].target \"{nope}\" uses {nope}"),
             (
-                r#"[{"target":"s3://b/{stem}","width":1}]"#,
-                "[0].target is \"s3://b/{stem}\"; expected a path below --out",
+                r#"[{"target":"s3://bucket/{stem}","width":1}]"#,
+                "[0].target is \"s3://bucket/{stem}\"; expected a path below --out",
             ),
             (r#"[{"target":"../{stem}","width":1}]"#, "has a '.' or '..' segment"),
             (r#"[{"target":"a","width":1},{"target":"a","width":2}]"#, "target of an earlier output"),

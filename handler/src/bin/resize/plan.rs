@@ -29,8 +29,8 @@ pub(crate) struct Plan {
 
 /// Makes the jobs.
 pub(crate) fn plan(found: Found, making: &Making, out: &Path) -> anyhow::Result<Plan> {
-    let Found { images, paths, .. } = found;
-    let mut plan = Plan::default();
+    let Found { images, paths, refused, .. } = found;
+    let mut plan = Plan { refused, ..Plan::default() };
     let mut wishes = Vec::new();
     for image in images {
         match making.outputs(&image) {

@@ -35,10 +35,18 @@ pub(crate) struct Retried {
 }
 
 /// An image for which there can be no job.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Refused {
     pub(crate) source: PathBuf,
     pub(crate) reason: String,
+}
+
+/// Something in a folder that is neither a file nor a folder, and so no image whatever its name.
+#[derive(Clone, Debug)]
+pub(crate) struct PassedOver {
+    pub(crate) path: PathBuf,
+    /// What it is.
+    pub(crate) what: &'static str,
 }
 
 /// A whole run.
@@ -61,6 +69,7 @@ pub(crate) struct Report {
     pub(crate) refused: Vec<Refused>,
     /// Photos in formats that are not read.
     pub(crate) left_out: BTreeMap<&'static str, usize>,
+    pub(crate) passed_over: Vec<PassedOver>,
     /// Outputs that got longer names.
     pub(crate) renamed: usize,
 }
@@ -83,6 +92,7 @@ impl Report {
             dead_letters: Vec::new(),
             refused: Vec::new(),
             left_out: BTreeMap::new(),
+            passed_over: Vec::new(),
             renamed: 0,
         }
     }

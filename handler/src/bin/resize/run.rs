@@ -64,6 +64,7 @@ pub(crate) async fn run(arguments: &Run, stop: &Stop) -> anyhow::Result<Report> 
         }
     };
     report.left_out.clone_from(&found.left_out);
+    report.passed_over.clone_from(&found.passed_over);
     let Plan { planned, refused, renamed } = plan::plan(found, &making, &out)?;
     report.images = (planned.len() + refused.len()) as u64;
     report.renamed = renamed;
@@ -93,7 +94,7 @@ async fn work(arguments: &Run, planned: Vec<Planned>, stop: &Stop, report: &mut 
         .queue_url(Some(queue_url(&client, JOBS).await?));
     let memory = arguments.memory.map_or_else(machine::memory_bytes, |mib| mib * MIB);
     // The jobs are our own, so there is nobody from whom folders would have to be kept.
-    let storage = Storage::builder().file_root("/")?.build();
+    let storage = Storage::builder().all_files()?.build();
     let resizer = Resizer::new(storage, BodyReader::default(), ResizeOptions::for_memory(memory));
     let function: Function = Batch::with_sink(resizer, sink)
         .options(BatchOptions { backoff: BACKOFF, ..BatchOptions::default() })

@@ -6,13 +6,12 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow, bail};
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
-use futures_util::TryStreamExt as _;
 use handler::event::FIFO_SUFFIX;
 use handler::event::body::Renditions;
+use handler::failure::Failure;
 use handler::job::ResizeJob;
-use handler::storage::{Location, S3};
+use handler::storage::{Location, Role, S3};
 use local_queue_terminal::{note, one_line, print};
-use object_store::path::Path as StorePath;
 use serde_json::{Map, Value};
 
 use crate::arguments::Submit;
@@ -22,8 +21,17 @@ use crate::stop::Stop;
 use crate::table;
 use crate::work;
 
+/// Objects for which there can be no job that are told one by one; the closing line counts them all.
+const UNSENT_NAMED_MAX: usize = 20;
 /// Names of images below a prefix; what else is there is passed over.
 const EXTENSIONS: [&str; 9] = ["jpg", "jpeg", "jpe", "png", "webp", "gif", "tif", "tiff", "bmp"];
+
+/// What will be sent, and how many listed objects there is no job for.
+#[derive(Debug, Default)]
+struct Jobs {
+    jobs: Vec<ResizeJob>,
+    unsent: usize,
+}
 
 /// Sends the jobs and says how many. Returns the exit code.
 pub(crate) async fn run(arguments: &Submit, stop: &Stop) -> anyhow::Result<u8> {
@@ -35,7 +43,7 @@ pub(crate) async fn run(arguments: &Submit, stop: &Stop) -> anyhow::Result<u8> {
         arn_of(&client, &arguments.queue_url).await?;
         anyhow::Ok(jobs)
     };
-    let jobs = tokio::select! {
+    let Jobs { jobs, unsent } = tokio::select! {
         jobs = preparing => jobs?,
         interruption = stop.requested() => {
             note(format_args!("resize: stopped by {}; nothing was sent", interruption.name()));
@@ -47,27 +55,33 @@ pub(crate) async fn run(arguments: &Submit, stop: &Stop) -> anyhow::Result<u8> {
     let sent =
         send::send(&client, &arguments.queue_url, jobs.into_iter().map(|job| outgoing(&job, fifo)), stop).await?;
     print(format_args!("{} sent to {}", table::count(sent.messages as u64, "job"), arguments.queue_url));
+    if unsent > 0 {
+        print(format_args!("{} not sent: there can be no job for them", table::count(unsent as u64, "object")));
+    }
     if let Some(interruption) = sent.interruption {
         note(format_args!("resize: stopped by {}; {} of {all} jobs were sent", interruption.name(), sent.messages));
         return Ok(interruption.exit_code());
     }
-    Ok(u8::from(sent.messages != all))
+    Ok(u8::from(sent.messages != all || unsent > 0))
 }
 
 /// All jobs, checked.
-async fn jobs(arguments: &Submit, config: &SdkConfig) -> anyhow::Result<Vec<ResizeJob>> {
+async fn jobs(arguments: &Submit, config: &SdkConfig) -> anyhow::Result<Jobs> {
     if let Some(path) = arguments.jobs.clone() {
         // A pipe may stay open for as long as it likes; a signal must not wait for it.
-        return tokio::task::spawn_blocking(move || read_jobs(&path)).await?;
+        let jobs = tokio::task::spawn_blocking(move || read_jobs(&path)).await??;
+        return Ok(Jobs { jobs, unsent: 0 });
     }
     let renditions = renditions(arguments)?;
-    let s3 = S3::new(config, std::env::var("AWS_ENDPOINT_URL_S3").ok());
-    let sources = sources(&s3, &arguments.sources).await?;
-    let job = |source: &Location| {
-        let outputs = renditions.outputs(source).map_err(|failure| anyhow!("{source}: {}", failure.message))?;
-        ResizeJob::new(source.clone(), outputs).map_err(|failure| anyhow!("{source}: {}", failure.message))
-    };
-    sources.iter().map(job).collect()
+    let s3 = S3::new(config, std::env::var("AWS_ENDPOINT_URL_S3").ok())?;
+    let mut jobs = Jobs::default();
+    for source in &arguments.sources {
+        jobs.add(&s3, source, &renditions).await?;
+    }
+    if jobs.jobs.is_empty() && jobs.unsent == 0 {
+        bail!("there is no image below {}", arguments.sources.join(", "));
+    }
+    Ok(jobs)
 }
 
 fn outgoing(job: &ResizeJob, fifo: bool) -> anyhow::Result<Outgoing> {
@@ -75,6 +89,55 @@ fn outgoing(job: &ResizeJob, fifo: bool) -> anyhow::Result<Outgoing> {
     // Jobs of one source keep their order; the same job twice within five minutes is one.
     let [group, deduplication_id] = [&name, &body].map(|text| fifo.then(|| send::digest(text)));
     Ok(Outgoing { name, body, group, deduplication_id, ..Outgoing::default() })
+}
+
+impl Jobs {
+    /// The job of a source, or of all images below one that ends with a slash.
+    async fn add(&mut self, s3: &S3, source: &str, renditions: &Renditions) -> anyhow::Result<()> {
+        let Some(below) = source.strip_prefix("s3://").filter(|rest| rest.ends_with('/')) else {
+            // What was named is meant: that there can be no job for it is the mistake of the command.
+            let location = Location::parse(source).with_context(|| format!("SOURCE {source:?} cannot be used"))?;
+            let job = job(&location, renditions).map_err(|failure| anyhow!("{location}: {}", failure.message))?;
+            self.jobs.push(job);
+            return Ok(());
+        };
+        let (bucket, prefix) = below.split_once('/').unwrap_or((below, ""));
+        Location::s3(bucket, "any").with_context(|| format!("SOURCE {source:?} cannot be used"))?;
+        let mut keys = s3.list(bucket, prefix).await.map_err(|error| anyhow!("cannot list {source}: it {error}"))?;
+        let objects = keys.len();
+        keys.retain(|key| is_image(key));
+        let passed_over = objects - keys.len();
+        if passed_over > 0 {
+            let objects = table::count(passed_over as u64, "object");
+            note(format_args!("resize: {objects} below {} passed over: no image by name", one_line(source)));
+        }
+        keys.sort_unstable();
+        for key in keys {
+            let made = Location::s3(bucket, &key).map_err(|error| error.failure(Role::Source, "source"));
+            match made.and_then(|location| job(&location, renditions)) {
+                Ok(job) => self.jobs.push(job),
+                Err(failure) => {
+                    self.unsent += 1;
+                    if self.unsent <= UNSENT_NAMED_MAX {
+                        let (key, kind) = (one_line(&key), failure.kind);
+                        note(format_args!("resize: s3://{bucket}/{key} not sent: {kind}: {failure}"));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn job(source: &Location, renditions: &Renditions) -> Result<ResizeJob, Failure> {
+    ResizeJob::new(source.clone(), renditions.outputs(source)?)
+}
+
+/// By the extension of its key; a folder that was made as such has none.
+fn is_image(key: &str) -> bool {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
 }
 
 /// Jobs of a file, one a line.
@@ -124,48 +187,23 @@ fn renditions(arguments: &Submit) -> anyhow::Result<Renditions> {
     Renditions::parse(&list.to_string()).map_err(flagged)
 }
 
-/// The sources themselves, and the images below those that end with a slash.
-async fn sources(s3: &S3, given: &[String]) -> anyhow::Result<Vec<Location>> {
-    let mut sources = Vec::new();
-    for text in given {
-        let below = text.strip_prefix("s3://").and_then(|rest| rest.strip_suffix('/'));
-        let Some(below) = below else {
-            sources.push(Location::parse(text).with_context(|| format!("SOURCE {text:?} cannot be used"))?);
-            continue;
-        };
-        let (bucket, prefix) = below.split_once('/').unwrap_or((below, ""));
-        let store = s3.bucket(bucket).with_context(|| format!("SOURCE {text:?} cannot be used"))?;
-        let prefix = (!prefix.is_empty()).then(|| StorePath::from(prefix));
-        let objects: Vec<_> =
-            store.list(prefix.as_ref()).try_collect().await.with_context(|| format!("cannot list {text}"))?;
-        let (mut images, objects_len) = (Vec::new(), objects.len());
-        for object in objects {
-            let location = Location::s3(bucket, object.location.as_ref())?;
-            if EXTENSIONS.contains(&location.extension().to_ascii_lowercase().as_str()) {
-                images.push(location);
-            }
-        }
-        let passed_over = objects_len - images.len();
-        if passed_over > 0 {
-            let objects = table::count(passed_over as u64, "object");
-            note(format_args!("resize: {objects} below {} passed over: no image by name", one_line(text)));
-        }
-        images.sort();
-        sources.append(&mut images);
-    }
-    if sources.is_empty() {
-        bail!("there is no image below {}", given.join(", "));
-    }
-    Ok(sources)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn images_are_known_by_the_extension_of_their_keys() {
+        for image in ["a.jpg", "x//y.JPEG", "dir/../x.png", "a b+c%.webp", ".jpg"] {
+            assert!(is_image(image), "{image}");
+        }
+        for other in ["a.txt", "folder.jpg/", "jpg", "a.jpg/b", ""] {
+            assert!(!is_image(other), "{other}");
+        }
+    }
+
+    #[test]
     fn a_wrong_line_is_named_and_an_empty_file_is_none() {
-        let job = r#"{"source":"s3://a/b.jpg","outputs":[{"target":"s3://c/b.jpg","width":1}]}"#;
+        let job = r#"{"source":"s3://album/b.jpg","outputs":[{"target":"s3://other/b.jpg","width":1}]}"#;
         assert_eq!(parse_jobs(&format!("{job}\n\n{job}\n")).unwrap().len(), 2);
         let wrong = parse_jobs(&format!("{job}\n{{}}\n")).unwrap_err().to_string();
         assert!(wrong.starts_with("line 2: source is missing"), "{wrong}");

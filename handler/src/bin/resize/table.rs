@@ -15,6 +15,9 @@ pub(crate) const EACH_MAX: usize = 20;
 /// Rows of what went wrong. Whoever has more wants `--json`.
 const PROBLEMS_MAX: usize = 50;
 
+/// Names of what was passed over.
+const PASSED_OVER_MAX: usize = 10;
+
 /// The tables and a closing line.
 pub(crate) fn of(report: &Report) -> String {
     if report.images == 0 && report.interruption.is_none() {
@@ -114,6 +117,14 @@ fn notes(report: &Report) -> String {
     if !report.left_out.is_empty() {
         let formats: Vec<_> = report.left_out.iter().map(|(format, files)| format!("{files} {format}")).collect();
         let _ = writeln!(text, "Left out, because the format is not read: {}.", formats.join(", "));
+    }
+    if !report.passed_over.is_empty() {
+        let shown = report.passed_over.iter().take(PASSED_OVER_MAX);
+        let shown: Vec<_> =
+            shown.map(|passed| format!("{} ({})", report.shown.path(&passed.path), passed.what)).collect();
+        let more = report.passed_over.len() - shown.len();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let _ = writeln!(text, "Passed over: {}{more}.", shown.join(", "));
     }
     if report.renamed > 0 {
         let outputs = count(report.renamed as u64, "output");

@@ -14,7 +14,7 @@ use handler::dead_letter::SqsSink;
 use handler::event::Message;
 use handler::event::body::{BodyReader, Renditions};
 use handler::resize::{ResizeOptions, Resized, Resizer};
-use handler::storage::{S3, Storage};
+use handler::storage::{Allowed, S3, Storage};
 use handler::worker::{Worker, WorkerOptions};
 use indicatif::HumanBytes;
 use local_queue_terminal::{note, one_line, print};
@@ -53,7 +53,8 @@ pub(crate) async fn run(arguments: &Work, stop: &Stop) -> anyhow::Result<u8> {
 
 async fn connect(arguments: &Work, progress: Arc<Progress>) -> anyhow::Result<Worker<Resizer, SqsSink>> {
     let config = handler::aws::config().await;
-    let mut storage = Storage::builder().s3(S3::new(&config, std::env::var("AWS_ENDPOINT_URL_S3").ok()));
+    let s3 = S3::new(&config, std::env::var("AWS_ENDPOINT_URL_S3").ok())?;
+    let mut storage = Storage::builder().s3(s3).allowed(allowed(&arguments.allow)?);
     if let Some(root) = &arguments.file_root {
         storage = storage.file_root(root).with_context(|| format!("cannot use --file-root {}", root.display()))?;
     }
@@ -69,6 +70,15 @@ async fn connect(arguments: &Work, progress: Arc<Progress>) -> anyhow::Result<Wo
         drain: arguments.drain,
     };
     Ok(Worker::connect(client, &arguments.queue_url, resizer, sink, progress, options).await?)
+}
+
+/// What `--allow` names, one by one.
+fn allowed(prefixes: &[String]) -> anyhow::Result<Option<Allowed>> {
+    if prefixes.is_empty() {
+        return Ok(None);
+    }
+    let allowed = Allowed::of(prefixes.iter().map(String::as_str));
+    allowed.map(Some).map_err(|reason| anyhow::anyhow!("cannot use --allow: {reason}"))
 }
 
 /// Reads a file of renditions, as the function's setting has them.

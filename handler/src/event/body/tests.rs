@@ -10,7 +10,7 @@ fn reader(renditions: &str) -> BodyReader {
 fn s3_record(name: &str, bucket: &str, key: &str) -> Value {
     json!({
         "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "eu-central-1", "eventName": name,
-        "s3": { "s3SchemaVersion": "1.0", "bucket": { "name": bucket }, "object": { "key": key, "size": 7 } }
+        "s3": { "s3SchemaVersion": "1.0", "bucket": { "name": bucket }, "object": { "key": key, "size": if key == "folder/" { 0 } else { 7 } } }
     })
 }
 
@@ -55,8 +55,8 @@ fn sns_wraps_an_s3_event_or_a_job() {
     let event = json!({ "Records": [s3_record("ObjectCreated:Put", "photos", "a.jpg")] });
     let wrapped = |inner: &Value| json!({ "Type": "Notification", "TopicArn": "t", "Message": inner.to_string() });
     assert_eq!(read(&reader(RENDITIONS), &wrapped(&event)), [pair("s3://photos/a.jpg", "s3://thumbs/a-320.webp")]);
-    let job = json!({ "source": "s3://b/a", "outputs": [{ "target": "s3://c/a", "width": 1 }] });
-    assert_eq!(read(&BodyReader::default(), &wrapped(&job)), [pair("s3://b/a", "s3://c/a")]);
+    let job = json!({ "source": "s3://bucket/a", "outputs": [{ "target": "s3://other/a", "width": 1 }] });
+    assert_eq!(read(&BodyReader::default(), &wrapped(&job)), [pair("s3://bucket/a", "s3://other/a")]);
     let twice = wrapped(&wrapped(&job)).to_string();
     assert!(BodyReader::default().read(&twice).unwrap_err().message.contains("within an SNS notification"));
 }
@@ -92,8 +92,8 @@ fn what_cannot_be_used_says_why() {
             "detail.bucket.name",
         ),
         (record("a%ff.jpg"), "not UTF-8"),
-        (record("a/../b.jpg"), "'..' segment"),
-        (record("%2e%2e/b.jpg"), "'..' segment"),
+        (record("../b.jpg"), "'..' segments"),
+        (record("a/../%2e%2e/b.jpg"), "'..' segments"),
         (json!({ "hello": 1 }).to_string(), "source is missing"),
     ] {
         let failure = reader.read(&body).unwrap_err();
@@ -101,6 +101,42 @@ fn what_cannot_be_used_says_why() {
     }
     let failure = BodyReader::default().read(&record("a.jpg")).unwrap_err();
     assert_eq!((failure.blame, failure.kind), (Blame::Environment, "no-renditions"));
+}
+
+#[test]
+fn every_key_that_s3_has_is_taken_as_it_is() {
+    for key in [
+        "a//b.jpg",
+        "a.jpg/",
+        "a\\b.jpg",
+        "dir/../x.jpg",
+        "./x.jpg",
+        "/x.jpg",
+        "a b+%.jpg",
+        "caf\u{e9}.jpg",
+        "a\nb.jpg",
+    ] {
+        let encoded: String = percent_encoding::utf8_percent_encode(key, percent_encoding::NON_ALPHANUMERIC).collect();
+        let body = json!({ "Records": [s3_record("ObjectCreated:Put", "photos", &encoded)] });
+        let renditions = r#"[{"target":"s3://thumbs/{key}","width":9}]"#;
+        let expected = [pair(&format!("s3://photos/{key}"), &format!("s3://thumbs/{key}"))];
+        assert_eq!(read(&reader(renditions), &body), expected);
+    }
+}
+
+#[test]
+fn a_key_with_percent_signs_is_the_same_name_as_a_file() {
+    let body = json!({ "Records": [s3_record("ObjectCreated:Put", "photos", "100%2525/a%2520%2523.jpg")] });
+    let jobs = reader(r#"[{"target":"file:///out/{dir}/{stem}.{ext}","width":9}]"#).read(&body.to_string()).unwrap();
+    assert_eq!(
+        (jobs[0].source().key(), jobs[0].outputs()[0].target.key()),
+        ("100%25/a%20%23.jpg", "out/100%25/a%20%23.jpg")
+    );
+    for key in ["a%2F%2Fb.jpg", "a/../b.jpg"] {
+        let body = json!({ "Records": [s3_record("ObjectCreated:Put", "photos", key)] });
+        let failure = reader(r#"[{"target":"file:///out/{key}","width":9}]"#).read(&body.to_string()).unwrap_err();
+        assert_eq!((failure.kind, failure.blame), ("unsupported-key", Blame::Target), "{failure}");
+    }
 }
 
 #[test]
@@ -115,6 +151,8 @@ fn an_output_that_would_be_notified_like_its_source_is_refused() {
         ("s3://{bucket}/thumbs/{stem}.{ext}", "up/a.jpg", false),
         ("s3://{bucket}/{dir}-thumbs/{stem}.{ext}", "up/a.jpg", false),
         ("s3://thumbs/{key}", "up/a.jpg", false),
+        ("s3://{bucket}/x/../{dir}/small/{stem}.{ext}", "up/a.jpg", true),
+        ("s3://{bucket}/{dir}/../thumbs/{stem}.{ext}", "up/a.jpg", true),
     ] {
         let renditions = json!([{ "target": target, "width": 9, "format": "webp" }]).to_string();
         let body = json!({ "Records": [s3_record("ObjectCreated:Put", "photos", key)] }).to_string();
@@ -133,14 +171,14 @@ fn a_wrong_setting_says_which_entry_and_why() {
         ("{}", "expected a list of 1 to 64"),
         ("[]", "expected a list of 1 to 64"),
         (r#"[{"width":1}]"#, "[0].target is missing"),
-        (r#"[{"target":"s3://b/{stem}"}]"#, "[0].width and height are both missing"),
-        (r#"[{"target":"s3://b/{stem}","width":0}]"#, "[0].width is 0"),
-        (r#"[{"target":"s3://b/{stem","width":1}]"#, "has a '{' without '}'"),
-        (r#"[{"target":"s3://b/{name}","width":1}]"#, "uses {name}; expected {bucket}"),
-        (r#"[{"target":"s3://b/{height}","width":1}]"#, "uses {height} but the output has no height"),
-        (r#"[{"target":"s3://b/{stem}.{format}","width":1}]"#, "name one or use {ext}"),
+        (r#"[{"target":"s3://bucket/{stem}"}]"#, "[0].width and height are both missing"),
+        (r#"[{"target":"s3://bucket/{stem}","width":0}]"#, "[0].width is 0"),
+        (r#"[{"target":"s3://bucket/{stem","width":1}]"#, "has a '{' without '}'"),
+        (r#"[{"target":"s3://bucket/{name}","width":1}]"#, "uses {name}; expected {bucket}"),
+        (r#"[{"target":"s3://bucket/{height}","width":1}]"#, "uses {height} but the output has no height"),
+        (r#"[{"target":"s3://bucket/{stem}.{format}","width":1}]"#, "name one or use {ext}"),
         (r#"[{"target":"b/{stem}","width":1}]"#, "no supported scheme"),
-        (r#"[{"target":"s3://b/a","width":1},{"target":"s3://b/a","width":2}]"#, "outputs[1].target"),
+        (r#"[{"target":"s3://bucket/a","width":1},{"target":"s3://bucket/a","width":2}]"#, "outputs[1].target"),
         (r#"[{"target":"s3://{bucket}/{key}","width":1}]"#, "the source itself"),
     ] {
         let error = Renditions::parse(setting).unwrap_err();

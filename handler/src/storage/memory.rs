@@ -1,0 +1,54 @@
+//! Objects in the process's memory, for tests.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::store::{Object, Store, StoreError};
+
+/// A bucket in memory.
+#[derive(Debug, Default)]
+pub struct MemoryStore(Mutex<BTreeMap<String, (Bytes, String)>>);
+
+impl MemoryStore {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts an object there, whatever the faults in front of the store say.
+    pub fn insert(&self, key: &str, body: impl Into<Bytes>, content_type: &str) {
+        self.lock().insert(key.to_owned(), (body.into(), content_type.to_owned()));
+    }
+
+    /// An object and its content type.
+    #[must_use]
+    pub fn object(&self, key: &str) -> Option<(Bytes, String)> {
+        self.lock().get(key).cloned()
+    }
+
+    /// All keys, in their order.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        self.lock().keys().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (Bytes, String)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn get(&self, key: &str) -> Result<Object, StoreError> {
+        self.object(key).map(|(body, _)| Object::whole(body)).ok_or(StoreError::NotFound)
+    }
+
+    async fn put(&self, key: &str, body: Bytes, content_type: &'static str) -> Result<(), StoreError> {
+        self.insert(key, body, content_type);
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+//! What a place of objects must be able to do, and how it says that it could not.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
+
+use super::{Location, Role};
+use crate::failure::{Blame, Failure};
+
+/// One place of objects: a bucket, the files of this machine, memory. The seam at which tests put faults.
+#[async_trait]
+pub trait Store: fmt::Debug + Send + Sync {
+    /// Finds an object. Its body has not been read then.
+    async fn get(&self, key: &str) -> Result<Object, StoreError>;
+
+    /// Stores a whole object in place of what is there: whoever reads sees the one or the other.
+    async fn put(&self, key: &str, body: Bytes, content_type: &'static str) -> Result<(), StoreError>;
+}
+
+/// An object that was found.
+pub struct Object {
+    /// Bytes that are promised.
+    pub bytes: u64,
+    /// What comes, which need not be what was promised.
+    pub body: BoxStream<'static, Result<Bytes, StoreError>>,
+}
+
+impl Object {
+    /// One whose body is there.
+    #[must_use]
+    pub fn whole(body: Bytes) -> Self {
+        let bytes = body.len() as u64;
+        Self { bytes, body: futures_util::stream::iter([Ok(body)]).boxed() }
+    }
+}
+
+/// Why an object could not be read or written. The variants decide what becomes of a job; their texts decide nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such object, bucket or folder.
+    #[error("was not found")]
+    NotFound,
+    /// Whoever asks may not.
+    #[error("may not be accessed: {0}")]
+    Denied(String),
+    /// Two writers met, or the object was replaced while it was read.
+    #[error("was changed by somebody else")]
+    Conflict,
+    /// Something else than a file has the name.
+    #[error("is {0}; expected a file")]
+    NotAFile(&'static str),
+    /// The place cannot have such a key.
+    #[error("has a key that is not supported: {0}")]
+    UnsupportedKey(String),
+    /// The place is not one of those that may be used.
+    #[error("cannot be used: {0}")]
+    BadLocation(String),
+    /// No room is left.
+    #[error("has no room: {0}")]
+    Full(String),
+    /// There are no credentials, or they ended, or this machine's clock is off.
+    #[error("cannot be asked for: {0}")]
+    Credentials(String),
+    /// The bucket is elsewhere than this client was told.
+    #[error("is elsewhere: {0}")]
+    Redirected(String),
+    /// The server will not do it, now or later.
+    #[error("was refused: {0}")]
+    Refused(String),
+    /// Nobody answered, or the answer was that it did not work for the moment.
+    #[error("could not be reached: {0}")]
+    Unreachable(String),
+}
+
+impl StoreError {
+    /// The failure of a job.
+    #[must_use]
+    pub fn failure(&self, role: Role, location: &Location) -> Failure {
+        let text = format!("{} {location} {self}", role.as_str());
+        let permanent = |kind| Failure::permanent(role.blame(), kind, text.as_str());
+        let environment = |kind| Failure::transient(Blame::Environment, kind, text.as_str());
+        match self {
+            Self::NotFound => permanent(role.kind("source-not-found", "target-not-found")),
+            Self::Denied(_) => permanent(role.kind("source-access-denied", "target-access-denied")),
+            Self::NotAFile(_) => permanent("not-a-file"),
+            Self::UnsupportedKey(_) => permanent("unsupported-key"),
+            Self::BadLocation(_) => permanent("bad-location"),
+            Self::Refused(_) => permanent("storage-refused"),
+            Self::Redirected(_) => Failure::permanent(Blame::Environment, "redirected", text),
+            Self::Conflict => Failure::transient(role.blame(), "conflict", text),
+            Self::Full(_) => environment("storage-full"),
+            Self::Credentials(_) => environment("credentials"),
+            Self::Unreachable(_) => environment("storage"),
+        }
+    }
+}
