@@ -91,6 +91,15 @@ impl Serving {
         assert!(sent.starts_with("HTTP/1.1 200"), "{sent}");
     }
 
+    /// The line of a metric, by two parts of it.
+    fn metric(&self, name: &str, label: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let request = "GET /_local-queue/metrics HTTP/1.1\r\nConnection: close\r\n";
+        write!(stream, "{request}Host: {}\r\n\r\n", self.address).unwrap();
+        let metrics = rest(stream);
+        metrics.lines().find(|line| line.contains(name) && line.contains(label)).unwrap_or_default().to_owned()
+    }
+
     fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
@@ -241,16 +250,12 @@ fn a_batch_that_fails_leaves_its_reason_in_the_log_and_the_metrics() {
     let mut log = BufReader::new(serving.child.stderr.take().unwrap());
     serving.send("a");
     let line = line_with(&mut log, "failed: ");
-    for part in [" WARN ", "local-F: a batch of 1 messages of jobs failed: function crashed: ", "exit status 3"] {
+    for part in [" WARN ", "local-F: a batch of 1 message of jobs failed: function crashed: ", "exit status 3"] {
         assert!(line.contains(part), "{line}");
     }
     assert!(line.contains("(Runtime.ExitError, request "), "{line}");
-    let mut stream = TcpStream::connect(&serving.address).unwrap();
-    let request = "GET /_local-queue/metrics HTTP/1.1\r\nConnection: close\r\n";
-    write!(stream, "{request}Host: {}\r\n\r\n", serving.address).unwrap();
-    let metrics = rest(stream);
-    let counted = metrics.lines().find(|line| line.contains("failed_batches_total") && line.contains("\"crash\""));
-    assert!(counted.is_some_and(|line| line.ends_with(" 1")), "{metrics}");
+    let counted = serving.metric("failed_batches_total", "\"crash\"");
+    assert!(counted.ends_with(" 1"), "{counted}");
 }
 
 #[test]
@@ -291,13 +296,17 @@ fn a_log_that_cannot_be_written_is_an_error_in_the_end() {
 }
 
 #[test]
-fn a_terminal_that_takes_no_output_does_not_hold_the_end_up() {
+fn a_terminal_that_takes_no_output_holds_up_neither_work_nor_the_end() {
     // Far more than the pipe holds, and nobody reads it.
-    let mut serving = Serving::start("exec yes", &["--stop-within", "2s"], Stdio::piped());
-    serving.send("a");
-    let mut log = serving.child.stderr.take().unwrap();
-    let mut some = [0; 1024];
-    log.read_exact(&mut some).unwrap();
+    let mut serving = Serving::start("yes | head -c 1000000; exit 3", &["--stop-within", "4s"], Stdio::piped());
+    for count in 1..=3 {
+        serving.send("a");
+        let deadline = Instant::now() + PATIENCE;
+        let expected = format!(" {count}");
+        while !serving.metric("failed_batches_total", "\"crash\"").ends_with(&expected) {
+            assert!(Instant::now() < deadline, "batch {count} is not worked on");
+        }
+    }
     serving.signal("TERM");
     serving.ended();
 }

@@ -20,7 +20,7 @@ use super::{
     metrics::Counters,
     outage::Outage,
     planner::{Action, Arrival, Batch, BatchId, Planner, PlannerSettings, Settled},
-    response::BatchOutcome,
+    response::{BatchOutcome, count_of},
     source::{Source, SourceMessage},
 };
 use crate::{
@@ -217,7 +217,7 @@ impl<S: Source, I: Invoker> Driver<S, I> {
             Action::Drop { messages, reason } => {
                 self.counters.count(|metrics| &mut metrics.dropped, messages.len());
                 let (function, queue) = (self.function(), self.source.queue_arn().name());
-                tracing::warn!("{function}: {} messages of {queue} were dropped: {reason}", messages.len());
+                tracing::warn!("{function}: dropped {} of {queue}: {reason}", count_of(messages.len()));
                 (self.observer)(&Observation::Dropped { messages: &messages, reason: &reason });
             }
         }
@@ -267,9 +267,9 @@ impl<S: Source, I: Invoker> Driver<S, I> {
                 let (function, messages) = (self.function(), &batch.messages);
                 let seconds = duration.as_secs_f64();
                 tracing::warn!(
-                    "{function}: an invocation with {} messages was ended after {seconds:.2} s because the mapping stops: \
-                     they are given back (request {request_id})",
-                    messages.len()
+                    "{function}: an invocation with {} was ended after {seconds:.2} s because the mapping stops (request \
+                     {request_id})",
+                    count_of(messages.len())
                 );
                 self.counters.count(|metrics| &mut metrics.failed_invoke, messages.len());
                 self.planner.given_up(batch.id);
@@ -354,8 +354,8 @@ impl<S: Source, I: Invoker> Driver<S, I> {
         if let Some(error) = &entries.first_error {
             let (count, queue) = (entries.failed, self.source.queue_arn().name());
             tracing::warn!(
-                "{count} messages of {queue} could not be given back and come back at the end of their visibility \
-                 timeout: {error}"
+                "failed to give back {} of {queue}, which stay hidden until the end of the visibility timeout: {error}",
+                count_of(count)
             );
             (self.observer)(&Observation::GiveBackFailed { count, error });
         }

@@ -98,10 +98,16 @@ impl BatchFailure {
             _ => "invalid batch response",
         };
         format!(
-            "{function}: a batch of {messages} messages of {queue} failed: {cut}{dots} ({}, request {request_id})",
+            "{function}: a batch of {} of {queue} failed: {cut}{dots} ({}, request {request_id})",
+            count_of(messages),
             one_line(error_type)
         )
     }
+}
+
+/// `1 message`, `2 messages`.
+pub(super) fn count_of(messages: usize) -> String {
+    format!("{messages} message{}", if messages == 1 { "" } else { "s" })
 }
 
 /// What a function says about its failure may be long.

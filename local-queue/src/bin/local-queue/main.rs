@@ -1,6 +1,7 @@
 //! The emulator on the command line: `local-queue serve`.
 
 mod functions;
+mod log;
 mod reach;
 mod stop;
 
@@ -16,11 +17,9 @@ use local_queue::{
     engine::{Limits, QueueArn, Scope},
     template::{self, Stack},
 };
-use local_queue_terminal::{LogWriter, exit_code, note, print};
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use local_queue_terminal::{exit_code, note, print};
 
-use self::stop::Stop;
+use self::{log::Log, stop::Stop};
 
 /// An Amazon SQS emulator.
 #[derive(Debug, Parser)]
@@ -109,13 +108,25 @@ fn parse_account(raw: &str) -> Result<String, &'static str> {
 
 fn main() -> ExitCode {
     let Arguments { command: Command::Serve(arguments) } = Arguments::parse();
-    match log().and_then(|()| run(&arguments)) {
-        Ok(()) => exit_code(0),
+    let log = match Log::start() {
+        Ok(log) => log,
         Err(error) => {
             note(format_args!("local-queue: {error:#}"));
-            exit_code(2)
+            return exit_code(2);
         }
+    };
+    let code = match run(&arguments) {
+        Ok(()) => 0,
+        Err(error) => {
+            note(format_args!("local-queue: {error:#}"));
+            2
+        }
+    };
+    if !log.flush() {
+        // Standard error takes nothing, and would hold up its own last flush.
+        std::process::exit(if code == 0 { 1 } else { i32::from(code) });
     }
+    exit_code(code)
 }
 
 fn run(arguments: &Serve) -> anyhow::Result<()> {
@@ -125,22 +136,6 @@ fn run(arguments: &Serve) -> anyhow::Result<()> {
     // What is left are calls that nothing can end, such as a look-up of a name that nobody answers.
     runtime.shutdown_background();
     result
-}
-
-/// To standard error: what `RUST_LOG` asks for; without it, what somebody who watches has to know.
-fn log() -> anyhow::Result<()> {
-    let filter = match std::env::var("RUST_LOG") {
-        Ok(filter) => {
-            let expected = || format!("RUST_LOG={filter:?}: expected a level, or a list like warn,local_queue=debug");
-            filter.parse::<Targets>().with_context(expected)?
-        }
-        Err(_) => Targets::new()
-            .with_default(LevelFilter::WARN)
-            .with_target("local_queue::event_source_mapping", LevelFilter::INFO),
-    };
-    let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(|| LogWriter);
-    lines.finish().with(filter).init();
-    Ok(())
 }
 
 async fn serve(arguments: &Serve) -> anyhow::Result<()> {
