@@ -18,7 +18,7 @@ fn a_configuration_creates_its_queues_with_attributes_redrive_and_tags_whatever_
         RedriveAllowPolicy = '{"redrivePermission":"allowAll"}'
 
         [queues."orders.fifo"]
-        attributes = { ContentBasedDeduplication = true, FifoQueue = true }
+        attributes = { ContentBasedDeduplication = "True", FifoQueue = "True" }
     "#;
     let queues = LocalQueue::builder().scope(Scope::new("eu-west-1", "123456789012")).build();
     queues.declare(&parse(text, &Limits::STRICT).unwrap()).unwrap();

@@ -21,7 +21,7 @@ pub(super) fn parse_all(mut given: TextMap<'_>, queue_is_fifo: bool) -> Result<V
     let parse = |(name, value): &(&str, Cow<'_, str>)| {
         // AWS (recorded): on a standard queue FifoQueue is an unknown attribute, whatever its value. That it is true is
         // the engine's to judge, because then the name of a new queue may be what is wrong.
-        if *name == "FifoQueue" && !queue_is_fifo && value != "true" {
+        if *name == "FifoQueue" && !queue_is_fifo && parse_flag(value) != Some(true) {
             return Err(WireError::unknown_attribute(name));
         }
         parse(name, value)
@@ -35,7 +35,7 @@ pub(crate) fn parse(name: &str, value: &str) -> Result<Attribute, WireError> {
     let invalid = || WireError::attribute_value(name);
     let number = || value.parse::<u64>().map_err(|_| invalid());
     let seconds = || number().map(Duration::from_secs);
-    let flag = || value.parse::<bool>().map_err(|_| invalid());
+    let flag = || parse_flag(value).ok_or_else(invalid);
     // What no answer in XML could show again.
     if !value.chars().all(xml::is_xml) {
         return Err(invalid());
@@ -71,6 +71,12 @@ pub(crate) fn parse(name: &str, value: &str) -> Result<Attribute, WireError> {
         | AttributeName::LastModifiedTimestamp
         | AttributeName::QueueArn => Err(unknown()),
     }
+}
+
+/// Reads a boolean, in whatever case it is written (validated against AWS).
+pub(crate) fn parse_flag(text: &str) -> Option<bool> {
+    let is = |word: &str| text.eq_ignore_ascii_case(word);
+    is("true").then_some(true).or_else(|| is("false").then_some(false))
 }
 
 /// The text of an attribute; `None` if this queue has none of that name.

@@ -395,6 +395,9 @@ fn message_attribute(name: &str, problem: &MessageAttributeProblem) -> String {
         MessageAttributeProblem::NameReserved => "You can't use message attribute names beginning with 'AWS.' or \
              'Amazon'. These strings are reserved for internal use."
             .to_owned(),
+        MessageAttributeProblem::Name if name.is_empty() => {
+            "The request must contain non-empty message attribute name.".to_owned()
+        }
         MessageAttributeProblem::Name => format!(
             "Message (user) attribute name '{name}' is invalid: it can contain alphanumeric characters, underscores, \
              hyphens and periods, must not start or end with a period, and can be at most 256 characters long."

@@ -68,7 +68,10 @@ impl<'a> Fields<'a> {
             Self::Json(members) => list(members, name)?.unwrap_or_default().iter().map(text).collect(),
             Self::Query { .. } => {
                 let items = self.items(name).unwrap_or_default();
-                Ok(items.into_iter().filter_map(|item| item.value.as_deref()).map(Cow::Borrowed).collect())
+                let texts = items.into_iter().filter_map(|item| item.value.as_deref()).map(Cow::Borrowed);
+                let texts = texts.collect::<Vec<_>>();
+                // Old SDKs send an empty list as a parameter without a value.
+                Ok(if texts == [""] { Vec::new() } else { texts })
             }
         }
     }
@@ -98,11 +101,14 @@ impl<'a> Fields<'a> {
             }
             Self::Query { .. } => {
                 let Some(items) = self.items(name) else { return Ok(None) };
+                // An empty map, as old SDKs send it.
+                let items = items.into_iter().filter(|item| !item.is_blank());
                 let entry = |item: &'a Node| {
-                    let key = item.text("Name").or_else(|| item.text("Key"))?;
-                    Some((key, Cow::Borrowed(item.text("Value").unwrap_or_default())))
+                    let key = item.text("Name").or_else(|| item.text("Key"));
+                    let key = key.ok_or_else(|| WireError::missing(map_key(name)))?;
+                    Ok((key, Cow::Borrowed(item.text("Value").unwrap_or_default())))
                 };
-                Ok(Some(items.into_iter().filter_map(entry).collect()))
+                items.map(entry).collect::<Result<_, _>>().map(Some)
             }
         }
     }
@@ -116,11 +122,12 @@ impl<'a> Fields<'a> {
                 entries.map(|(name, value)| Ok((name.as_str(), Fields::Json(structure(value)?)))).collect()
             }
             Self::Query { operation, .. } => {
+                let items = self.items(name).unwrap_or_default().into_iter().filter(|item| !item.is_blank());
                 let entry = |item: &'a Node| {
-                    let node = item.child("Value")?;
-                    Some((item.text("Name").unwrap_or_default(), Fields::Query { node, operation }))
+                    let node = item.child("Value").unwrap_or(&query::EMPTY);
+                    (item.text("Name").unwrap_or_default(), Fields::Query { node, operation })
                 };
-                Ok(self.items(name).unwrap_or_default().into_iter().filter_map(entry).collect())
+                Ok(items.map(entry).collect())
             }
         }
     }
@@ -138,13 +145,22 @@ impl<'a> Fields<'a> {
         match self {
             Self::Json(_) => None,
             Self::Query { node, operation } => {
-                let list = node.child(&query::member_name(name, operation))?;
-                // Old clients leave the number out when there is but one.
-                let is_alone = list.value.is_some() || list.child("Name").is_some();
-                Some(if is_alone { vec![list] } else { list.items() })
+                let names = query::list_names(name, operation);
+                let lists = names.iter().filter_map(|name| node.child(name)).collect::<Vec<_>>();
+                let items = lists.iter().flat_map(|list| {
+                    // Old clients leave the number out when there is but one.
+                    let is_alone = list.value.is_some() || list.child("Name").or_else(|| list.child("Key")).is_some();
+                    if is_alone { vec![*list] } else { list.items() }
+                });
+                (!lists.is_empty()).then(|| items.collect())
             }
         }
     }
+}
+
+/// What the key of a map's entry is called by the error that misses it.
+fn map_key(map: &str) -> &'static str {
+    if matches!(map, "tags" | "Tags") { "Tag.Key" } else { "Attribute.Name" }
 }
 
 /// What is there under a name; JSON's null is absence.

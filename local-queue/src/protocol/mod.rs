@@ -149,7 +149,7 @@ async fn respond_query(queues: &LocalQueue, request: &Request<Bytes>, request_id
         let message = format!("The action {action} is not valid for this endpoint.");
         return query_error(&WireError::new(ErrorKind::UnknownOperation, message), request_id);
     };
-    if let Err(error) = check_size(operation.name, request.body()) {
+    if let Err(error) = check_size(operation.name, request.body()).and_then(|()| parameters.check_lists()) {
         return query_error(&error, request_id);
     }
     let fields = Fields::Query { node: &parameters, operation: operation.name };

@@ -53,11 +53,47 @@ impl Node {
 
     /// The items of a list, by their numbers. Numbers may be left out.
     pub(super) fn items(&self) -> Vec<&Self> {
-        let numbered = self.children.iter().filter_map(|(number, node)| Some((number.parse::<u32>().ok()?, node)));
-        let mut numbered = numbered.collect::<Vec<_>>();
-        numbered.sort_by_key(|(number, _)| *number);
+        let mut numbered = self.children.iter().filter(|(name, _)| is_number(name)).collect::<Vec<_>>();
+        // By value, however many digits there are.
+        numbered.sort_by_key(|(number, _)| {
+            let digits = number.trim_start_matches('0');
+            (digits.len(), digits)
+        });
         numbered.into_iter().map(|(_, node)| node).collect()
     }
+
+    /// Refuses lists that no action would read, so that nothing of a request is lost without a word.
+    ///
+    /// AWS (quoted by users): `Entries.1.Id`, which should be `DeleteMessageBatchRequestEntry.1.Id`, and
+    /// `MessageAttributeNames.member.1`, as other services spell their lists, each with its own text.
+    pub(super) fn check_lists(&self) -> Result<(), WireError> {
+        for (name, node) in &self.children {
+            let is_list = is_list_name(name);
+            if !is_list && node.has_numbers() {
+                return Err(malformed("Top level element may not be treated as a list"));
+            }
+            if is_list && node.children.iter().any(|(name, below)| !is_number(name) && below.has_numbers()) {
+                return Err(malformed("Start of list found where not expected"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is nothing in it but an empty text.
+    pub(super) fn is_blank(&self) -> bool {
+        self.children.is_empty() && self.value.as_deref().is_none_or(str::is_empty)
+    }
+
+    fn has_numbers(&self) -> bool {
+        self.children.keys().any(|name| is_number(name))
+    }
+}
+
+/// A structure without members.
+pub(super) static EMPTY: Node = Node { value: None, children: BTreeMap::new() };
+
+fn is_number(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Undoes form encoding: `+` is a space, `%` begins two hex digits.
@@ -83,14 +119,41 @@ fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> WireError {
     WireError::new(ErrorKind::MalformedInput, message)
 }
 
-/// The name in Query of a list or map that JSON calls `name`.
-pub(super) fn member_name(name: &str, operation: &str) -> String {
+/// Lists and maps: their name in AWS JSON, and in Query, where the plural is read too.
+///
+/// AWS (quoted by users): `MessageAttributes.1.key` and `MessageAttributeNames.member.1` get errors about the inside of
+/// these lists, and Java's first SDK sends `Tags.1.Key`. The entries of batches have no plural: see
+/// [`Node::check_lists`].
+const LISTS: [(&str, &str); 11] = [
+    ("AWSAccountIds", "AWSAccountId"),
+    ("Actions", "ActionName"),
+    ("AttributeNames", "AttributeName"),
+    ("Attributes", "Attribute"),
+    ("BinaryListValues", "BinaryListValue"),
+    ("MessageAttributeNames", "MessageAttributeName"),
+    ("MessageAttributes", "MessageAttribute"),
+    ("MessageSystemAttributeNames", "MessageSystemAttributeName"),
+    ("MessageSystemAttributes", "MessageSystemAttribute"),
+    ("StringListValues", "StringListValue"),
+    ("TagKeys", "TagKey"),
+];
+
+/// The names in Query of a list or map that JSON calls `name`: the documented one first.
+pub(super) fn list_names(name: &str, operation: &str) -> Vec<String> {
     match name {
-        "tags" | "Tags" => "Tag".to_owned(),
-        "Actions" => "ActionName".to_owned(),
-        "Entries" => format!("{operation}RequestEntry"),
-        plural => plural.strip_suffix('s').unwrap_or(plural).to_owned(),
+        "tags" | "Tags" => vec!["Tag".to_owned(), "Tags".to_owned()],
+        "Entries" => vec![format!("{operation}RequestEntry")],
+        plural => {
+            let singular = LISTS.iter().find(|(list, _)| *list == plural).map(|(_, singular)| (*singular).to_owned());
+            singular.into_iter().chain([plural.to_owned()]).collect()
+        }
     }
+}
+
+fn is_list_name(name: &str) -> bool {
+    matches!(name, "Tag" | "Tags")
+        || name.ends_with("BatchRequestEntry")
+        || LISTS.iter().any(|(plural, singular)| name == *plural || name == *singular)
 }
 
 #[cfg(test)]
@@ -99,11 +162,27 @@ mod tests {
 
     #[test]
     fn names_spell_a_tree_and_lists_go_by_their_numbers() {
-        let node = Node::parse(&["A.10.N=ten&A.2.N=two&B=x+%2B%C3%A4&A.1000000000.N=last&C", "D=1"]).unwrap();
+        let node = Node::parse(&["A.10.N=ten&A.2.N=two&B=x+%2B%C3%A4&A.99999999999999999999.N=last&C", "D=1"]).unwrap();
         let names = node.child("A").unwrap().items().into_iter().map(|item| item.text("N").unwrap());
         assert_eq!(names.collect::<Vec<_>>(), ["two", "ten", "last"]);
         assert_eq!(node.text("B"), Some("x +\u{e4}"));
         assert_eq!((node.text("C"), node.text("D"), node.text("E")), (Some(""), Some("1"), None));
+    }
+
+    #[test]
+    fn a_list_that_nobody_reads_is_refused() {
+        let check = |form: &str| Node::parse(&[form]).unwrap().check_lists().map_err(|error| error.message);
+        for form in
+            ["Tags.1.Key=a", "Attribute.Name=a", "SendMessageBatchRequestEntry.1.MessageAttribute.1.Name=a", "A.B=1"]
+        {
+            assert_eq!(check(form), Ok(()), "{form}");
+        }
+        for form in ["Entries.1.Id=a", "MessageBody.1=a", "Nothing.1=a"] {
+            assert_eq!(check(form).unwrap_err(), "Top level element may not be treated as a list", "{form}");
+        }
+        for form in ["AttributeNames.member.1=a", "AttributeName.member.1=a", "Tags.entry.1.key=a"] {
+            assert_eq!(check(form).unwrap_err(), "Start of list found where not expected", "{form}");
+        }
     }
 
     #[test]

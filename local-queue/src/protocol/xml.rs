@@ -135,7 +135,8 @@ pub(super) const fn is_xml(character: char) -> bool {
 }
 
 /// Escapes what XML cannot hold as it is, and replaces what it cannot hold at all: an answer that no reader of XML takes
-/// is lost as a whole. A carriage return would be read as a line feed.
+/// is lost as a whole. A carriage return would be read as a line feed; AWS writes it in hexadecimal (quoted by users), and
+/// there are clients that know no other spelling of it.
 pub(crate) fn escape(text: &str, xml: &mut String) {
     for character in text.chars() {
         match character {
@@ -143,7 +144,7 @@ pub(crate) fn escape(text: &str, xml: &mut String) {
             '<' => xml.push_str("&lt;"),
             '>' => xml.push_str("&gt;"),
             '"' => xml.push_str("&quot;"),
-            '\r' => xml.push_str("&#13;"),
+            '\r' => xml.push_str("&#xD;"),
             other if is_xml(other) => xml.push(other),
             _ => xml.push(char::REPLACEMENT_CHARACTER),
         }

@@ -68,8 +68,8 @@ impl Node {
         match &self.value {
             Value::Null => serde_json::Value::Null,
             Value::Scalar { text, plain: true } => match text.as_str() {
-                "true" => true.into(),
-                "false" => false.into(),
+                "true" | "True" | "TRUE" => true.into(),
+                "false" | "False" | "FALSE" => false.into(),
                 _ => text.parse::<i64>().map_or_else(|_| text.as_str().into(), Into::into),
             },
             Value::Scalar { text, .. } => text.as_str().into(),

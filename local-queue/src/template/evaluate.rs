@@ -6,6 +6,7 @@ use super::{
     Options, Problem,
     document::{Node, Value},
 };
+use crate::protocol::attributes::parse_flag;
 
 /// Evaluations within evaluations: more is a circle.
 const DEPTH_MAX: usize = 50;
@@ -174,11 +175,8 @@ impl<'a> Scope<'a> {
     }
 
     fn truth(&self, node: &Node) -> Result<bool, Problem> {
-        match self.text(node)?.as_str() {
-            "true" => Ok(true),
-            "false" => Ok(false),
-            other => Err(refused(node, format!("expected a condition, found {other:?}"))),
-        }
+        let text = self.text(node)?;
+        parse_flag(&text).ok_or_else(|| refused(node, format!("expected a condition, found {text:?}")))
     }
 
     fn required(&self, node: &Node) -> Result<Node, Problem> {

@@ -11,7 +11,7 @@ use crate::{
     declaration::{self, DeclarationError, QueueDeclaration, Redrive},
     engine::{self, AttributeName, Engine, Limits, QueueArn, QueueName, Time},
     event_source_mapping::{EventSourceMapping, FilterCriteria, ProvisionedPollers},
-    protocol,
+    protocol::{self, attributes::parse_flag},
 };
 
 /// Lambda's defaults (SAM specification, `AWS::Serverless::Function`).
@@ -119,7 +119,7 @@ impl<'a> Reader<'a> {
             match property.as_str() {
                 "QueueName" => {}
                 "FifoQueue" => {
-                    if (value.as_text() == Some("true")) != queue.name.is_fifo() {
+                    if (value.as_text().and_then(parse_flag) == Some(true)) != queue.name.is_fifo() {
                         return Err(at(format!(
                             "FifoQueue and the queue's name {name} do not agree: only the names of FIFO queues end in .fifo"
                         )));
@@ -284,7 +284,7 @@ fn mapping(
         ..defaults
     };
     mapping.validate(&queue).map_err(|error| refused(properties, error.to_string()))?;
-    let enabled = text("Enabled") != Some("false");
+    let enabled = text("Enabled").and_then(parse_flag) != Some(false);
     Ok(StackMapping { logical_id: logical_id.to_owned(), line: properties.line, queue, mapping, enabled })
 }
 

@@ -35,7 +35,7 @@ Resources:
   Orders:
     Type: AWS::SQS::Queue
     Condition: IsOn
-    Properties: { FifoQueue: true, ContentBasedDeduplication: true }
+    Properties: { FifoQueue: True, ContentBasedDeduplication: 'True' }
   Topic: { Type: 'AWS::SNS::Topic', Properties: { Anything: !ImportValue other } }
   Resize:
     Type: AWS::Serverless::Function
@@ -205,8 +205,8 @@ fn what_is_wrong_is_named_with_resource_and_line() {
         ("maxReceiveCount: '5'", "maxReceiveCount: 0", "Jobs: RedrivePolicy needs maxReceiveCount from 1 to 1000"),
         ("Condition: IsOn", "Condition: IsIn", "Orders: there is no condition IsIn"),
         (
-            "FifoQueue: true,",
-            "FifoQueue: true, QueueName: orders,",
+            "FifoQueue: True,",
+            "FifoQueue: True, QueueName: orders,",
             "Orders: FifoQueue and the queue's name orders do not agree",
         ),
         ("Timeout: !Ref Timeout", "Timeout: !Ref Tim", "Resize: there is no parameter or resource Tim"),

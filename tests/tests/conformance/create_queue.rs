@@ -62,6 +62,25 @@ fn fifo(rules: &mut Section<'_>) {
             sqs.call("CreateQueue", &parameters).refused_somehow(INVALID_PARAMETER_VALUE);
         }
     });
+    rules.both(Validated, "booleans are read in any case", |sqs| {
+        let flags =
+            json!({ "FifoQueue": "True", "ContentBasedDeduplication": "TRUE", "SqsManagedSseEnabled": "False" });
+        sqs.create("jobs.fifo", &flags);
+        let expected =
+            [("FifoQueue", "true"), ("ContentBasedDeduplication", "true"), ("SqsManagedSseEnabled", "false")];
+        for (name, value) in expected {
+            assert_eq!(sqs.attributes("jobs.fifo")[name], value);
+        }
+        sqs.set("jobs.fifo", &json!({ "ContentBasedDeduplication": "False" })).ok();
+        assert_eq!(sqs.attributes("jobs.fifo")["ContentBasedDeduplication"], "false");
+        let text = "Invalid value for the parameter ContentBasedDeduplication.";
+        for value in ["yes", "1", "", " true"] {
+            let answer = sqs.set("jobs.fifo", &json!({ "ContentBasedDeduplication": value }));
+            answer.refused(INVALID_ATTRIBUTE_VALUE, text);
+        }
+        let parameters = json!({ "QueueName": "jobs", "Attributes": { "FifoQueue": "False" } });
+        sqs.call("CreateQueue", &parameters).refused(INVALID_ATTRIBUTE_NAME, "Unknown Attribute FifoQueue.");
+    });
     rules.both(Recorded, "FifoQueue=false is an unknown attribute of a standard queue", |sqs| {
         let parameters = json!({ "QueueName": "jobs", "Attributes": { "FifoQueue": "false" } });
         sqs.call("CreateQueue", &parameters).refused(INVALID_ATTRIBUTE_NAME, "Unknown Attribute FifoQueue.");

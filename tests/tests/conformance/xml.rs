@@ -71,7 +71,8 @@ fn entity(name: &str) -> char {
         "apos" => '\'',
         number => {
             let number = number.strip_prefix('#').unwrap_or_else(|| panic!("&{number}; is a number"));
-            number.parse().ok().and_then(char::from_u32).unwrap()
+            let code = number.strip_prefix('x').map_or_else(|| number.parse(), |hex| u32::from_str_radix(hex, 16));
+            code.ok().and_then(char::from_u32).unwrap()
         }
     }
 }
