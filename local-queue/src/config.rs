@@ -246,9 +246,12 @@ impl Reader<'_> {
     fn tags(&mut self, queue: &mut Located, value: &Value<'_>) {
         for (key, value) in self.table("tags", value).into_iter().flatten() {
             match value.get_ref().as_str() {
-                Some(text) => {
-                    queue.declaration.tags.insert(key.get_ref().to_string(), text.to_owned());
-                }
+                Some(text) => match protocol::attributes::check_tag(key.get_ref(), text) {
+                    Ok(()) => {
+                        queue.declaration.tags.insert(key.get_ref().to_string(), text.to_owned());
+                    }
+                    Err(problem) => self.refuse(key.span().start, problem.to_owned()),
+                },
                 None => self.refuse(key.span().start, format!("a tag takes text in quotes, not {}", shown(value))),
             }
         }

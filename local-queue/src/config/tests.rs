@@ -72,6 +72,13 @@ fn a_wrong_table_or_key_is_said_with_its_line_and_what_would_be_accepted() {
         ("[queues.jobs]\nname = 'jobs'", &[(2, "unknown key \"name\": a queue has attributes, redrive and tags")]),
         ("[queues.jobs]\nattributes = []", &[(2, "attributes takes a table, not a list")]),
         ("[queues.jobs]\ntags = { team = 5 }", &[(2, "a tag takes text in quotes, not 5")]),
+        (
+            "[queues.jobs.tags]\n'aws:x' = 'y'\n'' = 'z'",
+            &[
+                (2, "Tag keys beginning with 'aws:' are reserved for AWS use."),
+                (3, "Tag keys must be between 1 and 128 characters in length."),
+            ],
+        ),
         ("[queues.jobs]\n[queues.jobs]", &[(2, "duplicate key")]),
         ("[queues.jobs]\nattributes = {", &[(2, "unclosed inline table, expected `}`")]),
         (

@@ -178,9 +178,6 @@ pub enum EngineError {
     /// A FIFO queue needs a deduplication id, if it does not make one from the content.
     #[error("the message has no deduplication id, and content-based deduplication is off")]
     DeduplicationIdMissing,
-    /// A standard queue has no deduplication.
-    #[error("a standard queue takes no deduplication id")]
-    DeduplicationIdNotAllowed,
     /// The receipt handle is not one of this queue's.
     #[error("receipt handle is not valid")]
     ReceiptHandleIsInvalid,
@@ -211,6 +208,9 @@ pub enum MessageAttributeProblem {
     /// The name starts with `AWS.` or `Amazon.`.
     #[error("names starting with AWS. or Amazon. are reserved")]
     NameReserved,
+    /// There is no type.
+    #[error("the type is missing")]
+    TypeMissing,
     /// The type is not `String`, `Number` or `Binary`, alone or with a custom suffix.
     #[error("the type must be String, Number or Binary, alone or followed by a dot and a label")]
     Type,
@@ -220,8 +220,8 @@ pub enum MessageAttributeProblem {
         /// The type that a value is missing for.
         expected: &'static str,
     },
-    /// A `Number` that is none.
-    #[error("the value is not a number")]
+    /// A `Number` that is none, or not one that SQS takes: of up to 38 digits, from 10^-128 to 10^126.
+    #[error("the value is not a number of up to 38 digits from 10^-128 to 10^126")]
     NotANumber,
     /// The value has characters that SQS does not accept.
     #[error("the value contains characters that SQS does not accept")]

@@ -1,8 +1,8 @@
 //! Messages: what a sender gives, what the engine keeps, what a receiver gets.
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use super::{EngineError, Limits, MessageAttributeProblem, MessageId, QueueArn, Time};
+use super::{EngineError, MessageAttributes, MessageId, QueueArn, Time};
 
 /// The body of a message: not empty, and only of characters that SQS accepts.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl fmt::Debug for MessageBody {
 
 /// SQS accepts #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF (`SendMessage` in the API
 /// reference; U+FFFF and NUL recorded).
-fn first_refused_character(text: &str) -> Option<char> {
+pub(super) fn first_refused_character(text: &str) -> Option<char> {
     // Nearly all text is printable ASCII, where no decoding is needed to know it.
     if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
         return None;
@@ -45,130 +45,6 @@ fn first_refused_character(text: &str) -> Option<char> {
     text.chars().find(|character| {
         !matches!(character, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
     })
-}
-
-/// The value of one message attribute.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MessageAttributeValue {
-    /// Of type `String` or `Number`: numbers travel as text and keep their spelling.
-    Text(String),
-    /// Of type `Binary`.
-    Binary(Vec<u8>),
-}
-
-/// One message attribute: its type, custom label included, and its value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MessageAttribute {
-    /// `String`, `Number` or `Binary`, possibly with a label: `Number.int`.
-    pub data_type: String,
-    /// The value.
-    pub value: MessageAttributeValue,
-}
-
-impl MessageAttribute {
-    /// An attribute of type `String`.
-    #[must_use]
-    pub fn string(value: impl Into<String>) -> Self {
-        Self { data_type: "String".to_owned(), value: MessageAttributeValue::Text(value.into()) }
-    }
-
-    fn value_bytes(&self) -> &[u8] {
-        match &self.value {
-            MessageAttributeValue::Text(text) => text.as_bytes(),
-            MessageAttributeValue::Binary(bytes) => bytes,
-        }
-    }
-
-    fn check(&self, name: &str) -> Result<(), MessageAttributeProblem> {
-        check_attribute_name(name)?;
-        let (kind, label) = self.data_type.split_once('.').unwrap_or((&self.data_type, ""));
-        if self.data_type.len() > 256 || (label.is_empty() && self.data_type.contains('.')) {
-            return Err(MessageAttributeProblem::Type);
-        }
-        match (kind, &self.value) {
-            ("String" | "Number", MessageAttributeValue::Text(text)) if !text.is_empty() => {
-                if first_refused_character(text).is_some() {
-                    return Err(MessageAttributeProblem::Contents);
-                }
-                if kind == "Number" && !is_number(text) {
-                    return Err(MessageAttributeProblem::NotANumber);
-                }
-                Ok(())
-            }
-            ("Binary", MessageAttributeValue::Binary(bytes)) if !bytes.is_empty() => Ok(()),
-            ("String", _) => Err(MessageAttributeProblem::Empty { expected: "String" }),
-            ("Number", _) => Err(MessageAttributeProblem::Empty { expected: "Number" }),
-            ("Binary", _) => Err(MessageAttributeProblem::Empty { expected: "Binary" }),
-            _ => Err(MessageAttributeProblem::Type),
-        }
-    }
-}
-
-/// Letters of any script pass: `attr.1\u{f8}\u{df}` was accepted where this was validated against AWS, although the
-/// documentation speaks of ASCII.
-fn check_attribute_name(name: &str) -> Result<(), MessageAttributeProblem> {
-    let lower = name.to_ascii_lowercase();
-    if lower.starts_with("aws.") || lower.starts_with("amazon.") {
-        return Err(MessageAttributeProblem::NameReserved);
-    }
-    let allowed = |character: char| character.is_alphanumeric() || matches!(character, '_' | '-' | '.');
-    let fits = (1..=256).contains(&name.chars().count()) && name.chars().all(allowed);
-    if !fits || name.starts_with('.') || name.ends_with('.') {
-        return Err(MessageAttributeProblem::Name);
-    }
-    Ok(())
-}
-
-fn is_number(text: &str) -> bool {
-    // Rust reads "inf" and "nan" as floats; SQS's numbers are digits.
-    text.bytes().any(|byte| byte.is_ascii_digit()) && text.parse::<f64>().is_ok()
-}
-
-/// The attributes of a message, by name: each is valid, and there are not too many.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MessageAttributes(BTreeMap<String, MessageAttribute>);
-
-impl MessageAttributes {
-    /// Checks attributes against SQS's rules on their number, names, types and values.
-    pub fn parse(raw: BTreeMap<String, MessageAttribute>, limits: &Limits) -> Result<Self, EngineError> {
-        if raw.len() > limits.message_attributes_max {
-            let (count, count_max) = (raw.len(), limits.message_attributes_max);
-            return Err(EngineError::TooManyMessageAttributes { count, count_max });
-        }
-        for (name, attribute) in &raw {
-            attribute
-                .check(name)
-                .map_err(|problem| EngineError::MessageAttributeInvalid { name: name.clone(), problem })?;
-        }
-        Ok(Self(raw))
-    }
-
-    /// The attributes in the order of their names.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &MessageAttribute)> {
-        self.0.iter().map(|(name, attribute)| (name.as_str(), attribute))
-    }
-
-    /// The attribute of this name.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&MessageAttribute> {
-        self.0.get(name)
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn bytes(&self) -> u64 {
-        self.0.iter().map(|(name, it)| (name.len() + it.data_type.len() + it.value_bytes().len()) as u64).sum()
-    }
 }
 
 /// What a sender asks for.
@@ -252,7 +128,7 @@ struct Rare {
     dead_letter_source: Option<QueueArn>,
 }
 
-static NO_ATTRIBUTES: MessageAttributes = MessageAttributes(BTreeMap::new());
+static NO_ATTRIBUTES: MessageAttributes = MessageAttributes::NONE;
 
 impl Message {
     pub(super) fn new(
@@ -389,6 +265,7 @@ pub struct Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{Limits, MessageAttribute};
 
     #[test]
     fn a_body_is_not_empty_and_has_only_the_characters_of_xml() {
@@ -398,51 +275,6 @@ mod tests {
         assert_eq!(MessageBody::parse(""), Err(EngineError::MessageEmpty));
         for (body, character) in [("a\0", 0), ("\u{b}", 0xb), ("ok\u{fffe}", 0xfffe), ("\u{ffff}", 0xffff)] {
             assert_eq!(MessageBody::parse(body), Err(EngineError::MessageContentsInvalid { character }), "{body:?}");
-        }
-    }
-
-    #[test]
-    fn message_attributes_are_checked_one_by_one() {
-        use MessageAttributeProblem as Problem;
-        let text = |data_type: &str, value: &str| MessageAttribute {
-            data_type: data_type.to_owned(),
-            value: MessageAttributeValue::Text(value.to_owned()),
-        };
-        let binary = |data_type: &str, value: &[u8]| MessageAttribute {
-            data_type: data_type.to_owned(),
-            value: MessageAttributeValue::Binary(value.to_vec()),
-        };
-        let long = "n".repeat(257);
-        let table = [
-            ("color", text("String", "red"), None),
-            ("count", text("Number.java.lang.Long", "-1.5e3"), None),
-            ("blob", binary("Binary.png", b"\x00\xff"), None),
-            ("attr.1\u{f8}\u{df}\u{e4}", text("String", "accepted"), None),
-            ("a..b", text("String", "not rejected where it was validated"), None),
-            ("x", text("Stringy", "v"), Some(Problem::Type)),
-            ("x", text("string", "v"), Some(Problem::Type)),
-            ("x", text("String.", "v"), Some(Problem::Type)),
-            ("x", text("", "v"), Some(Problem::Type)),
-            ("x", text("String", ""), Some(Problem::Empty { expected: "String" })),
-            ("x", binary("String", b"v"), Some(Problem::Empty { expected: "String" })),
-            ("x", text("Binary", "v"), Some(Problem::Empty { expected: "Binary" })),
-            ("x", text("Number", "ten"), Some(Problem::NotANumber)),
-            ("x", text("Number", "inf"), Some(Problem::NotANumber)),
-            ("x", text("String", "\u{1}"), Some(Problem::Contents)),
-            ("AWS.x", text("String", "v"), Some(Problem::NameReserved)),
-            ("amazon.x", text("String", "v"), Some(Problem::NameReserved)),
-            (".x", text("String", "v"), Some(Problem::Name)),
-            ("x.", text("String", "v"), Some(Problem::Name)),
-            ("x/y", text("String", "v"), Some(Problem::Name)),
-            ("", text("String", "v"), Some(Problem::Name)),
-            (&long, text("String", "v"), Some(Problem::Name)),
-        ];
-        for (name, attribute, problem) in table {
-            let raw = BTreeMap::from([(name.to_owned(), attribute.clone())]);
-            let found = MessageAttributes::parse(raw, &Limits::STRICT).err();
-            let expected =
-                problem.map(|problem| EngineError::MessageAttributeInvalid { name: name.to_owned(), problem });
-            assert_eq!(found, expected, "{name:?} {attribute:?}");
         }
     }
 

@@ -66,8 +66,9 @@ impl Engine {
         }
         let duplication = if queue.is_fifo() {
             Some(prepare_fifo(queue, &mut request)?)
-        } else if request.deduplication_id.is_some() {
-            return Err(EngineError::DeduplicationIdNotAllowed);
+        } else if let Some(value) = request.deduplication_id {
+            let parameter = "MessageDeduplicationId";
+            return Err(EngineError::ParameterNotValidForQueueType { parameter, value });
         } else {
             None
         };

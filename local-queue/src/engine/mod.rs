@@ -34,6 +34,7 @@ mod ids;
 mod limits;
 mod message;
 mod message_actions;
+mod message_attribute;
 mod move_tasks;
 mod names;
 mod order;
@@ -58,11 +59,9 @@ pub use self::{
     error::{EngineError, MessageAttributeProblem, MoveTaskProblem},
     ids::{IdSource, MessageId, Uuid},
     limits::Limits,
-    message::{
-        Delivery, Message, MessageAttribute, MessageAttributeValue, MessageAttributes, MessageBody, ReceiptHandle,
-        Receive, SendMessage, Sent, SequenceNumber,
-    },
+    message::{Delivery, Message, MessageBody, ReceiptHandle, Receive, SendMessage, Sent, SequenceNumber},
     message_actions::Peeked,
+    message_attribute::{MessageAttribute, MessageAttributeValue, MessageAttributes},
     move_tasks::{MoveTask, MoveTaskStatus, TaskId},
     names::{QueueArn, QueueName, Scope},
     queue::Place,

@@ -3,8 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap, io, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Serialize, Serializer};
 
 use super::source::{SourceMessage, SystemAttributes};
 use crate::{
@@ -22,8 +21,8 @@ pub(super) const EVENT_BYTES_EMPTY: usize = 14;
 
 /// The event of a batch, as JSON.
 ///
-/// The mapping's `batching_window` is asked for because the records of mappings with one look different: see
-/// [`md5_of_message_attributes`].
+/// The mapping's `batching_window` is asked for because the records of mappings with one look different: what a message has
+/// not is null there.
 #[must_use]
 pub fn event_json(messages: &[SourceMessage], queue: &QueueArn, batching_window: Duration) -> Vec<u8> {
     let records = messages.iter().map(|message| Record::new(message, queue, batching_window)).collect();
@@ -77,8 +76,8 @@ struct Record<'a> {
     body: &'a str,
     attributes: RecordAttributes<'a>,
     message_attributes: BTreeMap<&'a str, RecordMessageAttribute<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    md5_of_message_attributes: Option<Value>,
+    #[serde(skip_serializing_if = "Member::is_absent")]
+    md5_of_message_attributes: Member<String>,
     md5_of_body: Cow<'static, str>,
     event_source: &'static str,
     #[serde(rename = "eventSourceARN")]
@@ -106,14 +105,47 @@ struct RecordAttributes<'a> {
     dead_letter_queue_source_arn: Option<&'a str>,
 }
 
-/// The two lists are always there and always empty (recorded): SQS reserves them.
+/// A member that may be null, or not there at all.
+enum Member<T> {
+    Value(T),
+    Null,
+    Absent,
+}
+
+impl<T: Serialize> Serialize for Member<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Value(value) => value.serialize(serializer),
+            Self::Null | Self::Absent => serializer.serialize_none(),
+        }
+    }
+}
+
+impl<T> Member<T> {
+    /// AWS (recorded of the digest of attributes; quoted by users of `binaryValue`): what a message has not is missing when
+    /// the mapping has no batching window, and null when it has one.
+    fn new(value: Option<T>, batching_window: Duration) -> Self {
+        match value {
+            Some(value) => Self::Value(value),
+            None if batching_window.is_zero() => Self::Absent,
+            None => Self::Null,
+        }
+    }
+
+    const fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+}
+
+/// The two lists are always there and always empty (recorded): SQS reserves them. That a binary attribute's `stringValue`
+/// is as the others' `binaryValue` is inferred.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct RecordMessageAttribute<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    string_value: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    binary_value: Option<String>,
+    #[serde(skip_serializing_if = "Member::is_absent")]
+    string_value: Member<&'a str>,
+    #[serde(skip_serializing_if = "Member::is_absent")]
+    binary_value: Member<String>,
     string_list_values: [&'a str; 0],
     binary_list_values: [&'a str; 0],
     data_type: &'a str,
@@ -140,21 +172,15 @@ impl<'a> Record<'a> {
             body: &message.body,
             attributes: RecordAttributes::new(&message.system_attributes),
             message_attributes: message_attributes
-                .map(|(name, attribute)| (name, RecordMessageAttribute::new(attribute)))
+                .map(|(name, attribute)| (name, RecordMessageAttribute::new(attribute, batching_window)))
                 .collect(),
-            md5_of_message_attributes: md5_of_message_attributes(attributes_md5, batching_window),
+            md5_of_message_attributes: Member::new(attributes_md5, batching_window),
             md5_of_body: body_md5,
             event_source: "aws:sqs",
             event_source_arn: queue.as_str(),
             aws_region: queue.region(),
         }
     }
-}
-
-/// AWS (recorded, without exception): for a message without attributes the key is missing when the mapping has no
-/// batching window, and null when it has one.
-fn md5_of_message_attributes(digest: Option<String>, batching_window: Duration) -> Option<Value> {
-    digest.map(Value::from).or_else(|| (!batching_window.is_zero()).then_some(Value::Null))
 }
 
 impl<'a> RecordAttributes<'a> {
@@ -174,14 +200,14 @@ impl<'a> RecordAttributes<'a> {
 }
 
 impl<'a> RecordMessageAttribute<'a> {
-    fn new(attribute: &'a MessageAttribute) -> Self {
+    fn new(attribute: &'a MessageAttribute, batching_window: Duration) -> Self {
         let (string_value, binary_value) = match &attribute.value {
             MessageAttributeValue::Text(text) => (Some(text.as_str()), None),
             MessageAttributeValue::Binary(bytes) => (None, Some(BASE64.encode(bytes))),
         };
         Self {
-            string_value,
-            binary_value,
+            string_value: Member::new(string_value, batching_window),
+            binary_value: Member::new(binary_value, batching_window),
             string_list_values: [],
             binary_list_values: [],
             data_type: &attribute.data_type,
@@ -191,6 +217,8 @@ impl<'a> RecordMessageAttribute<'a> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::engine::{Limits, MessageAttributes, Scope, Time};
 
@@ -241,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn message_attributes_have_empty_lists_and_binary_values_are_base64() {
+    fn message_attributes_have_empty_lists_and_the_other_value_is_null_with_a_window() {
         let text = |data_type: &str, value: &str| MessageAttribute {
             data_type: data_type.to_owned(),
             value: MessageAttributeValue::Text(value.to_owned()),
@@ -251,14 +279,16 @@ mod tests {
         let raw = BTreeMap::from([("n".to_owned(), text("Number", "6")), ("b".to_owned(), blob)]);
         let message_attributes = MessageAttributes::parse(raw, &Limits::STRICT).unwrap();
         let digest = digest::attributes_md5(message_attributes.iter());
-        let expected = [
-            r#""messageAttributes":{"#,
-            r#""b":{"binaryValue":"AP8B","stringListValues":[],"binaryListValues":[],"dataType":"Binary"},"#,
-            r#""n":{"stringValue":"6","stringListValues":[],"binaryListValues":[],"dataType":"Number"}},"#,
-            &format!(r#""md5OfMessageAttributes":"{digest}","md5OfBody""#),
-        ]
-        .concat();
-        for window in [NO_WINDOW, WINDOW] {
+        let lists = r#""stringListValues":[],"binaryListValues":[]"#;
+        for (window, no_string, no_binary) in
+            [(NO_WINDOW, "", ""), (WINDOW, r#""stringValue":null,"#, r#","binaryValue":null"#)]
+        {
+            let expected = [
+                format!(r#""b":{{{no_string}"binaryValue":"AP8B",{lists},"dataType":"Binary"}},"#),
+                format!(r#""n":{{"stringValue":"6"{no_binary},{lists},"dataType":"Number"}}}},"#),
+                format!(r#""md5OfMessageAttributes":"{digest}","md5OfBody""#),
+            ]
+            .concat();
             let event = event(&[SourceMessage { message_attributes: message_attributes.clone(), ..message() }], window);
             assert!(event.contains(&expected), "{event}");
         }

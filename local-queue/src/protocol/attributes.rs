@@ -14,15 +14,18 @@ use crate::engine::{
     RedrivePolicy,
 };
 
-/// Reads the attributes that a request sets on a FIFO or a standard queue, in the order of their names: JSON has no other,
-/// and an error names the first.
-pub(super) fn parse_all(mut given: TextMap<'_>, queue_is_fifo: bool) -> Result<Vec<Attribute>, WireError> {
+/// Reads the attributes that a request sets on a queue, in the order of their names: JSON has no other, and an error names
+/// the first.
+pub(super) fn parse_all(mut given: TextMap<'_>, queue: &QueueArn) -> Result<Vec<Attribute>, WireError> {
     given.sort_by_key(|(name, _)| *name);
     let parse = |(name, value): &(&str, Cow<'_, str>)| {
         // AWS (recorded): on a standard queue FifoQueue is an unknown attribute, whatever its value. That it is true is
         // the engine's to judge, because then the name of a new queue may be what is wrong.
-        if *name == "FifoQueue" && !queue_is_fifo && parse_flag(value) != Some(true) {
+        if *name == "FifoQueue" && !queue.is_fifo() && parse_flag(value) != Some(true) {
             return Err(WireError::unknown_attribute(name));
+        }
+        if *name == "Policy" {
+            policy::check_account(value, queue.account())?;
         }
         parse(name, value)
     };
@@ -77,6 +80,25 @@ pub(crate) fn parse(name: &str, value: &str) -> Result<Attribute, WireError> {
 pub(crate) fn parse_flag(text: &str) -> Option<bool> {
     let is = |word: &str| text.eq_ignore_ascii_case(word);
     is("true").then_some(true).or_else(|| is("false").then_some(false))
+}
+
+/// What is wrong with a tag, if anything is (developer guide, "Amazon SQS queue quotas"; the texts are not AWS's own).
+pub(crate) fn check_tag(key: &str, value: &str) -> Result<(), &'static str> {
+    if !(1..=128).contains(&key.chars().count()) {
+        return Err("Tag keys must be between 1 and 128 characters in length.");
+    }
+    if key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
+        return Err("Tag keys beginning with 'aws:' are reserved for AWS use.");
+    }
+    if value.chars().count() > 256 {
+        return Err("Tag values must be between 0 and 256 characters in length.");
+    }
+    // Documented are letters, numbers, spaces and a few signs. Refused is only what can be in no tag: control characters,
+    // and what an answer in XML cannot show.
+    if !key.chars().chain(value.chars()).all(|character| !character.is_control() && xml::is_xml(character)) {
+        return Err("Tag keys and values can only include letters, numbers, spaces, and the characters _.:/=+-@.");
+    }
+    Ok(())
 }
 
 /// The text of an attribute; `None` if this queue has none of that name.

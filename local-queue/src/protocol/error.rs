@@ -155,6 +155,11 @@ impl WireError {
         Self::new(ErrorKind::InvalidAttributeValue, format!("Invalid value for the parameter {name}."))
     }
 
+    /// A queue to be created is there with other tags. AWS's text is not known.
+    pub(crate) fn other_tags() -> Self {
+        Self::new(ErrorKind::QueueNameExists, "A queue already exists with the same name and different tags")
+    }
+
     pub(crate) fn internal() -> Self {
         Self::new(ErrorKind::InternalError, "The request could not be completed because of an internal error.")
     }
@@ -163,6 +168,7 @@ impl WireError {
         Self::new(ErrorKind::QueueDoesNotExist, "The specified queue does not exist.")
     }
 
+    /// A handle that is none.
     pub(crate) fn receipt_handle(handle: &str) -> Self {
         // A handle has 412 characters; of what is much longer the beginning will do.
         let shown = handle.char_indices().nth(HANDLE_SHOWN_MAX).map_or(handle, |(end, _)| &handle[..end]);
@@ -183,21 +189,26 @@ impl WireError {
     /// An error about a message that was named by this handle, whose text AWS echoes.
     pub(crate) fn of_handle(error: EngineError, handle: &str) -> Self {
         match error {
-            EngineError::ReceiptHandleIsInvalid => Self::receipt_handle(handle),
+            EngineError::ReceiptHandleIsInvalid => Self::new(
+                ErrorKind::ReceiptHandleIsInvalid,
+                format!("The receipt handle \"{handle}\" is not valid for this queue."),
+            ),
             EngineError::MessageNotAvailable => Self::invalid_value(
                 handle,
                 "ReceiptHandle",
                 "Message does not exist or is not available for visibility timeout change.",
             ),
-            EngineError::ReceiptHandleExpired => {
-                Self::invalid_value(handle, "ReceiptHandle", "The receipt handle has expired.")
-            }
+            EngineError::ReceiptHandleExpired => Self::invalid_value(handle, "ReceiptHandle", HANDLE_EXPIRED),
             other => other.into(),
         }
     }
 
-    /// As this error reads in an entry of a batch, where AWS words one of them differently (recorded).
+    /// As this error reads in an entry of a batch, where AWS words two of them differently: a message that is too long
+    /// (recorded), and an expired handle, which has another code too (quoted by users).
     pub(crate) fn in_batch_entry(mut self) -> Self {
+        if self.message.ends_with(HANDLE_EXPIRED) {
+            return Self::new(ErrorKind::ReceiptHandleIsInvalid, HANDLE_EXPIRED.trim_end_matches('.'));
+        }
         if let Some(rest) = self.message.strip_prefix("One or more parameters are invalid.") {
             self.message = format!("One or more parameters cannot be validated.{rest}").into();
         }
@@ -205,6 +216,7 @@ impl WireError {
     }
 }
 
+const HANDLE_EXPIRED: &str = "The receipt handle has expired.";
 const QUEUE_NAME: &str = "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length";
 const FIFO_QUEUE_NAME: &str = "The name of a FIFO queue can only include alphanumeric characters, hyphens, or \
                                underscores, must end with .fifo suffix and be 1 to 80 in length.";
@@ -216,10 +228,11 @@ const THROUGHPUT_LIMIT_NEEDS_GROUP_SCOPE: &str =
     "The perMessageGroupId value is allowed only when the value for DeduplicationScope is messageGroup";
 const DEDUPLICATION_ID_MISSING: &str =
     "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly";
-const DEDUPLICATION_ID_NOT_ALLOWED: &str =
-    "The request include parameter MessageDeduplicationId which is not valid for this queue type";
-const ALLOWED_CHARACTERS: &str =
-    "the set of allowed characters is #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF";
+const TOO_MANY_IN_FLIGHT: &str = "Too many messages have been received without being deleted. Please delete your received \
+                                  messages or let them timeout before receiving more.";
+const ALLOWED_CHARACTERS: &str = "the set of allowed characters is #x9 | #xA | #xD | [#x20-#xD7FF] | [#xE000-#xFFFD] | \
+                                  [#x10000-#x10FFFF].";
+pub(super) const THROTTLED: &str = "Request is throttled.";
 
 impl From<EngineError> for WireError {
     #[expect(clippy::too_many_lines, reason = "one table without a catch-all: an error without a row does not compile")]
@@ -275,13 +288,15 @@ impl From<EngineError> for WireError {
             EngineError::TooManyTags { queue, .. } => {
                 Self::new(Kind::InvalidParameterValue, format!("Too many tags added for queue {}.", queue.name()))
             }
-            EngineError::Throttled { .. } => Self::new(Kind::RequestThrottled, "Rate exceeded"),
+            EngineError::Throttled { .. } => Self::new(Kind::RequestThrottled, THROTTLED),
             EngineError::MessageMoveTask(problem) => move_task(problem),
             EngineError::MessageEmpty => Self::missing("MessageBody"),
-            EngineError::MessageContentsInvalid { .. } => {
-                let message = format!("Invalid binary character was found in the message body, {ALLOWED_CHARACTERS}");
-                Self::new(Kind::InvalidMessageContents, message)
-            }
+            EngineError::MessageContentsInvalid { character } => Self::new(
+                Kind::InvalidMessageContents,
+                format!(
+                    "Invalid binary character '#x{character:X}' was found in the message body, {ALLOWED_CHARACTERS}"
+                ),
+            ),
             EngineError::MessageTooLong { bytes_max, .. } => Self::new(
                 Kind::InvalidParameterValue,
                 format!("One or more parameters are invalid. Reason: Message must be shorter than {bytes_max} bytes."),
@@ -319,13 +334,7 @@ impl From<EngineError> for WireError {
             | EngineError::MessageNotAvailable => Self::of_handle(error, ""),
             EngineError::MessageGroupIdMissing => Self::missing("MessageGroupId"),
             EngineError::DeduplicationIdMissing => Self::new(Kind::InvalidParameterValue, DEDUPLICATION_ID_MISSING),
-            EngineError::DeduplicationIdNotAllowed => {
-                Self::new(Kind::InvalidParameterValue, DEDUPLICATION_ID_NOT_ALLOWED)
-            }
-            EngineError::OverLimit { in_flight_max } => Self::new(
-                Kind::OverLimit,
-                format!("Too many messages are in flight: the limit is {in_flight_max} for each queue."),
-            ),
+            EngineError::OverLimit { .. } => Self::new(Kind::OverLimit, TOO_MANY_IN_FLIGHT),
         }
     }
 }
@@ -386,6 +395,9 @@ fn message_attribute(name: &str, problem: &MessageAttributeProblem) -> String {
             "The type of message (user) attribute '{name}' is invalid. You must use only the following supported type \
              prefixes: Binary, Number, String."
         ),
+        MessageAttributeProblem::TypeMissing => {
+            format!("The message attribute '{name}' must contain non-empty message attribute type.")
+        }
         MessageAttributeProblem::NotANumber => {
             format!("Can't cast the value of message (user) attribute '{name}' to a number.")
         }

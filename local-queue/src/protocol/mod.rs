@@ -86,9 +86,7 @@ pub async fn respond(queues: &LocalQueue, mut request: Request<Bytes>) -> Respon
 /// The error by which a fault refuses a request.
 fn refusal(effect: &Effect) -> WireError {
     match effect {
-        Effect::Throttle => {
-            WireError::new(ErrorKind::RequestThrottled, "The request was denied due to request throttling.")
-        }
+        Effect::Throttle => WireError::new(ErrorKind::RequestThrottled, error::THROTTLED),
         Effect::ThrottlingException => WireError::new(ErrorKind::Throttling, "Rate exceeded"),
         Effect::ServiceUnavailable => WireError::new(
             ErrorKind::ServiceUnavailable,

@@ -11,7 +11,10 @@ use crate::{
     declaration::{self, DeclarationError, QueueDeclaration, Redrive},
     engine::{self, AttributeName, Engine, Limits, QueueArn, QueueName, Time},
     event_source_mapping::{EventSourceMapping, FilterCriteria, ProvisionedPollers},
-    protocol::{self, attributes::parse_flag},
+    protocol::{
+        self,
+        attributes::{check_tag, parse_flag},
+    },
 };
 
 /// Lambda's defaults (SAM specification, `AWS::Serverless::Function`).
@@ -134,6 +137,7 @@ impl<'a> Reader<'a> {
                         let part = |key| tag.get(key).and_then(Node::as_text).map(ToOwned::to_owned);
                         let pair = part("Key").zip(part("Value"));
                         let (key, text) = pair.ok_or_else(|| at("a tag has a Key and a Value".to_owned()))?;
+                        check_tag(&key, &text).map_err(|problem| at(problem.to_owned()))?;
                         queue.tags.insert(key, text);
                     }
                 }

@@ -195,6 +195,7 @@ fn what_is_wrong_is_named_with_resource_and_line() {
             "line 20: Jobs: an AWS::SQS::Queue has no property VisibilityTimout",
         ),
         ("VisibilityTimeout: 120", "VisibilityTimeout: 999999", "line 17: Jobs: "),
+        ("Key: team", "Key: 'aws:team'", "Jobs: Tag keys beginning with 'aws:' are reserved for AWS use."),
         ("!GetAtt Dead.Arn", "!GetAtt Death.Arn", "line 23: Jobs: there is no parameter or resource Death"),
         (
             "!GetAtt Dead.Arn",

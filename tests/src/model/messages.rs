@@ -116,7 +116,10 @@ impl Model {
         faults.extend(bad_token("MessageGroupId", request.group_id.as_ref()));
         faults.extend(bad_token("MessageDeduplicationId", request.deduplication_id.as_ref()));
         let Some(fifo) = settings.fifo else {
-            faults.extend(request.deduplication_id.as_ref().map(|_| EngineError::DeduplicationIdNotAllowed));
+            faults.extend(request.deduplication_id.clone().map(|value| {
+                let parameter = "MessageDeduplicationId";
+                EngineError::ParameterNotValidForQueueType { parameter, value }
+            }));
             return faults;
         };
         if request.group_id.is_none() {

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::{
-    client::{Answer, Sqs},
+    client::{Answer, Sqs, form_request},
     errors::{
         BATCH_ENTRY_IDS_NOT_DISTINCT, BATCH_REQUEST_TOO_LONG, EMPTY_BATCH_REQUEST, INVALID_BATCH_ENTRY_ID,
-        INVALID_PARAMETER_VALUE, MISSING_PARAMETER, TOO_MANY_ENTRIES,
+        INVALID_PARAMETER_VALUE, MALFORMED_INPUT, MISSING_PARAMETER, TOO_MANY_ENTRIES, UNSUPPORTED_OPERATION,
     },
     rules::{
-        Evidence::{Documented, Recorded, Unverified, Validated},
+        Evidence::{Documented, Quoted, Recorded, Unverified, Validated},
         Section,
     },
 };
@@ -18,8 +18,10 @@ const ACTIONS: [&str; 3] = ["SendMessageBatch", "DeleteMessageBatch", "ChangeMes
 
 pub(crate) fn rules(rules: &mut Section<'_>) {
     whole(rules);
+    absent_ids(rules);
     totals(rules);
     entries(rules);
+    malformed(rules);
     fifo(rules);
     handles(rules);
 }
@@ -82,6 +84,30 @@ fn whole(rules: &mut Section<'_>) {
                 call(sqs, action, &json!([entry("1"), entry(id)])).refused(INVALID_BATCH_ENTRY_ID, text);
             }
             assert_eq!(call(sqs, action, &json!([entry(&"x-_Z9".repeat(16))])).status, 200);
+        }
+    });
+}
+
+fn absent_ids(rules: &mut Section<'_>) {
+    // wtsqs#7, aws-sdk-js#2388.
+    rules.both(Quoted, "an id that is absent is a missing parameter, with the entry's number", |sqs| {
+        sqs.jobs();
+        let text =
+            |action: &str, number| format!("The request must contain the parameter {action}RequestEntry.{number}.Id.");
+        for action in ACTIONS {
+            let nameless = json!({ "MessageBody": "a", "ReceiptHandle": "garbage", "VisibilityTimeout": 1 });
+            call(sqs, action, &json!([nameless])).refused(MISSING_PARAMETER, &text(action, 1));
+            call(sqs, action, &json!([entry("1"), nameless])).refused(MISSING_PARAMETER, &text(action, 2));
+        }
+        assert_eq!(sqs.counts("jobs"), [0, 0, 0]);
+    });
+    // As JS v2, Go v1 and Ruby v1 send it.
+    rules.query(Quoted, "a list of entries without a value is one entry without an id", |sqs| {
+        sqs.jobs();
+        for action in ACTIONS {
+            let text = format!("The request must contain the parameter {action}RequestEntry.1.Id.");
+            let form = format!("Action={action}&QueueUrl=jobs&{action}RequestEntry=");
+            sqs.raw(form_request("/", form)).refused(MISSING_PARAMETER, &text);
         }
     });
 }
@@ -168,12 +194,35 @@ fn entries(rules: &mut Section<'_>) {
         assert_eq!(sent["Failed"], json!([failed("2", "InvalidParameterValue", text)]));
         assert_eq!(sqs.counts("jobs"), [1, 0, 1]);
     });
-    rules.both(Unverified, "list values fail their entry, with the code of a single send", |sqs| {
+    // shoryuken#769.
+    rules.both(Quoted, "list values fail the whole batch", |sqs| {
         sqs.jobs();
         let attributes = json!({ "x": { "DataType": "String", "StringListValues": ["a"] } });
-        let entries = json!([{ "Id": "1", "MessageBody": "a", "MessageAttributes": attributes }]);
-        let sent = call(sqs, "SendMessageBatch", &entries).ok();
-        assert_eq!(sent["Failed"][0]["Code"], "AWS.SimpleQueueService.UnsupportedOperation");
+        let bad = json!({ "Id": "2", "MessageBody": "b", "MessageAttributes": attributes });
+        let text = "Message attribute list values in SendMessageBatch operation are not supported.";
+        let entries = json!([{ "Id": "1", "MessageBody": "a" }, bad]);
+        call(sqs, "SendMessageBatch", &entries).refused(UNSUPPORTED_OPERATION, text);
+        assert_eq!(sqs.counts("jobs"), [0, 0, 0]);
+    });
+}
+
+fn malformed(rules: &mut Section<'_>) {
+    rules.both(Unverified, "what cannot be read in one entry fails the whole batch, and nothing is done", |sqs| {
+        sqs.jobs();
+        sqs.send("jobs", "a");
+        let handle = sqs.receive("jobs")[0]["ReceiptHandle"].clone();
+        for (action, member) in
+            [("SendMessageBatch", "DelaySeconds"), ("ChangeMessageVisibilityBatch", "VisibilityTimeout")]
+        {
+            let good = json!({ "Id": "1", "MessageBody": "a", "ReceiptHandle": handle, "VisibilityTimeout": 0 });
+            let mut bad = entry("2");
+            bad[member] = json!("soon");
+            call(sqs, action, &json!([good, bad])).refused_somehow(MALFORMED_INPUT);
+            assert_eq!(sqs.counts("jobs"), [0, 1, 0], "{action}");
+        }
+        // What an action does not know is not looked at.
+        let entries = json!([{ "Id": "1", "ReceiptHandle": handle, "VisibilityTimeout": "soon" }]);
+        assert_eq!(call(sqs, "DeleteMessageBatch", &entries).ok(), json!({ "Successful": [{ "Id": "1" }] }));
     });
 }
 
@@ -215,6 +264,19 @@ fn handles(rules: &mut Section<'_>) {
             assert_eq!(failed["SenderFault"], true);
         }
         assert_eq!(sqs.counts("jobs"), [0, 0, 0]);
+    });
+    // sqsmover#54.
+    rules.both(Quoted, "an entry with an expired handle of a FIFO queue fails alone, in words of its own", |sqs| {
+        sqs.jobs_fifo();
+        sqs.send_to_group("jobs.fifo", "g", "a");
+        let handle = sqs.receive("jobs.fifo")[0]["ReceiptHandle"].clone();
+        sqs.pass(30);
+        for action in ["DeleteMessageBatch", "ChangeMessageVisibilityBatch"] {
+            let entries = json!([{ "Id": "1", "ReceiptHandle": handle, "VisibilityTimeout": 5 }]);
+            let answer = sqs.ok(action, &json!({ "QueueUrl": "jobs.fifo", "Entries": entries }));
+            let expected = failed("1", "ReceiptHandleIsInvalid", "The receipt handle has expired");
+            assert_eq!(answer, json!({ "Failed": [expected] }));
+        }
     });
     rules.both(Unverified, "a handle or timeout that lacks fails its entry, and has the entry's number", |sqs| {
         sqs.jobs();

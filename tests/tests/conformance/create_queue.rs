@@ -22,7 +22,8 @@ pub(crate) fn rules(rules: &mut Section<'_>) {
 }
 
 fn names(rules: &mut Section<'_>) {
-    rules.both(Unverified, "the text about a bad queue name", |sqs| {
+    // brenda#19.
+    rules.both(Quoted, "the text about a bad queue name", |sqs| {
         let text = "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length";
         for name in ["a b", "a.b", "\u{fc}", "a/b", &"q".repeat(81), ".fifo"] {
             let answer = sqs.call("CreateQueue", &json!({ "QueueName": name }));
@@ -149,7 +150,8 @@ fn repetition(rules: &mut Section<'_>) {
 }
 
 fn values(rules: &mut Section<'_>) {
-    rules.both(Unverified, "a number out of its range is a bad attribute value, which is named", |sqs| {
+    // airflow#65592.
+    rules.both(Quoted, "a number out of its range is a bad attribute value, which is named", |sqs| {
         let cases = [
             ("DelaySeconds", ["901", "-1", "abc"]),
             ("VisibilityTimeout", ["43201", "-1", ""]),
@@ -185,7 +187,8 @@ fn values(rules: &mut Section<'_>) {
         sqs.call("CreateQueue", &parameters).refused_somehow(INVALID_ATTRIBUTE_VALUE);
     });
     rules.both(Unverified, "a policy has at most 20 statements", |sqs| {
-        let policy = |count| json!({ "Statement": vec![json!({ "Effect": "Allow" }); count] }).to_string();
+        let statement = json!({ "Effect": "Allow", "Action": "sqs:*", "Resource": "*" });
+        let policy = |count| json!({ "Statement": vec![statement.clone(); count] }).to_string();
         sqs.create("jobs", &json!({ "Policy": policy(20) }));
         let parameters = json!({ "QueueName": "more", "Attributes": { "Policy": policy(22) } });
         let text = "22 statements were found in the submitted policy, max allowed is 20";
@@ -223,15 +226,24 @@ fn defaults(rules: &mut Section<'_>) {
         let tags = sqs.ok("ListQueueTags", &json!({ "QueueUrl": "jobs" }));
         assert_eq!(tags, json!({ "Tags": { "empty": "", "team": "images" } }));
     });
-    rules.both(Unverified, "too many tags create no queue, and creating a queue again leaves its tags alone", |sqs| {
+    rules.both(Unverified, "too many tags create no queue", |sqs| {
         let many = (0..51).map(|tag| (format!("t{tag:02}"), json!("v"))).collect::<serde_json::Map<_, _>>();
         let parameters = json!({ "QueueName": "jobs", "tags": many });
         sqs.call("CreateQueue", &parameters).refused(INVALID_PARAMETER_VALUE, "Too many tags added for queue jobs.");
         assert_eq!(sqs.ok("ListQueues", &json!({})), json!({}));
-        for team in ["first", "second"] {
-            sqs.ok("CreateQueue", &json!({ "QueueName": "jobs", "tags": { "team": team } }));
+    });
+    // dramatiq_sqs#13, amazon-sqs-java-temporary-queues-client#70.
+    rules.both(Quoted, "a queue with other tags, or without any, is not created again with tags", |sqs| {
+        let create = |tags: Value| sqs.call("CreateQueue", &json!({ "QueueName": "jobs", "tags": tags }));
+        sqs.jobs();
+        create(json!({ "team": "first" })).refused_somehow(QUEUE_NAME_EXISTS);
+        let tags = json!({ "team": "first", "stage": "test" });
+        sqs.ok("TagQueue", &json!({ "QueueUrl": "jobs", "Tags": tags }));
+        for other in [json!({ "team": "second", "stage": "test" }), json!({ "team": "first" }), json!({ "x": "y" })] {
+            create(other).refused_somehow(QUEUE_NAME_EXISTS);
         }
-        let tags = sqs.ok("ListQueueTags", &json!({ "QueueUrl": "jobs" }));
-        assert_eq!(tags, json!({ "Tags": { "team": "first" } }));
+        create(tags.clone()).ok();
+        sqs.jobs();
+        assert_eq!(sqs.ok("ListQueueTags", &json!({ "QueueUrl": "jobs" })), json!({ "Tags": tags }));
     });
 }

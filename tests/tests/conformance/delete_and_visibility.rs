@@ -86,12 +86,20 @@ fn bad_handles(rules: &mut Section<'_>) {
         let text = format!("The input receipt handle \"{shown}\" is not a valid receipt handle.");
         sqs.delete("jobs", &json!("\u{e4}".repeat(9_999))).refused(RECEIPT_HANDLE_IS_INVALID, &text);
     });
-    rules.both(Unverified, "a handle of another queue is garbage", |sqs| {
+    // PyQS#24, aws-sdk-java-v2#3101.
+    rules.both(Quoted, "a handle of another queue is shown", |sqs| {
         sqs.jobs();
         sqs.create("other", &json!({}));
         let handle = received(sqs, "other");
-        sqs.delete("jobs", &handle).refused_somehow(RECEIPT_HANDLE_IS_INVALID);
-        sqs.hide("jobs", &handle, 1).refused_somehow(RECEIPT_HANDLE_IS_INVALID);
+        let text = format!("The receipt handle {handle} is not valid for this queue.");
+        sqs.delete("jobs", &handle).refused(RECEIPT_HANDLE_IS_INVALID, &text);
+        sqs.hide("jobs", &handle, 1).refused(RECEIPT_HANDLE_IS_INVALID, &text);
+        let entries = json!([{ "Id": "1", "ReceiptHandle": handle, "VisibilityTimeout": 1 }]);
+        for action in ["DeleteMessageBatch", "ChangeMessageVisibilityBatch"] {
+            let failed = sqs.ok(action, &json!({ "QueueUrl": "jobs", "Entries": entries }))["Failed"][0].clone();
+            assert_eq!((&failed["Code"], &failed["Message"]), (&json!("ReceiptHandleIsInvalid"), &json!(text)));
+        }
+        assert_eq!(sqs.counts("other"), [0, 1, 0]);
     });
     rules.both(Recorded, "a handle or a timeout that lacks is a missing parameter", |sqs| {
         sqs.jobs();
@@ -99,11 +107,16 @@ fn bad_handles(rules: &mut Section<'_>) {
         let parameters = json!({ "QueueUrl": "jobs", "ReceiptHandle": received(sqs, "jobs") });
         sqs.call("ChangeMessageVisibility", &parameters).refused_somehow(MISSING_PARAMETER);
     });
-    rules.both(Unverified, "the texts about a handle or a timeout that lacks", |sqs| {
+    // aws-sdk-js-v3#5478, aws-sdk-js-v3#6092.
+    rules.both(Quoted, "DeleteMessage calls the handle that lacks MessageHandle", |sqs| {
+        sqs.jobs();
+        let text = "The request must contain the parameter MessageHandle.";
+        sqs.call("DeleteMessage", &json!({ "QueueUrl": "jobs" })).refused(MISSING_PARAMETER, text);
+    });
+    rules.both(Unverified, "the texts about a handle or a timeout that a change of visibility lacks", |sqs| {
         sqs.jobs();
         let handle = received(sqs, "jobs");
         let text = "The request must contain the parameter ReceiptHandle.";
-        sqs.call("DeleteMessage", &json!({ "QueueUrl": "jobs" })).refused(MISSING_PARAMETER, text);
         let parameters = json!({ "QueueUrl": "jobs", "VisibilityTimeout": 1 });
         sqs.call("ChangeMessageVisibility", &parameters).refused(MISSING_PARAMETER, text);
         let parameters = json!({ "QueueUrl": "jobs", "ReceiptHandle": handle });

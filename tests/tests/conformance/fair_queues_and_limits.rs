@@ -7,7 +7,7 @@ use crate::{
     client::{Protocol, Sqs, bodies},
     errors::{OVER_LIMIT, REQUEST_THROTTLED},
     rules::{
-        Evidence::{Documented, Unverified},
+        Evidence::{Documented, Quoted, Unverified},
         Section,
     },
 };
@@ -112,12 +112,14 @@ fn in_flight(rules: &mut Section<'_>) {
             assert!(sqs.receive("jobs.fifo").is_empty());
         });
     });
-    rules.once(Unverified, "the text about too many messages in flight", || {
+    // pressureNET-server#74.
+    rules.once(Quoted, "the text about too many messages in flight", || {
         limited(&Limits { in_flight_max: 1, ..Limits::STRICT }, |sqs| {
             sqs.jobs();
             send_many(sqs, "a", 2);
             sqs.receive("jobs");
-            let text = "Too many messages are in flight: the limit is 1 for each queue.";
+            let text = "Too many messages have been received without being deleted. Please delete your received messages \
+                        or let them timeout before receiving more.";
             sqs.call("ReceiveMessage", &json!({ "QueueUrl": "jobs" })).refused(OVER_LIMIT, text);
         });
     });
@@ -164,13 +166,18 @@ fn throughput(rules: &mut Section<'_>) {
                 for _ in 0..2 {
                     sqs.ok("SendMessage", &parameters);
                 }
-                sqs.call("SendMessage", &parameters).refused(REQUEST_THROTTLED, "Rate exceeded");
+                sqs.call("SendMessage", &parameters).refused(REQUEST_THROTTLED, "Request is throttled.");
                 sqs.receive("jobs.fifo");
                 sqs.pass(1);
                 sqs.ok("SendMessage", &parameters);
             });
         },
     );
+    // docs.particular.net#3438, async-aws#1227.
+    rules.both(Quoted, "the text about throttling", |sqs| {
+        sqs.queues.faults().inject(Fault::throttle().times(1)).unwrap();
+        sqs.call("ListQueues", &json!({})).refused(REQUEST_THROTTLED, "Request is throttled.");
+    });
     rules.once(
         Documented,
         "each action of a FIFO queue has a quota of its own, and high throughput has none here",

@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod absent;
 mod batches;
 mod client;
 mod create_queue;
@@ -19,6 +20,7 @@ mod message_attributes;
 mod move_tasks;
 mod over_http;
 mod permissions_and_tags;
+mod policies;
 mod purge_and_lists;
 mod query;
 mod queue_attributes;
@@ -35,6 +37,7 @@ fn main() -> std::process::ExitCode {
     let mut rules = Rules::default();
     wire::rules(&mut rules.section("wire"));
     errors::rules(&mut rules.section("errors"));
+    absent::rules(&mut rules.section("absent"));
     create_queue::rules(&mut rules.section("create_queue"));
     redrive_policy::rules(&mut rules.section("redrive_policy"));
     queue_attributes::rules(&mut rules.section("queue_attributes"));
@@ -49,6 +52,7 @@ fn main() -> std::process::ExitCode {
     dead_letters::rules(&mut rules.section("dead_letters"));
     move_tasks::rules(&mut rules.section("move_tasks"));
     permissions_and_tags::rules(&mut rules.section("permissions_and_tags"));
+    policies::rules(&mut rules.section("policies"));
     query::rules(&mut rules.section("query"));
     hostile_text::rules(&mut rules.section("hostile_text"));
     over_http::rules(&mut rules.section("over_http"));

@@ -36,9 +36,11 @@ fn names(rules: &mut Section<'_>) {
             send(sqs, &json!({ name: text("v") })).refused_somehow(INVALID_PARAMETER_VALUE);
         }
     });
-    rules.both(Unverified, "an empty name is refused", |sqs| {
+    // aws-sdk-php#694, aws-sdk-java#1030, aws-sdk-android#193.
+    rules.both(Quoted, "an empty name is refused", |sqs| {
         sqs.jobs();
-        send(sqs, &json!({ "": text("v") })).refused_somehow(INVALID_PARAMETER_VALUE);
+        let message = "The request must contain non-empty message attribute name.";
+        send(sqs, &json!({ "": text("v") })).refused(INVALID_PARAMETER_VALUE, message);
     });
     rules.both(Unverified, "the text about reserved names", |sqs| {
         sqs.jobs();
@@ -78,11 +80,19 @@ fn names(rules: &mut Section<'_>) {
 fn types(rules: &mut Section<'_>) {
     rules.both(Quoted, "a type begins with Binary, Number or String, in this spelling", |sqs| {
         sqs.jobs();
-        for data_type in ["string", "Stringy", "Integer", "String.", ""] {
+        for data_type in ["string", "Stringy", "Integer", "String."] {
             let message = "The type of message (user) attribute 'x' is invalid. You must use only the following \
                            supported type prefixes: Binary, Number, String.";
             let answer = send(sqs, &json!({ "x": { "DataType": data_type, "StringValue": "1" } }));
             answer.refused(INVALID_PARAMETER_VALUE, message);
+        }
+    });
+    // aws-sdk-java#1692.
+    rules.both(Quoted, "a type that lacks is named", |sqs| {
+        sqs.jobs();
+        let message = "The message attribute 'HTTPStatus' must contain non-empty message attribute type.";
+        for attribute in [json!({ "StringValue": "200" }), json!({ "DataType": "", "StringValue": "200" })] {
+            send(sqs, &json!({ "HTTPStatus": attribute })).refused(INVALID_PARAMETER_VALUE, message);
         }
     });
     rules.both(Quoted, "a type may have a label, and comes back as it was sent", |sqs| {
@@ -103,6 +113,17 @@ fn types(rules: &mut Section<'_>) {
             answer.refused(INVALID_PARAMETER_VALUE, message);
         }
     });
+    rules.both(Documented, "a number has up to 38 digits and is from 10^-128 to 10^126 in size, or zero", |sqs| {
+        sqs.jobs();
+        let (longest, longer) = ("9".repeat(38), "9".repeat(39));
+        for number in ["0", "-1e-128", "1e126", &longest, &format!("000.{longest}000")] {
+            send(sqs, &json!({ "n": { "DataType": "Number", "StringValue": number } })).ok();
+        }
+        for number in ["1e-129", "1.1e126", "1e127", &longer, &"1".repeat(60)] {
+            let answer = send(sqs, &json!({ "n": { "DataType": "Number.int", "StringValue": number } }));
+            answer.refused_somehow(INVALID_PARAMETER_VALUE);
+        }
+    });
     rules.both(Recorded, "an empty value is refused", |sqs| {
         sqs.jobs();
         let message = "Message (user) attribute 'ErrorDetails' must contain a non-empty value of type 'String'.";
@@ -117,7 +138,8 @@ fn types(rules: &mut Section<'_>) {
             send(sqs, &json!({ "x": { "DataType": data_type } })).refused(INVALID_PARAMETER_VALUE, &message);
         }
     });
-    rules.both(Unverified, "the text about list values", |sqs| {
+    // shoryuken#769: the sentence about SendMessageBatch.
+    rules.both(Quoted, "the text about list values", |sqs| {
         sqs.jobs();
         for (data_type, member, item) in [("String", "StringListValues", "a"), ("Binary", "BinaryListValues", "AQID")] {
             let message = "Message attribute list values in SendMessage operation are not supported.";

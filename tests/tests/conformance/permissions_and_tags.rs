@@ -6,7 +6,7 @@ use crate::{
     client::{Answer, Protocol, Sqs},
     errors::{INVALID_PARAMETER_VALUE, MISSING_PARAMETER, OVER_LIMIT},
     rules::{
-        Evidence::{Documented, Recorded, Unverified},
+        Evidence::{Documented, Quoted, Recorded, Unverified},
         Section,
     },
 };
@@ -103,6 +103,17 @@ fn actions(rules: &mut Section<'_>) {
         let text = "8 Actions were found, maximum allowed is 7.";
         add(sqs, "one", &["111122223333"], &["*"; 8]).refused(OVER_LIMIT, text);
     });
+    // aws-cli#7416.
+    rules.both(Quoted, "an account is a number, and not the ARN or the id of a user", |sqs| {
+        sqs.jobs();
+        for principal in ["arn:aws:iam::111122223333:user/jared", "AIDAQUHRFMYWSR2PNVTVZ", "12345", ""] {
+            let text = format!(
+                "Value [{principal}] for parameter PrincipalId is invalid. Reason: Unable to verify principal."
+            );
+            let answer = add(sqs, "one", &["111122223333", principal], &["SendMessage"]);
+            answer.refused(INVALID_PARAMETER_VALUE, &text);
+        }
+    });
     rules.both(Unverified, "a list that lacks is called as the protocol calls it", |sqs| {
         sqs.jobs();
         let (actions, keys) = match sqs.protocol {
@@ -136,6 +147,16 @@ fn tags(rules: &mut Section<'_>) {
 }
 
 fn bad_tags(rules: &mut Section<'_>) {
+    rules.both(Documented, "keys of tags that begin with aws: are reserved", |sqs| {
+        sqs.jobs();
+        for key in ["aws:", "aws:team", "AWS:team"] {
+            let parameters = json!({ "QueueUrl": "jobs", "Tags": { key: "v" } });
+            sqs.call("TagQueue", &parameters).refused_somehow(INVALID_PARAMETER_VALUE);
+            let parameters = json!({ "QueueName": "other", "tags": { key: "v" } });
+            sqs.call("CreateQueue", &parameters).refused_somehow(INVALID_PARAMETER_VALUE);
+        }
+        sqs.ok("TagQueue", &json!({ "QueueUrl": "jobs", "Tags": { "awsome": "v", "a:aws:": "aws:" } }));
+    });
     rules.both(Unverified, "the texts about tags: none, too many, a key that is empty or too long", |sqs| {
         sqs.jobs();
         let tag = |tags: Value| sqs.call("TagQueue", &json!({ "QueueUrl": "jobs", "Tags": tags }));

@@ -14,6 +14,7 @@ use crate::{
 pub(crate) fn rules(rules: &mut Section<'_>) {
     paths(rules);
     lists(rules);
+    unread_lists(rules);
     actions(rules);
     bodies(rules);
     json_answers(rules);
@@ -91,6 +92,9 @@ fn lists(rules: &mut Section<'_>) {
         let received = post(sqs, "Action=ReceiveMessage&MessageSystemAttributeNames.1=AWSTraceHeader").body;
         assert!(received.contains("<Name>AWSTraceHeader</Name><Value>Root</Value>"), "{received}");
     });
+}
+
+fn unread_lists(rules: &mut Section<'_>) {
     // aws-sdk-go#161, aws-sdk-php#637, aws-sdk-perl#36; rusoto#586.
     rules.query(Quoted, "a list by the name or in the form that other services have is refused", |sqs| {
         sqs.jobs();

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{
     errors::{INVALID_ATTRIBUTE_NAME, INVALID_ATTRIBUTE_VALUE, MISSING_PARAMETER, QUEUE_DOES_NOT_EXIST},
     rules::{
-        Evidence::{Documented, Recorded, Unverified, Validated},
+        Evidence::{Documented, Quoted, Recorded, Unverified, Validated},
         Section,
     },
 };
@@ -28,6 +28,17 @@ fn asking(rules: &mut Section<'_>) {
         sqs.jobs();
         let parameters = json!({ "QueueUrl": "jobs", "AttributeNames": ["DelaySeconds", "Foobar"] });
         sqs.call("GetQueueAttributes", &parameters).refused(INVALID_ATTRIBUTE_NAME, "Unknown Attribute Foobar.");
+    });
+    // aws-sdk-ruby#1350.
+    rules.both(Quoted, "FifoQueue is an unknown attribute to those who ask a standard queue for it", |sqs| {
+        sqs.jobs();
+        sqs.jobs_fifo();
+        for names in [json!(["FifoQueue"]), json!(["All", "FifoQueue"])] {
+            let parameters = json!({ "QueueUrl": "jobs", "AttributeNames": names });
+            sqs.call("GetQueueAttributes", &parameters).refused(INVALID_ATTRIBUTE_NAME, "Unknown Attribute FifoQueue.");
+        }
+        let parameters = json!({ "QueueUrl": "jobs.fifo", "AttributeNames": ["FifoQueue"] });
+        assert_eq!(sqs.ok("GetQueueAttributes", &parameters), json!({ "Attributes": { "FifoQueue": "true" } }));
     });
     rules.both(Documented, "only what is asked for and exists is answered", |sqs| {
         sqs.jobs();
@@ -96,7 +107,8 @@ fn setting(rules: &mut Section<'_>) {
         assert_eq!((after.get("Policy"), after.get("RedrivePolicy")), (None, None));
         assert_eq!(sqs.ok("ListDeadLetterSourceQueues", &json!({ "QueueUrl": "dead" })), json!({}));
     });
-    rules.both(Unverified, "no attributes to set, or an empty map of them, is a missing parameter", |sqs| {
+    // pulumi-aws#5959.
+    rules.both(Quoted, "no attributes to set, or an empty map of them, is a missing parameter", |sqs| {
         sqs.jobs();
         let text = "The request must contain the parameter Attribute.Name.";
         sqs.call("SetQueueAttributes", &json!({ "QueueUrl": "jobs" })).refused(MISSING_PARAMETER, text);

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{Protocol, START_MILLIS, bodies},
-    errors::{INVALID_ATTRIBUTE_NAME, INVALID_PARAMETER_VALUE},
+    errors::INVALID_PARAMETER_VALUE,
     rules::{
-        Evidence::{Documented, Recorded, Unverified, Validated},
+        Evidence::{Documented, Quoted, Recorded, Unverified, Validated},
         Section,
     },
 };
@@ -150,10 +150,18 @@ fn system_attributes(rules: &mut Section<'_>) {
         };
         assert_eq!(names(both), expected);
     });
-    rules.both(Unverified, "an unknown system attribute is named", |sqs| {
-        sqs.jobs();
-        let parameters = json!({ "QueueUrl": "jobs", "AttributeNames": ["Foobar"] });
-        sqs.call("ReceiveMessage", &parameters).refused(INVALID_ATTRIBUTE_NAME, "Unknown Attribute Foobar.");
+    // boto3#4272, aws-sdk-js#1988, aws-sdk-js#292.
+    rules.both(Quoted, "names of attributes that messages do not have are ignored", |sqs| {
+        sqs.create("jobs", &json!({ "VisibilityTimeout": "0" }));
+        sqs.send("jobs", "a");
+        for list in ["AttributeNames", "MessageSystemAttributeNames"] {
+            for unknown in ["Foobar", "All ", "VisibilityTimeout", "Policy | VisibilityTimeout"] {
+                let received = sqs.ok("ReceiveMessage", &json!({ "QueueUrl": "jobs", list: [unknown] }));
+                assert!(received["Messages"][0].get("Attributes").is_none(), "{unknown}");
+                let received = sqs.ok("ReceiveMessage", &json!({ "QueueUrl": "jobs", list: [unknown, "SenderId"] }));
+                assert_eq!(received["Messages"][0]["Attributes"], json!({ "SenderId": "000000000000" }), "{unknown}");
+            }
+        }
     });
 }
 

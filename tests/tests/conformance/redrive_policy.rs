@@ -83,7 +83,8 @@ fn texts(rules: &mut Section<'_>) {
 }
 
 fn targets(rules: &mut Section<'_>) {
-    rules.both(Unverified, "a dead-letter target must be there", |sqs| {
+    // serverless#5215.
+    rules.both(Quoted, "a dead-letter target must be there", |sqs| {
         let policy = format!("{{\"maxReceiveCount\": \"3\", \"deadLetterTargetArn\": \"{DEAD}\"}}");
         refused(sqs, &policy, "Dead letter target does not exist.");
     });

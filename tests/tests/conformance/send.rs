@@ -49,12 +49,17 @@ fn contents(rules: &mut Section<'_>) {
             sqs.call("SendMessage", &parameters).refused_somehow(INVALID_MESSAGE_CONTENTS);
         }
     });
-    rules.both(Quoted, "the text about bad characters lists the good ones", |sqs| {
+    // nitro-plugins#437, NServiceBus.AmazonSQS#2630, aistudio#1525.
+    rules.both(Quoted, "the text about a bad character names it and lists the good ones", |sqs| {
         sqs.jobs();
-        let parameters = message(&json!({ "MessageBody": "\u{1}" }));
-        let text = "Invalid binary character was found in the message body, the set of allowed characters is #x9 | #xA | \
-                    #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF";
-        sqs.call("SendMessage", &parameters).refused(INVALID_MESSAGE_CONTENTS, text);
+        for (body, character) in [("\u{7}", "#x7"), ("ok \u{1}\u{7}", "#x1"), ("\u{ffff}", "#xFFFF"), ("\u{b}", "#xB")] {
+            let parameters = message(&json!({ "MessageBody": body }));
+            let text = format!(
+                "Invalid binary character '{character}' was found in the message body, the set of allowed characters is \
+                 #x9 | #xA | #xD | [#x20-#xD7FF] | [#xE000-#xFFFD] | [#x10000-#x10FFFF]."
+            );
+            sqs.call("SendMessage", &parameters).refused(INVALID_MESSAGE_CONTENTS, &text);
+        }
     });
     rules.both(Recorded, "MD5OfMessageBody is of the UTF-8 bytes of the body as it was sent", |sqs| {
         sqs.jobs();
@@ -159,10 +164,12 @@ fn groups(rules: &mut Section<'_>) {
         let parameters = message(&json!({ "MessageDeduplicationId": "1" }));
         sqs.call("SendMessage", &parameters).refused_somehow(INVALID_PARAMETER_VALUE);
     });
-    rules.both(Unverified, "the text about a deduplication id on a standard queue", |sqs| {
+    // github-aws-runners#1562, aws-sdk-js#3187, nestjs-sqs#83: the same sentence about other parameters.
+    rules.both(Quoted, "the text about a deduplication id on a standard queue", |sqs| {
         sqs.jobs();
         let parameters = message(&json!({ "MessageDeduplicationId": "1" }));
-        let text = "The request include parameter MessageDeduplicationId which is not valid for this queue type";
+        let text = "Value 1 for parameter MessageDeduplicationId is invalid. Reason: The request include parameter that \
+                    is not valid for this queue type.";
         sqs.call("SendMessage", &parameters).refused(INVALID_PARAMETER_VALUE, text);
     });
 }
@@ -220,6 +227,15 @@ fn system_attributes(rules: &mut Section<'_>) {
 fn type_slips(rules: &mut Section<'_>) {
     const MAP: &str = "Start of structure or map found where not expected.";
     const LIST: &str = "Start of list found where not expected";
+    // async-aws#1667.
+    rules.json(Quoted, "text where a number is wanted is malformed input", |sqs| {
+        sqs.jobs();
+        let text = "STRING_VALUE can not be converted to an Integer";
+        for value in ["abc", "5", ""] {
+            let parameters = message(&json!({ "DelaySeconds": value }));
+            sqs.call("SendMessage", &parameters).refused(MALFORMED_INPUT, text);
+        }
+    });
     rules.json(Unverified, "the texts about values of the wrong JSON type", |sqs| {
         sqs.jobs();
         let cases = [
@@ -227,7 +243,6 @@ fn type_slips(rules: &mut Section<'_>) {
             (json!({ "MessageBody": ["a"] }), LIST),
             (json!({ "MessageBody": 1 }), "NUMBER_VALUE can not be converted to a String"),
             (json!({ "MessageBody": true }), "TRUE_VALUE can not be converted to a String"),
-            (json!({ "DelaySeconds": "abc" }), "STRING_VALUE can not be converted to an Integer"),
             (json!({ "DelaySeconds": {} }), MAP),
             (json!({ "DelaySeconds": [1] }), LIST),
             (json!({ "MessageAttributes": ["a"] }), LIST),

@@ -1,12 +1,12 @@
 //! Whether a message matches a pattern.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use serde_json::value::RawValue;
 
 use super::{
     json::{Json, Members},
-    pattern::{Comparison, Fields, Literal, Node, Operator, Pattern, Rule, TextRule},
+    pattern::{Addresses, Comparison, Fields, Literal, Node, Operator, Pattern, Rule, TextRule},
 };
 use crate::{
     engine::QueueArn,
@@ -136,7 +136,8 @@ impl Rule {
             (Self::Numeric(comparisons), Literal::Number(text)) => {
                 text.parse().is_ok_and(|number| comparisons.iter().all(|comparison| comparison.holds(number)))
             }
-            (Self::Text(_) | Self::Numeric(_), _) => false,
+            (Self::Addresses(range), Literal::String(text)) => range.holds(text),
+            (Self::Text(_) | Self::Numeric(_) | Self::Addresses(_), _) => false,
             (Self::Exists(exists), _) => *exists,
             (Self::AnythingBut(values), value) => !values.contains(value),
             (Self::AnythingButText(rules), Literal::String(text)) => !rules.iter().any(|rule| rule.matches(text)),
@@ -153,7 +154,30 @@ impl TextRule {
             Self::Suffix(suffix) => text.ends_with(suffix),
             Self::SuffixIgnoreCase(suffix) => text.to_lowercase().ends_with(suffix),
             Self::EqualsIgnoreCase(expected) => text.to_lowercase() == *expected,
+            Self::Wildcard(parts) => wildcard(parts, text),
         }
+    }
+}
+
+/// Whether the parts follow each other in the text, the first at its beginning and the last at its end.
+fn wildcard(parts: &[String], text: &str) -> bool {
+    let [first, between @ .., last] = parts else { return parts.first().is_some_and(|whole| whole == text) };
+    let Some(mut rest) = text.strip_prefix(first.as_str()).and_then(|rest| rest.strip_suffix(last.as_str())) else {
+        return false;
+    };
+    // The earliest place for each part leaves the most to those that follow.
+    for part in between {
+        let Some(at) = rest.find(part.as_str()) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    true
+}
+
+impl Addresses {
+    fn holds(&self, text: &str) -> bool {
+        let is_same_kind = |address: &IpAddr| address.is_ipv4() == self.first.is_ipv4();
+        let address = text.parse().ok().filter(is_same_kind);
+        address.is_some_and(|address| (self.first..=self.last).contains(&address))
     }
 }
 

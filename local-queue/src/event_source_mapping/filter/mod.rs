@@ -9,8 +9,10 @@
 //! | `{"prefix": "x"}`, `{"suffix": "x"}` | text that begins, ends so; `{"prefix": {"equals-ignore-case": "x"}}` in any case |
 //! | `{"equals-ignore-case": "x"}` | text, in any case |
 //! | `{"numeric": [">", 10, "<=", 20]}` | numbers by their value: `=`, `<`, `<=`, `>`, `>=`, or a range |
+//! | `{"wildcard": "a*z"}` | text, where each `*` stands for any characters or none; `\*` is a star |
+//! | `{"cidr": "10.0.0.0/24"}` | text that is an address of this block, IPv4 or IPv6 |
 //! | `{"exists": true}`, `{"exists": false}` | a field with, without a value; objects are no values |
-//! | `{"anything-but": ["x", "y"]}` | any value but these; a single one, or `prefix`, `suffix`, `equals-ignore-case` |
+//! | `{"anything-but": ["x", "y"]}` | any value but these; a single one, or `prefix`, `suffix`, `equals-ignore-case`, `wildcard` |
 //! | `"$or": [{...}, {...}]` | one of at least two alternatives, beside the other fields |
 //!
 //! A list in the message matches when one of its elements does. Of a key that is there twice the last counts, in patterns

@@ -1,6 +1,6 @@
 //! Patterns, parsed and checked.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use serde_json::value::RawValue;
 
@@ -35,6 +35,7 @@ pub(super) enum Rule {
     Is(Literal),
     Text(TextRule),
     Numeric(Vec<Comparison>),
+    Addresses(Addresses),
     Exists(bool),
     AnythingBut(Vec<Literal>),
     /// At least one, of which none may match.
@@ -57,6 +58,16 @@ pub(super) enum TextRule {
     Suffix(String),
     SuffixIgnoreCase(String),
     EqualsIgnoreCase(String),
+    /// What stands before, between and after the stars: at least one, and one more than there are stars.
+    Wildcard(Vec<String>),
+}
+
+/// A range of addresses of one kind, as CIDR blocks spell it. It begins at the address that is given, also when that is
+/// not the first of its block (EventBridge's Ruler).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Addresses {
+    pub(super) first: IpAddr,
+    pub(super) last: IpAddr,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -203,6 +214,7 @@ impl Rule {
                 Json::Bool(exists) => Ok(Self::Exists(exists)),
                 other => Err(PatternProblem::expected("true or false", &other)),
             }),
+            "cidr" => read(operand).and_then(|operand| Addresses::parse(&operand).map(Self::Addresses)),
             "anything-but" => read(operand).and_then(|operand| Self::anything_but(&operand)),
             _ => TextRule::parse(operator, operand)
                 .and_then(|rule| rule.ok_or_else(|| PatternProblem::new("is not an operator that Lambda documents")))
@@ -212,7 +224,8 @@ impl Rule {
     }
 
     fn anything_but(operand: &Json<'_>) -> Result<Self, PatternProblem> {
-        let expected = "a string, a number, an array of either, or an object with prefix, suffix or equals-ignore-case";
+        let expected =
+            "a string, a number, an array of either, or an object with prefix, suffix, equals-ignore-case or wildcard";
         match operand {
             Json::String(_) | Json::Number(_) => Ok(Self::AnythingBut(Literal::of(operand).into_iter().collect())),
             Json::Array(values) => {
@@ -266,7 +279,7 @@ impl Literal {
 impl TextRule {
     /// `None` if there is no such operator.
     fn parse(operator: &str, operand: &RawValue) -> Result<Option<Self>, PatternProblem> {
-        if !matches!(operator, "prefix" | "suffix" | "equals-ignore-case") {
+        if !matches!(operator, "prefix" | "suffix" | "equals-ignore-case" | "wildcard") {
             return Ok(None);
         }
         let (text, ignoring_case) = match read(operand)? {
@@ -283,6 +296,7 @@ impl TextRule {
             ("suffix", false) => Self::Suffix(text),
             ("suffix", true) => Self::SuffixIgnoreCase(text.to_lowercase()),
             ("equals-ignore-case", _) => Self::EqualsIgnoreCase(text.to_lowercase()),
+            ("wildcard", _) => Self::Wildcard(wildcard(&text)?),
             _ => return Ok(None),
         }))
     }
@@ -293,7 +307,46 @@ impl TextRule {
                 text.is_empty()
             }
             Self::EqualsIgnoreCase(_) => false,
+            Self::Wildcard(parts) => *parts == [""],
         }
+    }
+}
+
+/// The parts around the stars; `\*` is a star and `\\` a backslash (EventBridge user guide, "Matching using wildcards").
+fn wildcard(text: &str) -> Result<Vec<String>, PatternProblem> {
+    let mut parts = vec![String::new()];
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '*' if characters.peek() == Some(&'*') => {
+                return Err(PatternProblem::new("must not have two stars in a row"));
+            }
+            '*' => parts.push(String::new()),
+            '\\' => match characters.next() {
+                Some(escaped @ ('*' | '\\')) => parts.last_mut().expect("there is a part").push(escaped),
+                _ => return Err(PatternProblem::new("must have a star or a backslash after each backslash")),
+            },
+            other => parts.last_mut().expect("there is a part").push(other),
+        }
+    }
+    Ok(parts)
+}
+
+impl Addresses {
+    fn parse(operand: &Json<'_>) -> Result<Self, PatternProblem> {
+        let Json::String(text) = operand else { return Err(PatternProblem::expected("a string", operand)) };
+        let parts = text.split_once('/').and_then(|(address, bits)| Some((address.parse().ok()?, bits.parse().ok()?)));
+        let range = parts.and_then(|(address, bits): (IpAddr, u32)| {
+            // Of each kind, the widest mask that leaves something open.
+            Some(match address {
+                IpAddr::V4(first) if bits < 32 => IpAddr::from((first.to_bits() | (u32::MAX >> bits)).to_be_bytes()),
+                IpAddr::V6(first) if bits < 128 => IpAddr::from((first.to_bits() | (u128::MAX >> bits)).to_be_bytes()),
+                _ => return None,
+            })
+            .map(|last| Self { first: address, last })
+        });
+        let expected = "must be an IP address, a slash and a number of bits: up to 31 for IPv4, up to 127 for IPv6";
+        range.ok_or_else(|| PatternProblem::new(expected))
     }
 }
 

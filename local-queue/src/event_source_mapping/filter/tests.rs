@@ -151,6 +151,46 @@ fn operators_take_the_operands_of_event_bridge() {
 }
 
 #[test]
+fn wildcards_stand_for_any_characters_and_cidr_blocks_for_addresses() {
+    let at = |rule: &str| format!(r#"{{"body":{{"v":[{rule}]}}}}"#);
+    let text = |text: &str| format!(r#"{{"v":"{text}"}}"#);
+    for (wildcard, passing, failing) in [
+        ("*", &["", "a", "*"][..], &[][..]),
+        ("", &[""], &["a"]),
+        ("a*", &["a", "ab", "a/b"], &["", "ba", "A"]),
+        ("*.png", &[".png", "a.b.png"], &["png", "a.png "]),
+        ("a*b*c", &["abc", "a-b-c", "abbc", "aXbYcbc"], &["ac", "abcd", "acb"]),
+        ("aba*aba", &["abaaba", "aba-aba"], &["aba", "ababa"]),
+        ("*x*x*", &["xx", "axbxc"], &["x", "axb"]),
+        (r"a\\*b", &["a*b"], &["axb", "a\\\\b"]),
+        (r"\\\\*", &["\\\\", "\\\\x"], &["x"]),
+        ("\u{e4}*\u{e4}", &["\u{e4}\u{e4}", "\u{e4}x\u{e4}"], &["\u{e4}"]),
+    ] {
+        for (value, expected) in passing.iter().map(|it| (it, true)).chain(failing.iter().map(|it| (it, false))) {
+            assert_eq!(
+                passes(&at(&format!(r#"{{"wildcard":"{wildcard}"}}"#)), &text(value)),
+                expected,
+                "{wildcard} {value}"
+            );
+        }
+        check(&at(&format!(r#"{{"wildcard":"{wildcard}"}}"#)), &[], &["{}", r#"{"v":1}"#]);
+    }
+    let not = at(r#"{"anything-but":{"wildcard":["*.png","a*"]}}"#);
+    check(&not, &[r#"{"v":"b.jpg"}"#, r#"{"v":1}"#], &[r#"{"v":"b.png"}"#, r#"{"v":"a"}"#, "{}"]);
+    for (cidr, passing, failing) in [
+        ("10.0.0.0/24", ["10.0.0.0", "10.0.0.255"], ["10.0.1.0", "9.255.255.255"]),
+        ("10.0.0.7/24", ["10.0.0.7", "10.0.0.255"], ["10.0.0.6", "10.0.1.0"]),
+        ("0.0.0.0/0", ["1.2.3.4", "255.255.255.255"], ["::1", "1.2.3"]),
+        ("10.0.0.0/31", ["10.0.0.0", "10.0.0.1"], ["10.0.0.2", "10.0.0.0/31"]),
+        ("2001:db8::/32", ["2001:db8::1", "2001:DB8:ffff::"], ["2001:db9::", "10.0.0.0"]),
+    ] {
+        let [passing, failing] = [passing, failing].map(|texts| texts.map(text));
+        let (passing, failing) = (passing.each_ref().map(String::as_str), failing.each_ref().map(String::as_str));
+        check(&at(&format!(r#"{{"cidr":"{cidr}"}}"#)), &passing, &failing);
+    }
+}
+
+#[test]
 fn alternatives_stand_beside_other_fields_and_may_be_nested() {
     let pattern = r#"{"body":{"a":[1],"$or":[{"b":[1]},{"c":{"$or":[{"d":[1]},{"e":[1]}]}}]}}"#;
     check(
@@ -227,8 +267,11 @@ fn a_pattern_that_is_none_is_refused_in_the_words_of_aws_and_the_source_says_why
         (r#"{"body":[{"prefix":1}]}"#, "body.[0].prefix must be a string, not a number"),
         (r#"{"body":[{"prefix":{"suffix":"a"}}]}"#, "body.[0].prefix.suffix must be equals-ignore-case"),
         (r#"{"body":[{"exists":"true"}]}"#, "body.[0].exists must be true or false, not a string"),
-        (r#"{"body":[{"wildcard":"a*"}]}"#, "body.[0].wildcard is not an operator that Lambda documents"),
-        (r#"{"body":[{"cidr":"10.0.0.0/8"}]}"#, "body.[0].cidr is not an operator that Lambda documents"),
+        (r#"{"body":[{"regex":"a*"}]}"#, "body.[0].regex is not an operator that Lambda documents"),
+        (r#"{"body":[{"wildcard":["a*"]}]}"#, "body.[0].wildcard must be a string, not an array"),
+        (r#"{"body":[{"wildcard":"a**b"}]}"#, "body.[0].wildcard must not have two stars in a row"),
+        (r#"{"body":[{"wildcard":"a\\n"}]}"#, "body.[0].wildcard must have a star or a backslash after each backslash"),
+        (r#"{"body":[{"cidr":10}]}"#, "body.[0].cidr must be a string, not a number"),
         (r#"{"body":[{"numeric":">"}]}"#, "body.[0].numeric must be an array, not a string"),
         (
             r#"{"body":[{"numeric":[]}]}"#,
@@ -260,7 +303,7 @@ fn a_pattern_that_is_none_is_refused_in_the_words_of_aws_and_the_source_says_why
         (
             r#"{"body":[{"anything-but":{"prefix":""}}]}"#,
             "body.[0].anything-but.prefix must be a string, a number, an array of either, or an object with prefix, \
-             suffix or equals-ignore-case, none of them empty",
+             suffix, equals-ignore-case or wildcard, none of them empty",
         ),
         (r#"{"$or":{"body":["a"]}}"#, "$or must be an array of two or more objects, not an object"),
         (r#"{"$or":[{"body":["a"]}]}"#, "$or must be an array of two or more objects, and has 1"),
@@ -270,6 +313,10 @@ fn a_pattern_that_is_none_is_refused_in_the_words_of_aws_and_the_source_says_why
         assert_eq!(error.to_string(), "Invalid filter pattern definition.");
         let FilterError::InvalidPattern { index, problem: found } = error else { panic!("{pattern}") };
         assert_eq!((index, found.to_string().as_str()), (1, problem), "{pattern}");
+    }
+    for cidr in ["10.0.0.0", "10.0.0.0/32", "::1/128", "10.0.0/8", "10.0.0.0/8/8", "10.0.0.0/-1", "host/8", ""] {
+        let error = FilterCriteria::parse([format!(r#"{{"body":[{{"cidr":"{cidr}"}}]}}"#).as_str()]).expect_err(cidr);
+        assert_eq!(error.to_string(), "Invalid filter pattern definition.");
     }
     let long = format!(r#"{{"body":["{}"]}}"#, "x".repeat(4_096 - 13));
     check(&long, &[], &["x"]);

@@ -26,9 +26,15 @@ pub(super) fn send_message_batch(call: &Call<'_>) -> Answer {
                         entry.number
                     )));
                 }
-                messages::parse_message(&entry.fields, &limits, call.trace_header)
+                messages::parse_message(&entry.fields, &limits, call.trace_header, "SendMessageBatch")
             })
             .collect::<Vec<_>>();
+        // AWS (quoted by users): list values fail the whole batch, and so does what cannot be read.
+        let is_whole =
+            |error: &&WireError| matches!(error.kind, ErrorKind::UnsupportedOperation | ErrorKind::MalformedInput);
+        if let Some(error) = requests.iter().filter_map(|request| request.as_ref().err()).find(is_whole) {
+            return Err(error.clone());
+        }
         check_total(entries, &requests, &limits)?;
         if queue.is_fifo() {
             check_fifo(engine, now, queue, &requests)?;
@@ -36,7 +42,7 @@ pub(super) fn send_message_batch(call: &Call<'_>) -> Answer {
         let requests = requests.into_iter();
         Ok(requests.map(|request| messages::send(engine, now, queue, request?)).collect())
     };
-    batch(call, Action::Send, "SendMessageBatchRequestEntry", run)
+    batch(call, Action::Send, "SendMessageBatch", run)
 }
 
 /// AWS (recorded): one entry without group or deduplication id fails the whole batch, and both by this kind of error,
@@ -85,10 +91,10 @@ fn check_total(
 }
 
 pub(super) fn delete_message_batch(call: &Call<'_>) -> Answer {
-    batch(call, Action::Delete, "DeleteMessageBatchRequestEntry", |engine, now, queue, entries| {
+    batch(call, Action::Delete, "DeleteMessageBatch", |engine, now, queue, entries| {
         let delete = |entry: &Entry<'_>| {
-            let prefix = format!("DeleteMessageBatchRequestEntry.{}.", entry.number);
-            let handle = messages::parse_handle(&entry.fields, &prefix, call.queues.seal());
+            let missing = format!("DeleteMessageBatchRequestEntry.{}.ReceiptHandle", entry.number);
+            let handle = messages::parse_handle(&entry.fields, &missing, call.queues.seal());
             messages::delete(engine, now, queue, handle).map(|()| Vec::new())
         };
         Ok(entries.iter().map(delete).collect())
@@ -96,11 +102,10 @@ pub(super) fn delete_message_batch(call: &Call<'_>) -> Answer {
 }
 
 pub(super) fn change_message_visibility_batch(call: &Call<'_>) -> Answer {
-    // AWS names this one without "RequestEntry" when it is empty.
     batch(call, Action::ChangeVisibility, "ChangeMessageVisibilityBatch", |engine, now, queue, entries| {
         let change = |entry: &Entry<'_>| {
             let prefix = format!("ChangeMessageVisibilityBatchRequestEntry.{}.", entry.number);
-            let handle = messages::parse_handle(&entry.fields, &prefix, call.queues.seal());
+            let handle = messages::parse_handle(&entry.fields, &format!("{prefix}ReceiptHandle"), call.queues.seal());
             messages::change_visibility(engine, now, queue, handle, &entry.fields, &prefix).map(|()| Vec::new())
         };
         Ok(entries.iter().map(change).collect())
@@ -114,14 +119,14 @@ struct Entry<'a> {
     fields: Fields<'a>,
 }
 
-fn batch<F>(call: &Call<'_>, action: Action, entry_name: &str, run: F) -> Answer
+fn batch<F>(call: &Call<'_>, action: Action, operation: &str, run: F) -> Answer
 where
     F: FnOnce(&mut Engine, Time, &QueueArn, &[Entry<'_>]) -> Result<Vec<Result<Members, WireError>>, WireError>,
 {
     let queue = call.queue()?;
     let (doomed, entries, results) = call.queues.call(|engine, now| {
         engine.find_queue(queue.as_str())?;
-        let entries = parse_entries(call, entry_name, engine.limits())?;
+        let entries = parse_entries(call, operation, engine.limits())?;
         engine.admit(now, queue.as_str(), action)?;
         let ids = call.failed_entries.map(|failures| failures.choose(entries.iter().map(|entry| entry.id.as_str())));
         let is_doomed = |entry: &Entry<'_>| ids.as_ref().is_some_and(|ids| ids.contains(&entry.id));
@@ -159,10 +164,12 @@ fn failure(id: (&'static str, Document), error: WireError) -> Document {
     ])
 }
 
-fn parse_entries<'a>(call: &Call<'a>, entry_name: &str, limits: &Limits) -> Result<Vec<Entry<'a>>, WireError> {
+fn parse_entries<'a>(call: &Call<'a>, operation: &str, limits: &Limits) -> Result<Vec<Entry<'a>>, WireError> {
     let entries = call.fields.structures("Entries")?.ok_or_else(|| WireError::missing("Entries"))?;
     if entries.is_empty() {
-        let message = format!("There should be at least one {entry_name} in the request.");
+        // The changes of visibility are said to be named without "RequestEntry" here.
+        let of_entries = if operation == "ChangeMessageVisibilityBatch" { "" } else { "RequestEntry" };
+        let message = format!("There should be at least one {operation}{of_entries} in the request.");
         return Err(WireError::new(ErrorKind::EmptyBatchRequest, message));
     }
     let (count, count_max) = (entries.len(), limits.batch_entries_max);
@@ -173,7 +180,10 @@ fn parse_entries<'a>(call: &Call<'a>, entry_name: &str, limits: &Limits) -> Resu
     let mut ids = BTreeSet::new();
     let mut parsed = Vec::with_capacity(count);
     for (index, fields) in entries.into_iter().enumerate() {
-        let id = fields.text("Id")?.unwrap_or_default().into_owned();
+        // AWS (quoted by users): an id that is absent is another error than one that is empty. It is what old SDKs get who
+        // send an empty list, as an entry with nothing in it.
+        let missing = || WireError::missing(&format!("{operation}RequestEntry.{}.Id", index + 1));
+        let id = fields.text("Id")?.ok_or_else(missing)?.into_owned();
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if !(1..=limits.batch_entry_id_chars_max).contains(&id.len()) || !id.bytes().all(allowed) {
             let message = "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be \
@@ -183,7 +193,19 @@ fn parse_entries<'a>(call: &Call<'a>, entry_name: &str, limits: &Limits) -> Resu
         if !ids.insert(id.clone()) {
             return Err(WireError::new(ErrorKind::BatchEntryIdsNotDistinct, format!("Id {id} repeated.")));
         }
+        check_types(operation, &fields)?;
         parsed.push(Entry { number: index + 1, id, fields });
     }
     Ok(parsed)
+}
+
+/// What cannot be read fails the request, before any of its entries is looked at. Messages are read as a whole first.
+fn check_types(operation: &str, entry: &Fields<'_>) -> Result<(), WireError> {
+    if operation != "SendMessageBatch" {
+        entry.text("ReceiptHandle")?;
+    }
+    if operation == "ChangeMessageVisibilityBatch" {
+        entry.integer("VisibilityTimeout")?;
+    }
+    Ok(())
 }

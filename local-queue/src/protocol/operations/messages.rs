@@ -27,28 +27,30 @@ pub(super) fn send_message(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
     let mut members = call.queues.call(|engine, now| {
         engine.admit(now, queue.as_str(), Action::Send)?;
-        let request = parse_message(&call.fields, engine.limits(), call.trace_header)?;
+        let request = parse_message(&call.fields, engine.limits(), call.trace_header, "SendMessage")?;
         send(engine, now, &queue, request)
     })?;
     members.sort_by_key(|(name, _)| *name);
     Ok(Some(Document::Struct(members)))
 }
 
-/// Reads what is to be sent, from a request or from an entry of a batch.
+/// Reads what is to be sent, from a request or from an entry of a batch, for this operation.
 pub(super) fn parse_message(
     fields: &Fields<'_>,
     limits: &Limits,
     trace_header: Option<&str>,
+    operation: &str,
 ) -> Result<SendMessage, WireError> {
     let body = MessageBody::parse(&*fields.text("MessageBody")?.unwrap_or_default())?;
-    let given = parse_trace_header(parse_message_attributes(fields, "MessageSystemAttributes")?)?;
+    let attributes = |parameter| parse_message_attributes(fields, parameter, operation);
+    let given = parse_trace_header(attributes("MessageSystemAttributes")?)?;
     Ok(SendMessage {
         body,
         delay: seconds(fields, "DelaySeconds", 0, |value| {
             let (min, max) = (*limits.delay_seconds.start(), *limits.delay_seconds.end());
             EngineError::OutOfRange { parameter: "DelaySeconds", value, min, max }
         })?,
-        attributes: MessageAttributes::parse(parse_message_attributes(fields, "MessageAttributes")?, limits)?,
+        attributes: MessageAttributes::parse(attributes("MessageAttributes")?, limits)?,
         trace_header: given.or_else(|| trace_header.map(str::to_owned)),
         group_id: fields.text("MessageGroupId")?.map(Into::into),
         deduplication_id: fields.text("MessageDeduplicationId")?.map(Into::into),
@@ -84,11 +86,12 @@ fn parse_trace_header(attributes: BTreeMap<String, MessageAttribute>) -> Result<
 fn parse_message_attributes(
     fields: &Fields<'_>,
     parameter: &str,
+    operation: &str,
 ) -> Result<BTreeMap<String, MessageAttribute>, WireError> {
     let mut attributes = BTreeMap::new();
     for (name, value) in fields.structure_map(parameter)? {
         if value.has_items("StringListValues")? || value.has_items("BinaryListValues")? {
-            let message = "Message attribute list values in SendMessage operation are not supported.";
+            let message = format!("Message attribute list values in {operation} operation are not supported.");
             return Err(WireError::new(ErrorKind::UnsupportedOperation, message));
         }
         let data_type = value.text("DataType")?.unwrap_or_default().into_owned();
@@ -208,17 +211,15 @@ impl Wanted {
     fn parse(fields: &Fields<'_>) -> Result<Self, WireError> {
         let mut system = BTreeSet::new();
         for parameter in ["AttributeNames", "MessageSystemAttributeNames"] {
-            // AWS (recorded): in Query the second list is ignored when the first is there; in JSON both count.
-            if fields.is_query() && !system.is_empty() {
-                break;
+            let names = fields.texts(parameter)?;
+            for name in &names {
+                // AWS (quoted by users): what is no attribute of a message is ignored, also if it is one of queues.
+                let wanted = |known: &&str| name == "All" || known == name;
+                system.extend(SYSTEM_ATTRIBUTES.into_iter().filter(wanted));
             }
-            for name in fields.texts(parameter)? {
-                if name == "All" {
-                    system.extend(SYSTEM_ATTRIBUTES);
-                    continue;
-                }
-                let known = SYSTEM_ATTRIBUTES.into_iter().find(|known| *known == name);
-                system.insert(known.ok_or_else(|| WireError::unknown_attribute(&name))?);
+            // AWS (recorded): in Query the second list is ignored when the first is there; in JSON both count.
+            if fields.is_query() && !names.is_empty() {
+                break;
             }
         }
         let user = fields.texts("MessageAttributeNames")?.into_iter().map(Into::into).collect();
@@ -290,7 +291,8 @@ fn message_attribute(attribute: &MessageAttribute) -> Document {
 
 pub(super) fn delete_message(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
-    let handle = parse_handle(&call.fields, "", call.queues.seal());
+    // AWS (quoted by users): outside of batches the handle that lacks has another name.
+    let handle = parse_handle(&call.fields, "MessageHandle", call.queues.seal());
     call.queues.call(|engine, now| {
         engine.admit(now, queue.as_str(), Action::Delete)?;
         delete(engine, now, &queue, handle)
@@ -316,11 +318,11 @@ pub(super) struct Handle {
     handle: ReceiptHandle,
 }
 
-/// Reads a receipt handle, which is done before the queues are locked. `prefix` is what an error puts before the name of a
-/// parameter that is not there.
-pub(super) fn parse_handle(fields: &Fields<'_>, prefix: &str, seal: &Seal) -> Result<Handle, WireError> {
+/// Reads a receipt handle, which is done before the queues are locked. `missing` is what an error calls one that
+/// is not there.
+pub(super) fn parse_handle(fields: &Fields<'_>, missing: &str, seal: &Seal) -> Result<Handle, WireError> {
     let text = fields.text("ReceiptHandle")?.filter(|text| !text.is_empty());
-    let text = text.ok_or_else(|| WireError::missing(&format!("{prefix}ReceiptHandle")))?.into_owned();
+    let text = text.ok_or_else(|| WireError::missing(missing))?.into_owned();
     match seal.decode(&text) {
         Some(handle) => Ok(Handle { text, handle }),
         None => Err(WireError::receipt_handle(&text)),
@@ -329,7 +331,7 @@ pub(super) fn parse_handle(fields: &Fields<'_>, prefix: &str, seal: &Seal) -> Re
 
 pub(super) fn change_message_visibility(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
-    let handle = parse_handle(&call.fields, "", call.queues.seal());
+    let handle = parse_handle(&call.fields, "ReceiptHandle", call.queues.seal());
     call.queues.call(|engine, now| {
         engine.admit(now, queue.as_str(), Action::ChangeVisibility)?;
         change_visibility(engine, now, &queue, handle, &call.fields, "")
@@ -347,9 +349,9 @@ pub(super) fn change_visibility(
     prefix: &str,
 ) -> Result<(), WireError> {
     engine.find_queue(queue.as_str())?;
+    let value = fields.integer("VisibilityTimeout")?;
     let Handle { text, handle } = handle?;
     let range = engine.limits().visibility_timeout_seconds.clone();
-    let value = fields.integer("VisibilityTimeout")?;
     let value = value.ok_or_else(|| WireError::missing(&format!("{prefix}VisibilityTimeout")))?;
     let seconds = u64::try_from(value).ok().filter(|seconds| range.contains(seconds)).ok_or_else(|| {
         let reason = format!("VisibilityTimeout must be an integer between {} and {}.", range.start(), range.end());

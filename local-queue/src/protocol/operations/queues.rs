@@ -11,7 +11,7 @@ use crate::{
         attributes,
         document::{Document, members},
         error::{ErrorKind, WireError},
-        policy, xml,
+        policy,
     },
 };
 
@@ -24,17 +24,19 @@ pub(super) fn create_queue(call: &Call<'_>) -> Answer {
     let tags = parse_tags(call, "tags")?.unwrap_or_default();
     let queue = call.queues.call(|engine, now| {
         let name = QueueName::parse(&name, engine.limits())?;
-        let attributes = attributes::parse_all(given.clone(), name.is_fifo())?;
         let (queue, tags_max) = (call.scope.arn(name.as_str()), engine.limits().tags_max);
+        let attributes = attributes::parse_all(given.clone(), &queue)?;
         if tags.len() > tags_max {
             return Err(EngineError::TooManyTags { queue, tags_max }.into());
         }
-        let is_new = engine.find_queue(queue.as_str()).is_err();
+        let tags_before = engine.tags(queue.as_str()).cloned();
         let created = engine.create_queue(now, &call.scope, &name, &attributes);
         created.map_err(|error| WireError::of_attributes(error, &given))?;
-        // Not known from AWS: a queue that is found keeps the tags that it has.
-        if is_new {
-            engine.tag_queue(queue.as_str(), tags)?;
+        match tags_before {
+            Err(_) => engine.tag_queue(queue.as_str(), tags)?,
+            // AWS (quoted by users): tags that are named have to be those that the queue has.
+            Ok(before) if !tags.is_empty() && tags != before => return Err(WireError::other_tags()),
+            Ok(_) => {}
         }
         Ok::<_, WireError>(queue)
     })?;
@@ -147,6 +149,10 @@ pub(super) fn get_queue_attributes(call: &Call<'_>) -> Answer {
     for name in call.fields.texts("AttributeNames")? {
         match (&*name, AttributeName::parse(&name)) {
             ("All", _) => names.extend(AttributeName::ALL),
+            // AWS (quoted by users): only FIFO queues have it.
+            (_, Some(AttributeName::FifoQueue)) if queue.settings.fifo.is_none() => {
+                return Err(WireError::unknown_attribute(&name));
+            }
             (_, Some(name)) => names.push(name),
             (_, None) => return Err(WireError::unknown_attribute(&name)),
         }
@@ -168,7 +174,7 @@ pub(super) fn set_queue_attributes(call: &Call<'_>) -> Answer {
     let given = given.ok_or_else(|| WireError::missing("Attribute.Name"))?;
     call.queues.call(|engine, now| {
         engine.find_queue(queue.as_str())?;
-        let attributes = attributes::parse_all(given.clone(), queue.is_fifo())?;
+        let attributes = attributes::parse_all(given.clone(), &queue)?;
         let set = engine.set_queue_attributes(now, queue.as_str(), &attributes);
         set.map_err(|error| WireError::of_attributes(error, &given))
     })?;
@@ -186,27 +192,11 @@ fn parse_tags(call: &Call<'_>, parameter: &str) -> Result<Option<BTreeMap<String
     let Some(given) = call.fields.text_map(parameter)? else { return Ok(None) };
     let mut tags = BTreeMap::new();
     for (key, value) in given {
-        if !(1..=128).contains(&key.chars().count()) {
-            let message = "Tag keys must be between 1 and 128 characters in length.";
-            return Err(WireError::new(ErrorKind::InvalidParameterValue, message));
-        }
-        if value.chars().count() > 256 {
-            let message = "Tag values must be between 0 and 256 characters in length.";
-            return Err(WireError::new(ErrorKind::InvalidParameterValue, message));
-        }
-        if !key.chars().chain(value.chars()).all(is_tag_character) {
-            let message = "Tag keys and values can only include letters, numbers, spaces, and the characters _.:/=+-@.";
-            return Err(WireError::new(ErrorKind::InvalidParameterValue, message));
-        }
+        attributes::check_tag(key, &value)
+            .map_err(|message| WireError::new(ErrorKind::InvalidParameterValue, message))?;
         tags.insert(key.to_owned(), value.into_owned());
     }
     Ok(Some(tags))
-}
-
-/// Documented are letters, numbers, spaces and a few signs. Refused is only what can be in no tag: control characters, and
-/// what an answer in XML cannot show.
-fn is_tag_character(character: char) -> bool {
-    !character.is_control() && xml::is_xml(character)
 }
 
 pub(super) fn untag_queue(call: &Call<'_>) -> Answer {
