@@ -36,13 +36,13 @@ use tokio::{
 
 /// The host by which an emulator is called that has a name in a network.
 const NAMED: &str = "sqs.internal.example";
-/// Names of the attacker's server: one of another site, one of a site of ours, and one below the emulator's own.
-const ATTACKERS: [&str; 3] = ["attacker.example", "localhost", "attacker.sqs.internal.example"];
+/// Names of the attacker's server: one of another site, and one of a site of ours.
+const ATTACKERS: [&str; 2] = ["attacker.example", "localhost"];
 /// What a page must not get to see.
 const SECRET: &str = "SECRET-CANARY";
 const SEND: &str = "Action=SendMessage&QueueUrl=victim&MessageBody=pwned";
-/// Until all attacks are over. On two cores they take under ten seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// After this a test that has not come to its end counts as hung.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// What pages have reported: by the number of their case, kind and text.
 type Reports = Arc<Mutex<HashMap<(usize, String), String>>>;
@@ -95,7 +95,6 @@ async fn cases(attacker_port: u16, reports: &Reports) -> Vec<Case> {
             ("127.0.0.1", "127.0.0.1", ATTACKERS[0]),
             ("localhost, from a page of another port", "localhost", ATTACKERS[1]),
             ("--allow-host", NAMED, ATTACKERS[0]),
-            ("--allow-host, from a page of a name below it", NAMED, ATTACKERS[2]),
         ] {
             for (attack, markup) in from_another_site() {
                 let case = Case::start(attack, way, setting, None).await;
