@@ -3,7 +3,7 @@
 //! Lambda hands a function up to 10,000 messages at once and deletes all that the answer does not name. This module is
 //! everything between the event and the answer: it reads the event leniently, runs the jobs side by side, keeps the
 //! order of FIFO groups, stays within the deadline, catches panics, gets hopeless messages out of the way, and names
-//! exactly those that have to come back. What a job *is* it does not know: that is a [`Runner`], which parses a body,
+//! exactly those that are to be retried. What a job *is* it does not know: that is a [`Runner`], which parses a body,
 //! runs it, and says how it failed.
 //!
 //! ```
@@ -40,7 +40,7 @@
 //! - the answer is ready before the deadline; what was not started or not done by then is named.
 //!
 //! A record without `messageId` is run like any other. If it is done, or dead-lettered, nothing needs to be said. If it
-//! has to come back, [`BatchReport::response`] is an error ([`Unnameable`]).
+//! is to be retried, [`BatchReport::response`] is an error ([`Unnameable`]).
 
 mod backoff;
 mod drive;
@@ -98,7 +98,7 @@ pub trait FailureSink: Send + Sync + 'static {
         failure: &Failure,
     ) -> impl Future<Output = Result<Routed, SinkError>> + Send;
 
-    /// Asks that messages be visible again after their pauses. A wish: without it they come back after the queue's
+    /// Asks that messages be visible again after their pauses. Without it they are retried after the queue's
     /// visibility timeout.
     fn change_visibility(&self, changes: &[VisibilityChange]) -> impl Future<Output = Result<(), SinkError>> + Send;
 }
@@ -108,7 +108,7 @@ pub trait FailureSink: Send + Sync + 'static {
 pub enum Routed {
     /// A copy is in the dead-letter queue.
     DeadLettered,
-    /// Nothing: the message comes back, and the queue's redrive policy decides.
+    /// Nothing: the message is retried, and the queue's redrive policy decides.
     NotTaken,
 }
 
@@ -148,7 +148,7 @@ pub trait Observer<T>: Send + Sync {
         let _ = message;
     }
 
-    /// A message that was started has its outcome; when it comes back, if it does, is not decided yet.
+    /// A message that was started has its outcome; when it is retried, if it is, is not decided yet.
     fn ended(&self, message: &Message, outcome: &Outcome<T>) {
         let _ = (message, outcome);
     }
@@ -189,13 +189,13 @@ pub struct Batch<R: Runner, S = ReportOnly> {
     random: Mutex<fastrand::Rng>,
 }
 
-/// The invocation as a whole failed: nothing is deleted and every message comes back.
+/// The invocation as a whole failed: nothing is deleted and every message is retried.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {
     /// There are no records to report.
     #[error(transparent)]
     Event(#[from] EventError),
-    /// A record has to come back and cannot be named.
+    /// A record is to be retried and cannot be named.
     #[error(transparent)]
     Unnameable(#[from] Unnameable),
 }
@@ -293,7 +293,7 @@ impl<R: Runner, S: FailureSink> Batch<R, S> {
         }
     }
 
-    /// Decides when each reported message comes back, and asks for it as long as there is time to.
+    /// Decides when each reported message is retried, and asks for it as long as there is time to.
     async fn pause_reported(&self, report: &mut BatchReport<R::Output>, began: Instant, deadline: &Deadline) {
         let mut changes = Vec::new();
         for index in 0..report.records.len() {
@@ -308,12 +308,14 @@ impl<R: Runner, S: FailureSink> Batch<R, S> {
             return;
         }
         let until = deadline.answer_until().unwrap_or_else(|| Instant::now() + VISIBILITY_TIMEOUT);
-        let asked = tokio::time::timeout_at(until, self.sink.change_visibility(&changes)).await;
-        match asked {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!("could not change when messages come back: {error}"),
-            Err(_) => tracing::warn!("there was no time to change when messages come back"),
-        }
+        let asked = tokio::time::timeout_at(until, drive::caught(self.sink.change_visibility(&changes))).await;
+        let reason = match asked {
+            Ok(Ok(Ok(()))) => return,
+            Ok(Ok(Err(error))) => error.to_string(),
+            Ok(Err(panic)) => Failure::panic(&*panic).to_string(),
+            Err(_) => "there was no time left".to_owned(),
+        };
+        tracing::warn!("could not set the pauses of {} messages before their retries: {reason}", changes.len());
     }
 
     fn pause(&self, failure: &Failure, message: &Message, began: Instant) -> Option<Duration> {
@@ -332,17 +334,17 @@ impl<R: Runner, S: FailureSink> Batch<R, S> {
 /// How long a batch without a deadline waits for its visibility changes.
 const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Ends what did not end by itself, in the lane's order, so that what follows a message that comes back says so.
+/// Ends what did not end by itself, in the lane's order, so that what follows a message that is retried says so.
 fn finish_lane<T>(lane: &[usize], progress: &mut [Progress<T>], deadline: &Deadline) {
-    let mut group_came_back = false;
+    let mut group_is_retried = false;
     for &index in lane {
         if !matches!(progress[index], Progress::Ended(..)) {
-            let (failure, elapsed) = drive::unfinished(&progress[index], group_came_back, deadline);
+            let (failure, elapsed) = drive::unfinished(&progress[index], group_is_retried, deadline);
             // A group waits for all of its messages that are invisible: those that only follow another one add no pause.
-            let visible_in = (group_came_back && failure.kind == drive::GROUP_ORDER).then_some(Duration::ZERO);
+            let visible_in = (group_is_retried && failure.kind == drive::GROUP_ORDER).then_some(Duration::ZERO);
             progress[index] = Progress::Ended(Outcome::Reported { failure, visible_in }, elapsed);
         }
-        group_came_back |= matches!(progress[index], Progress::Ended(Outcome::Reported { .. }, _));
+        group_is_retried |= matches!(progress[index], Progress::Ended(Outcome::Reported { .. }, _));
     }
 }
 

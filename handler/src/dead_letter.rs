@@ -1,5 +1,5 @@
 //! The [`FailureSink`] of SQS: hopeless messages go straight to the dead-letter queue with their reason, others get a
-//! pause before they come back.
+//! pause before they are retried.
 //!
 //! The queue's own redrive policy moves a message only after it has failed again and again, and says nothing about why.
 //! Sending it at once saves those tries, and the attributes tell whoever looks: `FailureKind`, `FailureBlame`,
@@ -133,7 +133,7 @@ impl FailureSink for SqsSink {
             .iter()
             .flat_map(|(arn, changes)| changes.chunks(ENTRIES_MAX).map(move |some| self.change_some(arn, some)))
             .collect();
-        // Every request is made even when one fails; the first failure is the one that is told.
+        // Every request is made even when one fails; the first failure is the one that is reported.
         let results: Vec<_> = futures_util::stream::iter(requests).buffered(REQUESTS_MAX).collect().await;
         results.into_iter().collect()
     }

@@ -11,7 +11,7 @@ const INVISIBLE_MARGIN: Duration = Duration::from_mins(1);
 
 /// Exponential backoff with full jitter: any time from nothing to a ceiling that doubles with each receive.
 ///
-/// Full jitter spreads messages that failed together over the whole range, so that they do not come back together.
+/// Full jitter spreads messages that failed together over the whole range, so that they are not retried together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     /// The ceiling after the first receive.

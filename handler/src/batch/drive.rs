@@ -119,8 +119,8 @@ async fn run_lane<R: Runner, S: FailureSink>(
         let outcome = run_item(&*runner, &*sink, &item, deadline).instrument(span).await;
         // AWS: when a function reports failures of a FIFO queue it must stop at the first one of a group and report the rest
         // (documentation: "Handling errors for an SQS event source in Lambda").
-        let comes_back = matches!(outcome, Outcome::Reported { .. });
-        if notes.send(Note::Ended(index, outcome, started.elapsed())).await.is_err() || comes_back {
+        let is_retried = matches!(outcome, Outcome::Reported { .. });
+        if notes.send(Note::Ended(index, outcome, started.elapsed())).await.is_err() || is_retried {
             return;
         }
     }
@@ -150,11 +150,11 @@ async fn run_item<R: Runner, S: FailureSink>(
         Ok(Ok(Routed::DeadLettered)) => Outcome::DeadLettered(failure),
         Ok(Ok(Routed::NotTaken)) => Outcome::Reported { failure, visible_in: None },
         Ok(Err(error)) => {
-            tracing::error!("could not dead-letter, so the message comes back: {error}");
+            tracing::error!("could not dead-letter, so the message is retried: {error}");
             Outcome::Reported { failure, visible_in: None }
         }
         Err(panic) => {
-            tracing::error!("could not dead-letter, so the message comes back: {}", Failure::panic(&*panic));
+            tracing::error!("could not dead-letter, so the message is retried: {}", Failure::panic(&*panic));
             Outcome::Reported { failure, visible_in: None }
         }
     }
@@ -171,22 +171,26 @@ async fn run_job<R: Runner>(runner: &R, message: &Arc<Message>, deadline: Deadli
 
 /// A panic belongs to its job: it is caught here, where the job runs, and not by the runtime, which would answer for the
 /// whole invocation.
-async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
+pub(super) async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
     AssertUnwindSafe(work).catch_unwind().await
 }
 
 /// The kind of the failure of a message that was not tried because one before it in its group is retried.
 pub(super) const GROUP_ORDER: &str = "group-order";
 
-/// What a record that did not end is told, and why it comes back.
-pub(super) fn unfinished<T>(progress: &Progress<T>, group_came_back: bool, deadline: &Deadline) -> (Failure, Duration) {
+/// Why a record that did not end is retried, and how long it was worked on.
+pub(super) fn unfinished<T>(
+    progress: &Progress<T>,
+    group_is_retried: bool,
+    deadline: &Deadline,
+) -> (Failure, Duration) {
     match progress {
         Progress::Started(at) if deadline.is_reached() => {
             (Failure::deadline("the time was up before the job was done"), at.elapsed())
         }
         Progress::Started(at) => (Failure::panic(&"outside the job"), at.elapsed()),
-        _ if group_came_back => {
-            let text = "an earlier message of its group comes back first";
+        _ if group_is_retried => {
+            let text = "an earlier message of its group is retried first";
             (Failure::new(Blame::Environment, Retry::Elsewhere, GROUP_ORDER, text), Duration::ZERO)
         }
         _ => (Failure::deadline("the time was up before the job was started"), Duration::ZERO),

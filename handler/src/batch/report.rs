@@ -15,7 +15,7 @@ pub enum Outcome<T> {
     Done(T),
     /// It can never be done, and is in the dead-letter queue with its reason.
     DeadLettered(Failure),
-    /// It comes back.
+    /// It is retried.
     Reported {
         /// Why.
         failure: Failure,
@@ -56,9 +56,9 @@ pub struct Counts {
     pub done: usize,
     /// In the dead-letter queue.
     pub dead_lettered: usize,
-    /// Come back because of their own failure.
+    /// Retried because of their own failure.
     pub failed: usize,
-    /// Come back because there was no time, no memory, or an earlier message of their group came back.
+    /// Retried because there was no time, no memory, or an earlier message of their group is retried first.
     pub postponed: usize,
     /// Copies of other records.
     pub duplicates: usize,
@@ -82,23 +82,23 @@ struct BatchItemFailure {
 }
 
 impl BatchResponse {
-    /// The identifiers of the messages that come back.
+    /// The identifiers of the messages to retry.
     #[must_use]
     pub fn item_identifiers(&self) -> impl ExactSizeIterator<Item = &str> {
         self.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str())
     }
 }
 
-/// A record without `messageId` has to come back, and the response has no way to say so.
+/// A record without `messageId` is to be retried, and the response has no way to say so.
 ///
 /// Leaving it out would delete it; an empty identifier would make the whole batch fail without saying why. So the
-/// invocation fails, the whole batch comes back, and what was done already is done again.
+/// invocation fails, the whole batch is retried, and what was done already is done again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("record {index} has no messageId, so its failure ({}) cannot be reported alone and the batch fails", .failure.kind)]
 pub struct Unnameable {
     /// The record's place in the batch.
     pub index: usize,
-    /// Why it has to come back.
+    /// Why it is to be retried.
     pub failure: Failure,
 }
 

@@ -75,8 +75,10 @@ impl FailureSink for Arc<Recorder> {
     }
 
     async fn change_visibility(&self, changes: &[VisibilityChange]) -> Result<(), SinkError> {
-        if self.mode == "slow" {
-            std::future::pending::<()>().await;
+        match self.mode {
+            "slow" => std::future::pending().await,
+            "pauses-panic" => panic!("asked to"),
+            _ => {}
         }
         for change in changes {
             let id = change.message.id.clone().unwrap_or_default();
@@ -182,6 +184,12 @@ async fn a_sink_that_hangs_does_not_hold_the_answer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sink_that_panics_over_a_pause_does_not_cost_the_answer() {
+    let records = [record("a", "transient", 0), record("b", "work", 0)];
+    assert_eq!(scene("pauses-panic").reported(&records, Deadline::NEVER).await, ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_permanent_failure_is_dead_lettered_and_counts_as_done() {
     let scene = scene("");
     let records = [record("a", "permanent", 0), record("b", "work", 0)];
@@ -284,7 +292,7 @@ async fn a_message_that_is_in_the_batch_twice_runs_once_and_is_named_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_record_without_an_id_fails_the_batch_only_if_it_has_to_come_back() {
+async fn a_record_without_an_id_fails_the_batch_only_if_it_is_to_be_retried() {
     let nameless = |action: &str| {
         let mut nameless = record("x", action, 0);
         nameless.as_object_mut().unwrap().remove("messageId");

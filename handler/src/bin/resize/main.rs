@@ -109,12 +109,25 @@ fn carry_out(command: &Command) -> anyhow::Result<u8> {
     code
 }
 
+/// Standard error, above the bar if there is one.
+struct Log;
+
+impl io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        progress::beside_bar(|| LogWriter.write(line))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        LogWriter.flush()
+    }
+}
+
 /// Warnings go to standard error, or what `RUST_LOG` asks for.
 fn log() -> anyhow::Result<()> {
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| LOG_DEFAULT.to_owned());
     let expected = || format!("RUST_LOG={filter:?}: expected a level, or a list like warn,handler=debug");
     let filter: Targets = filter.parse().with_context(expected)?;
-    let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(|| LogWriter);
+    let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(|| Log);
     builder.with_ansi(false).finish().with(filter).init();
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use handler::batch::{Observer, Outcome};
@@ -16,6 +16,17 @@ use super::report::{Done, Made, Retried};
 
 /// How often the bar moves although nothing has happened, so that its time goes on.
 const TICK: Duration = Duration::from_millis(200);
+
+/// The bar of this process, if it has one.
+static BAR: OnceLock<ProgressBar> = OnceLock::new();
+
+/// Writes to standard error while the bar is out of the way.
+pub(crate) fn beside_bar<T>(write: impl FnOnce() -> T) -> T {
+    match BAR.get() {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}
 
 /// Watches the batches.
 pub(crate) struct Progress {
@@ -33,7 +44,7 @@ pub(crate) struct Tally {
     pub(crate) bytes_out: u64,
     pub(crate) each: Option<Vec<Done>>,
     pub(crate) retried: Vec<Retried>,
-    /// The last words of messages that come back, by message id.
+    /// The last failures of messages that are retried, by message id.
     pub(crate) last_failures: HashMap<String, String>,
 }
 
@@ -45,6 +56,7 @@ impl Progress {
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} images  {elapsed_precise}  {eta} left  {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.enable_steady_tick(TICK);
+        drop(BAR.set(bar.clone()));
         let tally = Tally { each: list_each.then(Vec::new), ..Tally::default() };
         Self { bar, receives_max, tally: Mutex::new(tally) }
     }
@@ -68,7 +80,7 @@ impl Observer<Resized> for Progress {
             Outcome::Reported { failure, .. } => {
                 let id = message.id.clone().unwrap_or_default();
                 tally.last_failures.insert(id, format!("{}: {failure}", failure.kind));
-                self.bar.set_message(format!("{} come back", tally.last_failures.len()));
+                self.bar.set_message(format!("{} to retry", tally.last_failures.len()));
                 // The queue moves it to the dead-letter queue without asking anyone.
                 if message.receive_count() < self.receives_max {
                     return;

@@ -27,7 +27,7 @@ use super::find;
 use super::machine;
 use super::making::Making;
 use super::plan::{self, Plan, Planned};
-use super::progress::{Progress, Tally};
+use super::progress::{Progress, Tally, beside_bar};
 use super::report::Report;
 use super::stop::{Interruption, Stop};
 use super::table::EACH_MAX;
@@ -137,7 +137,8 @@ async fn drive(queues: &Queues, function: Function, stop: &Stop) -> anyhow::Resu
         interruption = stop.requested() => Some(interruption),
     };
     if interruption.is_some() {
-        note(format_args!("resize: stopping; files that are being written are finished, a second Ctrl-C ends at once"));
+        let waits = "resize: stopping; files that are being written are finished, a second signal ends at once";
+        beside_bar(|| note(format_args!("{waits}")));
         // A batch would take its time to end. What it has stored is whole, and nothing new is stored from here on.
         running.abort();
     } else {

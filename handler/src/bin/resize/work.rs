@@ -32,7 +32,10 @@ pub(crate) async fn run(arguments: &Work, stop: &Stop) -> anyhow::Result<u8> {
     let connecting = connect(arguments, progress.clone());
     let worker = tokio::select! {
         worker = Box::pin(connecting) => worker?,
-        interruption = stop.requested() => return Ok(interruption.exit_code()),
+        interruption = stop.requested() => {
+            note(format_args!("resize: stopped by {} before the queue has answered", interruption.name()));
+            return Ok(interruption.exit_code());
+        }
     };
     let stopping = async {
         let interruption = stop.requested().await;

@@ -19,7 +19,7 @@ use super::{History, attribute, dead_letter, read_max_receive_count, system_attr
 use crate::arguments::{DeadLetters, ListDeadLetters, RedriveDeadLetters, SendDeadLetters, ShowDeadLetter};
 use crate::queue::{arn_of, failed};
 use crate::send;
-use crate::stop::Stop;
+use crate::stop::{Interruption, Stop};
 use crate::table;
 
 /// How often a move is asked how far it is.
@@ -50,7 +50,7 @@ async fn list(client: &Client, arguments: &ListDeadLetters, stop: &Stop) -> anyh
     let messages_max = arguments.max as usize;
     let seen = queue.look(client, messages_max, arguments.despite_redrive_policy, stop).await?;
     if let Some(interruption) = seen.interruption {
-        return Ok(interruption.exit_code());
+        return Ok(interrupted(interruption));
     }
     let history = history(client, &seen.messages).await;
     let letters = seen.messages.iter().map(|message| (message, dead_letter(message, &history)));
@@ -80,6 +80,11 @@ async fn list(client: &Client, arguments: &ListDeadLetters, stop: &Stop) -> anyh
     Ok(0)
 }
 
+fn interrupted(interruption: Interruption) -> u8 {
+    note(format_args!("resize: stopped by {}; the messages were given back", interruption.name()));
+    interruption.exit_code()
+}
+
 /// What a body asks for, in one line.
 fn what(body: &str) -> String {
     if let Ok(job) = ResizeJob::parse(body) {
@@ -96,7 +101,7 @@ async fn show(client: &Client, arguments: &ShowDeadLetter, stop: &Stop) -> anyho
     let queue = QueueState::ask(client, &arguments.queue_url).await?;
     let seen = queue.look(client, usize::MAX, arguments.despite_redrive_policy, stop).await?;
     if let Some(interruption) = seen.interruption {
-        return Ok(interruption.exit_code());
+        return Ok(interrupted(interruption));
     }
     let id = arguments.message_id.as_str();
     let is_it = |message: &&Message| {
