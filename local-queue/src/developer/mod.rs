@@ -172,7 +172,9 @@ fn advance_clock(queues: &LocalQueue, request: &Request<Bytes>) -> Answer {
     let members = members(request)?;
     let by = match number(&members, &["seconds", "milliseconds"])? {
         [None, None] => return Err(Refusal::bad("seconds: is missing, and so is milliseconds. Say by how much.")),
-        [seconds, millis] => Duration::from_secs(seconds.unwrap_or(0)) + Duration::from_millis(millis.unwrap_or(0)),
+        [seconds, millis] => {
+            Duration::from_secs(seconds.unwrap_or(0)).saturating_add(Duration::from_millis(millis.unwrap_or(0)))
+        }
     };
     clock.advance(by);
     Ok(moved(queues))

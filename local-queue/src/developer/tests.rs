@@ -214,6 +214,17 @@ async fn the_manual_clock_is_read_advanced_and_set_and_long_polls_follow() {
 }
 
 #[test]
+fn a_clock_that_is_advanced_beyond_the_end_of_time_stops_there() {
+    let (queues, _) = queues();
+    let jobs = queues.list_queues().remove(0);
+    queues.send(&jobs, message("a")).unwrap();
+    let by = format!(r#"{{"seconds": {0}, "milliseconds": {0}}}"#, u64::MAX);
+    let (status, answer) = json_of(&queues, "POST", "/_local-queue/clock/advance", &by);
+    assert_eq!((status, &answer["now"]), (200, &json!(u64::MAX)));
+    assert!(queues.peek(&jobs, 0, 10).unwrap().is_empty(), "its retention is over");
+}
+
+#[test]
 fn another_clock_cannot_be_moved() {
     let queues = LocalQueue::builder().build();
     for (method, path) in [("PUT", "/_local-queue/clock"), ("POST", "/_local-queue/clock/advance")] {
