@@ -189,7 +189,8 @@ impl Place {
         let listed = tokio::task::block_in_place(|| list.output().unwrap());
         let listed: Vec<Value> = serde_json::from_slice(&listed.stdout).unwrap_or_else(|_| panic!("{listed:?}"));
         let letter = |letter: &Value| {
-            let source = letter["body"]["source"].as_str().unwrap_or_default().to_owned();
+            let body: Value = serde_json::from_str(letter["body"].as_str().unwrap()).unwrap();
+            let source = body["source"].as_str().unwrap_or_default().to_owned();
             (source, letter["kind"].as_str().unwrap_or_default().to_owned())
         };
         let mut dead: Vec<_> = listed.iter().map(letter).collect();
