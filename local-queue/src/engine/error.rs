@@ -208,6 +208,9 @@ pub enum MessageAttributeProblem {
     /// The name starts with `AWS.` or `Amazon.`.
     #[error("names starting with AWS. or Amazon. are reserved")]
     NameReserved,
+    /// There is neither type nor value.
+    #[error("the value is missing")]
+    ValueMissing,
     /// There is no type.
     #[error("the type is missing")]
     TypeMissing,

@@ -39,7 +39,10 @@ impl MessageAttribute {
     fn check(&self, name: &str) -> Result<(), MessageAttributeProblem> {
         check_attribute_name(name)?;
         if self.data_type.is_empty() {
-            return Err(MessageAttributeProblem::TypeMissing);
+            let has_value = !self.value_bytes().is_empty();
+            let problem =
+                if has_value { MessageAttributeProblem::TypeMissing } else { MessageAttributeProblem::ValueMissing };
+            return Err(problem);
         }
         let (kind, label) = self.data_type.split_once('.').unwrap_or((&self.data_type, ""));
         if self.data_type.len() > 256 || (label.is_empty() && self.data_type.contains('.')) {
@@ -176,6 +179,7 @@ mod tests {
             ("x", text("string", "v"), Some(Problem::Type)),
             ("x", text("String.", "v"), Some(Problem::Type)),
             ("x", text("", "v"), Some(Problem::TypeMissing)),
+            ("x", text("", ""), Some(Problem::ValueMissing)),
             ("x", text("String", ""), Some(Problem::Empty { expected: "String" })),
             ("x", binary("String", b"v"), Some(Problem::Empty { expected: "String" })),
             ("x", text("Binary", "v"), Some(Problem::Empty { expected: "Binary" })),

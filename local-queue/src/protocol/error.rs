@@ -203,11 +203,15 @@ impl WireError {
         }
     }
 
-    /// As this error reads in an entry of a batch, where AWS words two of them differently: a message that is too long
-    /// (recorded), and an expired handle, which has another code too (quoted by users).
+    /// As this error reads in an entry of a batch, where AWS words three of them differently: a message that is too long
+    /// (recorded), a parameter of the other type of queue, and an expired handle, which has another code too (both quoted
+    /// by users).
     pub(crate) fn in_batch_entry(mut self) -> Self {
         if self.message.ends_with(HANDLE_EXPIRED) {
             return Self::new(ErrorKind::ReceiptHandleIsInvalid, HANDLE_EXPIRED.trim_end_matches('.'));
+        }
+        if self.message.ends_with(OTHER_QUEUE_TYPE) {
+            return Self::new(self.kind, OTHER_QUEUE_TYPE.trim_end_matches('.'));
         }
         if let Some(rest) = self.message.strip_prefix("One or more parameters are invalid.") {
             self.message = format!("One or more parameters cannot be validated.{rest}").into();
@@ -216,6 +220,7 @@ impl WireError {
     }
 }
 
+const OTHER_QUEUE_TYPE: &str = "The request include parameter that is not valid for this queue type.";
 const HANDLE_EXPIRED: &str = "The receipt handle has expired.";
 const QUEUE_NAME: &str = "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length";
 const FIFO_QUEUE_NAME: &str = "The name of a FIFO queue can only include alphanumeric characters, hyphens, or \
@@ -308,11 +313,9 @@ impl From<EngineError> for WireError {
             EngineError::MessageAttributeInvalid { name, problem } => {
                 Self::new(Kind::InvalidParameterValue, message_attribute(&name, &problem))
             }
-            EngineError::ParameterNotValidForQueueType { parameter, value } => Self::invalid_value(
-                value,
-                parameter,
-                "The request include parameter that is not valid for this queue type.",
-            ),
+            EngineError::ParameterNotValidForQueueType { parameter, value } => {
+                Self::invalid_value(value, parameter, OTHER_QUEUE_TYPE)
+            }
             EngineError::OutOfRange { parameter, value, min, max } => {
                 Self::invalid_value(value, parameter, &range(parameter, min, max))
             }
@@ -395,6 +398,9 @@ fn message_attribute(name: &str, problem: &MessageAttributeProblem) -> String {
             "The type of message (user) attribute '{name}' is invalid. You must use only the following supported type \
              prefixes: Binary, Number, String."
         ),
+        MessageAttributeProblem::ValueMissing => {
+            format!("The message attribute '{name}' must contain non-empty message attribute value.")
+        }
         MessageAttributeProblem::TypeMissing => {
             format!("The message attribute '{name}' must contain non-empty message attribute type.")
         }

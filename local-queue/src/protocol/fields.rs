@@ -101,12 +101,16 @@ impl<'a> Fields<'a> {
             }
             Self::Query { .. } => {
                 let Some(items) = self.items(name) else { return Ok(None) };
+                let is_tags = matches!(name, "tags" | "Tags");
                 // An empty map, as old SDKs send it.
                 let items = items.into_iter().filter(|item| !item.is_blank());
                 let entry = |item: &'a Node| {
                     let key = item.text("Name").or_else(|| item.text("Key"));
-                    let key = key.ok_or_else(|| WireError::missing(map_key(name)))?;
-                    Ok((key, Cow::Borrowed(item.text("Value").unwrap_or_default())))
+                    let key =
+                        key.ok_or_else(|| WireError::missing(if is_tags { "Tag.Key" } else { "Attribute.Name" }))?;
+                    // The value of a tag may be empty, but that of an attribute removes it.
+                    let value = item.text("Value").or(is_tags.then_some(""));
+                    Ok((key, Cow::Borrowed(value.ok_or_else(|| WireError::missing("Attribute.Value"))?)))
                 };
                 items.map(entry).collect::<Result<_, _>>().map(Some)
             }
@@ -156,11 +160,6 @@ impl<'a> Fields<'a> {
             }
         }
     }
-}
-
-/// What the key of a map's entry is called by the error that misses it.
-fn map_key(map: &str) -> &'static str {
-    if matches!(map, "tags" | "Tags") { "Tag.Key" } else { "Attribute.Name" }
 }
 
 /// What is there under a name; JSON's null is absence.

@@ -194,6 +194,18 @@ fn entries(rules: &mut Section<'_>) {
         assert_eq!(sent["Failed"], json!([failed("2", "InvalidParameterValue", text)]));
         assert_eq!(sqs.counts("jobs"), [1, 0, 1]);
     });
+    // aws-sdk-js#3187.
+    rules.both(Quoted, "an entry with a parameter of FIFO queues fails alone, in words of its own", |sqs| {
+        sqs.jobs();
+        let entries = json!([
+            { "Id": "1", "MessageBody": "a", "MessageDeduplicationId": "1" },
+            { "Id": "2", "MessageBody": "b" },
+        ]);
+        let sent = call(sqs, "SendMessageBatch", &entries).ok();
+        let text = "The request include parameter that is not valid for this queue type";
+        assert_eq!(sent["Failed"], json!([failed("1", "InvalidParameterValue", text)]));
+        assert_eq!(sqs.counts("jobs"), [1, 0, 0]);
+    });
     // shoryuken#769.
     rules.both(Quoted, "list values fail the whole batch", |sqs| {
         sqs.jobs();

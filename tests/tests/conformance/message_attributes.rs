@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    client::{Answer, Sqs, form_request},
+    client::{Answer, Protocol, Sqs, form_request},
     errors::{INVALID_PARAMETER_VALUE, UNSUPPORTED_OPERATION},
     rules::{
         Evidence::{Documented, Quoted, Recorded, Unverified, Validated},
@@ -93,6 +93,16 @@ fn types(rules: &mut Section<'_>) {
         let message = "The message attribute 'HTTPStatus' must contain non-empty message attribute type.";
         for attribute in [json!({ "StringValue": "200" }), json!({ "DataType": "", "StringValue": "200" })] {
             send(sqs, &json!({ "HTTPStatus": attribute })).refused(INVALID_PARAMETER_VALUE, message);
+        }
+    });
+    // boto#3348.
+    rules.both(Quoted, "an attribute without anything lacks a value", |sqs| {
+        sqs.jobs();
+        let message = "The message attribute 'x' must contain non-empty message attribute value.";
+        send(sqs, &json!({ "x": { "DataType": "", "StringValue": "" } })).refused(INVALID_PARAMETER_VALUE, message);
+        let form = "Action=SendMessage&QueueUrl=jobs&MessageBody=a&MessageAttribute.1.Name=x".to_owned();
+        if sqs.protocol == Protocol::Query {
+            sqs.raw(form_request("/", form)).refused(INVALID_PARAMETER_VALUE, message);
         }
     });
     rules.both(Quoted, "a type may have a label, and comes back as it was sent", |sqs| {

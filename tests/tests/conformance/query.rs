@@ -117,11 +117,19 @@ fn unread_lists(rules: &mut Section<'_>) {
         }
         assert_eq!(sqs.counts("jobs"), [0, 0, 0]);
     });
-    rules.query(Unverified, "an attribute or a tag without a name is a missing parameter", |sqs| {
-        sqs.jobs();
-        post(sqs, "Action=SetQueueAttributes&Attribute.1.Value=7").refused_somehow(MISSING_PARAMETER);
-        post(sqs, "Action=TagQueue&Tag.1.Value=7").refused_somehow(MISSING_PARAMETER);
-    });
+    rules.query(
+        Unverified,
+        "an attribute without a name or a value, or a tag without a key, is a missing parameter",
+        |sqs| {
+            let policy = "%7B%22Id%22%3A%22own%22%7D";
+            post(sqs, &format!("Action=CreateQueue&QueueName=jobs&Attribute.1.Name=Policy&Attribute.1.Value={policy}"));
+            post(sqs, "Action=SetQueueAttributes&Attribute.1.Name=Policy").refused_somehow(MISSING_PARAMETER);
+            assert_eq!(sqs.attributes("jobs")["Policy"], "{\"Id\":\"own\"}");
+            assert_eq!(post(sqs, "Action=TagQueue&Tag.1.Key=a").status, 200);
+            post(sqs, "Action=SetQueueAttributes&Attribute.1.Value=7").refused_somehow(MISSING_PARAMETER);
+            post(sqs, "Action=TagQueue&Tag.1.Value=7").refused_somehow(MISSING_PARAMETER);
+        },
+    );
     rules.query(Unverified, "a list without a value is an empty list, as old SDKs send one", |sqs| {
         sqs.jobs();
         sqs.send("jobs", "a");

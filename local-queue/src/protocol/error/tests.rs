@@ -84,6 +84,7 @@ rules! { engine_errors of EngineError:
 rules! { attribute_problems of MessageAttributeProblem:
     Name => "bad names are refused",
     NameReserved => "the text about reserved names",
+    ValueMissing => "an attribute without anything lacks a value",
     TypeMissing => "a type that lacks is named",
     Type => "a type begins with Binary, Number or String, in this spelling",
     Empty => "an empty value is refused",
