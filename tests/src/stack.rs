@@ -148,7 +148,7 @@ impl Stack {
 
     /// Puts a job's photo into its bucket, its fault into the plan and its message into the queue; returns the
     /// message's id.
-    pub async fn submit(&self, job: Job) -> String {
+    pub fn submit(&self, job: Job) -> String {
         if let Some((key, bytes)) = &job.photo {
             self.photos.insert(key, bytes.clone(), "image/jpeg");
         }

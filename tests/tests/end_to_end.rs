@@ -30,7 +30,7 @@ async fn submit_mixed(stack: &Stack, count: usize, poison: usize, flaky: usize, 
         .collect();
     random.shuffle(&mut jobs);
     for job in jobs {
-        stack.submit(job).await;
+        stack.submit(job);
     }
 }
 
@@ -92,9 +92,9 @@ async fn a_panic_in_one_of_ten_jobs_costs_that_job_alone_and_the_next_batch_work
         for index in 0..10 {
             let job = Job::good(index, random);
             if index == 4 {
-                panicking = stack.submit(job.failing(operation, Fault::Panics, 1)).await;
+                panicking = stack.submit(job.failing(operation, Fault::Panics, 1));
             } else {
-                stack.submit(job).await;
+                stack.submit(job);
             }
         }
         stack.run_with(function.clone()).await;
@@ -105,7 +105,7 @@ async fn a_panic_in_one_of_ten_jobs_costs_that_job_alone_and_the_next_batch_work
         assert_eq!((second.messages.as_slice(), second.reported.len()), ([panicking].as_slice(), 0));
 
         for index in 10..20 {
-            stack.submit(Job::good(index, random)).await;
+            stack.submit(Job::good(index, random));
         }
         stack.run_with(function).await;
         let next = &stack.answers()[2];
@@ -126,7 +126,7 @@ async fn a_deadline_in_the_middle_of_a_batch_reports_what_was_not_done_and_that_
     });
     let random = &mut fastrand::Rng::with_seed(1);
     for index in 0..40 {
-        stack.submit(Job::good(index, random)).await;
+        stack.submit(Job::good(index, random));
     }
     let began = Instant::now();
     stack.run().await;
@@ -150,7 +150,7 @@ async fn a_function_with_less_time_than_its_reserve_does_its_jobs_all_the_same()
     let stack = Stack::new(setup);
     let random = &mut fastrand::Rng::with_seed(1);
     for index in 0..30 {
-        stack.submit(Job::good(index, random)).await;
+        stack.submit(Job::good(index, random));
     }
     stack.run().await;
     stack.assert_all_is_well(Explained::default()).await;
@@ -164,7 +164,7 @@ async fn a_message_that_was_postponed_is_not_received_again_at_once() {
     let stack = Stack::new(Setup { function_timeout: Duration::from_secs(5), ..Setup::new(3) });
     let random = &mut fastrand::Rng::with_seed(3);
     let slow = Fault::Slow(Duration::from_secs(10));
-    stack.submit(Job::good(0, random).failing(Operation::Get, slow, 4)).await;
+    stack.submit(Job::good(0, random).failing(Operation::Get, slow, 4));
     let began = Instant::now();
     stack.run().await;
     stack.assert_all_is_well(Explained::default()).await;
@@ -179,9 +179,9 @@ async fn a_storage_that_never_answers_holds_neither_the_answer_nor_the_neighbour
     for operation in [Operation::Get, Operation::Put] {
         let stack = Stack::new(Setup::new(1));
         let random = &mut fastrand::Rng::with_seed(1);
-        let hanging = stack.submit(Job::good(0, random).failing(operation, Fault::Hangs, 1)).await;
+        let hanging = stack.submit(Job::good(0, random).failing(operation, Fault::Hangs, 1));
         for index in 1..10 {
-            stack.submit(Job::good(index, random)).await;
+            stack.submit(Job::good(index, random));
         }
         stack.run().await;
         let first = &stack.answers()[0];
@@ -220,14 +220,12 @@ async fn a_job_that_is_received_again_while_it_runs_is_done_and_not_lost() {
         let random = &mut fastrand::Rng::with_seed(seed);
         for index in 0..60 {
             let slow = Fault::Slow(Duration::from_secs(8));
-            stack
-                .submit(match index % 6 {
-                    0 => Job::good(index, random).failing(Operation::Get, slow, 2),
-                    1 => Job::good(index, random).failing(Operation::Put, slow, 1),
-                    2 => Job::poison(index, index / 6),
-                    _ => Job::good(index, random),
-                })
-                .await;
+            stack.submit(match index % 6 {
+                0 => Job::good(index, random).failing(Operation::Get, slow, 2),
+                1 => Job::good(index, random).failing(Operation::Put, slow, 1),
+                2 => Job::poison(index, index / 6),
+                _ => Job::good(index, random),
+            });
         }
         stack.run().await;
         stack.assert_all_is_well(REDELIVERY).await;

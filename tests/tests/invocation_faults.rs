@@ -120,7 +120,7 @@ async fn invocations_that_go_on_failing_end_in_redrive_and_never_in_loss() {
         for index in 0..60 {
             let random = &mut fastrand::Rng::with_seed(seed + index as u64);
             let job = if index % 6 == 0 { Job::poison(index, index / 6) } else { Job::good(index, random) };
-            stack.submit(job).await;
+            stack.submit(job);
         }
         stack.run_with(spoiling(seed, usize::MAX, "photos/001/photo", stack.function().await)).await;
         stack.assert_all_is_well(Explained { redelivery: true, redrive_after: Some(max_receive_count) }).await;
@@ -137,7 +137,7 @@ async fn a_function_that_does_not_look_at_its_deadline_is_cut_off_and_its_batch_
     let random = &mut fastrand::Rng::with_seed(1);
     for index in 0..10 {
         let job = Job::good(index, random);
-        stack.submit(if index == 7 { job.failing(Operation::Put, Fault::Hangs, 1) } else { job }).await;
+        stack.submit(if index == 7 { job.failing(Operation::Put, Fault::Hangs, 1) } else { job });
     }
     stack.run().await;
     let answers = stack.answers();
@@ -203,11 +203,11 @@ async fn a_function_that_does_wrong_is_found_out() {
         if name == "gives other reasons" {
             poison.fate = Fate::Dead(Reason { kind: "loop", blame: "job", names: "outputs[0].target" });
         }
-        stack.submit(poison).await;
-        stack.submit(Job::good(1, random)).await;
-        stack.submit(Job::good(2, random).failing(Operation::Get, Fault::Status(503), 1)).await;
+        stack.submit(poison);
+        stack.submit(Job::good(1, random));
+        stack.submit(Job::good(2, random).failing(Operation::Get, Fault::Status(503), 1));
         for index in 3..9 {
-            stack.submit(Job::good(index, random)).await;
+            stack.submit(Job::good(index, random));
         }
         let function = stack.function().await;
         let replace = |from: &'static str, to: &'static str| move |body: &mut String| *body = body.replace(from, to);

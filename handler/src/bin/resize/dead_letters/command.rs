@@ -152,7 +152,7 @@ async fn send(client: &Client, arguments: &SendDeadLetters, stop: &Stop) -> anyh
     let all = messages.len();
     let sent = send::send(client, queue_url, messages.into_iter().map(Ok), stop).await?;
     print(format_args!("{} sent to {queue_url}", table::count(sent.messages as u64, "message")));
-    Ok(sent.interruption.map_or(u8::from(sent.messages != all), |interruption| interruption.exit_code()))
+    Ok(sent.interruption.map_or(u8::from(sent.messages != all), Interruption::exit_code))
 }
 
 fn read_text(path: &PathBuf) -> anyhow::Result<String> {
