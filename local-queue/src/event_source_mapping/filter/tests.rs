@@ -249,6 +249,7 @@ fn what_lambda_adds_to_a_message_can_be_filtered_by_too() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn a_pattern_that_is_none_is_refused_in_the_words_of_aws_and_the_source_says_why() {
     for (pattern, problem) in [
         // The four that are recorded; null is below, where the API's form is read.
