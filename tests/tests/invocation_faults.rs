@@ -88,13 +88,11 @@ fn spoiling(
 
 async fn submit_mixed(stack: &Stack, count: usize, random: &mut fastrand::Rng) {
     for index in 0..count {
-        stack
-            .submit(match index % 5 {
-                0 => Job::poison(index, index / 5),
-                1 => Job::flaky(index, 2, random),
-                _ => Job::good(index, random),
-            })
-            .await;
+        stack.submit(match index % 5 {
+            0 => Job::poison(index, index / 5),
+            1 => Job::flaky(index, 2, random),
+            _ => Job::good(index, random),
+        });
     }
 }
 
