@@ -52,12 +52,13 @@ async fn who_trusts_the_network_answers_sdks_by_any_name() {
 /// What an image on a page sends to a server that is called by a name: nothing that tells where it comes from.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_cannot_delete_a_queue_of_a_server_with_a_name() {
+    const DELETE: &str = "/000000000000/jobs?Action=DeleteQueue";
+
     let guard = Guard::default().allow_host("sqs.example").unwrap();
     let server = Running::start_with(short(), |server| server.guard(guard)).await;
     let get = |host: &str, more: &str, target: &str| {
         request(&format!("GET {target}"), &format!("Host: {host}\r\n{more}"), "")
     };
-    const DELETE: &str = "/000000000000/jobs?Action=DeleteQueue";
     for (host, more) in [
         ("sqs.example:9324", ""),
         ("sqs.example", "Authorization: Basic YTpi\r\n"),
