@@ -72,7 +72,8 @@ impl Engine {
         }
         let range = &self.limits.move_rate;
         let rate = messages_per_second.map(|rate| match u64::try_from(rate) {
-            Ok(value) if range.contains(&value) => Ok(u32::try_from(value).unwrap_or(u32::MAX)),
+            // No limits make a rate of zero mean anything.
+            Ok(value) if value > 0 && range.contains(&value) => Ok(u32::try_from(value).unwrap_or(u32::MAX)),
             _ => Err(problem(Problem::RateOutOfRange)),
         });
         let messages_per_second = rate.transpose()?;

@@ -1,5 +1,6 @@
 //! The engine as scripts in time.
 
+mod extremes;
 mod fifo;
 mod moving;
 
