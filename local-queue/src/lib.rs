@@ -35,7 +35,10 @@ pub mod developer;
 pub mod engine;
 pub mod event_source_mapping;
 pub mod faults;
+mod json;
 mod local_queue;
+#[cfg_attr(not(feature = "server"), expect(dead_code, reason = "only a server shares out memory"))]
+mod memory;
 pub mod protocol;
 #[cfg(feature = "functions")]
 pub mod runtime_api;

@@ -65,11 +65,38 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     engine: Engine,
+    refusals: Refusals,
     /// The receives that wait.
     parked: HashMap<WaiterId, Parked>,
     timers: Timers,
     /// The queues that a reset makes anew.
     declared: Vec<QueueDeclaration>,
+}
+
+/// What has been said of messages that were refused for want of room.
+#[derive(Debug, Default)]
+struct Refusals {
+    seen: u64,
+    warned_at: Option<Time>,
+}
+
+impl Refusals {
+    /// What is to be said of a refusal, at most once in this time.
+    const INTERVAL: Duration = Duration::from_secs(60);
+
+    fn warn_of(&mut self, engine: &Engine, now: Time) -> Option<String> {
+        let refused = engine.refused_for_room();
+        let is_new = refused != std::mem::replace(&mut self.seen, refused);
+        if !is_new || self.warned_at.is_some_and(|at| now.since(at) < Self::INTERVAL) {
+            return None;
+        }
+        self.warned_at = Some(now);
+        let (bytes, bytes_max) = (engine.stored_bytes(), engine.limits().stored_bytes_max);
+        Some(format!(
+            "sends are refused: queues and messages take {bytes} bytes of memory, of at most {bytes_max} (--memory-max); \
+             they are accepted again when messages are deleted or a queue is purged"
+        ))
+    }
 }
 
 /// How to make a [`LocalQueue`].
@@ -113,7 +140,13 @@ impl Builder {
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
         let secret = self.seed.map_or_else(Secret::random, Secret::seeded);
         let engine = Engine::new(self.limits, seed).with_store(secret.store());
-        let state = State { engine, parked: HashMap::new(), timers: Timers::default(), declared: Vec::new() };
+        let state = State {
+            engine,
+            refusals: Refusals::default(),
+            parked: HashMap::new(),
+            timers: Timers::default(),
+            declared: Vec::new(),
+        };
         let shared = Shared {
             clock: self.clock,
             scope: self.scope,
@@ -294,16 +327,26 @@ impl LocalQueue {
         self.call(|engine, now| engine.send(now, queue.as_str(), message))
     }
 
-    /// Receives messages, and waits for one if the request or the queue says so. Dropping the future gives up the wait. A
-    /// message whose way to this receiver had begun at that moment is in flight, as it is when a connection breaks.
+    /// Receives messages, and waits for one if the request or the queue says so. Dropping the future gives up the wait; no
+    /// message is lost with it.
     ///
     /// A receive that waits is timed by the tokio runtime that polls it, so that receives of several runtimes can wait for
     /// one emulator, and any of these may end. Outside of a runtime nothing but the calls of others ends a wait.
     pub async fn receive(&self, queue: &QueueArn, request: Receive) -> Result<Vec<Delivery>, EngineError> {
+        self.receive_until(queue, request, std::future::pending()).await
+    }
+
+    /// As [`receive`](Self::receive), but waits no longer than until `end`, with which no message is lost on its way.
+    pub(crate) async fn receive_until(
+        &self,
+        queue: &QueueArn,
+        request: Receive,
+        end: impl Future<Output = ()>,
+    ) -> Result<Vec<Delivery>, EngineError> {
         let faults = &self.shared.faults;
         let reorder = || self.call(|engine, now| faults.reorder(engine, now, queue));
         let shuffle = if faults.is_empty() { None } else { reorder() };
-        let mut deliveries = self.receive_as_it_comes(queue.as_str(), request).await?;
+        let mut deliveries = self.receive_as_it_comes(queue.as_str(), request, end).await?;
         if let Some(mut shuffle) = shuffle {
             shuffle.shuffle(&mut deliveries);
         }
@@ -317,6 +360,12 @@ impl LocalQueue {
     #[must_use]
     pub fn waiting_receives(&self) -> usize {
         self.call(|engine, _| engine.waiting_receives())
+    }
+
+    /// Takes back what a receive was handed and could not pass on, as if it had not been received.
+    pub(crate) fn take_back(&self, queue: &QueueArn, deliveries: &[Delivery], attempt_id: Option<&str>) {
+        let handles = deliveries.iter().map(|delivery| delivery.receipt_handle);
+        self.call(|engine, now| engine.take_back(now, queue.as_str(), handles, attempt_id));
     }
 
     /// Deletes a received message.
@@ -346,25 +395,35 @@ impl LocalQueue {
         let mut state = self.shared.lock();
         let now = self.shared.clock.now();
         let result = call(&mut state.engine, now);
+        let State { engine, refusals, .. } = &mut *state;
+        let warning = refusals.warn_of(engine, now);
         self.shared.finish(state);
+        if let Some(warning) = warning {
+            tracing::warn!("{warning}");
+        }
         result
     }
 
-    async fn receive_as_it_comes(&self, arn: &str, request: Receive) -> Result<Vec<Delivery>, EngineError> {
+    async fn receive_as_it_comes(
+        &self,
+        arn: &str,
+        request: Receive,
+        end: impl Future<Output = ()>,
+    ) -> Result<Vec<Delivery>, EngineError> {
         match self.begin_receive(arn, request)? {
             Begun::Done(deliveries) => Ok(deliveries),
-            Begun::Waiting(waiting, answer) => waiting.answer(answer).await,
+            Begun::Waiting(waiting) => waiting.answer(end).await,
         }
     }
 
-    fn begin_receive(&self, arn: &str, request: Receive) -> Result<Begun<'_>, EngineError> {
+    fn begin_receive<'a>(&'a self, arn: &'a str, request: Receive) -> Result<Begun<'a>, EngineError> {
+        let attempt_id = request.attempt_id.clone();
         let mut state = self.shared.lock();
         let now = self.shared.clock.now();
         let received = state.engine.receive(now, arn, request);
         // Whoever waits is entered before anybody else can answer it.
         if let Ok(Received::Waiting(waiter)) = received {
-            let (waiting, answer) = Waiting::begin(&self.shared, state, waiter);
-            return Ok(Begun::Waiting(waiting, answer));
+            return Ok(Begun::Waiting(Waiting::begin(&self.shared, state, waiter, (arn, attempt_id))));
         }
         self.shared.finish(state);
         received.map(|received| match received {

@@ -13,7 +13,13 @@ mod framing;
 mod harness;
 #[path = "http_abuse/hosts.rs"]
 mod hosts;
+#[path = "http_abuse/memory.rs"]
+mod memory;
+#[path = "http_abuse/process.rs"]
+mod process;
 #[path = "http_abuse/signatures.rs"]
 mod signatures;
+#[path = "http_abuse/soak.rs"]
+mod soak;
 #[path = "http_abuse/waiting.rs"]
 mod waiting;

@@ -14,6 +14,8 @@ use crate::{
 /// Messages of one page.
 const MESSAGES_MAX: usize = 1_000;
 const MESSAGES_DEFAULT: usize = 100;
+/// Bytes of the bodies of one page, beside its first message.
+const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 pub(super) fn list_queues(queues: &LocalQueue) -> Response<Bytes> {
     let listed = queues.call(|engine, now| {
@@ -68,14 +70,15 @@ impl Page {
 
     /// The messages, and how many to skip for the next page if this is not the last.
     fn take(&self, engine: &mut Engine, now: Time) -> Result<(Vec<Peeked>, Option<usize>), EngineError> {
-        let (mut found, mut skip) = (Vec::new(), self.skip);
+        let (mut found, mut skip, mut bytes) = (Vec::new(), self.skip, 0);
         loop {
             // One more than fits shows whether there is a next page.
             let batch = engine.peek(now, self.queue.as_str(), skip, MESSAGES_MAX)?;
             let is_last = batch.len() < MESSAGES_MAX;
             for peeked in batch {
                 if self.place.is_none_or(|place| place == peeked.place) {
-                    if found.len() == self.max {
+                    bytes += peeked.message.body.as_str().len();
+                    if found.len() == self.max || (bytes > PAGE_BYTES_MAX && !found.is_empty()) {
                         return Ok((found, Some(skip)));
                     }
                     found.push(peeked);

@@ -95,10 +95,11 @@ impl Depth {
 }
 
 pub(super) fn respond(queues: &LocalQueue) -> Response<Bytes> {
-    let (depths, long_polls) = queues.call(|engine, now| {
+    let (depths, long_polls, storage) = queues.call(|engine, now| {
         let arns = engine.queues().cloned().collect::<Vec<_>>();
         let depths = arns.iter().filter_map(|arn| Depth::of(engine, now, arn)).collect::<Vec<_>>();
-        (depths, engine.waiting_receives())
+        let storage = (engine.stored_bytes(), engine.limits().stored_bytes_max, engine.refused_for_room());
+        (depths, engine.waiting_receives(), storage)
     });
     let mut text = Text(String::new());
     text.family("local_queue_messages", "gauge", "Messages of a queue, by their place.");
@@ -119,6 +120,7 @@ pub(super) fn respond(queues: &LocalQueue) -> Response<Bytes> {
     }
     text.family("local_queue_long_polls_waiting", "gauge", "Receives that wait for a message.");
     text.sample("local_queue_long_polls_waiting", &[], long_polls);
+    text.storage(storage);
     text.family("local_queue_requests_total", "counter", "Requests to SQS, by action and status of the answer.");
     for ((action, status), count) in queues.request_counts().lock().iter() {
         let labels = [("action", *action), ("status", &*status.to_string())];
@@ -146,6 +148,18 @@ fn labels(queue: &QueueArn) -> [(&'static str, &str); 3] {
 struct Text(String);
 
 impl Text {
+    fn storage(&mut self, (bytes, bytes_max, refused): (u64, u64, u64)) {
+        self.family("local_queue_stored_bytes", "gauge", "Memory of queues and messages, estimated from above.");
+        self.sample("local_queue_stored_bytes", &[], bytes);
+        if bytes_max < u64::MAX {
+            self.family("local_queue_stored_bytes_max", "gauge", "Memory that queues and messages may take.");
+            self.sample("local_queue_stored_bytes_max", &[], bytes_max);
+        }
+        let help = "Messages and queues refused because there was no memory for them.";
+        self.family("local_queue_refused_for_memory_total", "counter", help);
+        self.sample("local_queue_refused_for_memory_total", &[], refused);
+    }
+
     fn family(&mut self, name: &str, kind: &str, help: &str) {
         write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n").expect("a string can be written to");
     }

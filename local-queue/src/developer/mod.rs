@@ -54,6 +54,7 @@ use crate::{
     clock::ManualClock,
     engine::{Engine, Time},
     faults::FaultId,
+    json,
 };
 
 /// What paths of this API begin with. No account is called so, and so no queue has such a URL.
@@ -203,11 +204,7 @@ fn remove_fault(queues: &LocalQueue, id: &str) -> Answer {
 
 /// The members of a request's JSON object.
 fn members(request: &Request<Bytes>) -> Result<Map<String, Value>, Refusal> {
-    match serde_json::from_slice(request.body()) {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err(Refusal::bad("The body must be a JSON object.")),
-        Err(error) => Err(Refusal::bad(format!("The body is not JSON: {error}."))),
-    }
+    json::parse_object(request.body()).map_err(|error| Refusal::bad(format!("The body {error}.")))
 }
 
 /// The whole numbers of these names, which are all that may be there.

@@ -152,8 +152,14 @@ fn a_wrong_question_is_refused_by_the_name_of_its_field() {
         ("PUT", "clock", r#"{"now": 5}"#, 400, "now: the clock is at 1800000000000 already, and does not go back."),
         ("POST", "clock/advance", "{}", 400, "seconds: is missing, and so is milliseconds. Say by how much."),
         ("POST", "clock/advance", r#"{"hours": 1}"#, 400, "hours: is unknown. There is seconds and milliseconds."),
-        ("POST", "clock/advance", "[]", 400, "The body must be a JSON object."),
-        ("POST", "clock/advance", "{", 400, "The body is not JSON: EOF while parsing an object at line 1 column 1."),
+        ("POST", "clock/advance", "[]", 400, "The body is not a JSON object."),
+        (
+            "POST",
+            "clock/advance",
+            "{",
+            400,
+            "The body is not valid JSON: EOF while parsing an object at line 1 column 1.",
+        ),
         ("DELETE", "faults/7", "", 404, "There is no fault 7."),
         (
             "POST",

@@ -193,6 +193,20 @@ pub enum EngineError {
         /// The limit.
         in_flight_max: usize,
     },
+    /// There is no memory for more. SQS has no such limit.
+    #[error("queues and messages take {stored_bytes} bytes of memory; at most {stored_bytes_max} are allowed")]
+    StorageFull {
+        /// What is taken, by the engine's own count.
+        stored_bytes: u64,
+        /// The limit.
+        stored_bytes_max: u64,
+    },
+    /// As many receives as may wait for a message already do. SQS has no such limit.
+    #[error("{waiting_max} receives wait already, the limit")]
+    TooManyWaiting {
+        /// The limit.
+        waiting_max: usize,
+    },
     /// Something is wrong with a message move task.
     #[error("message move task: {0}")]
     MessageMoveTask(MoveTaskProblem),

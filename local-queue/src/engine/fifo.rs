@@ -8,11 +8,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
 use super::{
-    Limits, MessageId, SequenceNumber, Time,
+    Limits, MessageId, SequenceNumber, Time, footprint,
     order::{Arrival, Order},
     slab::Slab,
 };
@@ -39,6 +40,7 @@ pub(super) struct Groups {
     by_name: HashMap<String, u32>,
     line: BTreeMap<u64, u32>,
     turns: u64,
+    name_bytes: u64,
 }
 
 impl Groups {
@@ -49,6 +51,7 @@ impl Groups {
         }
         let key = self.by_key.insert(Group { name: name.to_owned(), ..Group::default() });
         self.by_name.insert(name.to_owned(), key);
+        self.name_bytes += footprint::of_group(name);
         key
     }
 
@@ -72,6 +75,7 @@ impl Groups {
         if self.by_key[key].messages.is_empty() {
             let group = self.by_key.remove(key).expect("the group is in use");
             self.by_name.remove(&group.name);
+            self.name_bytes -= footprint::of_group(&group.name);
         }
     }
 
@@ -83,6 +87,11 @@ impl Groups {
     pub(super) fn show(&mut self, key: u32, Order { arrival, .. }: Order) {
         self.by_key[key].hidden.remove(&arrival);
         self.update_turn(key);
+    }
+
+    /// What the groups take of memory.
+    pub(super) const fn name_bytes(&self) -> u64 {
+        self.name_bytes
     }
 
     pub(super) fn has_available(&self) -> bool {
@@ -119,8 +128,9 @@ impl Groups {
 /// What a FIFO queue remembers of the messages sent in the last five minutes.
 #[derive(Debug, Default)]
 pub(super) struct Deduplication {
-    seen: HashMap<DeduplicationKey, (MessageId, SequenceNumber)>,
-    by_age: VecDeque<(Time, DeduplicationKey)>,
+    seen: HashMap<Arc<DeduplicationKey>, (MessageId, SequenceNumber)>,
+    by_age: VecDeque<(Time, Arc<DeduplicationKey>)>,
+    bytes: u64,
 }
 
 /// A deduplication id, within a group if the queue's scope is the group.
@@ -134,6 +144,7 @@ impl Deduplication {
         {
             if let Some((_, key)) = self.by_age.pop_front() {
                 self.seen.remove(&key);
+                self.bytes -= footprint::of_deduplication(&key);
             }
         }
     }
@@ -145,8 +156,15 @@ impl Deduplication {
 
     /// AWS (validated): this outlives the message. A late repetition is a duplicate also after a delete.
     pub(super) fn remember(&mut self, key: DeduplicationKey, first: (MessageId, SequenceNumber), now: Time) {
-        self.by_age.push_back((now, key.clone()));
+        self.bytes += footprint::of_deduplication(&key);
+        let key = Arc::new(key);
+        self.by_age.push_back((now, Arc::clone(&key)));
         self.seen.insert(key, first);
+    }
+
+    /// What this takes of memory.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
     }
 }
 
@@ -155,6 +173,7 @@ impl Deduplication {
 pub(super) struct Attempts {
     by_id: HashMap<String, (Time, Vec<Handed>)>,
     by_age: VecDeque<(Time, String)>,
+    bytes: u64,
 }
 
 /// One message that a receive was handed: its slot, its sequence, and which receive of it that was.
@@ -170,7 +189,7 @@ impl Attempts {
             if let Some((received_at, id)) = self.by_age.pop_front()
                 && self.by_id.get(&id).is_some_and(|attempt| attempt.0 == received_at)
             {
-                self.by_id.remove(&id);
+                self.forget(&id);
             }
         }
     }
@@ -179,8 +198,22 @@ impl Attempts {
         self.by_id.get(id).map(|attempt| attempt.1.as_slice())
     }
 
+    pub(super) fn forget(&mut self, id: &str) {
+        if let Some((_, handed)) = self.by_id.remove(id) {
+            self.bytes -= footprint::of_attempt(id, handed.len());
+        }
+    }
+
     pub(super) fn remember(&mut self, id: String, handed: Vec<Handed>, now: Time) {
+        // One that is used anew is in the line by age twice, for which there is room.
+        self.forget(&id);
+        self.bytes += footprint::of_attempt(&id, handed.len());
         self.by_age.push_back((now, id.clone()));
         self.by_id.insert(id, (now, handed));
+    }
+
+    /// What this takes of memory.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
     }
 }

@@ -33,6 +33,11 @@ pub struct Limits {
     pub message_attributes_max: usize,
     /// Messages in flight in one queue.
     pub in_flight_max: usize,
+    /// Receives that wait for a message, of all queues together. SQS has no such limit.
+    pub waiting_receives_max: usize,
+    /// Bytes that queues and messages may take, as [`Engine::stored_bytes`](super::Engine::stored_bytes) counts them. SQS
+    /// has no such limit.
+    pub stored_bytes_max: u64,
     /// Queues named by one page of `ListQueues`.
     pub list_results_max: usize,
     /// Tags of one queue.
@@ -67,6 +72,8 @@ impl Limits {
         batch_entry_id_chars_max: 80,
         message_attributes_max: 10,
         in_flight_max: 120_000,
+        waiting_receives_max: usize::MAX,
+        stored_bytes_max: u64::MAX,
         list_results_max: 1_000,
         tags_max: 50,
         deduplication_interval: Duration::from_secs(300),

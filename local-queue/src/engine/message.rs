@@ -144,6 +144,10 @@ impl Message {
         Self { id, body, sent_at, rare: (!plain).then(|| Box::new(rare)) }
     }
 
+    pub(super) const fn has_rare(&self) -> bool {
+        self.rare.is_some()
+    }
+
     /// Its attributes.
     #[must_use]
     pub fn attributes(&self) -> &MessageAttributes {

@@ -76,6 +76,8 @@ impl Engine {
         {
             return Ok(Sent { message_id, sequence_number: Some(sequence_number) });
         }
+        self.check_room(request.footprint(duplication.as_ref()))?;
+        let queue = &self.queues[slot];
         let delay = request.delay.filter(|_| !canary!(QueueDelayWins)).unwrap_or(queue.settings.delay);
         let delay = if canary!(FifoDelayIgnored) && queue.is_fifo() { Duration::ZERO } else { delay };
         let message_id = self.ids.next_uuid();
@@ -110,17 +112,19 @@ impl Engine {
         }
         let Taken { deliveries, dead_letters_in } = self.take(slot, &request);
         let received = if !deliveries.is_empty() || wait.is_zero() {
-            Received::Now(deliveries)
+            Ok(Received::Now(deliveries))
+        } else if self.waiters.len() >= self.limits.waiting_receives_max {
+            Err(EngineError::TooManyWaiting { waiting_max: self.limits.waiting_receives_max })
         } else {
             let waiter = self.waiters.park(slot, request, self.now + wait);
             self.queues[slot].waiting.insert(waiter);
-            Received::Waiting(waiter)
+            Ok(Received::Waiting(waiter))
         };
         self.settle(slot);
         if let Some(dead_letter_slot) = dead_letters_in.filter(|_| !canary!(DeadLettersWakeNobody)) {
             self.settle(dead_letter_slot);
         }
-        Ok(received)
+        received
     }
 
     fn check_receive(&self, request: &Receive) -> Result<(), EngineError> {
@@ -220,6 +224,25 @@ impl Engine {
         if let Some(slot) = self.forget(waiter) {
             self.update_wakeup(slot);
         }
+    }
+
+    /// Takes back messages that were just received and did not reach their receiver, as if they had not been received.
+    pub fn take_back(
+        &mut self,
+        now: Time,
+        arn: &str,
+        handles: impl Iterator<Item = ReceiptHandle>,
+        attempt_id: Option<&str>,
+    ) {
+        // With its queue, a message has gone too.
+        let Ok(slot) = self.enter(now, arn) else { return };
+        for handle in handles {
+            self.queues[slot].take_back(handle);
+        }
+        if let Some(attempt_id) = attempt_id {
+            self.queues[slot].attempts.forget(attempt_id);
+        }
+        self.settle(slot);
     }
 
     /// Deletes a received message. On a standard queue, deleting it again, or after its visibility timeout, succeeds too.

@@ -29,7 +29,7 @@ impl MessageAttribute {
         Self { data_type: "String".to_owned(), value: MessageAttributeValue::Text(value.into()) }
     }
 
-    fn value_bytes(&self) -> &[u8] {
+    pub(super) fn value_bytes(&self) -> &[u8] {
         match &self.value {
             MessageAttributeValue::Text(text) => text.as_bytes(),
             MessageAttributeValue::Binary(bytes) => bytes,

@@ -30,6 +30,7 @@ pub mod canary;
 mod delivery_faults;
 mod error;
 mod fifo;
+mod footprint;
 mod ids;
 mod limits;
 mod message;
@@ -111,6 +112,12 @@ pub struct Engine {
     /// Queues that a running task moves messages away from, by when it moves the next.
     moving: BTreeSet<(Time, u32)>,
     waiters: Waiters,
+    /// What all queues take of memory.
+    stored_bytes: u64,
+    /// How often something was refused for want of room.
+    refused_for_room: u64,
+    /// When queues were last looked through for what has expired, for want of room.
+    forgotten_at: Option<Time>,
     /// Queues that somebody waits for, by when a message of theirs next becomes ready or expires.
     wakeups: BTreeSet<(Time, u32)>,
     outputs: VecDeque<Output>,
@@ -133,6 +140,9 @@ impl Engine {
             sources_by_target: BTreeMap::new(),
             moving: BTreeSet::new(),
             waiters: Waiters::default(),
+            stored_bytes: 0,
+            refused_for_room: 0,
+            forgotten_at: None,
             wakeups: BTreeSet::new(),
             outputs: VecDeque::new(),
         }
@@ -156,6 +166,11 @@ impl Engine {
     #[must_use]
     pub const fn now(&self) -> Time {
         self.now
+    }
+
+    /// Lets at most so many receives wait at the same time, whatever the limits said.
+    pub fn bound_waiting(&mut self, waiting_max: usize) {
+        self.limits.waiting_receives_max = self.limits.waiting_receives_max.min(waiting_max);
     }
 
     // Outputs.
@@ -209,6 +224,7 @@ impl Engine {
         self.advance(now);
         let slot = self.slot(arn)?;
         self.queues[slot].advance(self.now, &self.limits);
+        self.weigh(slot);
         Ok(slot)
     }
 
@@ -258,7 +274,9 @@ impl Engine {
         Some(slot)
     }
 
+    /// Brings up to date what the engine knows of a queue.
     fn update_wakeup(&mut self, slot: u32) {
+        self.weigh(slot);
         let queue = &mut self.queues[slot];
         let is_deaf = canary!(DelayWakesNobody) && queue.in_flight() == 0;
         let wakeup = if queue.waiting.is_empty() || is_deaf { None } else { queue.next_change() };
@@ -280,6 +298,9 @@ impl Engine {
             queue.check();
             let can_serve = queue.has_available() && queue.in_flight() < self.limits.in_flight_max;
             assert!(queue.waiting.is_empty() || !can_serve, "nobody waits for a queue that has messages");
+            assert_eq!(queue.weighed, queue.stored_bytes(), "a queue is weighed after each change");
         }
+        let weighed = self.by_arn.values().map(|slot| self.queues[*slot].weighed).sum::<u64>();
+        assert_eq!(self.stored_bytes, weighed, "the sum is that of all queues");
     }
 }

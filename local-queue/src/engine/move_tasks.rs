@@ -146,6 +146,7 @@ impl Engine {
         let next_at = task.started_at + std::time::Duration::from_millis(millis);
         task.next_at = Some(next_at);
         self.moving.insert((next_at, slot));
+        self.weigh(slot);
     }
 
     fn running_task(&mut self, slot: u32) -> &mut MoveTask {

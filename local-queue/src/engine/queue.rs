@@ -16,6 +16,7 @@ use std::{
 use super::{
     Delivery, Limits, Message, QueueArn, QueueAttributes, QueueSettings, ReceiptHandle, Time,
     fifo::{Attempts, Deduplication, Groups, Handed},
+    footprint,
     message::QueueNumber,
     move_tasks::MoveTask,
     order::{Arrival, Order},
@@ -83,6 +84,11 @@ pub(super) struct Queue {
     pub(super) quota: Quota,
     /// Tasks that move messages away from here, the newest last.
     pub(super) move_tasks: Vec<MoveTask>,
+    /// What the engine has last counted this queue as.
+    pub(super) weighed: u64,
+    /// What it takes of memory without its messages, and what these take.
+    own_bytes: u64,
+    message_bytes: u64,
     number: QueueNumber,
     messages: Slab<Entry>,
     line: Line,
@@ -96,7 +102,7 @@ pub(super) struct Queue {
 
 impl Queue {
     pub(super) fn new(arn: QueueArn, number: QueueNumber, settings: QueueSettings, now: Time) -> Self {
-        Self {
+        let mut queue = Self {
             line: new_line(&arn),
             arn,
             settings,
@@ -110,13 +116,33 @@ impl Queue {
             attempts: Attempts::default(),
             quota: Quota::default(),
             move_tasks: Vec::new(),
+            weighed: 0,
+            own_bytes: 0,
+            message_bytes: 0,
             number,
             messages: Slab::default(),
             ranks: HashMap::new(),
             hidden: OrderedSet::default(),
             by_age: OrderedSet::default(),
             delayed: 0,
-        }
+        };
+        queue.change_own(|_| ());
+        queue
+    }
+
+    /// Changes tags or settings, which take memory.
+    pub(super) fn change_own(&mut self, change: impl FnOnce(&mut Self)) {
+        change(self);
+        self.own_bytes = footprint::of_queue(self);
+    }
+
+    /// What this queue takes of memory with everything in it.
+    pub(super) fn stored_bytes(&self) -> u64 {
+        let names = match &self.line {
+            Line::Standard(lanes) => lanes.name_bytes(),
+            Line::Fifo(groups) => groups.name_bytes(),
+        };
+        self.own_bytes + self.message_bytes + names + self.deduplication.bytes() + self.attempts.bytes()
     }
 
     pub(super) const fn number(&self) -> QueueNumber {
@@ -226,6 +252,7 @@ impl Queue {
     }
 
     fn link(&mut self, mut entry: Entry, now: Time) -> u32 {
+        self.message_bytes += entry.message.footprint();
         let group = entry.message.group_id();
         entry.group = match &mut self.line {
             Line::Standard(lanes) => lanes.enter(group, now),
@@ -370,6 +397,19 @@ impl Queue {
         self.messages.get(handle.slot).filter(|entry| entry.sequence == handle.sequence).map(|_| handle.slot)
     }
 
+    /// Undoes the receive of this handle, if the message is as that has left it.
+    pub(super) fn take_back(&mut self, handle: ReceiptHandle) {
+        let Some(slot) = self.find(handle).filter(|_| handle.queue == self.number) else { return };
+        let entry = &mut self.messages[slot];
+        if entry.receive_count_here == handle.receive && entry.place == Place::InFlight && !entry.changed {
+            entry.receive_count -= 1;
+            entry.receive_count_here -= 1;
+            // Before those that have come since.
+            let enqueued_at = entry.enqueued_at;
+            self.move_to(slot, Place::Ready, enqueued_at);
+        }
+    }
+
     /// Whether a handle of a message that is still here has lost its right. That is a matter of FIFO queues (recorded).
     pub(super) fn is_expired(&self, handle: ReceiptHandle) -> bool {
         let entry = &self.messages[handle.slot];
@@ -415,6 +455,7 @@ impl Queue {
 
     pub(super) fn remove(&mut self, slot: u32) -> Entry {
         let entry = self.messages.remove(slot).expect("the slot is in use");
+        self.message_bytes -= entry.message.footprint();
         let order = Order::new(entry.visible_at, entry.sequence, slot);
         self.by_age.remove(&Order::new(entry.enqueued_at, entry.sequence, slot));
         self.leave_place(entry.group, entry.place, order);
@@ -431,6 +472,7 @@ impl Queue {
     /// Removes every message, and what is remembered for deduplication (validated).
     pub(super) fn purge(&mut self, now: Time) {
         self.messages.clear();
+        self.message_bytes = 0;
         self.line = new_line(&self.arn);
         self.ranks.clear();
         self.hidden.clear();
@@ -462,6 +504,9 @@ impl Queue {
             assert_eq!(Order::new(entry.visible_at, entry.sequence, order.slot()), order, "the index is true");
             assert_ne!(entry.place, Place::Ready, "a hidden message is not ready");
         }
+        let message_bytes = self.entries().map(|entry| entry.message.footprint()).sum::<u64>();
+        assert_eq!(self.message_bytes, message_bytes, "the memory of messages is counted");
+        assert_eq!(self.own_bytes, footprint::of_queue(self), "the memory of a queue is counted");
         let count = |place| self.entries().filter(|entry| entry.place == place).count();
         assert_eq!(self.delayed, count(Place::Delayed), "delayed messages are counted");
         assert_eq!(self.ready(), count(Place::Ready), "ready messages are counted");

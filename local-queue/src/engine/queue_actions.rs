@@ -40,18 +40,28 @@ impl Engine {
         }
         let mut settings = QueueSettings::new(name.is_fifo());
         self.apply(&mut settings, &arn, attributes)?;
+        let number = QueueNumber { store: self.store, number: self.queues_created + 1 };
+        let queue = Queue::new(arn.clone(), number, settings.clone(), self.now);
+        self.check_room(queue.stored_bytes())?;
         self.link_to_dead_letter_queue(&arn, None, settings.redrive_policy.as_ref());
         self.queues_created += 1;
-        let number = QueueNumber { store: self.store, number: self.queues_created };
-        let queue = Queue::new(arn.clone(), number, settings, self.now);
         let queue = self.queues.insert(queue);
         self.by_arn.insert(arn.clone(), queue);
+        self.weigh(queue);
         Ok(arn)
     }
 
-    fn apply(&self, settings: &mut QueueSettings, arn: &QueueArn, attributes: &[Attribute]) -> Result<(), EngineError> {
+    fn apply(
+        &mut self,
+        settings: &mut QueueSettings,
+        arn: &QueueArn,
+        attributes: &[Attribute],
+    ) -> Result<(), EngineError> {
         for attribute in attributes {
             attribute.check(&self.limits, arn.is_fifo())?;
+            if let Attribute::Policy(Some(policy)) = attribute {
+                self.check_room(policy.len() as u64)?;
+            }
             if let Attribute::RedrivePolicy(Some(policy)) = attribute {
                 self.check_redrive_policy(policy, arn)?;
             }
@@ -159,6 +169,7 @@ impl Engine {
     fn drop_queue(&mut self, arn: &str) -> Result<QueueArn, EngineError> {
         let slot = self.slot(arn)?;
         let queue = self.queues.remove(slot).expect("a registered queue exists");
+        self.stored_bytes -= queue.weighed;
         for waiter in &queue.waiting {
             self.waiters.remove(*waiter);
             let result = Err(EngineError::QueueDoesNotExist { queue: arn.to_owned() });
@@ -185,12 +196,13 @@ impl Engine {
     pub fn set_queue_attributes(&mut self, now: Time, arn: &str, attributes: &[Attribute]) -> Result<(), EngineError> {
         let slot = self.enter(now, arn)?;
         let queue = &self.queues[slot];
-        let mut settings = queue.settings.clone();
-        self.apply(&mut settings, &queue.arn, attributes)?;
+        let (mut settings, arn) = (queue.settings.clone(), queue.arn.clone());
+        self.apply(&mut settings, &arn, attributes)?;
         let queue = &mut self.queues[slot];
         queue.modified_at = self.now;
         let before = std::mem::replace(&mut queue.settings, settings);
-        let (arn, after) = (queue.arn.clone(), queue.settings.redrive_policy.clone());
+        queue.change_own(|_| ());
+        let after = queue.settings.redrive_policy.clone();
         self.link_to_dead_letter_queue(&arn, before.redrive_policy.as_ref(), after.as_ref());
         self.settle(slot);
         Ok(())
@@ -217,22 +229,28 @@ impl Engine {
     /// Adds tags to a queue, all or none; a tag that is there gets the new value.
     pub fn tag_queue(&mut self, arn: &str, tags: BTreeMap<String, String>) -> Result<(), EngineError> {
         let slot = self.slot(arn)?;
-        let queue = &mut self.queues[slot];
+        let queue = &self.queues[slot];
         let added = tags.keys().filter(|key| !queue.tags.contains_key(*key)).count();
         let tags_max = self.limits.tags_max;
         if queue.tags.len() + added > tags_max {
             return Err(EngineError::TooManyTags { queue: queue.arn.clone(), tags_max });
         }
-        queue.tags.extend(tags);
+        let bytes = tags.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum();
+        self.check_room(bytes)?;
+        self.queues[slot].change_own(|queue| queue.tags.extend(tags));
+        self.weigh(slot);
         Ok(())
     }
 
     /// Removes tags of a queue; those that are not there are ignored.
     pub fn untag_queue<'a>(&mut self, arn: &str, keys: impl IntoIterator<Item = &'a str>) -> Result<(), EngineError> {
         let slot = self.slot(arn)?;
-        for key in keys {
-            self.queues[slot].tags.remove(key);
-        }
+        self.queues[slot].change_own(|queue| {
+            for key in keys {
+                queue.tags.remove(key);
+            }
+        });
+        self.weigh(slot);
         Ok(())
     }
 }

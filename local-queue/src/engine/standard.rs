@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Time, order::Arrival, ordered_set::OrderedSet, slab::Slab};
+use super::{Time, footprint, order::Arrival, ordered_set::OrderedSet, slab::Slab};
 
 const NOISY_IN_FLIGHT_MIN: usize = 30;
 const NOISY_SHARE_MIN: usize = 10;
@@ -45,6 +45,7 @@ pub(super) struct Lanes {
     noisy: BTreeSet<(usize, Arrival, u32)>,
     /// All noisy lanes, by when they last sent.
     noisy_by_silence: BTreeSet<(Time, u32)>,
+    name_bytes: u64,
 }
 
 impl Lanes {
@@ -57,6 +58,7 @@ impl Lanes {
             quiet: BTreeSet::new(),
             noisy: BTreeSet::new(),
             noisy_by_silence: BTreeSet::new(),
+            name_bytes: 0,
         }
     }
 
@@ -66,6 +68,7 @@ impl Lanes {
         let key = self.by_name.get(group).copied().unwrap_or_else(|| {
             let key = self.by_key.insert(Lane { name: group.to_owned(), ..Lane::default() });
             self.by_name.insert(group.to_owned(), key);
+            self.name_bytes += footprint::of_group(group);
             key
         });
         self.update(key, |lane| {
@@ -86,6 +89,7 @@ impl Lanes {
             self.update(key, |lane| lane.noisy = false);
             let lane = self.by_key.remove(key).expect("the lane is in use");
             self.by_name.remove(&lane.name);
+            self.name_bytes -= footprint::of_group(&lane.name);
         }
     }
 
@@ -112,6 +116,11 @@ impl Lanes {
         if key != COMMON {
             self.update(key, |lane| lane.in_flight -= 1);
         }
+    }
+
+    /// What the tenants take of memory.
+    pub(super) const fn name_bytes(&self) -> u64 {
+        self.name_bytes
     }
 
     pub(super) fn has_ready(&self) -> bool {

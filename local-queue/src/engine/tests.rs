@@ -2,6 +2,7 @@
 
 mod extremes;
 mod fifo;
+mod memory;
 mod moving;
 
 use std::time::Duration;

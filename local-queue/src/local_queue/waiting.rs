@@ -1,6 +1,9 @@
 //! Receives that wait, as tasks see them: parked until what they wait for wakes them.
 
-use std::sync::{Arc, MutexGuard};
+use std::{
+    pin::pin,
+    sync::{Arc, MutexGuard},
+};
 
 use tokio::{
     runtime::{Handle, Id},
@@ -41,13 +44,16 @@ impl State {
 /// How a receive begins.
 pub(super) enum Begun<'a> {
     Done(Vec<Delivery>),
-    Waiting(Waiting<'a>, oneshot::Receiver<Wake>),
+    Waiting(Waiting<'a>),
 }
 
 /// A receive that waits; forgotten by the engine when it goes.
 pub(super) struct Waiting<'a> {
     shared: &'a Arc<Shared>,
     waiter: WaiterId,
+    /// The queue, and how the receive is called if it has a name.
+    request: (&'a str, Option<String>),
+    wake: oneshot::Receiver<Wake>,
     /// The runtime whose timer is its.
     runtime: Option<Id>,
 }
@@ -57,22 +63,49 @@ impl<'a> Waiting<'a> {
         shared: &'a Arc<Shared>,
         mut state: MutexGuard<'_, State>,
         waiter: WaiterId,
-    ) -> (Self, oneshot::Receiver<Wake>) {
-        let (wake, answer) = oneshot::channel();
-        state.parked.insert(waiter, Parked { wake, runtime: None });
-        let mut waiting = Self { shared, waiter, runtime: None };
+        request: (&'a str, Option<String>),
+    ) -> Self {
+        let (sender, wake) = oneshot::channel();
+        state.parked.insert(waiter, Parked { wake: sender, runtime: None });
+        let mut waiting = Self { shared, waiter, request, wake, runtime: None };
         waiting.move_in(state);
-        (waiting, answer)
+        waiting
     }
 
-    pub(super) async fn answer(mut self, mut answer: oneshot::Receiver<Wake>) -> Result<Vec<Delivery>, EngineError> {
+    /// Waits for the answer, but no longer than until `end`.
+    pub(super) async fn answer(mut self, end: impl Future<Output = ()>) -> Result<Vec<Delivery>, EngineError> {
+        let mut end = pin!(end);
         loop {
-            match answer.await.expect("a waiting receive is answered before it is forgotten") {
+            let wake = tokio::select! {
+                biased;
+                wake = &mut self.wake => wake.expect("a waiting receive is answered before it is forgotten"),
+                () = &mut end => {
+                    let mut state = self.shared.lock();
+                    return self.give_up(&mut state).unwrap_or_else(|| Ok(Vec::new()));
+                }
+            };
+            match wake {
                 Wake::Answer(result) => return result,
                 Wake::TimerGone(next) => {
-                    answer = next;
+                    self.wake = next;
                     self.move_in(self.shared.lock());
                 }
+            }
+        }
+    }
+
+    /// Waits no longer; from here on it is not answered. Says what it was answered before, if that has not been taken.
+    fn give_up(&mut self, state: &mut State) -> Option<Result<Vec<Delivery>, EngineError>> {
+        state.engine.cancel(self.waiter);
+        state.parked.remove(&self.waiter);
+        if let Some(runtime) = self.runtime.take() {
+            state.timers.leave(runtime);
+        }
+        state.drain();
+        loop {
+            match self.wake.try_recv().ok()? {
+                Wake::Answer(result) => return Some(result),
+                Wake::TimerGone(next) => self.wake = next,
             }
         }
     }
@@ -99,11 +132,13 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         // A panic in the engine has been reported where it happened.
         let Ok(mut state) = self.shared.state.lock() else { return };
-        state.engine.cancel(self.waiter);
-        state.parked.remove(&self.waiter);
-        if let Some(runtime) = self.runtime {
-            state.timers.leave(runtime);
+        // What was on its way here when the caller went stays in its queue.
+        if let Some(Ok(deliveries)) = self.give_up(&mut state) {
+            let (arn, attempt_id) = &self.request;
+            let handles = deliveries.iter().map(|delivery| delivery.receipt_handle);
+            let now = self.shared.clock.now();
+            state.engine.take_back(now, arn, handles, attempt_id.as_deref());
+            state.drain();
         }
-        state.drain();
     }
 }

@@ -1,12 +1,33 @@
 //! Answers, before they are written in one protocol or the other.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
+
+use crate::engine::Message;
+
+/// The body of a message, which is not copied for an answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Body(pub(crate) Arc<Message>);
+
+impl Body {
+    pub(super) fn as_str(&self) -> &str {
+        self.0.body.as_str()
+    }
+}
+
+impl PartialEq for Body {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Body {}
 
 /// A value of an answer. Members are in alphabetical order, as AWS writes them (recorded).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Document {
     Null,
     Text(String),
+    Body(Body),
     Integer(u64),
     Boolean(bool),
     List(Vec<Document>),
@@ -19,9 +40,9 @@ impl Document {
         Self::Text(text.into())
     }
 
-    /// Compact JSON.
-    pub(crate) fn to_json(&self) -> String {
-        let mut json = String::new();
+    /// Compact JSON, for which room for so many bytes is made at once.
+    pub(crate) fn to_json(&self, bytes: usize) -> String {
+        let mut json = String::with_capacity(bytes);
         self.write_json(&mut json);
         json
     }
@@ -30,6 +51,7 @@ impl Document {
         match self {
             Self::Null => out.push_str("null"),
             Self::Text(text) => write_json_string(text, out),
+            Self::Body(body) => write_json_string(body.as_str(), out),
             Self::Integer(number) => write!(out, "{number}").expect("a string can be written to"),
             Self::Boolean(flag) => out.push_str(if *flag { "true" } else { "false" }),
             Self::List(items) => {
@@ -105,7 +127,7 @@ mod tests {
             ("A", Document::List(vec![Document::Boolean(false), Document::Boolean(true)])),
             ("B", Document::Map(vec![(text.to_owned(), Document::text(text))])),
         ]);
-        let json = document.to_json();
+        let json = document.to_json(0);
         assert!(json.starts_with("{\"A\":[false,true],\"B\":{"), "{json}");
         let read: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(read["B"][text], text);

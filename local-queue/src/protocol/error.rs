@@ -337,6 +337,17 @@ impl From<EngineError> for WireError {
             | EngineError::MessageNotAvailable => Self::of_handle(error, ""),
             EngineError::MessageGroupIdMissing => Self::missing("MessageGroupId"),
             EngineError::DeduplicationIdMissing => Self::new(Kind::InvalidParameterValue, DEDUPLICATION_ID_MISSING),
+            EngineError::StorageFull { stored_bytes, stored_bytes_max } => Self::new(
+                Kind::ServiceUnavailable,
+                format!(
+                    "Queues and messages take {stored_bytes} bytes of memory, of at most {stored_bytes_max} (--memory-max). \
+                     Receive and delete messages, or purge a queue."
+                ),
+            ),
+            EngineError::TooManyWaiting { waiting_max } => Self::new(
+                Kind::ServiceUnavailable,
+                format!("{waiting_max} receives wait for a message already, which is the limit (--waiting-max)."),
+            ),
             EngineError::OverLimit { .. } => Self::new(Kind::OverLimit, TOO_MANY_IN_FLIGHT),
         }
     }

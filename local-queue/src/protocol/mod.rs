@@ -5,6 +5,7 @@
 //! into a [`document::Document`], and that is written in the protocol of the request. Errors leave by one way.
 
 pub(crate) mod attributes;
+mod caller;
 pub(crate) mod digest;
 mod document;
 mod error;
@@ -17,11 +18,17 @@ pub(crate) mod receipt_handle;
 mod subject;
 mod xml;
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use serde_json::{Map, Value};
 
+pub(crate) use self::caller::{Caller, Counted};
+#[cfg(feature = "server")]
+pub(crate) use self::caller::{HeavyWork, LIGHT_BYTES, PATIENCE};
 use self::{
+    caller::Reserved,
     document::Document,
     error::{ErrorKind, WireError},
     fields::Fields,
@@ -38,11 +45,13 @@ use crate::{
     LocalQueue,
     engine::Scope,
     faults::{Effect, EntryFailures, ResponseLost},
+    json,
 };
 
 const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
 const PLAIN_JSON: HeaderValue = HeaderValue::from_static("application/json");
 const XML: HeaderValue = HeaderValue::from_static("text/xml");
+const TARGET: &str = "x-amz-target";
 const TARGET_PREFIX: &str = "AmazonSQS.";
 /// Bytes of a request that brings no message. The longest sets a queue's policy and all its tags.
 const PLAIN_BODY_BYTES_MAX: usize = 256 * 1024;
@@ -56,7 +65,16 @@ pub(crate) fn action(name: &str) -> Option<&'static str> {
 /// long poll.
 ///
 /// An answer that carries the extension [`ResponseLost`] must not reach the client.
-pub async fn respond(queues: &LocalQueue, mut request: Request<Bytes>) -> Response<Bytes> {
+pub async fn respond(queues: &LocalQueue, request: Request<Bytes>) -> Response<Bytes> {
+    respond_to(queues, request, None).await
+}
+
+/// As [`respond`], to a client of a server.
+pub(crate) async fn respond_to(
+    queues: &LocalQueue,
+    mut request: Request<Bytes>,
+    caller: Option<Caller>,
+) -> Response<Bytes> {
     let action = subject::action(&request).unwrap_or("unknown");
     let verdict = queues.faults().judge(action, || subject::queue(&request));
     if !verdict.latency.is_zero() {
@@ -66,14 +84,18 @@ pub async fn respond(queues: &LocalQueue, mut request: Request<Bytes>) -> Respon
         request.extensions_mut().insert(failures);
     }
     let request_id = queues.next_request_id().to_string();
-    let target = request.headers().get("x-amz-target");
-    let mut response = match (verdict.refusal, target) {
-        (Some(effect), None) => query_error(&refusal(&effect), request.headers(), &request_id),
-        (Some(effect), Some(_)) => json_error(refusal(&effect)),
-        (None, None) => respond_query(queues, &request, &request_id).await,
-        (None, Some(target)) => respond_json(queues, &request, target).await,
+    let request_id_header = HeaderValue::try_from(&request_id);
+    let mut response = match (verdict.refusal, caller) {
+        (Some(effect), _) if request.headers().contains_key(TARGET) => json_error(refusal(&effect)),
+        (Some(effect), _) => query_error(&refusal(&effect), request.headers(), &request_id),
+        (None, None) => carry_out(queues, &request, None, &request_id).await,
+        (None, Some(caller)) => {
+            let (queues, body) = (queues.clone(), request.body().clone());
+            let work = |caller| async move { carry_out(&queues, &request, Some(&caller), &request_id).await };
+            caller.carry_out(&body, work).await
+        }
     };
-    if let Ok(request_id) = HeaderValue::try_from(request_id) {
+    if let Ok(request_id) = request_id_header {
         response.headers_mut().insert("x-amzn-requestid", request_id);
     }
     if verdict.response_is_lost {
@@ -81,6 +103,18 @@ pub async fn respond(queues: &LocalQueue, mut request: Request<Bytes>) -> Respon
     }
     queues.request_counts().count(action, response.status());
     response
+}
+
+async fn carry_out(
+    queues: &LocalQueue,
+    request: &Request<Bytes>,
+    caller: Option<&Caller>,
+    request_id: &str,
+) -> Response<Bytes> {
+    match request.headers().get(TARGET) {
+        None => respond_query(queues, request, caller, request_id).await,
+        Some(target) => respond_json(queues, request, caller, target).await,
+    }
 }
 
 /// The error by which a fault refuses a request.
@@ -96,7 +130,12 @@ fn refusal(effect: &Effect) -> WireError {
     }
 }
 
-async fn respond_json(queues: &LocalQueue, request: &Request<Bytes>, target: &HeaderValue) -> Response<Bytes> {
+async fn respond_json(
+    queues: &LocalQueue,
+    request: &Request<Bytes>,
+    caller: Option<&Caller>,
+    target: &HeaderValue,
+) -> Response<Bytes> {
     let answer = async {
         let target = target.to_str().unwrap_or_default();
         let name = target.strip_prefix(TARGET_PREFIX).unwrap_or_default();
@@ -105,28 +144,30 @@ async fn respond_json(queues: &LocalQueue, request: &Request<Bytes>, target: &He
         check_size(operation.name, request.body())?;
         let members = parse_json(request.body())?;
         let endpoint = queue_url::endpoint(request);
-        operation.run(&call(queues, request, Fields::Json(&members), "", &endpoint)).await
+        let call = call(queues, request, caller, Fields::Json(&members), "", &endpoint);
+        let document = operation.run(&call).await?;
+        let write = |bytes| document.map(|document| document.to_json(bytes)).unwrap_or_default();
+        Ok(written(JSON, call.caller, call.reserved.into_inner(), write).await)
     };
-    match answer.await {
-        Ok(document) => {
-            let body = document.map(|document| document.to_json()).unwrap_or_default();
-            response(StatusCode::OK, JSON, body)
-        }
-        Err(error) => json_error(error),
-    }
+    answer.await.unwrap_or_else(json_error)
 }
 
 fn json_error(error: WireError) -> Response<Bytes> {
     let row = error.kind.row();
     let members = vec![("__type", Document::text(row.json_type)), ("message", Document::text(error.message))];
-    let mut response = response(row.status, JSON, Document::Struct(members).to_json());
+    let mut response = response(row.status, JSON, Document::Struct(members).to_json(0));
     if let Ok(code) = HeaderValue::try_from(format!("{};{}", row.code, row.fault())) {
         response.headers_mut().insert("x-amzn-query-error", code);
     }
     response
 }
 
-async fn respond_query(queues: &LocalQueue, request: &Request<Bytes>, request_id: &str) -> Response<Bytes> {
+async fn respond_query(
+    queues: &LocalQueue,
+    request: &Request<Bytes>,
+    caller: Option<&Caller>,
+    request_id: &str,
+) -> Response<Bytes> {
     let query_error = |error: &WireError, request_id: &str| query_error(error, request.headers(), request_id);
     let path = request.uri().path();
     let parameters = std::str::from_utf8(request.body())
@@ -152,13 +193,33 @@ async fn respond_query(queues: &LocalQueue, request: &Request<Bytes>, request_id
     }
     let fields = Fields::Query { node: &parameters, operation: operation.name };
     let endpoint = queue_url::endpoint(request);
-    match operation.run(&call(queues, request, fields, path, &endpoint)).await {
-        Err(error) => query_error(&error, request_id),
-        Ok(document) if accepts_only_json(request.headers()) => {
-            response(StatusCode::OK, PLAIN_JSON, xml::json_response(operation.name, document.as_ref(), request_id))
-        }
-        Ok(document) => response(StatusCode::OK, XML, xml::response(operation.name, document.as_ref(), request_id)),
+    let call = call(queues, request, caller, fields, path, &endpoint);
+    let document = match operation.run(&call).await {
+        Ok(document) => document,
+        Err(error) => return query_error(&error, request_id),
+    };
+    let (name, request_id, reserved) = (operation.name, request_id.to_owned(), call.reserved.into_inner());
+    if accepts_only_json(request.headers()) {
+        let write = move |_| xml::json_response(name, document.as_ref(), &request_id);
+        return written(PLAIN_JSON, caller, reserved, write).await;
     }
+    let write = move |bytes| xml::response(name, document.as_ref(), &request_id, bytes);
+    written(XML, caller, reserved, write).await
+}
+
+/// An answer as `write` writes it, which is told how long it may be if that is long.
+async fn written(
+    content_type: HeaderValue,
+    caller: Option<&Caller>,
+    reserved: Option<Reserved>,
+    write: impl FnOnce(usize) -> String + Send + 'static,
+) -> Response<Bytes> {
+    let bytes = reserved.as_ref().map_or(0, Reserved::bytes);
+    let text = Caller::work(caller, reserved.as_ref(), move || write(bytes)).await;
+    let Some(reserved) = reserved else { return response(StatusCode::OK, content_type, text) };
+    let mut response = response(StatusCode::OK, content_type, String::new()).map(|_| reserved.keep_with(text));
+    response.extensions_mut().insert(Counted);
+    response
 }
 
 /// Whether a client of the Query protocol wants JSON instead of XML.
@@ -189,13 +250,15 @@ fn response(status: StatusCode, content_type: HeaderValue, body: String) -> Resp
 fn call<'a>(
     queues: &'a LocalQueue,
     request: &'a Request<Bytes>,
+    caller: Option<&'a Caller>,
     fields: Fields<'a>,
     path: &'a str,
     endpoint: &'a str,
 ) -> Call<'a> {
     let trace_header = request.headers().get("x-amzn-trace-id").and_then(|trace| trace.to_str().ok());
     let failed_entries = request.extensions().get::<EntryFailures>();
-    Call { queues, scope: scope(queues, request), endpoint, fields, path, trace_header, failed_entries }
+    let (scope, reserved) = (scope(queues, request), OnceLock::new());
+    Call { queues, caller, reserved, scope, endpoint, fields, path, trace_header, failed_entries }
 }
 
 /// Only messages make a request long. Of any other action a long body is refused before it is taken apart: its parts
@@ -209,15 +272,11 @@ fn check_size(action: &str, body: &[u8]) -> Result<(), WireError> {
 }
 
 fn parse_json(body: &[u8]) -> Result<Map<String, Value>, WireError> {
-    let malformed = |message| WireError::new(ErrorKind::MalformedInput, message);
     if body.is_empty() {
         return Ok(Map::new());
     }
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err(malformed("The request body is not a JSON object.".to_owned())),
-        Err(error) => Err(malformed(format!("The request body is not valid JSON: {error}."))),
-    }
+    json::parse_object(body)
+        .map_err(|error| WireError::new(ErrorKind::MalformedInput, format!("The request body {error}.")))
 }
 
 /// The region of the signature's credential scope, and the account if the access key id is one of 12 digits.

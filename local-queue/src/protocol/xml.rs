@@ -6,9 +6,10 @@ use super::{document::Document, error::WireError};
 
 const NAMESPACE: &str = "http://queue.amazonaws.com/doc/2012-11-05/";
 
-/// The XML of an answer.
-pub(super) fn response(operation: &str, document: Option<&Document>, request_id: &str) -> String {
+/// The XML of an answer, for which room for so many bytes is made at once.
+pub(super) fn response(operation: &str, document: Option<&Document>, request_id: &str, bytes: usize) -> String {
     let mut xml = Xml::new();
+    xml.0.reserve_exact(bytes);
     let root = format!("{operation}Response");
     xml.push(&["<", &root, " xmlns=\"", NAMESPACE, "\">"]);
     if let Some(Document::Struct(members)) = document {
@@ -50,7 +51,7 @@ pub(crate) fn query_error_json(code: &str, message: &str, fault: &str, request_i
     let members =
         vec![("Code", Document::text(code)), ("Message", Document::text(message)), ("Type", Document::text(fault))];
     let document = vec![("Error", Document::Struct(members)), ("RequestId", Document::text(request_id))];
-    Document::Struct(document).to_json()
+    Document::Struct(document).to_json(0)
 }
 
 /// XML as it is written.
@@ -102,6 +103,7 @@ impl Xml {
             Document::Struct(members) => self.element(name, |xml| xml.members(operation, members)),
             Document::Null => {}
             Document::Text(text) => self.text(name, text),
+            Document::Body(body) => self.text(name, body.as_str()),
             Document::Integer(number) => self.text(name, &number.to_string()),
             Document::Boolean(flag) => self.text(name, &flag.to_string()),
         }
@@ -153,7 +155,7 @@ pub(crate) fn escape(text: &str, xml: &mut String) {
 
 /// JSON in the shape of the XML, which AWS answers to a Query request that accepts only JSON (validated).
 pub(super) fn json_response(operation: &'static str, document: Option<&Document>, request_id: &str) -> String {
-    let metadata = Document::Struct(vec![("RequestId", Document::text(request_id))]).to_json();
+    let metadata = Document::Struct(vec![("RequestId", Document::text(request_id))]).to_json(0);
     let mut members = vec![("ResponseMetadata".to_owned(), metadata)];
     if let Some(document) = document {
         let members_max = match operation {
@@ -162,7 +164,7 @@ pub(super) fn json_response(operation: &'static str, document: Option<&Document>
             "ReceiveMessage" => RECEIVED_MEMBERS,
             _ => &[],
         };
-        members.push((format!("{operation}Result"), json_shape(document, members_max).to_json()));
+        members.push((format!("{operation}Result"), json_shape(document, members_max).to_json(0)));
     }
     members.sort();
     let members = members.iter().map(|(name, json)| format!("\"{name}\":{json}")).collect::<Vec<_>>();

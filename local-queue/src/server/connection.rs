@@ -1,21 +1,18 @@
-//! One connection: what it is doing, how long it may go on, and the socket that tells.
+//! One connection: what it is doing, and how long it may go on.
 //!
 //! hyper bounds only the time to the end of a header, counted from the moment it begins to wait for one. Here each phase
 //! has a bound of its own, so the phases are followed: bytes that come in on an idle connection begin a header, the call
 //! of the service ends it, and an answer that is flushed makes the connection idle again.
 
 use std::{
-    io,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-    sync::Notify,
+    sync::{Notify, watch},
     time::{Instant, Sleep},
 };
 
@@ -41,6 +38,9 @@ enum Phase {
 pub(super) struct Activity {
     state: Mutex<State>,
     dismissal: Notify,
+    /// Whether a receive of this client is to wait no longer: it has ended its side, and perhaps has gone, or it has sent
+    /// so much that this could not be seen.
+    is_hasty: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -49,6 +49,8 @@ struct State {
     since: Instant,
     /// When the last answer was given, or the connection made.
     waits_since: Instant,
+    /// Requests whose header has come.
+    requests: u64,
     /// Bytes of a next request came before the answer.
     has_read_ahead: bool,
     dismissal: Dismissal,
@@ -69,10 +71,11 @@ impl Activity {
             phase: Phase::Idle,
             since: now,
             waits_since: now,
+            requests: 0,
             has_read_ahead: false,
             dismissal: Dismissal::None,
         };
-        Self { state: Mutex::new(state), dismissal: Notify::new() }
+        Self { state: Mutex::new(state), dismissal: Notify::new(), is_hasty: watch::Sender::new(false) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -88,6 +91,7 @@ impl Activity {
     pub(super) fn begin_body(&self) {
         let mut state = self.lock();
         (state.phase, state.since, state.has_read_ahead) = (Phase::Body, Instant::now(), false);
+        state.requests += 1;
     }
 
     /// A request is complete.
@@ -102,22 +106,39 @@ impl Activity {
         (state.phase, state.since, state.waits_since) = (Phase::Writing, now, now);
     }
 
-    fn on_read(&self) {
+    /// Bytes have come. Says how many requests came before if they are of a header.
+    pub(super) fn on_read(&self) -> Option<u64> {
         let mut state = self.lock();
         match state.phase {
             Phase::Idle => (state.phase, state.since) = (Phase::Header, Instant::now()),
             Phase::Answering | Phase::Writing => state.has_read_ahead = true,
             Phase::Header | Phase::Body => {}
         }
+        (state.phase == Phase::Header).then_some(state.requests)
     }
 
-    fn on_flushed(&self) {
+    /// Says whether a receive of this client may go on waiting.
+    pub(super) fn set_hasty(&self, is_hasty: bool) {
+        self.is_hasty.send_if_modified(|before| std::mem::replace(before, is_hasty) != is_hasty);
+    }
+
+    /// Tells when a receive of this client is to wait no longer.
+    pub(super) fn hasty(&self) -> watch::Receiver<bool> {
+        self.is_hasty.subscribe()
+    }
+
+    /// All that was written has left.
+    pub(super) fn on_flushed(&self) {
         let mut state = self.lock();
         if state.phase == Phase::Writing {
             let now = Instant::now();
             let next = if state.has_read_ahead { Phase::Header } else { Phase::Idle };
             (state.phase, state.since, state.waits_since) = (next, now, now);
         }
+    }
+
+    pub(super) fn is_answering(&self) -> bool {
+        self.lock().phase == Phase::Answering
     }
 
     /// Until when the present phase may last, if this is not for others to end.
@@ -204,58 +225,5 @@ impl Deadline {
                 None => self.sleep.as_mut().reset(now + far),
             }
         }
-    }
-}
-
-/// A socket that tells what passes through it.
-#[derive(Debug)]
-pub(super) struct Socket {
-    stream: TcpStream,
-    activity: Arc<Activity>,
-}
-
-impl Socket {
-    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
-        Self { stream, activity }
-    }
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        if buffer.filled().len() > before {
-            self.activity.on_read();
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // hyper flushes the socket when it has written all that it had.
-        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-        self.activity.on_flushed();
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }

@@ -1,25 +1,31 @@
 //! One request and its answer: the bounds, the guard and the signature, then the protocol.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Request, Response, StatusCode, header::EXPECT, request::Parts};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::EXPECT, request::Parts};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     Bounds, Guard, KeyPair,
+    connection::Activity,
     guard::{self, Sender},
     refusal::Refusal,
     signature,
 };
-use crate::{LocalQueue, clock::Clock, developer, protocol};
+use crate::{
+    LocalQueue,
+    clock::Clock,
+    developer,
+    memory::{Memory, Share},
+    protocol::{self, Caller, Counted, HeavyWork, LIGHT_BYTES, PATIENCE},
+};
 
-/// The part of a body that is not counted: all connections together cannot fill much with it.
-const FREE_BYTES: usize = 64 * 1024;
-/// The unit in which the memory for bodies is shared out.
-const SHARE_BYTES: usize = 1024;
+/// Headers and bodies up to here are not counted: they are no more than what a connection takes anyway.
+pub(super) const FREE_BYTES: usize = 4 * 1024;
+/// How often a body is in memory at the most: as it came, in parts, as a message.
+const COPIES: usize = 3;
 /// How long the rest of a refused body is read, so that a client that writes before it reads gets to see the answer.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -30,28 +36,28 @@ pub(super) struct Exchange {
     pub(super) bounds: Bounds,
     pub(super) guard: Guard,
     pub(super) key_pair: Option<KeyPair>,
-    /// What is left of [`Bounds::bodies_bytes_max`], in shares.
-    pub(super) memory: Arc<Semaphore>,
+    pub(super) memory: Memory,
+    heavy: HeavyWork,
 }
 
 /// A complete body, and its part of the memory until it is dropped.
 struct Collected {
     bytes: Bytes,
-    _memory: Option<OwnedSemaphorePermit>,
+    _share: Share,
 }
 
 impl Exchange {
     pub(super) fn new(queues: LocalQueue, bounds: Bounds) -> Self {
-        let memory = Arc::new(Semaphore::new(bounds.bodies_bytes_max / SHARE_BYTES));
-        Self { queues, bounds, guard: Guard::default(), key_pair: None, memory }
+        let memory = Memory::new(bounds.under_way_bytes_max);
+        Self { queues, bounds, guard: Guard::default(), key_pair: None, memory, heavy: HeavyWork::default() }
     }
 
-    /// Answers a request that came to the address `reached`. `on_complete` is called when its body has been read.
+    /// Answers a request that came to the address `reached`, and tells `activity` when its body has been read.
     pub(super) async fn answer(
         &self,
         request: Request<Incoming>,
         reached: SocketAddr,
-        on_complete: impl FnOnce(),
+        activity: &Activity,
     ) -> Response<Bytes> {
         let (mut parts, body) = request.into_parts();
         let Sender { origin, endpoint } = match self.check_header(&parts, reached) {
@@ -65,7 +71,7 @@ impl Exchange {
         let is_preflight = guard::is_preflight(&parts.method, &parts.headers);
         let mut response = match &origin {
             Some(_) if is_preflight => no_content(),
-            _ => self.answer_checked(parts, body, on_complete).await,
+            _ => self.answer_checked(parts, body, activity).await,
         };
         if let Some(origin) = origin {
             guard::add_cors(response.headers_mut(), origin, is_preflight);
@@ -81,7 +87,7 @@ impl Exchange {
         self.guard.check_sender(parts, reached, self.key_pair.is_some())
     }
 
-    async fn answer_checked(&self, parts: Parts, mut body: Incoming, on_complete: impl FnOnce()) -> Response<Bytes> {
+    async fn answer_checked(&self, parts: Parts, mut body: Incoming, activity: &Activity) -> Response<Bytes> {
         // What SQS asks of a request's content is not asked of the developer's API.
         if !developer::is_path(parts.uri.path())
             && let Err(refusal) = guard::check_content(&parts.method, &parts.headers)
@@ -101,18 +107,41 @@ impl Exchange {
                 return refuse(&refusal, &parts.headers);
             }
         };
-        on_complete();
+        activity.begin_answer();
         if let Some(key_pair) = &self.key_pair
             && let Err(refusal) = signature::check(key_pair, Clock::wall_now(), &parts, &collected.bytes)
         {
             tracing::info!(code = refusal.code, "refused a request");
             return refusal.respond(&parts.headers);
         }
+        let is_json = parts.headers.contains_key("x-amz-target");
         let request = Request::from_parts(parts, collected.bytes.clone());
-        match developer::respond(&self.queues, &request) {
-            Some(response) => response,
-            None => protocol::respond(&self.queues, request).await,
+        let response = self.respond(request, activity).await;
+        self.hold(response, is_json).await
+    }
+
+    async fn respond(&self, request: Request<Bytes>, activity: &Activity) -> Response<Bytes> {
+        if let Some(response) = developer::respond(&self.queues, &request) {
+            return response;
         }
+        let caller = Caller::new(activity.hasty(), self.memory.clone(), self.heavy.clone());
+        protocol::respond_to(&self.queues, request, Some(caller)).await
+    }
+
+    /// Counts an answer until the client has taken it, if that has not been done.
+    async fn hold(&self, response: Response<Bytes>, is_json: bool) -> Response<Bytes> {
+        let bytes = response.body().len();
+        if bytes <= LIGHT_BYTES || response.extensions().get::<Counted>().is_some() {
+            return response;
+        }
+        if let Some(share) = self.memory.take(bytes, PATIENCE).await {
+            return response.map(|body| share.keep_with(body));
+        }
+        let mut request = HeaderMap::new();
+        if is_json {
+            request.insert("x-amz-target", HeaderValue::from_static(""));
+        }
+        refuse(&out_of_memory(), &request)
     }
 
     async fn collect(&self, body: &mut Incoming) -> Result<Collected, Refusal> {
@@ -125,7 +154,7 @@ impl Exchange {
             return Err(too_long());
         }
         let (mut whole, mut first) = (BytesMut::new(), Bytes::new());
-        let mut memory: Option<OwnedSemaphorePermit> = None;
+        let mut share = Share::default();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| {
                 let message = "The body ended early or is not framed as the header says.";
@@ -136,7 +165,9 @@ impl Exchange {
             if bytes > bytes_max {
                 return Err(too_long());
             }
-            self.spend(&mut memory, bytes)?;
+            if bytes > FREE_BYTES && !self.memory.grow(&mut share, bytes * COPIES) {
+                return Err(out_of_memory());
+            }
             if first.is_empty() && whole.is_empty() {
                 first = data;
             } else {
@@ -146,26 +177,7 @@ impl Exchange {
             }
         }
         let bytes = if whole.is_empty() { first } else { whole.freeze() };
-        Ok(Collected { bytes, _memory: memory })
-    }
-
-    /// Makes sure that a body of so many bytes has its part of the memory.
-    fn spend(&self, memory: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Result<(), Refusal> {
-        let wanted = bytes.saturating_sub(FREE_BYTES).div_ceil(SHARE_BYTES);
-        let missing = wanted.saturating_sub(memory.as_ref().map_or(0, OwnedSemaphorePermit::num_permits));
-        if missing == 0 {
-            return Ok(());
-        }
-        let shares = u32::try_from(missing).unwrap_or(u32::MAX);
-        let more = Arc::clone(&self.memory).try_acquire_many_owned(shares).map_err(|_| {
-            let message = "The bodies of other requests take all memory that there is for bodies.";
-            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
-        })?;
-        match memory {
-            Some(memory) => memory.merge(more),
-            None => *memory = Some(more),
-        }
-        Ok(())
+        Ok(Collected { bytes, _share: share })
     }
 
     /// Reads and forgets what is left of a refused body: ended without that, the connection is reset, and a client that
@@ -191,6 +203,11 @@ impl Exchange {
 fn refuse(refusal: &Refusal, headers: &HeaderMap) -> Response<Bytes> {
     tracing::info!(code = refusal.code, "refused a request");
     refusal.respond_and_close(headers)
+}
+
+fn out_of_memory() -> Refusal {
+    let message = "Requests and answers under way take all memory that there is for them. Try again.";
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
 }
 
 fn no_content() -> Response<Bytes> {

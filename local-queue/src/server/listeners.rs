@@ -2,19 +2,23 @@
 
 use std::{future::poll_fn, io, net::SocketAddr, task::Poll};
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+/// Connections that the system keeps for us until we accept them; it may keep fewer (`net.core.somaxconn`). Beyond, who
+/// connects tries again after a second.
+const BACKLOG: u32 = 4_096;
 
 /// At least one listening socket.
 #[derive(Debug)]
 pub(super) struct Listeners(Vec<TcpListener>);
 
 impl Listeners {
-    pub(super) async fn bind(address: SocketAddr) -> io::Result<Self> {
-        Ok(Self(vec![TcpListener::bind(address).await?]))
+    pub(super) fn bind(address: SocketAddr) -> io::Result<Self> {
+        Ok(Self(vec![listen(address)?]))
     }
 
-    pub(super) async fn add(&mut self, address: SocketAddr) -> io::Result<()> {
-        self.0.push(TcpListener::bind(address).await?);
+    pub(super) fn add(&mut self, address: SocketAddr) -> io::Result<()> {
+        self.0.push(listen(address)?);
         Ok(())
     }
 
@@ -31,4 +35,14 @@ impl Listeners {
     pub(super) fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         self.0.iter().map(TcpListener::local_addr).collect()
     }
+}
+
+/// As [`TcpListener::bind`], with a longer line of those who wait to be accepted.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // On Windows this would let two programs have one address.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }

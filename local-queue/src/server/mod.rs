@@ -3,7 +3,7 @@
 //! Built on hyper's connection builder, because a half-sent header must not hold a connection for ever. From the outside
 //! in:
 //! - [`Server`] accepts connections; `places` keeps their number and makes room when they only wait;
-//! - `connection` follows what each is doing and how long it may;
+//! - `connection` follows what each is doing and how long it may, `socket` whether its client is still there;
 //! - `exchange` takes a request through the [`Bounds`], the [`Guard`] and, if there is a [`KeyPair`], the `signature`,
 //!   to the protocol; what is refused on the way leaves as a `refusal`.
 //!
@@ -18,6 +18,7 @@ mod listeners;
 mod places;
 mod refusal;
 mod signature;
+mod socket;
 
 use std::{future::poll_fn, net::SocketAddr, sync::Arc, task::Poll, time::Duration};
 
@@ -34,12 +35,12 @@ pub use self::{
     signature::{KeyPair, KeyPairError},
 };
 use self::{
-    connection::{Activity, Deadline, Socket},
+    connection::{Activity, Deadline},
     exchange::Exchange,
     listeners::Listeners,
     places::{Place, Places},
 };
-use crate::{LocalQueue, faults::ResponseLost};
+use crate::{LocalQueue, developer::Sample, faults::ResponseLost, memory::Memory};
 
 /// How long requests that are being answered have when the server stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
@@ -54,13 +55,17 @@ pub struct Server {
 impl Server {
     /// Takes the address, which fails if another program has it. An address that others can reach is the caller's
     /// decision: requests are not authenticated unless [`require_signature`](Self::require_signature) says so.
+    #[expect(clippy::unused_async, reason = "to be called in a runtime, whose socket it is")]
     pub async fn bind(address: SocketAddr, queues: LocalQueue, bounds: Bounds) -> std::io::Result<Self> {
-        Ok(Self { listener: Listeners::bind(address).await?, exchange: Exchange::new(queues, bounds) })
+        let listener = Listeners::bind(address)?;
+        queues.call(|engine, _| engine.bound_waiting(bounds.waiting_max()));
+        Ok(Self { listener, exchange: Exchange::new(queues, bounds) })
     }
 
     /// Takes one more address, beside the first.
+    #[expect(clippy::unused_async, reason = "to be called in a runtime, whose socket it is")]
     pub async fn also_bind(&mut self, address: SocketAddr) -> std::io::Result<()> {
-        self.listener.add(address).await
+        self.listener.add(address)
     }
 
     /// Answers to other names or pages than it does by itself.
@@ -91,6 +96,8 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let places = Arc::new(Places::new(self.exchange.bounds.connections_max));
         let exchange = Arc::new(self.exchange);
+        let sampled = (Arc::clone(&places), exchange.memory.clone());
+        exchange.queues.add_metrics(move || samples(&sampled.0, &sampled.1));
         let (stopping, stopped) = watch::channel(false);
         tokio::pin!(stop);
         loop {
@@ -139,12 +146,14 @@ impl Connection {
         let _ = stream.set_nodelay(true);
         let Ok(reached) = stream.local_addr() else { return };
         let bounds = &self.exchange.bounds;
-        let socket = TokioIo::new(Socket::new(stream, Arc::clone(&self.activity)));
+        let (socket, listening) = socket::split(stream, &self.activity, &self.exchange.memory);
         let connection = http1::Builder::new()
+            // A client that has ended its side may still read; `listening` tells it from one that has gone.
+            .half_close(true)
             // The phases have their own times; hyper's would begin while the connection is idle.
             .header_read_timeout(None)
             .max_buf_size(bounds.header_bytes_max.saturating_mul(2).max(8 * 1024))
-            .serve_connection(socket, service_fn(|request| self.answer(request, reached)));
+            .serve_connection(TokioIo::new(socket), service_fn(|request| self.answer(request, reached)));
         tokio::pin!(connection);
         let mut deadline = Deadline::new(bounds);
         let mut is_stopping = false;
@@ -152,6 +161,10 @@ impl Connection {
             let ended = poll_fn(|cx| {
                 if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
                     return Poll::Ready(Some(ended));
+                }
+                if let Poll::Ready(error) = listening.poll(cx) {
+                    tracing::debug!(%error, "the client has gone");
+                    return Poll::Ready(None);
                 }
                 self.place.offer(&self.activity);
                 deadline.poll(cx, &self.activity, bounds).map(|()| None)
@@ -181,7 +194,7 @@ impl Connection {
     ) -> Result<Response<Full<Bytes>>, ResponseLost> {
         self.activity.begin_body();
         let seen = tracing::enabled!(tracing::Level::DEBUG).then(|| describe(&request));
-        let response = self.exchange.answer(request, reached, || self.activity.begin_answer()).await;
+        let response = self.exchange.answer(request, reached, &self.activity).await;
         if let Some((method, path, action)) = seen {
             tracing::debug!(%method, path, action, status = response.status().as_u16(), "answered");
         }
@@ -192,6 +205,20 @@ impl Connection {
             None => Ok(response.map(Full::new)),
         }
     }
+}
+
+/// What there is of connections and of requests and answers under way.
+fn samples(places: &Places, memory: &Memory) -> Vec<Sample> {
+    let (connections, connections_max) = places.count();
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    let gauge =
+        |name, help, value: usize| Sample { name, kind: "gauge", help, labels: Vec::new(), value: value as f64 };
+    vec![
+        gauge("local_queue_connections", "Connections of clients.", connections),
+        gauge("local_queue_connections_max", "Connections that there may be.", connections_max),
+        gauge("local_queue_under_way_bytes", "Memory of requests and answers under way.", memory.used_bytes()),
+        gauge("local_queue_under_way_bytes_max", "Memory that these may take.", memory.bytes_max()),
+    ]
 }
 
 /// What may be logged of a request, escaped and cut.

@@ -78,6 +78,11 @@ impl Places {
         }
     }
 
+    /// Connections, and how many there may be.
+    pub(super) fn count(&self) -> (usize, usize) {
+        (self.lock().taken.len(), self.count_max)
+    }
+
     /// Tells every connection to end.
     pub(super) fn order_all_to_end(&self) {
         self.lock().taken.values().for_each(|activity| activity.order_to_end());

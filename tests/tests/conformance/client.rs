@@ -323,6 +323,7 @@ impl Answer {
 
     fn error(self, expected: Error) -> String {
         assert_eq!(self.status, expected.status, "{} is refused: {}", self.operation, self.body);
+        let fault = if expected.status < 500 { "Sender" } else { "Receiver" };
         assert!(!self.header("x-amzn-requestid").is_empty(), "every answer has a request id");
         match self.protocol {
             Protocol::Json => {
@@ -331,7 +332,7 @@ impl Answer {
                 let names = body.keys().collect::<Vec<_>>();
                 assert_eq!(names, ["__type", "message"], "an error has a type and a text");
                 assert_eq!(body["__type"], expected.json_type, "{}", self.body);
-                assert_eq!(self.header("x-amzn-query-error"), format!("{};Sender", expected.code));
+                assert_eq!(self.header("x-amzn-query-error"), format!("{};{fault}", expected.code));
                 body["message"].as_str().unwrap().to_owned()
             }
             Protocol::Query => {
@@ -342,7 +343,7 @@ impl Answer {
                 let error = root.child("Error").unwrap();
                 let names = error.children.iter().map(|child| child.name.as_str()).collect::<Vec<_>>();
                 assert_eq!(names, ["Type", "Code", "Message", "Detail"]);
-                assert_eq!((error.child_text("Type"), error.child_text("Detail")), (Some("Sender"), Some("")));
+                assert_eq!((error.child_text("Type"), error.child_text("Detail")), (Some(fault), Some("")));
                 assert_eq!(error.child_text("Code"), Some(expected.code), "{}", self.body);
                 error.child_text("Message").unwrap().to_owned()
             }

@@ -28,6 +28,8 @@ pub(crate) const PURGE_QUEUE_IN_PROGRESS: Error =
     row(403, "com.amazonaws.sqs#PurgeQueueInProgress", "AWS.SimpleQueueService.PurgeQueueInProgress");
 pub(crate) const OVER_LIMIT: Error = row(403, "com.amazonaws.sqs#OverLimit", "OverLimit");
 pub(crate) const REQUEST_THROTTLED: Error = row(403, "com.amazonaws.sqs#RequestThrottled", "RequestThrottled");
+pub(crate) const SERVICE_UNAVAILABLE: Error =
+    row(503, "com.amazon.coral.service#ServiceUnavailableException", "ServiceUnavailable");
 pub(crate) const INVALID_PARAMETER_VALUE: Error =
     row(400, "com.amazon.coral.service#InvalidParameterValueException", "InvalidParameterValue");
 pub(crate) const MISSING_PARAMETER: Error =

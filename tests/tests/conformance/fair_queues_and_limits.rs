@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{Protocol, Sqs, bodies},
-    errors::{OVER_LIMIT, REQUEST_THROTTLED},
+    errors::{OVER_LIMIT, REQUEST_THROTTLED, SERVICE_UNAVAILABLE},
     rules::{
         Evidence::{Documented, Quoted, Unverified},
         Section,
@@ -121,6 +121,45 @@ fn in_flight(rules: &mut Section<'_>) {
             let text = "Too many messages have been received without being deleted. Please delete your received messages \
                         or let them timeout before receiving more.";
             sqs.call("ReceiveMessage", &json!({ "QueueUrl": "jobs" })).refused(OVER_LIMIT, text);
+        });
+    });
+    const WAITING: &str = "a receive that would wait beside as many as may wait is 503 ServiceUnavailable";
+    rules.once(Unverified, WAITING, || {
+        limited(&Limits { waiting_receives_max: 1, ..Limits::STRICT }, |sqs| {
+            sqs.jobs();
+            let receive = json!({ "QueueUrl": "jobs", "WaitTimeSeconds": 5 });
+            let waiting = sqs.start("ReceiveMessage", &receive);
+            let text = "1 receives wait for a message already, which is the limit (--waiting-max).";
+            sqs.call("ReceiveMessage", &receive).refused(SERVICE_UNAVAILABLE, text);
+            assert!(sqs.receive("jobs").is_empty(), "one that does not wait is answered");
+            sqs.send("jobs", "a");
+            waiting.answer().ok();
+        });
+    });
+    const MEMORY: &str = "what would take more memory than there may be is 503 ServiceUnavailable";
+    rules.once(Unverified, MEMORY, || {
+        limited(&Limits { stored_bytes_max: 100_000, ..Limits::STRICT }, |sqs| {
+            sqs.jobs();
+            let message = json!({ "QueueUrl": "jobs", "MessageBody": "a".repeat(10_000) });
+            while sqs.call("SendMessage", &message).status == 200 {}
+            sqs.call("SendMessage", &message).refused_somehow(SERVICE_UNAVAILABLE);
+            let entries = json!({ "QueueUrl": "jobs", "Entries": [{ "Id": "a", "MessageBody": "a".repeat(10_000) }] });
+            let failed = sqs.ok("SendMessageBatch", &entries)["Failed"][0].clone();
+            assert_eq!((&failed["Code"], &failed["SenderFault"]), (&json!("ServiceUnavailable"), &json!(false)));
+            // What makes room goes on, and is enough.
+            let received = sqs.receive("jobs");
+            sqs.ok("DeleteMessage", &json!({ "QueueUrl": "jobs", "ReceiptHandle": received[0]["ReceiptHandle"] }));
+            sqs.ok("SendMessage", &message);
+            sqs.call("SendMessage", &message).refused_somehow(SERVICE_UNAVAILABLE);
+            sqs.ok("PurgeQueue", &json!({ "QueueUrl": "jobs" }));
+            for _ in 0..8 {
+                sqs.ok("SendMessage", &message);
+            }
+            // Also what nobody asks for makes room when its time is over.
+            sqs.create("other", &json!({}));
+            while sqs.call("SendMessage", &message).status == 200 {}
+            sqs.pass(345_601);
+            sqs.ok("SendMessage", &json!({ "QueueUrl": "other", "MessageBody": "a".repeat(10_000) }));
         });
     });
     rules.not_covered(

@@ -94,25 +94,24 @@ async fn slow_connections_do_not_keep_a_client_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn long_polls_keep_their_places_and_a_new_connection_waits_for_one() {
+async fn long_polls_keep_their_places_and_leave_some_to_others() {
     let server = Running::start(Bounds { connections_max: 4, ..short() }).await;
     let poll = server.json("ReceiveMessage", r#"{"QueueUrl":"jobs","WaitTimeSeconds":3}"#);
     let mut polls = Vec::new();
-    for _ in 0..4 {
+    for waiting in 1..=3 {
         let mut client = server.connect().await;
         client.write(&poll).await;
         polls.push(client);
+        server.until_waiting(waiting).await;
     }
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let mut late = server.connect().await;
-    late.write(&server.json("ListQueues", "{}")).await;
-    let mut byte = [0; 1];
-    let waits = tokio::time::timeout(Duration::from_millis(500), late.stream.peek(&mut byte)).await;
-    assert!(waits.is_err(), "there was no place, and yet there was an answer");
+    // Of four places, three are for those who wait.
+    let refused = server.send(&poll).await;
+    assert_eq!(refused.status(), 503, "{refused:?}");
+    assert!(refused.body().contains("--waiting-max"), "{refused:?}");
+    server.assert_answers("as many long polls as may wait").await;
     for client in &mut polls {
         assert_eq!(client.read().await.status(), 200);
     }
-    assert_eq!(late.read().await.status(), 200);
     server.stop().await;
 }
 

@@ -88,7 +88,7 @@ impl Running {
     }
 
     pub(crate) async fn connect(&self) -> Client {
-        Client { stream: TcpStream::connect(self.address).await.unwrap(), buffer: Vec::new() }
+        Client::connect(self.address).await
     }
 
     /// Sends bytes on a connection of their own and takes the first answer.
@@ -96,6 +96,18 @@ impl Running {
         let mut client = self.connect().await;
         client.write(bytes).await;
         client.read().await
+    }
+
+    /// Returns when so many receives wait.
+    pub(crate) async fn until_waiting(&self, count: usize) {
+        let expected = format!("local_queue_long_polls_waiting {count}\n");
+        let metrics = self.request("GET /_local-queue/metrics HTTP/1.1", "", b"");
+        let waited = tokio::time::timeout(HANG, async {
+            while !self.send(&metrics).await.body().contains(&expected) {
+                tokio::task::yield_now().await;
+            }
+        });
+        waited.await.unwrap_or_else(|_| panic!("there are never {count} receives that wait"));
     }
 
     pub(crate) async fn assert_answers(&self, after: &str) {
@@ -189,6 +201,10 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        Self { stream: TcpStream::connect(address).await.unwrap(), buffer: Vec::new() }
+    }
+
     /// Writes what the server will take; it may have answered and closed before the end.
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
         let _ = tokio::time::timeout(HANG, self.stream.write_all(bytes)).await.expect("the server reads or closes");

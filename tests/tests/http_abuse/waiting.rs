@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use local_queue::{
+    Fault,
     engine::{MessageBody, Receive, SendMessage},
     server::Bounds,
 };
@@ -138,6 +139,70 @@ async fn a_client_that_leaves_a_long_poll_gets_no_message_any_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_sends_more_behind_a_long_poll_and_leaves_gets_no_message_any_more() {
+    let server = Running::start(short()).await;
+    let jobs = server.queues.create_queue("jobs", &[]).unwrap();
+    let poll = server.json("ReceiveMessage", r#"{"QueueUrl":"jobs","WaitTimeSeconds":20}"#);
+    // What fits into what is read ahead, and what does not.
+    for behind in [1, 20, 2_000] {
+        for reset in [false, true] {
+            let mut client = server.connect().await;
+            client.write(&poll).await;
+            let requests = poll.repeat(behind);
+            let _ = client.stream.try_write(&requests);
+            server.until_waiting(1).await;
+            if reset {
+                client.stream.set_zero_linger().unwrap();
+            }
+            drop(client);
+            server.until_waiting(0).await;
+            for _ in 0..3 {
+                let body = MessageBody::parse("for somebody").unwrap();
+                server.queues.send(&jobs, SendMessage::new(body)).unwrap();
+            }
+            let ready = server.queues.queue_attributes(&jobs).unwrap().messages;
+            assert_eq!(ready, 3, "messages went to a client that had left ({behind} behind, reset: {reset})");
+            let all = Receive { max_messages: 10, ..Receive::default() };
+            for delivery in server.queues.receive(&jobs, all).await.unwrap() {
+                server.queues.delete(&jobs, delivery.receipt_handle).unwrap();
+            }
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_ends_its_side_and_reads_on_is_answered() {
+    let server = Running::start(short()).await;
+    let jobs = server.queues.create_queue("jobs", &[]).unwrap();
+    let send = |body: &str| server.json("SendMessage", format!(r#"{{"QueueUrl":"jobs","MessageBody":"{body}"}}"#));
+    let receive = server.json("ReceiveMessage", r#"{"QueueUrl":"jobs"}"#);
+    let poll = server.json("ReceiveMessage", r#"{"QueueUrl":"jobs","WaitTimeSeconds":20}"#);
+
+    let mut client = server.connect().await;
+    client.write(&[send("first"), send("second"), receive.clone(), poll.clone(), poll.clone()].concat()).await;
+    client.stream.shutdown().await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(client.read().await.status(), 200);
+    }
+    assert!(client.read().await.body().contains("first"));
+    assert!(client.read().await.body().contains("second"));
+    // It may have gone, so nothing is waited for; an answer without a message is one, too.
+    assert_eq!(client.read().await.body(), "{}");
+    assert_eq!(client.read().await.status(), 0);
+
+    // Also one whose answer takes its time.
+    let latency = Fault::latency(Duration::from_millis(700)).on("GetQueueUrl").times(1);
+    server.queues.faults().inject(latency).unwrap();
+    let mut client = server.connect().await;
+    client.write(&server.json("GetQueueUrl", r#"{"QueueName":"jobs"}"#)).await;
+    client.stream.shutdown().await.unwrap();
+    assert!(client.read().await.body().contains("/jobs\""));
+    assert_eq!(server.queues.queue_attributes(&jobs).unwrap().messages, 0);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_leaves_in_the_middle_of_anything_harms_nobody() {
     let server = Running::start(short()).await;
     let jobs = server.queues.create_queue("jobs", &[]).unwrap();
@@ -188,7 +253,7 @@ async fn an_answer_that_is_not_taken_is_given_up() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_share_a_bounded_memory() {
-    let bounds = Bounds { bodies_bytes_max: 1024 * 1024, body_timeout: Duration::from_secs(5), ..short() };
+    let bounds = Bounds { under_way_bytes_max: 3 * 1024 * 1024, body_timeout: Duration::from_secs(5), ..short() };
     let server = Running::start(bounds).await;
     let half = |bytes: usize| {
         let headers = format!("{}Content-Length: {}\r\n", json_headers("ListQueues"), bytes + 1);

@@ -1,6 +1,8 @@
 //! The emulator on the command line: `local-queue serve`.
 
+mod free_memory;
 mod functions;
+mod limits;
 mod log;
 mod reach;
 mod stop;
@@ -20,6 +22,9 @@ use local_queue::{
 use local_queue_terminal::{exit_code, note, print};
 
 use self::{log::Log, stop::Stop};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// An Amazon SQS emulator.
 #[derive(Debug, Parser)]
@@ -53,6 +58,8 @@ struct Serve {
     config: Option<PathBuf>,
     #[command(flatten)]
     functions: functions::Functions,
+    #[command(flatten)]
+    bounds: limits::Limits,
     /// The region of queues created at start, and of requests that are not signed for one.
     #[arg(long, default_value = "us-east-1", value_parser = parse_region, help_heading = "Queues")]
     region: String,
@@ -141,7 +148,7 @@ fn run(arguments: &Serve) -> anyhow::Result<()> {
 async fn serve(arguments: &Serve) -> anyhow::Result<()> {
     let stop = Stop::listen(arguments.stop_within)?;
     let (queues, mut created) = start(arguments)?;
-    let server = arguments.reach.bind(queues.clone()).await?;
+    let server = arguments.reach.bind(queues.clone(), arguments.bounds.bounds()).await?;
     let addresses = server.local_addresses().context("failed to read the address listened on")?;
     let endpoint_urls = addresses.iter().map(|address| format!("http://{address}")).collect::<Vec<_>>();
     let endpoint_url = endpoint_urls[0].clone();
@@ -206,7 +213,7 @@ fn read_template(arguments: &Serve, endpoint_url: &str) -> anyhow::Result<Stack>
 /// The emulator with its first queues, which are all created or none.
 fn start(arguments: &Serve) -> anyhow::Result<(LocalQueue, Vec<QueueArn>)> {
     let base = if arguments.relaxed { Limits::RELAXED } else { Limits::STRICT };
-    let limits = Limits { fifo_calls_per_second: arguments.fifo_quota, ..base };
+    let limits = arguments.bounds.bound(Limits { fifo_calls_per_second: arguments.fifo_quota, ..base });
     let mut declared = arguments
         .create
         .iter()

@@ -88,7 +88,7 @@ impl Listen {
 
 impl Reach {
     /// Takes the addresses, if whoever can reach them may.
-    pub(crate) async fn bind(&self, queues: LocalQueue) -> anyhow::Result<Server> {
+    pub(crate) async fn bind(&self, queues: LocalQueue, bounds: Bounds) -> anyhow::Result<Server> {
         let mut addresses = Vec::new();
         for listen in &self.listen {
             addresses.push((listen, listen.addresses().await?));
@@ -107,7 +107,7 @@ impl Reach {
         let key_pair = self.require_signature.then(key_pair_of_environment).transpose()?;
         let mut server: Option<Server> = None;
         for (listen, addresses) in &addresses {
-            take(&mut server, listen, addresses, &queues).await?;
+            take(&mut server, listen, addresses, (&queues, &bounds)).await?;
         }
         let server = server.context("--listen names no address")?.guard(guard);
         if let Some(key_pair) = key_pair {
@@ -142,7 +142,7 @@ async fn take(
     server: &mut Option<Server>,
     listen: &Listen,
     addresses: &[SocketAddr],
-    queues: &LocalQueue,
+    (queues, bounds): (&LocalQueue, &Bounds),
 ) -> anyhow::Result<()> {
     let (mut port, mut is_taken) = (listen.port, false);
     for address in addresses {
@@ -151,7 +151,7 @@ async fn take(
         let taken = if let Some(server) = server {
             server.also_bind(address).await.map(|()| server.local_addresses())
         } else {
-            let first = Server::bind(address, queues.clone(), Bounds::default()).await;
+            let first = Server::bind(address, queues.clone(), bounds.clone()).await;
             first.map(|first| server.insert(first).local_addresses())
         };
         match taken {

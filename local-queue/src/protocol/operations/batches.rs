@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{Answer, Call, messages};
+use super::{
+    Answer, Call,
+    messages::{self, Prepared},
+};
 use crate::{
-    engine::{Action, Engine, EngineError, Limits, QueueArn, SendMessage, Time},
+    engine::{Action, Engine, EngineError, Limits, QueueArn, Time},
     protocol::{
         document::{Document, members},
         error::{ErrorKind, WireError},
@@ -15,8 +18,7 @@ use crate::{
 type Members = Vec<(&'static str, Document)>;
 
 pub(super) fn send_message_batch(call: &Call<'_>) -> Answer {
-    let run = |engine: &mut Engine, now: Time, queue: &QueueArn, entries: &[Entry<'_>]| {
-        let limits = engine.limits().clone();
+    batch(call, Action::Send, "SendMessageBatch", |queue, limits, entries| {
         let requests = entries
             .iter()
             .map(|entry| {
@@ -26,7 +28,7 @@ pub(super) fn send_message_batch(call: &Call<'_>) -> Answer {
                         entry.number
                     )));
                 }
-                messages::parse_message(&entry.fields, &limits, call.trace_header, "SendMessageBatch")
+                Prepared::parse(&entry.fields, limits, call.trace_header, "SendMessageBatch")
             })
             .collect::<Vec<_>>();
         // AWS (quoted by users): list values fail the whole batch, and so does what cannot be read.
@@ -35,14 +37,14 @@ pub(super) fn send_message_batch(call: &Call<'_>) -> Answer {
         if let Some(error) = requests.iter().filter_map(|request| request.as_ref().err()).find(is_whole) {
             return Err(error.clone());
         }
-        check_total(entries, &requests, &limits)?;
-        if queue.is_fifo() {
-            check_fifo(engine, now, queue, &requests)?;
-        }
-        let requests = requests.into_iter();
-        Ok(requests.map(|request| messages::send(engine, now, queue, request?)).collect())
-    };
-    batch(call, Action::Send, "SendMessageBatch", run)
+        check_total(entries, &requests, limits)?;
+        call.queues.call(|engine, now| {
+            if queue.is_fifo() {
+                check_fifo(engine, now, queue, &requests)?;
+            }
+            Ok(requests.into_iter().map(|request| request?.send(engine, now, queue)).collect())
+        })
+    })
 }
 
 /// AWS (recorded): one entry without group or deduplication id fails the whole batch, and both by this kind of error,
@@ -51,11 +53,11 @@ fn check_fifo(
     engine: &mut Engine,
     now: Time,
     queue: &QueueArn,
-    requests: &[Result<SendMessage, WireError>],
+    requests: &[Result<Prepared, WireError>],
 ) -> Result<(), WireError> {
     let settings = engine.queue_attributes(now, queue.as_str())?.settings;
     let content_based = settings.fifo.is_some_and(|fifo| fifo.content_based_deduplication);
-    for request in requests.iter().flatten() {
+    for Prepared { request, .. } in requests.iter().flatten() {
         let missing = if request.group_id.is_none() {
             EngineError::MessageGroupIdMissing
         } else if request.deduplication_id.is_none() && !content_based {
@@ -72,13 +74,13 @@ fn check_fifo(
 /// The total is compared with the service's limit, never with the queue's own (validated against AWS).
 fn check_total(
     entries: &[Entry<'_>],
-    requests: &[Result<SendMessage, WireError>],
+    requests: &[Result<Prepared, WireError>],
     limits: &Limits,
 ) -> Result<(), WireError> {
     let mut total = 0;
     for (entry, request) in entries.iter().zip(requests) {
         total += match request {
-            Ok(request) => request.bytes(),
+            Ok(message) => message.request.bytes(),
             Err(_) => entry.fields.text("MessageBody")?.map_or(0, |body| body.len() as u64),
         };
     }
@@ -91,24 +93,29 @@ fn check_total(
 }
 
 pub(super) fn delete_message_batch(call: &Call<'_>) -> Answer {
-    batch(call, Action::Delete, "DeleteMessageBatch", |engine, now, queue, entries| {
-        let delete = |entry: &Entry<'_>| {
-            let missing = format!("DeleteMessageBatchRequestEntry.{}.ReceiptHandle", entry.number);
-            let handle = messages::parse_handle(&entry.fields, &missing, call.queues.seal());
-            messages::delete(engine, now, queue, handle).map(|()| Vec::new())
-        };
-        Ok(entries.iter().map(delete).collect())
+    batch(call, Action::Delete, "DeleteMessageBatch", |queue, _, entries| {
+        call.queues.call(|engine, now| {
+            let delete = |entry: &Entry<'_>| {
+                let missing = format!("DeleteMessageBatchRequestEntry.{}.ReceiptHandle", entry.number);
+                let handle = messages::parse_handle(&entry.fields, &missing, call.queues.seal());
+                messages::delete(engine, now, queue, handle).map(|()| Vec::new())
+            };
+            Ok(entries.iter().map(delete).collect())
+        })
     })
 }
 
 pub(super) fn change_message_visibility_batch(call: &Call<'_>) -> Answer {
-    batch(call, Action::ChangeVisibility, "ChangeMessageVisibilityBatch", |engine, now, queue, entries| {
-        let change = |entry: &Entry<'_>| {
-            let prefix = format!("ChangeMessageVisibilityBatchRequestEntry.{}.", entry.number);
-            let handle = messages::parse_handle(&entry.fields, &format!("{prefix}ReceiptHandle"), call.queues.seal());
-            messages::change_visibility(engine, now, queue, handle, &entry.fields, &prefix).map(|()| Vec::new())
-        };
-        Ok(entries.iter().map(change).collect())
+    batch(call, Action::ChangeVisibility, "ChangeMessageVisibilityBatch", |queue, _, entries| {
+        call.queues.call(|engine, now| {
+            let change = |entry: &Entry<'_>| {
+                let prefix = format!("ChangeMessageVisibilityBatchRequestEntry.{}.", entry.number);
+                let handle =
+                    messages::parse_handle(&entry.fields, &format!("{prefix}ReceiptHandle"), call.queues.seal());
+                messages::change_visibility(engine, now, queue, handle, &entry.fields, &prefix).map(|()| Vec::new())
+            };
+            Ok(entries.iter().map(change).collect())
+        })
     })
 }
 
@@ -119,21 +126,22 @@ struct Entry<'a> {
     fields: Fields<'a>,
 }
 
+/// Carries a batch out. The queues are locked for as long as `run` does it.
 fn batch<F>(call: &Call<'_>, action: Action, operation: &str, run: F) -> Answer
 where
-    F: FnOnce(&mut Engine, Time, &QueueArn, &[Entry<'_>]) -> Result<Vec<Result<Members, WireError>>, WireError>,
+    F: FnOnce(&QueueArn, &Limits, &[Entry<'_>]) -> Result<Vec<Result<Members, WireError>>, WireError>,
 {
     let queue = call.queue()?;
-    let (doomed, entries, results) = call.queues.call(|engine, now| {
+    let (limits, entries) = call.queues.call(|engine, now| {
         engine.find_queue(queue.as_str())?;
         let entries = parse_entries(call, operation, engine.limits())?;
         engine.admit(now, queue.as_str(), action)?;
-        let ids = call.failed_entries.map(|failures| failures.choose(entries.iter().map(|entry| entry.id.as_str())));
-        let is_doomed = |entry: &Entry<'_>| ids.as_ref().is_some_and(|ids| ids.contains(&entry.id));
-        let (doomed, entries): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_doomed);
-        let results = run(engine, now, &queue, &entries)?;
-        Ok::<_, WireError>((doomed, entries, results))
+        Ok::<_, WireError>((engine.limits().clone(), entries))
     })?;
+    let ids = call.failed_entries.map(|failures| failures.choose(entries.iter().map(|entry| entry.id.as_str())));
+    let is_doomed = |entry: &Entry<'_>| ids.as_ref().is_some_and(|ids| ids.contains(&entry.id));
+    let (doomed, entries): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_doomed);
+    let results = run(&queue, &limits, &entries)?;
     let doomed = doomed.into_iter().map(|entry| failure(("Id", Document::Text(entry.id)), WireError::internal()));
     let (mut failed, mut successful) = (doomed.collect::<Vec<_>>(), Vec::new());
     for (entry, result) in entries.into_iter().zip(results) {

@@ -3,18 +3,19 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     pin::Pin,
+    sync::Arc,
     time::Duration,
 };
 
 use super::{Answer, Call};
 use crate::{
     engine::{
-        Action, Delivery, Engine, EngineError, Limits, MessageAttribute, MessageAttributeValue, MessageAttributes,
-        MessageBody, QueueArn, ReceiptHandle, Receive, SendMessage, Sent, Time,
+        Action, Delivery, Engine, EngineError, Limits, Message, MessageAttribute, MessageAttributeValue,
+        MessageAttributes, MessageBody, QueueArn, ReceiptHandle, Receive, SendMessage, Sent, Time,
     },
     protocol::{
-        digest,
-        document::{Document, members},
+        Caller, digest,
+        document::{Body, Document, members},
         error::{ErrorKind, WireError},
         fields::Fields,
         receipt_handle::Seal,
@@ -25,17 +26,62 @@ const TRACE_HEADER: &str = "AWSTraceHeader";
 
 pub(super) fn send_message(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
-    let mut members = call.queues.call(|engine, now| {
+    let limits = call.queues.call(|engine, now| {
         engine.admit(now, queue.as_str(), Action::Send)?;
-        let request = parse_message(&call.fields, engine.limits(), call.trace_header, "SendMessage")?;
-        send(engine, now, &queue, request)
+        Ok::<_, WireError>(engine.limits().clone())
     })?;
+    let message = Prepared::parse(&call.fields, &limits, call.trace_header, "SendMessage")?;
+    let mut members = call.queues.call(|engine, now| message.send(engine, now, &queue))?;
     members.sort_by_key(|(name, _)| *name);
     Ok(Some(Document::Struct(members)))
 }
 
-/// Reads what is to be sent, from a request or from an entry of a batch, for this operation.
-pub(super) fn parse_message(
+/// A message with its digests, which for a long one takes too long to do it while the queues are locked.
+pub(super) struct Prepared {
+    pub(super) request: SendMessage,
+    digests: Vec<(&'static str, Document)>,
+}
+
+impl Prepared {
+    /// Reads what is to be sent, from a request or from an entry of a batch, for this operation.
+    pub(super) fn parse(
+        fields: &Fields<'_>,
+        limits: &Limits,
+        trace_header: Option<&str>,
+        operation: &str,
+    ) -> Result<Self, WireError> {
+        let request = parse_message(fields, limits, trace_header, operation)?;
+        let attributes = &request.attributes;
+        let attributes_md5 =
+            (!attributes.is_empty()).then(|| Document::Text(digest::attributes_md5(attributes.iter())));
+        let system_md5 = request.trace_header.as_ref().map(|trace| {
+            let attribute = MessageAttribute::string(trace.clone());
+            Document::Text(digest::attributes_md5([(TRACE_HEADER, &attribute)]))
+        });
+        let digests = members! {
+            "MD5OfMessageAttributes": attributes_md5,
+            "MD5OfMessageBody": Some(Document::Text(digest::body_md5(request.body.as_str()))),
+            "MD5OfMessageSystemAttributes": system_md5,
+        };
+        Ok(Self { request, digests })
+    }
+
+    /// Sends, and makes the members of the answer, which a batch's entry completes with its id.
+    pub(super) fn send(
+        self,
+        engine: &mut Engine,
+        now: Time,
+        queue: &QueueArn,
+    ) -> Result<Vec<(&'static str, Document)>, WireError> {
+        let Sent { message_id, sequence_number } = engine.send(now, queue.as_str(), self.request)?;
+        let mut members = self.digests;
+        members.push(("MessageId", Document::text(message_id.to_string())));
+        members.extend(sequence_number.map(|number| ("SequenceNumber", Document::Text(number.to_string()))));
+        Ok(members)
+    }
+}
+
+fn parse_message(
     fields: &Fields<'_>,
     limits: &Limits,
     trace_header: Option<&str>,
@@ -122,30 +168,6 @@ fn seconds(
     }
 }
 
-/// Sends and makes the members of the answer, which a batch's entry completes with its id.
-pub(super) fn send(
-    engine: &mut Engine,
-    now: Time,
-    queue: &QueueArn,
-    request: SendMessage,
-) -> Result<Vec<(&'static str, Document)>, WireError> {
-    let body_md5 = digest::body_md5(request.body.as_str());
-    let attributes = &request.attributes;
-    let attributes_md5 = (!attributes.is_empty()).then(|| Document::Text(digest::attributes_md5(attributes.iter())));
-    let system_md5 = request.trace_header.as_ref().map(|trace| {
-        let attribute = MessageAttribute::string(trace.clone());
-        Document::Text(digest::attributes_md5([(TRACE_HEADER, &attribute)]))
-    });
-    let Sent { message_id, sequence_number } = engine.send(now, queue.as_str(), request)?;
-    Ok(members! {
-        "MD5OfMessageAttributes": attributes_md5,
-        "MD5OfMessageBody": Some(Document::Text(body_md5)),
-        "MD5OfMessageSystemAttributes": system_md5,
-        "MessageId": Some(Document::text(message_id.to_string())),
-        "SequenceNumber": sequence_number.map(|number| Document::Text(number.to_string())),
-    })
-}
-
 pub(super) fn receive_message<'a>(call: &'a Call<'a>) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>> {
     Box::pin(async move {
         let queue = call.queue()?;
@@ -155,12 +177,67 @@ pub(super) fn receive_message<'a>(call: &'a Call<'a>) -> Pin<Box<dyn Future<Outp
         })?;
         let request = parse_receive(&call.fields, &limits)?;
         let wanted = Wanted::parse(&call.fields)?;
-        let deliveries = call.queues.receive(&queue, request).await?;
-        let seal = call.queues.seal();
-        let messages = deliveries.iter().map(|delivery| wanted.render(delivery, &queue, seal)).collect::<Vec<_>>();
+        let attempt_id = request.attempt_id.clone();
+        let deliveries = match call.caller {
+            Some(caller) => call.queues.receive_until(&queue, request, caller.hastens()).await?,
+            None => call.queues.receive(&queue, request).await?,
+        };
+        let is_query = call.fields.is_query();
+        let bytes = deliveries.iter().map(|delivery| rendered_bytes(&delivery.message, is_query)).sum();
+        let reserved = match call.caller {
+            Some(caller) => caller.reserve(bytes).await.map_err(|_| {
+                call.queues.take_back(&queue, &deliveries, attempt_id.as_deref());
+                out_of_memory()
+            })?,
+            None => None,
+        };
+        let queues = call.queues.clone();
+        let render = move || {
+            let seal = queues.seal();
+            deliveries.iter().map(|delivery| wanted.render(delivery, &queue, seal)).collect::<Vec<_>>()
+        };
+        let messages = Caller::work(call.caller, reserved.as_ref(), render).await;
+        if let Some(reserved) = reserved {
+            call.reserved.set(reserved).expect("a call has one answer");
+        }
         let messages = (!messages.is_empty()).then_some(Document::List(messages));
         Ok(Some(Document::Struct(members! { "Messages": messages })))
     })
+}
+
+/// How long a message may be in an answer.
+fn rendered_bytes(message: &Message, is_query: bool) -> usize {
+    /// Names and elements around the texts, handle and digests.
+    const AROUND: usize = 2_048;
+    let escaped = |bytes: &[u8]| {
+        let extra = bytes.iter().map(|byte| usize::from(escape_bytes(*byte, is_query)));
+        bytes.len() + extra.sum::<usize>()
+    };
+    let attributes = message.attributes().iter().map(|(name, attribute)| {
+        let value = match &attribute.value {
+            MessageAttributeValue::Text(text) => escaped(text.as_bytes()),
+            MessageAttributeValue::Binary(bytes) => bytes.len().div_ceil(3) * 4,
+        };
+        // Twice: they are copied for the answer.
+        2 * (AROUND + name.len() + escaped(attribute.data_type.as_bytes()) + value)
+    });
+    AROUND + escaped(message.body.as_str().as_bytes()) + attributes.sum::<usize>()
+}
+
+/// By how much a byte grows in JSON, or in XML.
+const fn escape_bytes(byte: u8, is_query: bool) -> u8 {
+    match byte {
+        b'"' if is_query => 5,
+        b'&' | b'\r' if is_query => 4,
+        b'<' | b'>' if is_query => 3,
+        b'"' | b'\\' | b'\t' | b'\n' | b'\r' if !is_query => 1,
+        _ => 0,
+    }
+}
+
+fn out_of_memory() -> WireError {
+    let message = "Requests and answers under way take all memory that there is for them (--memory-max). Try again.";
+    WireError::new(ErrorKind::ServiceUnavailable, message)
 }
 
 fn parse_receive(fields: &Fields<'_>, limits: &Limits) -> Result<Receive, WireError> {
@@ -249,7 +326,7 @@ impl Wanted {
         let system = system.collect::<Vec<_>>();
         Document::Struct(members! {
             "Attributes": (!system.is_empty()).then_some(Document::Map(system)),
-            "Body": Some(Document::text(message.body.as_str())),
+            "Body": Some(Document::Body(Body(Arc::clone(message)))),
             "MD5OfBody": Some(Document::Text(digest::body_md5(message.body.as_str()))),
             "MD5OfMessageAttributes": attributes_md5,
             "MessageAttributes": (!attributes.is_empty()).then_some(Document::Map(attributes)),

@@ -5,9 +5,9 @@ mod messages;
 mod move_tasks;
 mod queues;
 
-use std::pin::Pin;
+use std::{pin::Pin, sync::OnceLock};
 
-use super::{document::Document, error::WireError, fields::Fields, queue_url};
+use super::{Caller, caller::Reserved, document::Document, error::WireError, fields::Fields, queue_url};
 use crate::{
     LocalQueue,
     engine::{QueueArn, Scope},
@@ -17,6 +17,10 @@ use crate::{
 /// One request on its way to the engine.
 pub(super) struct Call<'a> {
     pub(super) queues: &'a LocalQueue,
+    /// The client of a server, if it is one.
+    pub(super) caller: Option<&'a Caller>,
+    /// The memory for the answer, if it is long.
+    pub(super) reserved: OnceLock<Reserved>,
     /// The region and account that the request comes from.
     pub(super) scope: Scope,
     /// What queue URLs in the answer begin with: `http://localhost:9324`.

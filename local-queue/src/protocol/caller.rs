@@ -1,0 +1,139 @@
+//! Who asks, as far as a server knows, and what the server gives to a request.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, watch},
+};
+
+use crate::memory::{Memory, Share};
+
+/// How long an answer waits for memory. What it was to hold is invisible to others meanwhile.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+/// Bodies from here on are worked on beside others.
+const HEAVY_BODY_BYTES: usize = 64 * 1024;
+/// Answers up to here are neither counted nor worked on beside others: the system takes them at once.
+pub(crate) const LIGHT_BYTES: usize = 16 * 1024;
+
+/// What a server knows of the client of a request, and gives to it.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "server"), expect(dead_code, reason = "only a server has clients"))]
+pub(crate) struct Caller {
+    /// Whether a receive is to wait no longer, because the client may have gone.
+    is_hasty: watch::Receiver<bool>,
+    /// Where the memory for answers comes from.
+    memory: Memory,
+    /// Where long work is done; nowhere else for what is there already, which must not wait either.
+    heavy: Option<HeavyWork>,
+}
+
+/// An answer has its share of the memory already.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counted;
+
+/// Memory for an answer, and how long the answer may be.
+#[derive(Debug)]
+pub(super) struct Reserved {
+    share: Share,
+    bytes: usize,
+}
+
+#[cfg_attr(not(feature = "server"), expect(dead_code, reason = "only a server has clients"))]
+impl Caller {
+    pub(crate) const fn new(is_hasty: watch::Receiver<bool>, memory: Memory, heavy: HeavyWork) -> Self {
+        Self { is_hasty, memory, heavy: Some(heavy) }
+    }
+}
+
+impl Caller {
+    /// Carries out a request: one with a long body beside others, where it must not wait.
+    pub(super) async fn carry_out<T, F, W>(self, body: &[u8], work: W) -> T
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send,
+        W: FnOnce(Self) -> F + Send + 'static,
+    {
+        match self.heavy.clone() {
+            Some(heavy) if body.len() >= HEAVY_BODY_BYTES => {
+                let (_, is_hasty) = watch::channel(true);
+                let beside = Self { is_hasty, memory: self.memory, heavy: None };
+                let runtime = Handle::current();
+                heavy.run(move || runtime.block_on(work(beside))).await
+            }
+            _ => work(self).await,
+        }
+    }
+
+    /// Waits until a receive is to wait no longer.
+    pub(super) async fn hastens(&self) {
+        // The client of a connection that is no more has gone, too.
+        let _ = self.is_hasty.clone().wait_for(|is_hasty| *is_hasty).await;
+    }
+
+    /// Takes the memory for an answer of so many bytes; an error if there is none in time.
+    pub(super) async fn reserve(&self, bytes: usize) -> Result<Option<Reserved>, OutOfMemory> {
+        if bytes <= LIGHT_BYTES {
+            return Ok(None);
+        }
+        let patience = if self.heavy.is_some() { PATIENCE } else { Duration::ZERO };
+        let share = self.memory.take(bytes, patience).await.ok_or(OutOfMemory)?;
+        Ok(Some(Reserved { share, bytes }))
+    }
+
+    /// Does work on an answer, which takes long if memory was reserved for it.
+    pub(super) async fn work<T: Send + 'static>(
+        caller: Option<&Self>,
+        reserved: Option<&Reserved>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        match caller.and_then(|caller| caller.heavy.as_ref()) {
+            Some(heavy) if reserved.is_some() => heavy.run(work).await,
+            _ => work(),
+        }
+    }
+}
+
+/// There was no memory for an answer in time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OutOfMemory;
+
+impl Reserved {
+    /// How long the answer is at the most.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The answer as bytes that count until they are gone.
+    pub(super) fn keep_with(self, answer: String) -> Bytes {
+        self.share.keep_with(answer)
+    }
+}
+
+/// Runs what takes long beside the threads on which all requests are answered: few at a time, so that these get their
+/// share of the processors.
+#[derive(Clone, Debug)]
+pub(crate) struct HeavyWork(Arc<Semaphore>);
+
+impl Default for HeavyWork {
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self(Arc::new(Semaphore::new(processors.div_ceil(2))))
+    }
+}
+
+impl HeavyWork {
+    /// Runs `work` when its turn has come.
+    pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let turn = Arc::clone(&self.0).acquire_owned().await.expect("the semaphore is never closed");
+        let done = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work()
+        });
+        match done.await {
+            Ok(result) => result,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+}
