@@ -86,7 +86,7 @@ fn spoiling(
     }
 }
 
-async fn submit_mixed(stack: &Stack, count: usize, random: &mut fastrand::Rng) {
+fn submit_mixed(stack: &Stack, count: usize, random: &mut fastrand::Rng) {
     for index in 0..count {
         stack.submit(match index % 5 {
             0 => Job::poison(index, index / 5),
@@ -101,7 +101,7 @@ async fn after_invocations_that_fail_in_every_way_all_is_done_or_dead() {
     for seed in seeds(4) {
         let _seed = SeedOnFailure(seed);
         let stack = Stack::new(Setup { max_receive_count: 100, ..Setup::new(seed) });
-        submit_mixed(&stack, 5 * POISONS, &mut fastrand::Rng::with_seed(seed)).await;
+        submit_mixed(&stack, 5 * POISONS, &mut fastrand::Rng::with_seed(seed));
         stack.run_with(spoiling(seed, 20, "no job", stack.function().await)).await;
         let failed = stack.answers().iter().filter(|answer| answer.error.is_some()).count();
         assert!(failed >= WAYS.len(), "{failed} invocations failed");
