@@ -77,6 +77,7 @@ fn names(rules: &mut Section<'_>) {
     });
 }
 
+#[expect(clippy::too_many_lines, reason = "one rule after the other")]
 fn types(rules: &mut Section<'_>) {
     rules.both(Quoted, "a type begins with Binary, Number or String, in this spelling", |sqs| {
         sqs.jobs();
