@@ -92,6 +92,8 @@ async fn run(queue: &'static str, duplicates: bool, messages: usize) -> Verdict 
     for producer in producers {
         producer.await.unwrap();
     }
+    // Its connection has been idle, perhaps for longer than the server keeps one.
+    admin.crash();
     admin.developer("DELETE", "faults", &Value::Null).await.unwrap();
     let struck = admin.developer("GET", "faults", &Value::Null).await.unwrap()["struck"].clone();
     while admin.messages_left(queue).await > 0 {
