@@ -121,6 +121,7 @@ async fn peeking_goes_by_pages_and_by_place() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn a_wrong_question_is_refused_by_the_name_of_its_field() {
     let (queues, _) = queues();
     for (method, path, body, status, text) in [
