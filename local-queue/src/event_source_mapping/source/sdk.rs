@@ -133,7 +133,9 @@ impl SdkSource {
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         if let Some(error) = chain(error).find_map(<dyn Error>::downcast_ref::<CredentialsError>) {
-            return SourceError::CredentialsMissing { call, reason: reasons(error) };
+            // What each provider of a chain says follows in lines of their own.
+            let reason = reasons(error).lines().next().unwrap_or_default().trim_end_matches(" Attempted:").to_owned();
+            return SourceError::CredentialsMissing { call, reason };
         }
         let (queue_url, reason) = (self.queue_url.clone(), last_reason(error));
         match error {
