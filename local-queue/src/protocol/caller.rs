@@ -14,7 +14,9 @@ use crate::memory::{Memory, Share};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 /// Bodies from here on are worked on beside others.
 const HEAVY_BODY_BYTES: usize = 64 * 1024;
-/// Answers up to here are neither counted nor worked on beside others: the system takes them at once.
+/// Answers from here on, too.
+const HEAVY_ANSWER_BYTES: usize = 256 * 1024;
+/// Answers up to here are not counted: the system takes them at once.
 pub(crate) const LIGHT_BYTES: usize = 16 * 1024;
 
 /// What a server knows of the client of a request, and gives to it.
@@ -82,14 +84,16 @@ impl Caller {
         Ok(Some(Reserved { share, bytes }))
     }
 
-    /// Does work on an answer, which takes long if memory was reserved for it.
+    /// Does work on an answer, beside others if it is long.
     pub(super) async fn work<T: Send + 'static>(
         caller: Option<&Self>,
         reserved: Option<&Reserved>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> T {
         match caller.and_then(|caller| caller.heavy.as_ref()) {
-            Some(heavy) if reserved.is_some() => heavy.run(work).await,
+            Some(heavy) if reserved.is_some_and(|reserved| reserved.bytes >= HEAVY_ANSWER_BYTES) => {
+                heavy.run(work).await
+            }
             _ => work(),
         }
     }
