@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -39,11 +38,10 @@ pub(crate) async fn run(arguments: &Work, stop: &Stop) -> anyhow::Result<u8> {
     };
     let stopping = async {
         let interruption = stop.requested().await;
-        let (jobs, name) = (progress.running.load(Ordering::Relaxed) as u64, interruption.name());
-        if jobs > 0 {
-            let (jobs, seconds) = (table::count(jobs, "running job"), arguments.stop_within);
-            note(format_args!("resize: {name}: waiting at most {seconds} s for {jobs}; a second signal ends at once"));
-        }
+        let (name, seconds) = (interruption.name(), arguments.stop_within);
+        note(format_args!(
+            "resize: {name}: waiting at most {seconds} s for running jobs; a second signal ends at once"
+        ));
     };
     let report = worker.run(stopping).await?;
     print(format_args!("{}", progress.closing()));
@@ -93,15 +91,12 @@ pub(crate) fn renditions(path: &Path) -> anyhow::Result<Renditions> {
 
 /// Reports what becomes of each message, and counts.
 #[derive(Default)]
-struct Progress {
-    running: AtomicUsize,
-    ended: Mutex<Counts>,
-}
+struct Progress(Mutex<Counts>);
 
 impl Progress {
     fn closing(&self) -> String {
         let Counts { done, dead_lettered, failed, postponed, .. } =
-            *self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let messages = table::count((done + dead_lettered) as u64, "message");
         let retries = match failed + postponed {
             1 => "1 retry".to_owned(),
@@ -112,12 +107,7 @@ impl Progress {
 }
 
 impl Observer<Resized> for Progress {
-    fn started(&self, _: &Message) {
-        self.running.fetch_add(1, Ordering::Relaxed);
-    }
-
     fn ended(&self, message: &Message, outcome: &Outcome<Resized>) {
-        self.running.fetch_sub(1, Ordering::Relaxed);
         let id = one_line(message.id.as_deref().unwrap_or("-"));
         match outcome {
             Outcome::Done(resized) => {
@@ -138,7 +128,7 @@ impl Observer<Resized> for Progress {
 
     fn finished(&self, report: &BatchReport<Resized>) {
         let counts = report.counts();
-        let mut all = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.done += counts.done;
         all.dead_lettered += counts.dead_lettered;
         all.failed += counts.failed;
