@@ -2,6 +2,7 @@
 //! say.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+#![expect(clippy::disallowed_methods, reason = "processes live by the clock of the machine")]
 
 use std::{
     collections::BTreeMap,

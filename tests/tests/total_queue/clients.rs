@@ -70,7 +70,9 @@ async fn send(run: &Run, client: &mut Client, random: &mut fastrand::Rng, batch:
         Err(Failure::Lost) => Fate::Unknown,
         Err(Failure::Refused(_)) => Fate::Refused,
     };
-    batch.iter().for_each(|&id| history.sent(id, fate));
+    for &id in &batch {
+        history.sent(id, fate);
+    }
     if run.fifo { batch } else { Vec::new() }
 }
 
@@ -135,7 +137,9 @@ fn entries(handles: &HashMap<usize, Value>) -> Vec<Value> {
 async fn give_back(run: &Run, client: &mut Client, handles: &HashMap<usize, Value>) {
     let began = run.history.lock().unwrap().now();
     let mut entries = entries(handles);
-    entries.iter_mut().for_each(|entry| entry["VisibilityTimeout"] = json!(0));
+    for entry in &mut entries {
+        entry["VisibilityTimeout"] = json!(0);
+    }
     // Whatever comes of it: the messages come again.
     let _ = client.call("ChangeMessageVisibilityBatch", &json!({ "QueueUrl": run.queue, "Entries": entries })).await;
     run.history.lock().unwrap().gave_back(began, handles.keys().copied());

@@ -1,5 +1,7 @@
 //! The emulator on the command line: `local-queue serve`.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod free_memory;
 mod functions;
 mod limits;
