@@ -79,7 +79,11 @@ fn limited(limits: &Limits, rule: fn(&Sqs)) {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one rule after the other")]
 fn in_flight(rules: &mut Section<'_>) {
+    const WAITING: &str = "a receive that would wait beside as many as may wait is 503 ServiceUnavailable";
+    const MEMORY: &str = "what would take more memory than there may be is 503 ServiceUnavailable";
+
     rules.once(Documented, "at most 120,000 messages of a queue are in flight", || {
         assert_eq!(Limits::STRICT.in_flight_max, 120_000);
     });
@@ -123,7 +127,6 @@ fn in_flight(rules: &mut Section<'_>) {
             sqs.call("ReceiveMessage", &json!({ "QueueUrl": "jobs" })).refused(OVER_LIMIT, text);
         });
     });
-    const WAITING: &str = "a receive that would wait beside as many as may wait is 503 ServiceUnavailable";
     rules.once(Unverified, WAITING, || {
         limited(&Limits { waiting_receives_max: 1, ..Limits::STRICT }, |sqs| {
             sqs.jobs();
@@ -136,7 +139,6 @@ fn in_flight(rules: &mut Section<'_>) {
             waiting.answer().ok();
         });
     });
-    const MEMORY: &str = "what would take more memory than there may be is 503 ServiceUnavailable";
     rules.once(Unverified, MEMORY, || {
         limited(&Limits { stored_bytes_max: 100_000, ..Limits::STRICT }, |sqs| {
             sqs.jobs();

@@ -263,7 +263,7 @@ async fn receives_that_wait_do_not_keep_anybody_out() {
     }
     process.until_metric("local_queue_long_polls_waiting", count as u64).await;
     let resident = process.status_kib("VmRSS");
-    println!("{count} receives wait: {resident} KiB resident, {} before", before);
+    println!("{count} receives wait: {resident} KiB resident, {before} before");
     assert!(resident <= 150 * 1024, "{resident} KiB are resident");
     let mut took = Vec::new();
     for index in 0..200 {

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use handler::event::FIFO_SUFFIX;
 use serde_json::{Value, json};
 use tokio::{
     sync::watch,
@@ -28,7 +29,7 @@ async fn produce(process: Arc<Process>, queue: &'static str, seed: u64, stop: wa
             let body = "x".repeat([10, 100, 1_000, 5_000][random.usize(..4)]);
             let attributes = json!({ "a": { "DataType": "String", "StringValue": sent.to_string() } });
             let mut entry = json!({ "Id": index.to_string(), "MessageBody": body, "MessageAttributes": attributes });
-            if queue.ends_with(".fifo") {
+            if queue.ends_with(FIFO_SUFFIX) {
                 entry["MessageGroupId"] = format!("group-{}", random.usize(..5_000)).into();
                 entry["MessageDeduplicationId"] = format!("{seed}-{sent}-{index}").into();
             } else if random.usize(..10) == 0 {
@@ -124,7 +125,7 @@ async fn a_mixed_load_leaves_nothing_behind() {
     let process = Arc::new(Process::start(&[]));
     let mut caller = process.connect().await;
     for queue in QUEUES {
-        let fifo = if queue.ends_with(".fifo") { json!({ "FifoQueue": "true" }) } else { json!({}) };
+        let fifo = if queue.ends_with(FIFO_SUFFIX) { json!({ "FifoQueue": "true" }) } else { json!({}) };
         caller.ok("CreateQueue", &json!({ "QueueName": queue, "Attributes": fifo })).await;
     }
     let each = deduplication_bytes(&process).await;
