@@ -21,7 +21,6 @@ pub(crate) const LIGHT_BYTES: usize = 16 * 1024;
 
 /// What a server knows of the client of a request, and gives to it.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "server"), expect(dead_code, reason = "only a server has clients"))]
 pub(crate) struct Caller {
     /// Whether a receive is to wait no longer, because the client may have gone.
     is_hasty: watch::Receiver<bool>,

@@ -4,10 +4,7 @@ use bytes::Bytes;
 use http::Request;
 use serde::Deserialize;
 
-use super::{
-    TARGET_PREFIX, operations,
-    query::{self, Node},
-};
+use super::{TARGET_PREFIX, operations, query::Node};
 
 /// The action, if SQS has it.
 pub(super) fn action(request: &Request<Bytes>) -> Option<&'static str> {
@@ -38,8 +35,8 @@ const READ_ONLY: [&str; 6] = [
 pub(crate) fn is_read_only(target: &http::Uri) -> bool {
     let pairs = target.query().unwrap_or_default().split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     // What cannot be decoded is refused as a whole later on.
-    let mut actions = pairs.filter(|(name, _)| query::decode(name).is_ok_and(|name| name == "Action"));
-    actions.all(|(_, action)| query::decode(action).is_ok_and(|action| READ_ONLY.contains(&&*action)))
+    let mut actions = pairs.filter(|(name, _)| super::query::decode(name).is_ok_and(|name| name == "Action"));
+    actions.all(|(_, action)| super::query::decode(action).is_ok_and(|action| READ_ONLY.contains(&&*action)))
 }
 
 /// The name of the queue, if the request names one.
