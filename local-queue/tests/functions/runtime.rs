@@ -3,7 +3,7 @@
 
 use std::{
     env, fs,
-    io::{self, Read, Write},
+    io::{self, BufRead, Read, Write},
     net::TcpStream,
     path::Path,
     process,
@@ -154,8 +154,13 @@ fn leave(mode: &str) {
         _ => &["-f", "env", "-i"],
     };
     let mut child = process::Command::new("setsid");
-    child.args(arguments).args(["/bin/sh", "-c", "echo child $$; exec sleep 1000"]);
-    let _ = child.spawn().unwrap();
+    child.args(arguments).args(["/bin/sh", "-c", "echo child $$; exec sleep 1000 >/dev/null"]);
+    let mut child = child.stdout(process::Stdio::piped()).spawn().unwrap();
+    // It has spoken before anything else happens, such as that it is stopped with its parent.
+    let mut spoken = String::new();
+    io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut spoken).unwrap();
+    print!("{spoken}");
+    io::stdout().flush().unwrap();
 }
 
 /// What the open descriptors lead to, in lines.
