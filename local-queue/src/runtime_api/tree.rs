@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use rustix::process::{Pid, Signal, getpgrp, getpid, getsid, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// How often new members are looked for among processes of which none that is known runs any more.
 const ROUNDS_MAX: usize = 10;
@@ -17,7 +17,8 @@ const ROUNDS_MAX: usize = 10;
 pub(super) struct Entry {
     pub(super) pid: i32,
     pub(super) parent: i32,
-    group: i32,
+    /// 0 if its leader is outside of this namespace of processes, as in a container that was entered; so is the session.
+    pub(super) group: i32,
     session: i32,
     pub(super) is_zombie: bool,
 }
@@ -31,6 +32,12 @@ impl Entry {
         let mut number = || fields.next()?.parse().ok();
         Some(Self { pid, parent: number()?, group: number()?, session: number()?, is_zombie })
     }
+}
+
+/// This process, by the numbers that `/proc` has for it: the functions of the system that ask for its group and session know
+/// none where the leaders of these are outside of this namespace of processes.
+pub(super) fn own() -> Option<Entry> {
+    Entry::parse(&fs::read_to_string("/proc/self/stat").ok()?)
 }
 
 /// All processes of this machine; none where there is no `/proc`.
@@ -78,11 +85,10 @@ impl Roots {
     }
 
     fn members(&self, all: &[Entry]) -> BTreeSet<i32> {
-        let me = getpid().as_raw_pid();
-        let own = Own { pid: me, group: getpgrp().as_raw_pid(), session: getsid(None).map_or(0, Pid::as_raw_pid) };
+        let Some(own) = own() else { return BTreeSet::new() };
         let is_marked = |pid: i32| self.is_marked(&fs::read(format!("/proc/{pid}/environ")).unwrap_or_default());
         members(all, own, |entry| {
-            let is_child = |except: &BTreeSet<i32>| entry.parent == me && !except.contains(&entry.pid);
+            let is_child = |except: &BTreeSet<i32>| entry.parent == own.pid && !except.contains(&entry.pid);
             self.leaders.contains(&entry.pid)
                 || self.leaders.contains(&entry.group)
                 || self.children_except.as_ref().is_some_and(is_child)
@@ -96,16 +102,9 @@ impl Roots {
     }
 }
 
-/// This process, which never is a member, and whose group and session have others in them.
-#[derive(Clone, Copy)]
-struct Own {
-    pid: i32,
-    group: i32,
-    session: i32,
-}
-
-/// The processes that belong to those for which `is_root` says so. What has only its end left is none.
-fn members(all: &[Entry], own: Own, is_root: impl Fn(&Entry) -> bool) -> BTreeSet<i32> {
+/// The processes that belong to those for which `is_root` says so. What has only its end left is none, nor is this process,
+/// whose group and session have others in them.
+fn members(all: &[Entry], own: Entry, is_root: impl Fn(&Entry) -> bool) -> BTreeSet<i32> {
     let all: Vec<_> = all.iter().filter(|entry| entry.pid != own.pid && entry.pid != 1).collect();
     let mut found: BTreeSet<i32> = all.iter().filter(|entry| is_root(entry)).map(|entry| entry.pid).collect();
     let (mut groups, mut sessions) = (BTreeSet::new(), BTreeSet::new());
@@ -118,8 +117,8 @@ fn members(all: &[Entry], own: Own, is_root: impl Fn(&Entry) -> bool) -> BTreeSe
                 || sessions.contains(&entry.session);
             if belongs {
                 found.insert(entry.pid);
-                groups.extend(Some(entry.group).filter(|group| *group != own.group));
-                sessions.extend(Some(entry.session).filter(|session| *session != own.session));
+                groups.extend(Some(entry.group).filter(|group| *group != own.group && *group != 0));
+                sessions.extend(Some(entry.session).filter(|session| *session != own.session && *session != 0));
             }
         }
         if found.len() == before {
@@ -149,7 +148,7 @@ fn signal_group(leader: i32, signal: Signal) {
 mod tests {
     use super::*;
 
-    const OWN: Own = Own { pid: 10, group: 10, session: 5 };
+    const OWN: Entry = Entry { pid: 10, parent: 5, group: 10, session: 5, is_zombie: false };
 
     fn entry(pid: i32, parent: i32, group: i32, session: i32) -> Entry {
         Entry { pid, parent, group, session, is_zombie: false }
@@ -192,6 +191,18 @@ mod tests {
         assert_eq!(members_of(30, &all), [30]);
         // The leader has ended; what it has left behind is found by its group.
         assert_eq!(members_of(20, &all[3..]), [21, 25]);
+    }
+
+    #[test]
+    fn what_is_led_from_outside_of_the_namespace_is_a_group_of_nobody() {
+        // A shell in a container that was entered, what it runs beside this process, a function, and what that has started.
+        let own = Entry { group: 0, session: 0, ..OWN };
+        let all = [entry(1, 0, 1, 1), own, entry(5, 0, 0, 0), entry(20, 10, 20, 0), entry(21, 20, 21, 21)];
+        let of_function = |entry: &Entry| entry.pid == 20;
+        assert_eq!(Vec::from_iter(members(&all, own, of_function)), [20, 21]);
+        // This process called setsid, so that its numbers are its own.
+        let all = [OWN, entry(5, 0, 0, 0), entry(20, 10, 20, 0), entry(21, 20, 0, 0)];
+        assert_eq!(Vec::from_iter(members(&all, OWN, of_function)), [20, 21]);
     }
 
     #[test]

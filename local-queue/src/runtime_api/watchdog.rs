@@ -14,6 +14,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use super::tree;
+
 /// Keeps leaders and marks between blanks. Signals that end the groups of a terminal or a session are not for it. Without
 /// `/proc` it knows the groups only.
 const SCRIPT: &str = r#"
@@ -62,8 +64,8 @@ members() {
             has "$found" "$pid" || has "$found" "$parent" || has "$groups" "$group" || has "$sessions" "$session" ||
                 continue
             has "$found" "$pid" || found="$found $pid " grown=yes
-            has "$groups $own_group " "$group" || groups="$groups $group " grown=yes
-            has "$sessions $own_session " "$session" || sessions="$sessions $session " grown=yes
+            has "$groups $own_group 0 " "$group" || groups="$groups $group " grown=yes
+            has "$sessions $own_session 0 " "$session" || sessions="$sessions $session " grown=yes
         done
     done
 }
@@ -136,7 +138,7 @@ fn tell(change: char, leader: i32, mark: &str) {
 
 fn start() -> io::Result<State> {
     let mut command = Command::new("/bin/sh");
-    let group = rustix::process::getpgrp().as_raw_pid().to_string();
+    let group = tree::own().map_or(0, |own| own.group).to_string();
     command.args(["-c", SCRIPT, "watchdog", &group]).current_dir("/").process_group(0);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let input = child.stdin.take().ok_or_else(|| io::Error::other("it has no input"))?;
