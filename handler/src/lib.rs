@@ -7,7 +7,7 @@
 //!   batch      runs the jobs, keeps order, deadline and neighbours safe, makes the partial batch response
 //!     resize   one job: fetch, probe, spend, render, store
 //!       storage    s3://, file:// below a root; memory:// for tests
-//!       pixels     bytes in, bytes out
+//!       pixels     the crate `image-renditions`: bytes in, bytes out
 //!   dead_letter    where hopeless messages go, and when others come back
 //! ```
 //!
@@ -26,9 +26,10 @@ pub mod dead_letter;
 pub mod event;
 pub mod failure;
 pub mod job;
-pub mod pixels;
 pub mod resize;
 pub mod settings;
 pub mod storage;
 pub mod telemetry;
 pub mod worker;
+
+pub use image_renditions as pixels;

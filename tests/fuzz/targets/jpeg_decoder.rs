@@ -4,8 +4,8 @@
 
 use std::cell::RefCell;
 
-use handler::pixels::Limits;
-use handler::pixels::jpeg::{Arena, Decoder, Scale, Truncated, Window};
+use image_renditions::Limits;
+use image_renditions::jpeg::{Arena, Decoder, Scale, Truncated, Window};
 use libfuzzer_sys::fuzz_target;
 
 const PIXELS_MAX: u64 = 1_000_000;

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use handler::pixels::{Limits, probe};
+use image_renditions::{Limits, probe};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|file: &[u8]| {

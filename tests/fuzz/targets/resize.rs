@@ -4,9 +4,9 @@
 
 use std::cell::RefCell;
 
-use handler::pixels::jpeg::Arena;
-use handler::pixels::options::{Fit, OutputFormat};
-use handler::pixels::{Limits, probe, render};
+use image_renditions::jpeg::Arena;
+use image_renditions::options::{Fit, OutputFormat};
+use image_renditions::{Limits, probe, render};
 use libfuzzer_sys::fuzz_target;
 
 #[path = "../../src/hostile/rendition.rs"]

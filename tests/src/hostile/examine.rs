@@ -4,9 +4,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use handler::pixels::jpeg::Arena;
-use handler::pixels::options::{Fit, OutputFormat, Rendition};
-use handler::pixels::{Encoded, Fault, Limits, PixelError, Probe, render};
+use image_renditions::jpeg::Arena;
+use image_renditions::options::{Fit, OutputFormat, Rendition};
+use image_renditions::{Encoded, Fault, Limits, PixelError, Probe, render};
 
 use super::Expected;
 use super::rendition::rendition;
@@ -64,7 +64,7 @@ pub fn renditions() -> [Rendition; 2] {
 
 /// The one place that calls the probe.
 pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> {
-    handler::pixels::probe(bytes, limits)
+    image_renditions::probe(bytes, limits)
 }
 
 /// Probes a file, renders it if the probe takes it, and notes everything that must not be.

@@ -1,6 +1,6 @@
 //! What the hostile files are asked for. Also compiled into the fuzz targets, so it needs `handler` and nothing else.
 
-use handler::pixels::options::{Fit, OutputFormat, Rendition};
+use image_renditions::options::{Fit, OutputFormat, Rendition};
 
 /// An image in a square of so many pixels, never enlarged.
 #[must_use]

@@ -2,10 +2,10 @@
 
 use std::io::Write as _;
 
-use handler::pixels::Limits;
-use handler::pixels::jpeg::Arena;
-use handler::pixels::options::{Fit, OutputFormat, Rendition};
 use handler::resize::ResizeOptions;
+use image_renditions::Limits;
+use image_renditions::jpeg::Arena;
+use image_renditions::options::{Fit, OutputFormat, Rendition};
 use tests::hostile::examine::{Outcome, SLACK_BYTES, examine, renditions};
 use tests::hostile::large::INPUTS;
 use tests::hostile::mutants::Mutants;

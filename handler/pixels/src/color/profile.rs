@@ -1,0 +1,158 @@
+//! A colour profile of a stranger: what it may hold, whether it means sRGB, and how its colours become those of sRGB.
+
+use std::sync::{Arc, LazyLock};
+
+use moxcms::{
+    ColorProfile, DataColorSpace, Layout, ParsingOptions, ProfileClass, RenderingIntent, ToneReprCurve,
+    Transform8BitExecutor, TransformOptions, Xyzd,
+};
+
+use crate::fields::{ByteOrder, slice};
+
+/// The header, and the count of tags behind it.
+const HEADER_BYTES: usize = 128;
+const TAGS_AT: usize = HEADER_BYTES + 4;
+const TAG_BYTES: usize = 12;
+
+/// As in Little CMS. Real profiles have a dozen or two.
+const TAGS_MAX: usize = 100;
+
+/// Samples of a curve; real ones have 4096 at most.
+const CURVE_SAMPLES_MAX: usize = 65_536;
+
+/// What is needed of a profile besides its one table.
+const TAGS: [&[u8; 4]; 9] = [b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC", b"kTRC", b"wtpt", b"chad"];
+
+/// Tables from the device to the connection space, the best first.
+const TABLES: [(&[u8; 4], RenderingIntent); 2] =
+    [(b"A2B0", RenderingIntent::Perceptual), (b"A2B1", RenderingIntent::RelativeColorimetric)];
+
+/// How far, in each of X, Y and Z, a primary of something called sRGB lies from the standard's at most. The published
+/// profiles are within 0.0006; the nearest other space that is in use (SMPTE C) is 0.03 away.
+const PRIMARY_TOLERANCE: f64 = 0.003;
+
+/// How far, in values of eight bits, its curve may be from the standard's. Short tables are within one; a plain gamma of
+/// 2.2 is five away.
+const CURVE_TOLERANCE: f64 = 2.0;
+
+static SRGB: LazyLock<ColorProfile> = LazyLock::new(ColorProfile::new_srgb);
+
+/// What a profile says.
+pub(super) enum Meaning {
+    /// The colours are those of sRGB, or so near that nobody sees a difference.
+    Srgb,
+    /// They are others.
+    Other(Box<Profile>),
+}
+
+/// A profile that can be applied.
+pub(super) struct Profile {
+    read: ColorProfile,
+    gray: bool,
+    intent: RenderingIntent,
+}
+
+/// Reads the profile of gray or of RGB pixels.
+pub(super) fn read(icc: &[u8], gray: bool) -> Result<Meaning, &'static str> {
+    let (icc, intent) = needed(icc, gray)?;
+    let options = ParsingOptions {
+        max_profile_size: icc.len() + 1,
+        max_allowed_clut_size: icc.len(),
+        max_allowed_trc_size: CURVE_SAMPLES_MAX,
+    };
+    let profile = ColorProfile::new_from_slice_with_options(&icc, options).map_err(|_| "it is broken")?;
+    let space = if gray { DataColorSpace::Gray } else { DataColorSpace::Rgb };
+    if profile.color_space != space {
+        return Err("it is for another kind of colours");
+    }
+    if !matches!(
+        profile.profile_class,
+        ProfileClass::InputDevice | ProfileClass::DisplayDevice | ProfileClass::OutputDevice | ProfileClass::ColorSpace
+    ) {
+        return Err("it is of a class that describes no image");
+    }
+    let is_srgb = if gray { is_srgb_curve(profile.gray_trc.as_ref()) } else { is_srgb(&profile) };
+    if is_srgb {
+        return Ok(Meaning::Srgb);
+    }
+    let intent = intent.unwrap_or_default();
+    Ok(Meaning::Other(Box::new(Profile { read: profile, gray, intent })))
+}
+
+impl Profile {
+    /// What brings the colours to sRGB.
+    pub(super) fn to_srgb(&self) -> Result<Arc<Transform8BitExecutor>, &'static str> {
+        // The default, by whole numbers, is up to three levels off in dark blues.
+        let options = TransformOptions {
+            rendering_intent: self.intent,
+            prefer_fixed_point: false,
+            ..TransformOptions::default()
+        };
+        let transform = if self.gray {
+            let mut target = ColorProfile::new_gray_with_gamma(2.2);
+            target.gray_trc.clone_from(&SRGB.red_trc);
+            self.read.create_transform_8bit(Layout::Gray, &target, Layout::Gray, options)
+        } else {
+            self.read.create_transform_8bit(Layout::Rgb, &SRGB, Layout::Rgb, options)
+        };
+        transform.map_err(|_| "its colours cannot be computed")
+    }
+}
+
+/// A copy of a profile in which only what is needed can be found, and the intent of the table that is left.
+///
+/// What is not needed may be broken, as texts often are; and a few bytes could otherwise ask for the same large table a
+/// hundred thousand times.
+fn needed(icc: &[u8], gray: bool) -> Result<(Vec<u8>, Option<RenderingIntent>), &'static str> {
+    let broken = "it is broken";
+    if slice(icc, 36, 4) != Some(b"acsp") {
+        return Err(broken);
+    }
+    let count = ByteOrder::Big.u32(icc, HEADER_BYTES).and_then(|count| usize::try_from(count).ok()).ok_or(broken)?;
+    if count > TAGS_MAX {
+        return Err("it has too many tags");
+    }
+    let tags = slice(icc, TAGS_AT, count * TAG_BYTES).ok_or(broken)?;
+    let has = |name: &[u8; 4]| tags.chunks_exact(TAG_BYTES).any(|tag| tag.starts_with(name));
+    let table = if gray { None } else { TABLES.iter().find(|(name, _)| has(name)) };
+    let mut copy = icc.to_vec();
+    let mut seen: Vec<[u8; 4]> = Vec::new();
+    for tag in copy[TAGS_AT..][..count * TAG_BYTES].as_chunks_mut::<TAG_BYTES>().0 {
+        let [a, b, c, d, ..] = *tag;
+        let name = [a, b, c, d];
+        let wanted = TAGS.contains(&&name) || table.is_some_and(|(table, _)| **table == name);
+        if !wanted || seen.contains(&name) {
+            tag[..4].fill(0);
+        }
+        seen.push(name);
+    }
+    Ok((copy, table.map(|(_, intent)| *intent)))
+}
+
+fn is_srgb(profile: &ColorProfile) -> bool {
+    let near = |one: Xyzd, other: Xyzd| {
+        [(one.x, other.x), (one.y, other.y), (one.z, other.z)]
+            .iter()
+            .all(|(one, other)| (one - other).abs() <= PRIMARY_TOLERANCE)
+    };
+    profile.lut_a_to_b_perceptual.is_none()
+        && profile.lut_a_to_b_colorimetric.is_none()
+        && profile.pcs == DataColorSpace::Xyz
+        && near(profile.red_colorant, SRGB.red_colorant)
+        && near(profile.green_colorant, SRGB.green_colorant)
+        && near(profile.blue_colorant, SRGB.blue_colorant)
+        && [&profile.red_trc, &profile.green_trc, &profile.blue_trc].iter().all(|curve| is_srgb_curve(curve.as_ref()))
+}
+
+fn is_srgb_curve(curve: Option<&ToneReprCurve>) -> bool {
+    let Some(Ok(curve)) = curve.map(ToneReprCurve::make_linear_evaluator) else { return false };
+    (0..=u8::MAX).all(|value| {
+        let linear = f64::from(curve.evaluate_value(f32::from(value) / 255.0));
+        (encoded(linear) * 255.0 - f64::from(value)).abs() <= CURVE_TOLERANCE
+    })
+}
+
+/// IEC 61966-2-1: light as a value of sRGB.
+fn encoded(linear: f64) -> f64 {
+    if linear <= 0.003_130_8 { linear * 12.92 } else { linear.powf(1.0 / 2.4).mul_add(1.055, -0.055) }
+}

@@ -1,0 +1,442 @@
+//! The order of things: segment after segment, scan after scan, strip after strip.
+
+use std::ops::Range;
+
+use super::arena::{Arena, sized};
+use super::bits::{Bits, Chunk};
+use super::headers::{Coding, HuffmanSpec, Scan, ScanComponent, Tables};
+use super::huffman::{Decoding, Pairs, Skipping};
+use super::layout::Layout;
+use super::planes::WholePlanes;
+use super::progressive::{Coefficients, first_coefficients, later_coefficients};
+use super::sequential::{Part, Restarts, Sequential, Target};
+use super::strips::{self, Strips, mcu_column_range, mcu_row_range};
+use super::transform::Block;
+use super::{ComponentPlane, Decoder, Defect, Scale, Truncated, Window, next_marker, segment};
+use crate::error::PixelError;
+
+/// What becomes of the samples.
+pub(super) enum Output<'o, 'm> {
+    /// Rows of pixels, one after the other into what is left of a buffer.
+    Buffer(Strips<'m>, &'o mut [u8]),
+    /// Rows of pixels, to whoever takes them, by way of scratch memory.
+    Bands(Strips<'m>, &'m mut Vec<u8>, &'o mut dyn FnMut(u32, &[u8])),
+    /// Planes as they are.
+    Planes(&'o mut WholePlanes<'m>),
+}
+
+impl Output<'_, '_> {
+    /// Where the next row of MCUs goes.
+    fn next_targets(&mut self, components: &[usize]) -> [Target<'_>; 3] {
+        match self {
+            Self::Buffer(strips, _) | Self::Bands(strips, ..) => strips.targets(components, 0, false),
+            Self::Planes(planes) => planes.next_targets(components),
+        }
+    }
+
+    /// Where a row of MCUs goes, or of blocks for a component that is `alone`, counted from the image's first. For the
+    /// files whose strip is the whole image.
+    fn targets(&mut self, components: &[usize], row: usize, alone: bool) -> [Target<'_>; 3] {
+        match self {
+            Self::Buffer(strips, _) | Self::Bands(strips, ..) => strips.targets(components, row, alone),
+            Self::Planes(planes) => planes.targets(components, row, alone),
+        }
+    }
+
+    /// Makes the next row of MCUs grey. Whole planes were so from the start.
+    fn clear(&mut self) {
+        match self {
+            Self::Buffer(strips, _) | Self::Bands(strips, ..) => strips.clear(),
+            Self::Planes(_) => {}
+        }
+    }
+
+    /// Makes the next row of MCUs of its coefficients.
+    fn transform(&mut self, coefficients: &Coefficients<'_>, steps: &[Block; 3]) {
+        match self {
+            Self::Buffer(strips, _) | Self::Bands(strips, ..) => strips.transform(coefficients, steps),
+            Self::Planes(planes) => planes.transform(coefficients, steps),
+        }
+    }
+
+    /// Sends what is ready on its way, and turns to the next row of MCUs.
+    fn emit(&mut self) -> Result<(), PixelError> {
+        match self {
+            Self::Buffer(strips, left) => {
+                let length = strips.ready().len() * strips.row_bytes();
+                let (pixels, rest) = std::mem::take(left).split_at_mut(length);
+                strips.emit(pixels);
+                *left = rest;
+            }
+            Self::Bands(strips, band, take) => {
+                let rows = strips.ready();
+                let first = u32::try_from(rows.start - strips.first_row()).unwrap_or(u32::MAX);
+                sized(band, rows.len() * strips.row_bytes(), 0)?;
+                strips.emit(band);
+                if !rows.is_empty() {
+                    take(first, band);
+                }
+            }
+            Self::Planes(planes) => planes.advance(),
+        }
+        Ok(())
+    }
+}
+
+impl Decoder<'_> {
+    /// Decodes the pixels of a window into a buffer.
+    pub(super) fn decode_buffer(
+        &self,
+        scale: Scale,
+        window: &Window,
+        arena: &mut Arena,
+        buffer: &mut [u8],
+    ) -> Result<(), PixelError> {
+        let (layout, window) = self.layout(scale, window)?;
+        let parts = arena.parts();
+        let strips = self.strips(&layout, &window, parts.rows)?;
+        let wanted = Wanted { columns: mcu_column_range(&layout, &window), rows: mcu_row_range(&layout, &window) };
+        self.run(&layout, wanted, Output::Buffer(strips, buffer), parts.chunk, parts.coefficients)
+    }
+
+    /// Decodes the pixels of a window a few rows at a time.
+    pub(super) fn decode_to(
+        &self,
+        scale: Scale,
+        window: &Window,
+        arena: &mut Arena,
+        take: &mut dyn FnMut(u32, &[u8]),
+    ) -> Result<(), PixelError> {
+        let (layout, window) = self.layout(scale, window)?;
+        let parts = arena.parts();
+        let strips = self.strips(&layout, &window, parts.rows)?;
+        let wanted = Wanted { columns: mcu_column_range(&layout, &window), rows: mcu_row_range(&layout, &window) };
+        self.run(&layout, wanted, Output::Bands(strips, parts.band, take), parts.chunk, parts.coefficients)
+    }
+
+    /// Decodes the planes of a window of the image as stored.
+    pub(super) fn decode_whole_planes(
+        &self,
+        scales: [Scale; 3],
+        window: &Window,
+        arena: &mut Arena,
+    ) -> Result<Vec<ComponentPlane>, PixelError> {
+        let layout = Layout::of_planes(&self.frame, scales);
+        if !window.is_within(layout.size) {
+            return Err(internal("the window is empty or larger than the image"));
+        }
+        let mcus = |range: &Range<u32>, side: usize| range.start as usize / side..(range.end as usize).div_ceil(side);
+        let columns = mcus(&window.columns, layout.mcu_size.0);
+        let rows = mcus(&window.rows, layout.mcu_size.1);
+        let lenient = self.truncated == Truncated::Allow;
+        let mut planes = WholePlanes::new(&layout, columns.clone(), rows.clone(), lenient, arena)?;
+        let parts = arena.parts();
+        let output = Output::Planes(&mut planes);
+        let result = self.run(&layout, Wanted { columns, rows }, output, parts.chunk, parts.coefficients);
+        let planes = planes.finish();
+        if let Err(error) = result {
+            for plane in planes {
+                arena.recycle(plane.plane.data);
+            }
+            return Err(error);
+        }
+        Ok(planes)
+    }
+
+    fn layout(&self, scale: Scale, window: &Window) -> Result<(Layout, strips::Window), PixelError> {
+        let layout = Layout::new(&self.frame, scale).ok_or_else(|| internal("the sampling is not whole"))?;
+        if !window.is_within(layout.size) {
+            return Err(internal("the window is empty or larger than the image"));
+        }
+        let range = |range: &Range<u32>| range.start as usize..range.end as usize;
+        let window = strips::Window { columns: range(&window.columns), rows: range(&window.rows) };
+        Ok((layout, window))
+    }
+
+    fn strips<'m>(
+        &self,
+        layout: &'m Layout,
+        window: &strips::Window,
+        memory: &'m mut strips::Rows,
+    ) -> Result<Strips<'m>, PixelError> {
+        let by_rows = self.frame.coding == Coding::Progressive || self.interleaved;
+        let mcu_rows = if by_rows { 1 } else { layout.mcus.1 };
+        Strips::new(layout, self.colors, window.clone(), mcu_rows, memory)
+    }
+
+    fn run(
+        &self,
+        layout: &Layout,
+        wanted: Wanted,
+        output: Output<'_, '_>,
+        chunk: &mut Chunk,
+        coefficients: &mut Vec<i16>,
+    ) -> Result<(), PixelError> {
+        let progressive = self.frame.coding == Coding::Progressive;
+        let values = if progressive { usize::try_from(layout.coefficients()).unwrap_or(usize::MAX) } else { 0 };
+        if progressive {
+            // Cut first, so that what is known to be zero is not written twice.
+            coefficients.truncate(values);
+            coefficients.fill(0);
+            sized(coefficients, values, 0)?;
+        }
+        let mut run = Run {
+            decoder: self,
+            layout,
+            columns: wanted.columns,
+            rows: wanted.rows,
+            coefficients: Coefficients::new(layout, &mut coefficients[..values]),
+            tables: Tables::default(),
+            steps: [None; 3],
+            chunk,
+            output,
+            started: false,
+        };
+        run.all()
+    }
+}
+
+fn internal(reason: &str) -> PixelError {
+    PixelError::Internal { stage: "decoding", reason: reason.to_owned() }
+}
+
+/// The MCUs that are needed.
+struct Wanted {
+    columns: Range<usize>,
+    rows: Range<usize>,
+}
+
+/// One decoding.
+struct Run<'r, 'a, 'o, 'm> {
+    decoder: &'r Decoder<'a>,
+    layout: &'r Layout,
+    /// The MCUs that are needed.
+    columns: Range<usize>,
+    rows: Range<usize>,
+    coefficients: Coefficients<'r>,
+    tables: Tables,
+    /// The quantisation of each component, fixed by its first scan.
+    steps: [Option<Block>; 3],
+    chunk: &'r mut Chunk,
+    output: Output<'o, 'm>,
+    /// Whether there is coded data, so that something can be shown.
+    started: bool,
+}
+
+impl Run<'_, '_, '_, '_> {
+    fn all(&mut self) -> Result<(), PixelError> {
+        match self.scans() {
+            Err(Defect::TooManyScans(scans_max)) => return Err(PixelError::TooManyScans { scans_max }),
+            Err(defect) if !self.started || self.decoder.truncated == Truncated::Refuse => return Err(defect.into()),
+            _ => {}
+        }
+        if self.decoder.frame.coding == Coding::Progressive {
+            let steps = self.steps.map(|steps| steps.unwrap_or([0; 64]));
+            for _ in self.rows.clone() {
+                self.output.transform(&self.coefficients, &steps);
+                self.output.emit()?;
+            }
+        } else if !self.decoder.interleaved {
+            self.output.emit()?;
+        }
+        Ok(())
+    }
+
+    /// Reads segment after segment, until all that is needed is there.
+    fn scans(&mut self) -> Result<(), Defect> {
+        let (bytes, scans_max) = (self.decoder.bytes, self.decoder.scans_max);
+        let (mut at, mut scans) = (2, 0);
+        loop {
+            let (marker, body_at) = next_marker(bytes, at).ok_or(Defect::Truncated("no end marker"))?;
+            at = body_at;
+            match marker {
+                0xd9 => break,
+                0x01 | 0xd8 => continue,
+                _ => {}
+            }
+            let body = segment(bytes, body_at)?;
+            at += 2 + body.len();
+            if marker != 0xda {
+                self.tables.note(marker, body)?;
+                continue;
+            }
+            scans += 1;
+            if scans > scans_max {
+                return Err(Defect::TooManyScans(scans_max));
+            }
+            let scan = Scan::read(body, &self.decoder.frame)?;
+            self.fix_quantisation(&scan)?;
+            match self.decoder.frame.coding {
+                Coding::Progressive => at = self.progressive_scan(&scan, at)?,
+                Coding::Sequential if self.decoder.interleaved => return self.only_scan(&scan, at),
+                Coding::Sequential => {
+                    at = self.plane_scan(&scan, at)?;
+                    if self.steps[..self.layout.planes.len()].iter().all(Option::is_some) {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        if self.decoder.frame.coding == Coding::Progressive && self.coefficients.is_complete() {
+            return Ok(());
+        }
+        Err(Defect::Truncated("the scan of a component"))
+    }
+
+    fn fix_quantisation(&mut self, scan: &Scan) -> Result<(), Defect> {
+        for component in &scan.components {
+            let steps = &mut self.steps[component.index];
+            if steps.is_none() {
+                let number = usize::from(self.decoder.frame.components[component.index].table);
+                let table = self.tables.quantisation.get(number).copied().flatten();
+                let table = table.ok_or(Defect::Corrupt("a quantisation table is missing"))?;
+                *steps = Some(table.map(u16::cast_signed));
+            } else if self.decoder.frame.coding == Coding::Sequential {
+                return Err(Defect::Corrupt("a component has two scans"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Decodes the scan of all components, straight to rows.
+    fn only_scan(&mut self, scan: &Scan, at: usize) -> Result<(), Defect> {
+        let partial = self.columns.len() < self.layout.mcus.0 || self.rows.start > 0;
+        let tables = ScanTables::sequential(scan, &self.tables, self.layout, partial)?;
+        self.started = true;
+        let bits = Bits::new(self.decoder.bytes, at, self.chunk);
+        let mut scan_rows = sequential(scan, &tables, self.layout, &self.steps, bits, self.tables.restart_interval);
+        let components: Vec<usize> = (0..self.layout.planes.len()).collect();
+        let lenient = self.decoder.truncated == Truncated::Allow;
+        let mut result = (0..self.rows.start).try_for_each(|_| scan_rows.skip_row());
+        for _ in self.rows.clone() {
+            if lenient {
+                self.output.clear();
+            }
+            if result.is_ok() {
+                let mut targets = self.output.next_targets(&components);
+                result = scan_rows.row(&self.columns, &mut targets);
+            }
+            if !lenient {
+                result?;
+            }
+            self.output.emit().map_err(|_| Defect::OutOfMemory)?;
+        }
+        if self.rows.end == self.layout.mcus.1 && result.is_ok() {
+            scan_rows.bits.finish()?;
+        }
+        result
+    }
+
+    /// Decodes a scan of some components into their planes. Returns where it ends.
+    fn plane_scan(&mut self, scan: &Scan, at: usize) -> Result<usize, Defect> {
+        let partial = self.columns.len() < self.layout.mcus.0 || self.rows.len() < self.layout.mcus.1;
+        let tables = ScanTables::sequential(scan, &self.tables, self.layout, partial)?;
+        self.started = true;
+        let bits = Bits::new(self.decoder.bytes, at, self.chunk);
+        let mut scan_rows = sequential(scan, &tables, self.layout, &self.steps, bits, self.tables.restart_interval);
+        let components: Vec<usize> = scan.components.iter().map(|component| component.index).collect();
+        let alone = components.len() == 1;
+        let plane = &self.layout.planes[components[0]];
+        let (rows, columns, wanted) = if alone {
+            let blocks = |range: &Range<usize>, by: usize| range.start * by..range.end * by;
+            (plane.own_blocks.1, blocks(&self.columns, plane.across), blocks(&self.rows, plane.down))
+        } else {
+            (self.layout.mcus.1, self.columns.clone(), self.rows.clone())
+        };
+        for row in 0..rows {
+            if wanted.contains(&row) {
+                scan_rows.row(&columns, &mut self.output.targets(&components, row, alone))?;
+            } else {
+                scan_rows.skip_row()?;
+            }
+        }
+        scan_rows.bits.finish()
+    }
+
+    /// Decodes a scan into the coefficients, or passes over it. Returns where to go on.
+    fn progressive_scan(&mut self, scan: &Scan, at: usize) -> Result<usize, Defect> {
+        self.started = true;
+        if !self.coefficients.announce(scan)? {
+            return Ok(at);
+        }
+        let mut bits = Bits::new(self.decoder.bytes, at, self.chunk);
+        let restarts = Restarts::new(self.tables.restart_interval);
+        if scan.band.0 == 0 {
+            let specs = scan.components.iter().map(|component| self.tables.dc[component.dc].as_deref());
+            let tables = if scan.bits.0 == 0 { specs.map(decoding).collect::<Result<Vec<_>, _>>()? } else { vec![] };
+            let tables: Vec<&Decoding> = tables.iter().collect();
+            first_coefficients(&mut bits, scan, self.layout, &tables, restarts, &mut self.coefficients)?;
+        } else {
+            let table = decoding(self.tables.ac[scan.components[0].ac].as_deref())?;
+            later_coefficients(&mut bits, scan, self.layout, &table, restarts, &mut self.coefficients)?;
+        }
+        bits.finish()
+    }
+}
+
+fn decoding(spec: Option<&HuffmanSpec>) -> Result<Decoding, Defect> {
+    Decoding::new(spec.ok_or(Defect::Corrupt("a Huffman table is missing"))?)
+}
+
+/// The tables that a sequential scan uses, by number.
+struct ScanTables {
+    dc: [Option<Decoding>; 4],
+    ac: [Option<AcTables>; 4],
+}
+
+/// What reads the coefficients after the first. Of the tables that take several at a time only those that are used are made.
+struct AcTables {
+    codes: Decoding,
+    skipping: Skipping,
+    pairs: Pairs,
+}
+
+impl ScanTables {
+    fn sequential(scan: &Scan, tables: &Tables, layout: &Layout, partial: bool) -> Result<Self, Defect> {
+        let mut made = Self { dc: Default::default(), ac: Default::default() };
+        for component in &scan.components {
+            let dc = &mut made.dc[component.dc];
+            if dc.is_none() {
+                *dc = Some(decoding(tables.dc[component.dc].as_deref())?);
+            }
+            if made.ac[component.ac].is_none() {
+                let sharing = || scan.components.iter().filter(|other| other.ac == component.ac);
+                let flat = |other: &ScanComponent| layout.planes[other.index].side == 1;
+                let codes = decoding(tables.ac[component.ac].as_deref())?;
+                let skips = partial || sharing().any(flat);
+                let skipping = if skips { Skipping::new(&codes) } else { Skipping::none() };
+                let pairs = if sharing().all(flat) { Pairs::none() } else { Pairs::new(&codes) };
+                made.ac[component.ac] = Some(AcTables { codes, skipping, pairs });
+            }
+        }
+        Ok(made)
+    }
+}
+
+/// A sequential scan at its first MCU.
+fn sequential<'t, 'a>(
+    scan: &Scan,
+    tables: &'t ScanTables,
+    layout: &Layout,
+    steps: &'t [Option<Block>; 3],
+    bits: Bits<'a>,
+    restart_interval: u32,
+) -> Sequential<'t, 'a> {
+    let alone = scan.components.len() == 1;
+    let part = |component: &ScanComponent| {
+        let plane = &layout.planes[component.index];
+        let (across, down) = if alone { (1, 1) } else { (plane.across, plane.down) };
+        let AcTables { codes: ac, skipping, pairs } = tables.ac[component.ac].as_ref()?;
+        let (dc, steps) = (tables.dc[component.dc].as_ref()?, steps[component.index].as_ref()?);
+        Some(Part { across, down, side: plane.side, dc, ac, skipping, pairs, steps })
+    };
+    let mcus = if alone { layout.planes[scan.components[0].index].own_blocks } else { layout.mcus };
+    Sequential {
+        bits,
+        parts: scan.components.iter().filter_map(part).collect(),
+        mcus_across: mcus.0,
+        restarts: Restarts::new(restart_interval),
+        predictors: [0; 4],
+        block: [0; 64],
+    }
+}

@@ -1,0 +1,182 @@
+//! Bytes in, bytes out: probe, decode, scale, convert colours, orient, encode. No async, no input or output, no clock.
+//!
+//! ```text
+//! bytes - probe -> Probe - decode -> Picture -+ scale - upright - colours - embed - encode -> Encoded
+//!                                             `- ... once for each Rendition
+//! ```
+//!
+//! | module | knows |
+//! | --- | --- |
+//! | [`options`] | what is asked for, in sharp's words |
+//! | [`limits`] | what is refused, as one table |
+//! | [`error`] | what can be wrong, and whose fault it is |
+//! | [`format`](mod@format) | formats by their first bytes |
+//! | [`probe`](mod@probe) | what a header claims, and its price in memory |
+//! | [`orientation`] | the eight ways a photo can lie |
+//! | [`geometry`] | sizes and crops, as pure arithmetic |
+//! | [`jpeg`] | JPEG straight to a reduced scale |
+//! | [`planes`] | pixels as JPEG holds them |
+//! | `decode` | files to pixels, or to the planes of a JPEG |
+//! | `picture` | either of them, and which part of the stored image it shows |
+//! | `raster` | pixels in memory, and what is done one by one |
+//! | `scale` | the resampler |
+//! | `color` | the source's colours to those of sRGB |
+//! | `encode` | pixels to files |
+//!
+//! - Nothing is decoded that was not probed under the limits: [`render`] takes the [`Probe`] as the proof.
+//! - Sizes, crops and positions are those of the upright image; pixels are turned after scaling, when there are few.
+//! - The same bytes and renditions give the same output bytes.
+//! - No metadata of the source reaches an output, but its colour profile where that is asked for.
+
+#![warn(clippy::print_stdout, clippy::print_stderr)] // a library is silent
+
+pub mod error;
+pub mod format;
+pub mod geometry;
+pub mod jpeg;
+pub mod limits;
+pub mod options;
+pub mod orientation;
+pub mod planes;
+pub mod probe;
+
+mod color;
+mod decode;
+mod encode;
+mod fields;
+mod picture;
+mod raster;
+mod scale;
+
+pub use color::ProfileUse;
+pub use error::{Fault, PixelError};
+pub use format::{EncodedFormat, InputFormat};
+pub use geometry::Size;
+pub use limits::Limits;
+pub use orientation::Orientation;
+pub use probe::{Probe, probe};
+
+use geometry::Plan;
+use options::Rendition;
+use picture::{Demand, Picture};
+
+/// A finished output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// Its format; for `auto` the one that was chosen.
+    pub format: EncodedFormat,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// What became of the source's colour profile.
+    pub profile: ProfileUse,
+}
+
+/// Makes every rendition of a probed file from one decode, in the order asked.
+///
+/// Requests that cannot be met are refused before anything is decoded. `probe` must be that of `bytes`. The arena is a
+/// worker's own; it changes nothing but the time.
+///
+/// A JPEG is decoded to planes, no larger than what is made of them needs; they are scaled each on their own, and become
+/// pixels only where the output takes pixels. A rendition of which a larger one has at least twice the pixels, along each
+/// side and of the same part of the image, is made from that one before it is encoded. What a rendition looks like may
+/// therefore differ, by less than the eye sees, from what it is alone; which are made from which hangs on what is asked
+/// for, and on nothing else.
+pub fn render(
+    bytes: &[u8],
+    probe: &Probe,
+    renditions: &[Rendition],
+    limits: &Limits,
+    arena: &mut jpeg::Arena,
+) -> Result<Vec<Encoded>, PixelError> {
+    let plans: Vec<Plan> = renditions.iter().map(|rendition| Plan::new(probe.oriented_size(), rendition)).collect();
+    for (plan, rendition) in plans.iter().zip(renditions) {
+        limits.check_output(plan.canvas)?;
+        if let Some(format) = encode::resolve(rendition.format, probe.format, None) {
+            encode::check(format, plan.canvas)?;
+        }
+    }
+    limits.check_memory(probe.memory_bytes_max(renditions))?;
+
+    let colors = color::Colors::open(bytes, probe, renditions, limits)?;
+    let demand = |(plan, rendition): (&Plan, &Rendition)| {
+        Demand::new(plan, rendition, probe, colors.converts(rendition.metadata))
+    };
+    let demands: Vec<Demand> = plans.iter().zip(renditions).map(demand).collect();
+    let sources = picture::sources(&demands);
+    let mut decoded = decode::decode(bytes, probe, &picture::roots(&demands, &sources), limits, arena)?;
+    let outputs = renditions.iter().map(|_| None).collect();
+    let mut rendering =
+        Rendering { probe, renditions, colors, plans, demands, sources, scaler: scale::Scaler::default(), outputs };
+    let result = rendering.made_from(None, &mut decoded);
+    for layer in decoded.layers {
+        arena.recycle(layer.raster.data);
+    }
+    result?;
+    Ok(rendering.outputs.into_iter().flatten().collect())
+}
+
+/// Renditions in the making.
+struct Rendering<'r> {
+    probe: &'r Probe,
+    renditions: &'r [Rendition],
+    colors: color::Colors<'r>,
+    plans: Vec<Plan>,
+    demands: Vec<Demand>,
+    /// What each is made from; see [`picture::sources`].
+    sources: Vec<Option<usize>>,
+    scaler: scale::Scaler,
+    outputs: Vec<Option<Encoded>>,
+}
+
+impl Rendering<'_> {
+    /// Makes all that are made from a picture, each after those that are made from it, so that few pictures are held at
+    /// once.
+    fn made_from(&mut self, source: Option<usize>, picture: &mut Picture) -> Result<(), PixelError> {
+        for index in 0..self.renditions.len() {
+            if self.sources[index] == source {
+                let mut scaled = picture.scaled(&self.demands[index], &mut self.scaler)?;
+                self.made_from(Some(index), &mut scaled)?;
+                self.outputs[index] = Some(self.finished(index, scaled)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Turns, converts, embeds and encodes.
+    fn finished(&self, index: usize, scaled: Picture) -> Result<Encoded, PixelError> {
+        let (plan, rendition, orientation) = (&self.plans[index], &self.renditions[index], self.probe.orientation);
+        let Size { width, height } = plan.canvas;
+        let gray_fits = encode::keeps_gray(rendition, self.probe.format);
+        let format = encode::resolve(rendition.format, self.probe.format, Some(scaled.has_alpha()));
+        let bordered = plan.canvas != plan.scaled;
+        let converted = self.colors.converts(rendition.metadata);
+        if format == Some(EncodedFormat::Jpeg) && scaled.is_planes() && !bordered && !converted {
+            let (icc, profile) = self.colors.unconverted(rendition.metadata, gray_fits);
+            let bytes = encode::encode_planes(&scaled.into_planes(orientation)?, rendition, icc)?;
+            return Ok(Encoded { bytes, format: EncodedFormat::Jpeg, width, height, profile });
+        }
+        let mut image = scaled.into_raster(orientation)?;
+        let (icc, profile) = self.colors.apply(&mut image, rendition.metadata, gray_fits)?;
+        let mut image = image.embedded(plan.canvas, plan.left, plan.top, rendition.background)?;
+        if rendition.flatten {
+            image = image.flattened(rendition.background)?;
+        }
+        let format = encode::resolve(rendition.format, self.probe.format, Some(image.layout.has_alpha()))
+            .expect("the format is known once alpha is");
+        let bytes = encode::encode(image, format, rendition, icc, self.probe.palette)?;
+        Ok(Encoded { bytes, format, width, height, profile })
+    }
+}
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

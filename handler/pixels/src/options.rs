@@ -1,0 +1,180 @@
+//! What is asked of the pixels: sharp's words, as values.
+//!
+//! These types carry no parsing beyond their names. Who reads them from a message checks them; the rest of the crate takes
+//! them as proof.
+
+use serde::Deserialize;
+
+/// How the image meets the requested width and height, as in sharp's `resize`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fit {
+    /// Fill both dimensions, keep the proportions, crop what hangs over.
+    #[default]
+    Cover,
+    /// Fit within both dimensions, keep the proportions, fill the rest with the background.
+    Contain,
+    /// Stretch to both dimensions, ignoring the proportions. One that is absent stays as it is in the source.
+    Fill,
+    /// As large as possible while both dimensions stay at or below those requested.
+    Inside,
+    /// As small as possible while both dimensions stay at or above those requested.
+    Outside,
+}
+
+/// Which part a crop keeps, and where `contain` puts the image.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Position {
+    /// 0 is the left edge, 1 the right edge.
+    pub x: f64,
+    /// 0 is the top edge, 1 the bottom edge.
+    pub y: f64,
+    /// Whether the point is to be kept in view (a focal point) instead of being an alignment (a gravity).
+    pub focal: bool,
+}
+
+impl Position {
+    /// The middle, sharp's default.
+    pub const CENTER: Self = Self { x: 0.5, y: 0.5, focal: false };
+}
+
+impl Default for Position {
+    fn default() -> Self {
+        Self::CENTER
+    }
+}
+
+/// A colour with alpha, eight bits a channel, not premultiplied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Color {
+    /// Red, green, blue, alpha.
+    pub rgba: [u8; 4],
+}
+
+impl Color {
+    /// Opaque black, sharp's default background.
+    pub const BLACK: Self = Self { rgba: [0, 0, 0, 255] };
+}
+
+impl Default for Color {
+    fn default() -> Self {
+        Self::BLACK
+    }
+}
+
+/// The convolution kernel of the resampler, by sharp's names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kernel {
+    /// No interpolation.
+    Nearest,
+    /// Bilinear.
+    Linear,
+    /// Catmull-Rom.
+    Cubic,
+    /// Mitchell-Netravali.
+    Mitchell,
+    /// Lanczos with a = 3, sharp's default.
+    #[default]
+    Lanczos3,
+}
+
+/// The format of an output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputFormat {
+    /// The source's own format where it can be written, else PNG for an image with alpha and JPEG without.
+    #[default]
+    Auto,
+    /// JPEG; alpha is flattened onto the background.
+    #[serde(alias = "jpg")]
+    Jpeg,
+    /// PNG.
+    Png,
+    /// WebP, lossy unless [`Rendition::lossless`] says otherwise.
+    Webp,
+    /// AVIF, only where the feature `avif` is built in.
+    Avif,
+}
+
+impl OutputFormat {
+    /// Whether this build writes it.
+    #[must_use]
+    pub fn is_built(self) -> bool {
+        self != Self::Avif || cfg!(feature = "avif")
+    }
+}
+
+/// What becomes of what the source says about itself besides its pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Metadata {
+    /// Nothing of it is kept; colours become those of sRGB, which is what software takes for granted without a profile.
+    #[default]
+    Strip,
+    /// The colour profile is kept, and with it the colours as they are; all else goes.
+    KeepIcc,
+}
+
+/// How hard an encoder tries: one scale for all formats, from 0 (fast) to 9 (small).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Effort(u8);
+
+impl Effort {
+    /// The hardest.
+    pub const MAX: Self = Self(9);
+
+    /// An effort; `None` beyond [`Effort::MAX`].
+    #[must_use]
+    pub fn new(effort: u8) -> Option<Self> {
+        (effort <= Self::MAX.0).then_some(Self(effort))
+    }
+
+    /// From 0 to 9.
+    #[must_use]
+    pub fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Self(4)
+    }
+}
+
+/// One image to make from the decoded source. In a job at least one of width and height is given and neither is zero.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rendition {
+    /// Pixels; derived from the height and the proportions when absent (but see [`Fit::Fill`]).
+    pub width: Option<u32>,
+    /// Pixels; derived from the width and the proportions when absent (but see [`Fit::Fill`]).
+    pub height: Option<u32>,
+    /// How the image meets the size.
+    pub fit: Fit,
+    /// What a crop keeps.
+    pub position: Position,
+    /// Whether an image smaller than the size is enlarged. Without it no pixel is ever scaled up, as with sharp's
+    /// `withoutEnlargement`, and the fits mean this for a source that is too small:
+    /// - `inside` and `outside`: the image keeps its own size.
+    /// - `cover`: the image keeps its scale and is cropped where it hangs over, so the output may be smaller than asked.
+    /// - `contain`: the output has the size asked, with the image at its own scale and more background around it.
+    /// - `fill`: each dimension is limited to the source's own.
+    pub enlarge: bool,
+    /// What fills the bars of `contain`, and what alpha is flattened onto: a colour of sRGB.
+    pub background: Color,
+    /// The resampling kernel.
+    pub kernel: Kernel,
+    /// What is written.
+    pub format: OutputFormat,
+    /// 1 to 100, for JPEG, WebP and AVIF. When absent 80, and 65 for AVIF, whose scale is another one.
+    pub quality: Option<u8>,
+    /// How hard the encoder tries.
+    pub effort: Effort,
+    /// Whether WebP keeps every pixel as it is. PNG always does; JPEG and AVIF cannot.
+    pub lossless: bool,
+    /// Whether alpha is flattened onto the background even where the format could keep it.
+    pub flatten: bool,
+    /// What is kept besides the pixels.
+    pub metadata: Metadata,
+}

@@ -1,0 +1,137 @@
+//! JPEG: markers from the start of the image to its end.
+
+use super::icc::JpegParts;
+use super::{Icc, JpegShape, Probe, check_size};
+use crate::error::PixelError;
+use crate::format::InputFormat;
+use crate::jpeg::{self, Coding, Frame, Truncated, next_marker, segment};
+use crate::limits::Limits;
+use crate::orientation::Orientation;
+
+const FORMAT: InputFormat = InputFormat::Jpeg;
+
+/// Coefficients of a block, two bytes each.
+const BLOCK_BYTES: u64 = 64 * 2;
+
+/// Segments of one file. Those that the longest file has room for when each is as long as can be are half as many.
+const SEGMENTS_MAX: u32 = 8192;
+
+/// Walks every marker up to the end marker.
+///
+/// Decoders fill what a cut file lacks with grey, so that the end marker is the only sign that nothing is missing. A
+/// file that ends after its last scan without the marker is refused too, as sharp does by default: nothing tells it
+/// from one that was cut in its last row. Where that is allowed, there must at least be a scan.
+pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> {
+    let mut frame = None;
+    let (mut orientation, mut first_scan) = (None, None);
+    let (mut scans, mut entropy_bytes) = (0_u32, 0_u64);
+    let (mut parts, mut truncated) = (JpegParts::default(), false);
+    let (mut at, mut segments) = (2, 0);
+    loop {
+        let Some((marker, body_at)) = next_marker(bytes, at) else {
+            if limits.truncated == Truncated::Refuse || first_scan.is_none() {
+                return Err(PixelError::truncated(FORMAT, "no end marker"));
+            }
+            truncated = true;
+            break;
+        };
+        at = body_at;
+        segments += 1;
+        check_segments(segments)?;
+        match marker {
+            0xd9 => break,
+            0x01 | 0xd8 => continue,
+            _ => {}
+        }
+        let body = match segment(bytes, body_at) {
+            Err(_) if limits.truncated == Truncated::Allow && first_scan.is_some() => {
+                truncated = true;
+                break;
+            }
+            body => body?,
+        };
+        at += 2 + body.len();
+        match marker {
+            0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
+                if frame.is_some() {
+                    return Err(PixelError::corrupt(FORMAT, "it has two frame headers"));
+                }
+                let read = Frame::read(marker, body)?;
+                check_size(FORMAT, read.size, limits)?;
+                frame = Some(read);
+            }
+            0xda => {
+                scans += 1;
+                first_scan.get_or_insert(body);
+                if scans > limits.jpeg_scans_max {
+                    return Err(PixelError::TooManyScans { scans_max: limits.jpeg_scans_max });
+                }
+                let end = next_marker(bytes, at).map_or(bytes.len(), |(_, after)| after);
+                entropy_bytes += (end - at) as u64;
+            }
+            // The first block wins; later ones are of thumbnails or of editors that append.
+            0xe1 if orientation.is_none() && body.starts_with(b"Exif\0\0") => {
+                orientation = Orientation::from_exif_block(body);
+            }
+            0xe2 => parts.note(body, body_at + 2),
+            _ => {}
+        }
+    }
+    let frame = frame.ok_or_else(|| PixelError::corrupt(FORMAT, "it has no frame header"))?;
+    let Some(&[components, ..]) = first_scan else { return Err(PixelError::corrupt(FORMAT, "it has no scan")) };
+    if !truncated {
+        check_entropy(&frame, entropy_bytes)?;
+    }
+    let interleaved = usize::from(components) == frame.components.len();
+    let taken = jpeg::is_taken(&frame);
+    // The other decoder (zune-jpeg 0.5.15) returns wrong colours for these without saying so.
+    if scans > 1 && frame.coding == Coding::Sequential && !taken {
+        return Err(PixelError::unsupported(FORMAT, "baseline coding in several scans"));
+    }
+    let icc = parts.finish(limits)?;
+    let described = describe(frame, taken.then_some(interleaved), bytes.len(), orientation.unwrap_or_default());
+    Ok(Probe { truncated, icc, ..described })
+}
+
+fn check_segments(segments: u32) -> Result<(), PixelError> {
+    if segments > SEGMENTS_MAX {
+        let reason =
+            format!("it has more than {SEGMENTS_MAX} segments, which only a file made to keep a reader busy has");
+        return Err(PixelError::corrupt(FORMAT, reason));
+    }
+    Ok(())
+}
+
+/// The shortest code is one bit: a baseline block has at least two codes, a block's first progressive scan one.
+fn check_entropy(frame: &Frame, entropy_bytes: u64) -> Result<(), PixelError> {
+    let bits_min = if frame.coding == Coding::Progressive { frame.blocks() } else { frame.blocks() * 2 };
+    if entropy_bytes * 8 < bits_min {
+        return Err(PixelError::too_short(FORMAT, frame.size));
+    }
+    Ok(())
+}
+
+/// `interleaved` says, for a file that our own decoder takes, whether its first scan has all components.
+fn describe(frame: Frame, interleaved: Option<bool>, length: usize, orientation: Orientation) -> Probe {
+    // What the other decoder needs. It keeps the coefficients of the whole image until the last scan.
+    let coefficients = if frame.coding == Coding::Progressive { frame.blocks() * BLOCK_BYTES } else { 0 };
+    // A baseline decoder keeps rows of blocks: six bytes a sample, eight rows, with the sides of the widest sampling.
+    let rows = u64::from(frame.size.width) * frame.components.len() as u64 * 32 * 6;
+    Probe {
+        format: FORMAT,
+        width: frame.size.width,
+        height: frame.size.height,
+        orientation,
+        has_alpha: false,
+        animated: false,
+        palette: false,
+        truncated: false,
+        icc: Icc::Absent,
+        color_bytes: 0,
+        channels: if frame.components.len() == 1 { 1 } else { 3 },
+        channel_bytes: 1,
+        // That decoder copies its input.
+        decoder_bytes: coefficients + rows + length as u64,
+        jpeg: interleaved.map(|interleaved| JpegShape { frame, interleaved }),
+    }
+}

@@ -1,0 +1,116 @@
+//! PNG: chunks from the header to the end.
+
+use super::{Icc, Probe, check_size};
+use crate::error::PixelError;
+use crate::fields::{ByteOrder, slice};
+use crate::format::InputFormat;
+use crate::geometry::Size;
+use crate::jpeg::Truncated;
+use crate::limits::Limits;
+use crate::orientation::Orientation;
+
+const FORMAT: InputFormat = InputFormat::Png;
+
+/// Deflate's best: 258 bytes for two bits.
+const DEFLATE_RATIO_MAX: u64 = 1032;
+
+/// Walks every chunk up to the end chunk. Their checksums are the decoder's business.
+pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> {
+    let (first, header, mut at) = chunk(bytes, 8)?;
+    if first != b"IHDR" || header.len() != 13 {
+        return Err(PixelError::corrupt(FORMAT, "it does not start with its header"));
+    }
+    let cut = || PixelError::corrupt(FORMAT, "its header is too short");
+    let size = Size {
+        width: ByteOrder::Big.u32(header, 0).ok_or_else(cut)?,
+        height: ByteOrder::Big.u32(header, 4).ok_or_else(cut)?,
+    };
+    check_size(FORMAT, size, limits)?;
+    let (depth, color) = (header[8], header[9]);
+    let samples = match color {
+        0 | 3 => 1,
+        2 => 3,
+        4 => 2,
+        6 => 4,
+        _ => return Err(PixelError::corrupt(FORMAT, format!("its colour type is {color}"))),
+    };
+    if !matches!(depth, 1 | 2 | 4 | 8 | 16) {
+        return Err(PixelError::corrupt(FORMAT, format!("it has {depth} bits a sample")));
+    }
+
+    let (mut data_bytes, mut transparency, mut animated, mut orientation) = (0_u64, false, false, None);
+    let (mut icc, mut truncated) = (None, false);
+    loop {
+        let (kind, body, next) = match chunk(bytes, at) {
+            Err(_) if limits.truncated == Truncated::Allow && holds_data(bytes, at, data_bytes) => {
+                truncated = true;
+                break;
+            }
+            chunk => chunk?,
+        };
+        let body_at = at + 8;
+        at = next;
+        match kind {
+            b"IDAT" => data_bytes += body.len() as u64,
+            b"PLTE" if color == 3 => check_palette(body)?,
+            b"tRNS" => transparency = true,
+            b"iCCP" => icc = icc.or_else(|| Some(Icc::png(body, body_at))),
+            b"acTL" => animated = true,
+            b"eXIf" => orientation = orientation.or_else(|| Orientation::from_exif_block(body)),
+            b"IEND" => break,
+            _ => {}
+        }
+    }
+    // Its rows are spread over seven passes: what is there is not a part of the picture but dots all over it.
+    if truncated && header[12] != 0 {
+        return Err(PixelError::truncated(FORMAT, "no end chunk; an interlaced one cannot be read in part"));
+    }
+    let row_bytes = (u64::from(size.width) * samples * u64::from(depth)).div_ceil(8) + 1;
+    if !truncated && row_bytes * u64::from(size.height) > data_bytes.saturating_mul(DEFLATE_RATIO_MAX) {
+        return Err(PixelError::too_short(FORMAT, size));
+    }
+    let has_alpha = transparency || matches!(color, 4 | 6);
+    let colors = if matches!(color, 0 | 4) { 1 } else { 3 };
+    Ok(Probe {
+        format: FORMAT,
+        width: size.width,
+        height: size.height,
+        orientation: orientation.unwrap_or_default(),
+        has_alpha,
+        animated,
+        palette: color == 3,
+        truncated,
+        icc: icc.unwrap_or_default(),
+        color_bytes: 0,
+        channels: colors + u8::from(has_alpha),
+        channel_bytes: if depth == 16 { 2 } else { 1 },
+        // Rows before and after filtering; an interlaced image also keeps a row of each pass.
+        decoder_bytes: row_bytes * 8,
+        jpeg: None,
+    })
+}
+
+/// The decoder (png 0.18.1) panics at a palette that ends within a colour.
+fn check_palette(body: &[u8]) -> Result<(), PixelError> {
+    let bytes = body.len();
+    if bytes == 0 || bytes > 3 * 256 || !bytes.is_multiple_of(3) {
+        let reason = format!("its palette has {bytes} bytes instead of three for each of 1 to 256 colours");
+        return Err(PixelError::corrupt(FORMAT, reason));
+    }
+    Ok(())
+}
+
+/// Whether some pixels come before the place where a file ends.
+fn holds_data(bytes: &[u8], at: usize, data_bytes: u64) -> bool {
+    data_bytes > 0 || (slice(bytes, at + 4, 4) == Some(b"IDAT") && bytes.len() > at + 8)
+}
+
+/// The type and body of the chunk at `at`, and where the next one starts.
+fn chunk(bytes: &[u8], at: usize) -> Result<(&[u8], &[u8], usize), PixelError> {
+    let cut = || PixelError::truncated(FORMAT, "no end chunk");
+    let length = usize::try_from(ByteOrder::Big.u32(bytes, at).ok_or_else(cut)?).map_err(|_| cut())?;
+    let kind = slice(bytes, at + 4, 4).ok_or_else(cut)?;
+    let body = slice(bytes, at + 8, length).ok_or_else(cut)?;
+    slice(bytes, at + 8 + length, 4).ok_or_else(cut)?;
+    Ok((kind, body, at + 12 + length))
+}

@@ -1,0 +1,143 @@
+use super::*;
+use crate::samples::{self, lying, quarters};
+
+fn claim(format: InputFormat, width: u32, height: u32) -> Result<Probe, PixelError> {
+    probe(&lying(format, width, height), &Limits::default())
+}
+
+#[test]
+fn every_format_is_probed() {
+    for format in InputFormat::ALL {
+        let found = probe(&samples::file(&quarters(33, 21), format), &Limits::default()).unwrap();
+        assert_eq!((found.format, found.width, found.height), (format, 33, 21));
+        assert_eq!(found.orientation, Orientation::Upright);
+        assert!(!found.animated);
+    }
+}
+
+#[test]
+fn headers_that_claim_too_much_are_refused_by_name() {
+    use InputFormat::{Bmp, Gif, Jpeg, Png, Tiff, Webp};
+    let table = [
+        (Jpeg, 65_500, "image is 65500x65500 (4290.25 MP); the limit is 50 MP (MAX_PIXELS)"),
+        (Png, 50_000, "image is 50000x50000 (2500 MP); the limit is 50 MP (MAX_PIXELS)"),
+        (Webp, 16_383, "image is 16383x16383 (268.41 MP); the limit is 50 MP (MAX_PIXELS)"),
+        (Gif, 65_535, "image is 65535x65535 (4294.84 MP); the limit is 50 MP (MAX_PIXELS)"),
+        (Tiff, 100_000, "image is 100000x100000 (10000 MP); the limit is 50 MP (MAX_PIXELS)"),
+        (Bmp, 40_000, "image is 40000x40000 (1600 MP); the limit is 50 MP (MAX_PIXELS)"),
+    ];
+    for (format, side, text) in table {
+        let error = claim(format, side, side).unwrap_err();
+        assert_eq!(error.to_string(), text);
+        assert_eq!(error.fault(), crate::Fault::Limit);
+    }
+    assert!(matches!(claim(Png, 100_000, 10), Err(PixelError::SideTooLong { .. })));
+}
+
+#[test]
+fn limits_are_exact() {
+    let bytes = samples::file(&quarters(40, 25), InputFormat::Png);
+    let with = |pixels_max| probe(&bytes, &Limits { pixels_max, ..Limits::default() });
+    assert!(with(1000).is_ok());
+    assert!(matches!(with(999), Err(PixelError::TooManyPixels { .. })));
+    let with = |file_bytes_max| probe(&bytes, &Limits { file_bytes_max, ..Limits::default() });
+    assert!(with(bytes.len() as u64).is_ok());
+    assert!(matches!(with(bytes.len() as u64 - 1), Err(PixelError::FileTooLong { .. })));
+}
+
+/// Within the pixel limit, and still provably a lie.
+#[test]
+fn files_too_short_for_their_claim_are_refused() {
+    for format in [InputFormat::Jpeg, InputFormat::Png, InputFormat::Tiff] {
+        let error = claim(format, 7000, 7000).unwrap_err();
+        let text = format!("{format} is too short to hold the 7000x7000 pixels it claims");
+        assert_eq!(error.to_string(), text);
+    }
+    assert!(matches!(claim(InputFormat::Bmp, 7000, 7000), Err(PixelError::Truncated { .. })));
+}
+
+#[test]
+fn empty_scans_are_counted() {
+    let mut bytes = samples::jpeg(&quarters(16, 16), true);
+    let end = bytes.len() - 2;
+    let scan = [0xff, 0xda, 0, 8, 1, 1, 0, 0, 0, 0];
+    for _ in 0..101 {
+        bytes.splice(end..end, scan);
+    }
+    assert_eq!(probe(&bytes, &Limits::default()), Err(PixelError::TooManyScans { scans_max: 100 }));
+}
+
+#[test]
+fn empty_segments_are_counted() {
+    let good = samples::jpeg(&quarters(16, 16), false);
+    let with = |comments: usize| {
+        let comments = [0xff, 0xfe, 0, 2].repeat(comments);
+        probe(&[&good[..2], &comments, &good[2..]].concat(), &Limits::default())
+    };
+    assert!(with(8000).is_ok());
+    let text = with(8192).unwrap_err().to_string();
+    assert!(text.starts_with("JPEG is corrupt: it has more than 8192 segments"), "{text}");
+}
+
+#[test]
+fn features_that_are_not_read_are_named() {
+    let with = |marker: u8| {
+        let mut bytes = samples::file(&quarters(16, 16), InputFormat::Jpeg);
+        let at = bytes.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap() + 1;
+        bytes[at] = marker;
+        probe(&bytes, &Limits::default()).unwrap_err().to_string()
+    };
+    assert_eq!(with(0xc3), "JPEG uses lossless coding, which is not supported");
+    assert_eq!(with(0xc9), "JPEG uses arithmetic coding, which is not supported");
+    assert_eq!(with(0xc5), "JPEG uses hierarchical coding, which is not supported");
+}
+
+/// One component after the other: rare, but it is what some encoders write with optimised tables.
+#[test]
+fn baseline_coding_in_several_scans_is_read_unless_another_decoder_would_have_to() {
+    let file = |pixels: &[u8], color| {
+        let mut bytes = Vec::new();
+        let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 80);
+        encoder.set_optimized_huffman_tables(true);
+        encoder.encode(pixels, 16, 16, color).unwrap();
+        bytes
+    };
+    let found = probe(&file(&[90; 16 * 16 * 3], jpeg_encoder::ColorType::Rgb), &Limits::default()).unwrap();
+    assert!(!found.is_jpeg_fallback());
+    assert_eq!(
+        probe(&file(&[90; 16 * 16 * 4], jpeg_encoder::ColorType::Cmyk), &Limits::default()).unwrap_err().to_string(),
+        "JPEG uses baseline coding in several scans, which is not supported"
+    );
+}
+
+#[test]
+fn every_orientation_is_found_in_every_format_that_carries_one() {
+    let upright = quarters(48, 32);
+    for format in [InputFormat::Jpeg, InputFormat::Png, InputFormat::Webp, InputFormat::Tiff] {
+        for number in 1..=8 {
+            let found = probe(&samples::oriented(&upright, format, number), &Limits::default()).unwrap();
+            assert_eq!(found.orientation.exif(), number, "{format}");
+            assert_eq!(found.oriented_size(), Size { width: 48, height: 32 }, "{format} {number}");
+        }
+        for number in [0, 9, 999] {
+            let found = probe(&samples::oriented(&upright, format, number), &Limits::default()).unwrap();
+            assert_eq!(found.orientation, Orientation::Upright, "{format} {number}");
+        }
+    }
+}
+
+#[test]
+fn the_price_follows_format_depth_and_alpha() {
+    let per_hundred_pixels = |bytes: &[u8]| {
+        let found = probe(bytes, &Limits::default()).unwrap();
+        (found.decoded_bytes_max() - BASE_BYTES) * 100 / found.size().pixels()
+    };
+    let picture = quarters(640, 480);
+    let baseline = per_hundred_pixels(&samples::jpeg(&picture, false));
+    let progressive = per_hundred_pixels(&samples::jpeg(&picture, true));
+    assert!((600..700).contains(&baseline), "{baseline}");
+    assert!(progressive > 900, "{progressive}");
+    assert!((1190..1210).contains(&per_hundred_pixels(&samples::file(&picture, InputFormat::Png))));
+    let deep = image::DynamicImage::ImageRgba16(picture.to_rgba16());
+    assert!((1590..1610).contains(&per_hundred_pixels(&samples::file(&deep, InputFormat::Png))));
+}
