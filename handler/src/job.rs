@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::failure::{Blame, Failure};
-use crate::pixels::jpeg::Truncated;
+use crate::pixels::limits::Truncated;
 use crate::pixels::options::{Color, Effort, Fit, Kernel, Metadata, OutputFormat, Position, Rendition};
 use crate::storage::{Location, Role, Storage};
 

@@ -19,11 +19,13 @@ use image::codecs::{
 };
 use image::{ColorType, ExtendedColorType, ImageDecoder, ImageError, ImageResult, Rgba};
 
+use super::area::Window;
+use super::demand::Demand;
 use super::error::PixelError;
 use super::format::InputFormat;
-use super::jpeg::{self, ComponentPlane, Scale, Window};
+use super::jpeg::{self, ComponentPlane, Scale};
 use super::limits::Limits;
-use super::picture::{Colors, Demand, Layer, Picture};
+use super::picture::{Colors, Layer, Picture};
 use super::probe::{JpegDecoding, Probe};
 use super::raster::{Layout, Raster, zeroed_bytes};
 

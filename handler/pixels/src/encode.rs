@@ -7,9 +7,9 @@ pub(super) mod jpeg;
 mod png;
 mod webp;
 
+use super::area::Size;
 use super::error::PixelError;
 use super::format::{EncodedFormat, InputFormat};
-use super::geometry::Size;
 use super::options::{OutputFormat, Rendition};
 use super::planes::Planes;
 use super::raster::Raster;

@@ -4,8 +4,8 @@
 
 use thiserror::Error;
 
+use super::area::Size;
 use super::format::{ACCEPTED, EncodedFormat, InputFormat};
-use super::geometry::Size;
 
 /// Who has to change something before the same request can succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

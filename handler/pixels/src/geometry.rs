@@ -7,52 +7,9 @@
 
 use std::ops::Range;
 
-use super::jpeg::Window;
+use super::area::{Region, Size, Window};
 use super::options::{Fit, Kernel, Position, Rendition};
 use super::orientation::Orientation;
-
-/// Width and height in pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Size {
-    /// Pixels.
-    pub width: u32,
-    /// Pixels.
-    pub height: u32,
-}
-
-impl Size {
-    /// The number of pixels; never overflows.
-    #[must_use]
-    pub fn pixels(self) -> u64 {
-        u64::from(self.width) * u64::from(self.height)
-    }
-}
-
-/// A box of the source image in fractional pixels.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Region {
-    pub(super) left: f64,
-    pub(super) top: f64,
-    pub(super) width: f64,
-    pub(super) height: f64,
-}
-
-impl Region {
-    /// The same box of an image that is so many times smaller, across and down.
-    pub(super) fn divided(self, by: (f64, f64)) -> Self {
-        Self { left: self.left / by.0, top: self.top / by.1, width: self.width / by.0, height: self.height / by.1 }
-    }
-
-    /// Whether another box lies within this one, but for rounding.
-    pub(super) fn contains(self, other: Self) -> bool {
-        const ROUNDING: f64 = 1e-6;
-
-        let axis = |start: f64, length: f64, other_start: f64, other_length: f64| {
-            start <= other_start + ROUNDING && start + length + ROUNDING >= other_start + other_length
-        };
-        axis(self.left, self.width, other.left, other.width) && axis(self.top, self.height, other.top, other.height)
-    }
-}
 
 /// How many pixels a kernel reaches beyond a box at a scale of one.
 pub(super) const KERNEL_REACH: f64 = 3.0;

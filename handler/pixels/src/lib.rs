@@ -7,21 +7,26 @@
 //!
 //! | module | knows |
 //! | --- | --- |
+//! | [`area`] | sizes and parts of images |
 //! | [`options`] | what is asked for, in sharp's words |
-//! | [`limits`] | what is refused, as one table |
+//! | [`format`](mod@format) | the formats, and `recognise` one by its first bytes |
 //! | [`error`] | what can be wrong, and whose fault it is |
-//! | [`format`](mod@format) | formats by their first bytes |
-//! | [`probe`](mod@probe) | what a header claims, and its price in memory |
+//! | [`limits`] | what is refused, as one table |
 //! | [`orientation`] | the eight ways a photo can lie |
-//! | [`geometry`] | sizes and crops, as pure arithmetic |
-//! | [`jpeg`] | JPEG straight to a reduced scale |
-//! | [`planes`] | pixels as JPEG holds them |
-//! | `decode` | files to pixels, or to the planes of a JPEG |
-//! | `picture` | either of them, and which part of the stored image it shows |
+//! | `geometry` | sizes and crops, as pure arithmetic |
 //! | `raster` | pixels in memory, and what is done one by one |
+//! | [`planes`] | pixels as JPEG holds them |
 //! | `scale` | the resampler |
-//! | `color` | the source's colours to those of sRGB |
 //! | `encode` | pixels to files |
+//! | [`jpeg`] | JPEG straight to a reduced scale |
+//! | [`probe`](mod@probe) | what a header claims |
+//! | `color` | the source's colours to those of sRGB |
+//! | `demand` | what the renditions want of the stored image |
+//! | `price` | what they cost in memory |
+//! | `picture` | pixels or planes, and which part of the stored image they show |
+//! | `decode` | files to pictures |
+//!
+//! Each knows those above it, and none below.
 //!
 //! - Nothing is decoded that was not probed under the limits: [`render`] takes the [`Probe`] as the proof.
 //! - Sizes, crops and positions are those of the upright image; pixels are turned after scaling, when there are few.
@@ -30,9 +35,9 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)] // a library is silent
 
+pub mod area;
 pub mod error;
 pub mod format;
-pub mod geometry;
 pub mod jpeg;
 pub mod limits;
 pub mod options;
@@ -42,23 +47,29 @@ pub mod probe;
 
 mod color;
 mod decode;
+mod demand;
 mod encode;
 mod fields;
+mod geometry;
 mod picture;
+mod price;
 mod raster;
+mod recognise;
 mod scale;
+mod zigzag;
 
+pub use area::Size;
 pub use color::ProfileUse;
 pub use error::{Fault, PixelError};
 pub use format::{EncodedFormat, InputFormat};
-pub use geometry::Size;
 pub use limits::Limits;
 pub use orientation::Orientation;
 pub use probe::{Probe, probe};
 
+use demand::Demand;
 use geometry::Plan;
 use options::Rendition;
-use picture::{Demand, Picture};
+use picture::Picture;
 
 /// A finished output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,12 +113,12 @@ pub fn render(
     limits.check_memory(probe.memory_bytes_max(renditions))?;
 
     let colors = color::Colors::open(bytes, probe, renditions, limits)?;
-    let demand = |(plan, rendition): (&Plan, &Rendition)| {
+    let wanted = |(plan, rendition): (&Plan, &Rendition)| {
         Demand::new(plan, rendition, probe, colors.converts(rendition.metadata))
     };
-    let demands: Vec<Demand> = plans.iter().zip(renditions).map(demand).collect();
-    let sources = picture::sources(&demands);
-    let mut decoded = decode::decode(bytes, probe, &picture::roots(&demands, &sources), limits, arena)?;
+    let demands: Vec<Demand> = plans.iter().zip(renditions).map(wanted).collect();
+    let sources = demand::sources(&demands);
+    let mut decoded = decode::decode(bytes, probe, &demand::roots(&demands, &sources), limits, arena)?;
     let outputs = renditions.iter().map(|_| None).collect();
     let mut rendering =
         Rendering { probe, renditions, colors, plans, demands, sources, scaler: scale::Scaler::default(), outputs };
@@ -126,7 +137,7 @@ struct Rendering<'r> {
     colors: color::Colors<'r>,
     plans: Vec<Plan>,
     demands: Vec<Demand>,
-    /// What each is made from; see [`picture::sources`].
+    /// What each is made from; see [`demand::sources`].
     sources: Vec<Option<usize>>,
     scaler: scale::Scaler,
     outputs: Vec<Option<Encoded>>,

@@ -1,8 +1,17 @@
 //! The limits that stand between a stranger's file and the memory of the machine, as data in one table.
 
+use super::area::Size;
 use super::error::PixelError;
-use super::geometry::Size;
-use super::jpeg::Truncated;
+
+/// What to do with a file that lacks data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Truncated {
+    /// It is an error.
+    #[default]
+    Refuse,
+    /// What is missing, or follows a defect, is grey.
+    Allow,
+}
 
 /// What is refused before anything is decoded. [`Limits::default`] is the documented policy.
 #[derive(Clone, Debug, PartialEq, Eq)]

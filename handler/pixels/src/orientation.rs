@@ -2,8 +2,8 @@
 //!
 //! An orientation is a swap of the axes and a flip along each stored axis. Everything else follows from these three.
 
+use super::area::{Region, Size};
 use super::fields::ByteOrder;
-use super::geometry::{Region, Size};
 
 /// How a stored image is turned upright, by the numbers of EXIF.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

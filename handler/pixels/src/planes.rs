@@ -1,7 +1,7 @@
 //! An image as JPEG holds it: one plane for each channel, those of the colours possibly with fewer samples.
 
+use super::area::Size;
 use super::error::PixelError;
-use super::geometry::Size;
 use super::raster::{Layout, Raster, zeroed_bytes};
 
 /// The samples of one channel, rows from the top without padding.

@@ -6,14 +6,12 @@
 //!   nothing.
 //! - A file too short to hold what it claims, at the best compression its format has, is refused here too.
 
+use super::area::Size;
 use super::error::PixelError;
 use super::format::InputFormat;
-use super::geometry::{Plan, Region, ScaledBox, Size};
-use super::jpeg::{Fidelity, Frame, Scale, Truncated, memory_bytes_max, planes_bytes_max};
-use super::limits::Limits;
-use super::options::{Metadata, Rendition};
+use super::jpeg::{Frame, Scale, memory_bytes_max, planes_bytes_max};
+use super::limits::{Limits, Truncated};
 use super::orientation::Orientation;
-use super::picture::{self, Demand};
 
 pub(super) use icc::Icc;
 
@@ -30,9 +28,6 @@ const BASE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// A colour profile unpacked, copied, read and made into tables, by its own length.
 const PROFILE_COPIES: u64 = 8;
-
-/// An encoder's working copies and its output, by output pixel.
-const ENCODER_BYTES_PER_PIXEL: u64 = 12;
 
 /// What the header of an accepted file says. Only [`probe`] makes one, so that holding it proves that the limits hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,21 +53,21 @@ pub struct Probe {
     /// Where its colour profile is.
     pub(super) icc: Icc,
     /// Bytes that reading and applying it takes.
-    color_bytes: u64,
+    pub(super) color_bytes: u64,
     /// Channels of a decoded pixel.
-    channels: u8,
+    pub(super) channels: u8,
     /// Bytes of a decoded channel.
     channel_bytes: u8,
     /// Bytes that the decoder needs besides its output.
     decoder_bytes: u64,
     /// What our own decoder of JPEG needs to know for its price; none where another decoder reads the file.
-    jpeg: Option<JpegShape>,
+    pub(super) jpeg: Option<JpegShape>,
 }
 
 /// A JPEG file that can be decoded straight to a reduced scale.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct JpegShape {
-    frame: Frame,
+pub(super) struct JpegShape {
+    pub(super) frame: Frame,
     /// Whether its first scan has all components.
     interleaved: bool,
 }
@@ -124,104 +119,8 @@ impl Probe {
         self.peak(JpegDecoding::default(), scaling)
     }
 
-    /// The most memory, in bytes, that decoding and then making these renditions takes, with the encoded outputs and
-    /// without the file's own bytes.
-    ///
-    /// Checked by hand against the peak of a process at 12 MP, with outputs of 200 and 2500 pixels, for PNG, lossless WebP,
-    /// GIF, TIFF and BMP of eight bits: from just above the measured value to 2.6 times it (GIF). Not measured at that
-    /// size: lossy and animated WebP, 16-bit channels.
-    #[must_use]
-    pub fn memory_bytes_max(&self, renditions: &[Rendition]) -> u64 {
-        let plans = renditions.iter().map(|rendition| {
-            let plan = Plan::new(self.oriented_size(), rendition);
-            (plan, Demand::new(&plan, rendition, self, self.color_bytes > 0 && rendition.metadata == Metadata::Strip))
-        });
-        let (plans, demands): (Vec<Plan>, Vec<Demand>) = plans.unzip();
-        let sources = picture::sources(&demands);
-        let roots = picture::roots(&demands, &sources);
-        let decoding = self.jpeg_decoding(&roots).unwrap_or_default();
-        let channels = u64::from(self.channels);
-        // The resampler's copy of what it reads, with colours, and these multiplied by their alpha.
-        let premultiplied = |source: Option<usize>| match source {
-            _ if !self.has_alpha => 0,
-            None if channels == 4 && picture::premultiplies(&roots) => 0,
-            None => self.size().pixels().saturating_mul(4),
-            Some(larger) => demands[larger].luma.scaled.pixels().saturating_mul(4),
-        };
-        let scaling = plans.iter().zip(&demands).zip(&sources).map(|((plan, demand), source)| {
-            let working = self.scaling_bytes(decoding, demand).saturating_add(premultiplied(*source));
-            // The turned, the converted and the embedded copy; at most two at a time, with four channels at most.
-            let copies = plan.canvas.pixels().saturating_mul(8);
-            let encoder = plan.canvas.pixels().saturating_mul(ENCODER_BYTES_PER_PIXEL);
-            working.saturating_add(copies).saturating_add(encoder)
-        });
-        let scaling = scaling.max().unwrap_or(0);
-        // A larger one is held while smaller ones are made from it; the file of each is held to the end.
-        let held = demands.iter().zip(&plans).fold(0_u64, |sum, (demand, plan)| {
-            let scaled = demand.luma.scaled.pixels().saturating_mul(channels);
-            sum.saturating_add(scaled).saturating_add(plan.canvas.pixels().saturating_mul(2))
-        });
-        self.peak(decoding, scaling).saturating_add(held)
-    }
-
-    /// What the resampler needs besides its source, in whatever form, and its result.
-    fn scaling_bytes(&self, decoding: JpegDecoding, demand: &Demand) -> u64 {
-        // It works on columns first: as wide as what is read, as high as what is written.
-        let intermediate = |wanted: ScaledBox, size: Size, per_sample: (f64, f64), channels: u64| {
-            let needed = wanted.divided(per_sample).needed(size).size();
-            u64::from(needed.width).saturating_mul(wanted.scaled.height.into()).saturating_mul(channels)
-        };
-        match (decoding, &self.jpeg) {
-            (JpegDecoding::Planes(scales), Some(shape)) => {
-                let planes = (0..shape.frame.components.len()).zip(scales).map(|(component, scale)| {
-                    let (per_sample, size) = shape.frame.plane(component, scale);
-                    let wanted = demand.of(component);
-                    let working = intermediate(wanted, size, per_sample, 1);
-                    // A box that reaches beyond the image, by a pixel of the output, is read from a wider copy.
-                    let beyond = wanted.shrink();
-                    let wider = Size {
-                        width: size.width.saturating_add(samples_up(beyond.0 / per_sample.0)),
-                        height: size.height.saturating_add(samples_up(beyond.1 / per_sample.1)),
-                    };
-                    let is_wider = component > 0 && demand.half_chroma;
-                    working.saturating_add(if is_wider { wider.pixels() } else { 0 })
-                });
-                planes.max().unwrap_or(0)
-            }
-            (JpegDecoding::Pixels(scale), _) => {
-                let (size, denominator) = (scale.apply(self.size()), f64::from(scale.denominator()));
-                // What is gray with alpha is scaled as if it had colours.
-                let channels = if self.has_alpha { 4 } else { self.channels.into() };
-                intermediate(demand.luma, size, (denominator, denominator), channels)
-            }
-            (JpegDecoding::Planes(_), None) => 0,
-        }
-    }
-
-    /// How a JPEG is decoded for all of these demands; none for what is decoded whole.
-    pub(super) fn jpeg_decoding(&self, demands: &[Demand]) -> Option<JpegDecoding> {
-        let frame = &self.jpeg.as_ref()?.frame;
-        let scale = |wanted: ScaledBox, per_sample: (f64, f64)| {
-            if wanted.exact {
-                return Scale::Full;
-            }
-            let Region { width, height, .. } = wanted.region.divided(per_sample);
-            Scale::covering(width, height, wanted.scaled, Fidelity::default())
-        };
-        if demands.iter().any(Demand::needs_pixels) {
-            let scales = demands.iter().map(|demand| scale(demand.luma, (1.0, 1.0)));
-            return Some(JpegDecoding::Pixels(scales.min().unwrap_or_default()));
-        }
-        let mut scales = [Scale::Full; 3];
-        for (component, own) in scales.iter_mut().enumerate().take(frame.components.len()) {
-            let per_sample = frame.pixels_per_sample(component);
-            *own = demands.iter().map(|demand| scale(demand.of(component), per_sample)).min().unwrap_or_default();
-        }
-        Some(JpegDecoding::Planes(scales))
-    }
-
     /// The most memory that decoding, or scaling with so many bytes after it, takes.
-    fn peak(&self, decoding: JpegDecoding, scaling: u64) -> u64 {
+    pub(super) fn peak(&self, decoding: JpegDecoding, scaling: u64) -> u64 {
         let working = match (&self.jpeg, decoding) {
             // The decoder's buffers stay in the arena while the image is scaled.
             (Some(shape), JpegDecoding::Planes(scales)) => {
@@ -259,11 +158,6 @@ impl Probe {
         let bytes_per_pixel = u64::from(self.channels) * u64::from(self.channel_bytes);
         scale.apply(self.size()).pixels().saturating_mul(bytes_per_pixel)
     }
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive; the cast saturates")]
-fn samples_up(value: f64) -> u32 {
-    value.ceil() as u32
 }
 
 /// Reads a file's header and checks it against the limits, before any allocation that depends on it.

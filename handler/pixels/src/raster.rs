@@ -1,7 +1,7 @@
 //! Decoded pixels, eight bits a channel, and what is done to them one by one: turn, flatten, embed.
 
+use super::area::Size;
 use super::error::PixelError;
-use super::geometry::Size;
 use super::options::Color;
 use super::orientation::Orientation;
 

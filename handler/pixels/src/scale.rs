@@ -12,8 +12,8 @@ use fir::images::TypedImage;
 use fir::pixels::{U8, U8x3, U8x4};
 use fir::{FilterType, MulDiv, PixelTrait, ResizeAlg, ResizeOptions};
 
+use super::area::{Region, Size};
 use super::error::PixelError;
-use super::geometry::{Region, Size};
 use super::options::Kernel;
 use super::raster::{Layout, Raster};
 

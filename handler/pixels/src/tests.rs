@@ -339,7 +339,7 @@ fn smaller_renditions_are_made_from_larger_ones_that_show_as_much() {
     let of = |renditions: &[Rendition]| {
         let demand =
             |rendition: &Rendition| Demand::new(&Plan::new(file.oriented_size(), rendition), rendition, &file, false);
-        picture::sources(&renditions.iter().map(demand).collect::<Vec<_>>())
+        demand::sources(&renditions.iter().map(demand).collect::<Vec<_>>())
     };
     let jpeg = |width: u32| to_width(width, OutputFormat::Jpeg);
     let square = |side: u32| Rendition { height: Some(side), ..jpeg(side) };

@@ -366,8 +366,7 @@ fn seeded_mutants_of_profiles_never_fail_a_picture() {
                 Meaning::Srgb => Err("nothing to do"),
                 Meaning::Other(profile) => profile.to_srgb(),
             });
-            let layout =
-                if index == 4 { super::super::raster::Layout::Gray } else { super::super::raster::Layout::Rgb };
+            let layout = if index == 4 { crate::raster::Layout::Gray } else { crate::raster::Layout::Rgb };
             let mut raster = Raster::zeroed(crate::Size { width: 37, height: 9 }, layout).unwrap();
             random.fill(&mut raster.data);
             match transform {

@@ -25,9 +25,9 @@ mod tests;
 mod transform;
 mod trellis;
 
-use super::super::error::PixelError;
-use super::super::format::EncodedFormat;
-use super::super::planes::{Plane, Planes, half};
+use crate::error::PixelError;
+use crate::format::EncodedFormat;
+use crate::planes::{Plane, Planes, half};
 use bits::BitWriter;
 use blocks::{BlockRow, Quantise};
 use headers::{Class, Frame, ICC_BYTES_MAX, Selection};

@@ -17,8 +17,8 @@ use std::collections::hash_map::Entry;
 use png::{BitDepth, ColorType, Compression, Encoder, EncodingError, Filter, Info};
 use quantizr::{Image, Options, QuantizeResult};
 
+use crate::area::Size;
 use crate::error::PixelError;
-use crate::geometry::Size;
 use crate::options::Effort;
 use crate::raster::{Layout, Raster};
 

@@ -2,8 +2,8 @@
 
 use webp::{Encoder, WebPConfig, WebPEncodingError};
 
+use crate::area::Size;
 use crate::error::PixelError;
-use crate::geometry::Size;
 use crate::options::Effort;
 use crate::raster::{Layout, Raster};
 

@@ -4,7 +4,7 @@
 //! - A block may be read without any check: [`Bits::ensure`] sees to it that the longest possible one lies in the chunk,
 //!   followed by zeros where the segment ends. Reading into these zeros is found out by the next `ensure`.
 
-use super::Defect;
+use super::defect::Defect;
 use super::segments::holds_ff;
 
 /// Bytes of a chunk; a power of two, so that a masked place needs no bounds check.

@@ -4,16 +4,21 @@ use std::ops::Range;
 
 use super::arena::{Arena, sized};
 use super::bits::{Bits, Chunk};
+use super::decoder::Decoder;
+use super::defect::Defect;
 use super::headers::{Coding, HuffmanSpec, Scan, ScanComponent, Tables};
 use super::huffman::{Decoding, Pairs, Skipping};
 use super::layout::Layout;
-use super::planes::WholePlanes;
+use super::planes::{ComponentPlane, WholePlanes};
 use super::progressive::{Coefficients, first_coefficients, later_coefficients};
+use super::scale::Scale;
+use super::segments::{Segment, Segments, marker};
 use super::sequential::{Part, Restarts, Sequential, Target};
 use super::strips::{self, Strips, mcu_column_range, mcu_row_range};
 use super::transform::Block;
-use super::{ComponentPlane, Decoder, Defect, Scale, Truncated, Window, next_marker, segment};
+use crate::area::Window;
 use crate::error::PixelError;
+use crate::limits::Truncated;
 
 /// What becomes of the samples.
 pub(super) enum Output<'o, 'm> {
@@ -244,21 +249,18 @@ impl Run<'_, '_, '_, '_> {
 
     /// Reads segment after segment, until all that is needed is there.
     fn scans(&mut self) -> Result<(), Defect> {
-        let (bytes, scans_max) = (self.decoder.bytes, self.decoder.scans_max);
-        let (mut at, mut scans) = (2, 0);
+        let scans_max = self.decoder.scans_max;
+        let mut segments = Segments::new(self.decoder.bytes);
+        let mut scans = 0;
         loop {
-            let (marker, body_at) = next_marker(bytes, at).ok_or(Defect::Truncated("no end marker"))?;
-            at = body_at;
+            let Segment { marker, body, .. } = segments.next().ok_or(Defect::Truncated("no end marker"))??;
             match marker {
-                0xd9 => break,
-                0x01 | 0xd8 => continue,
-                _ => {}
-            }
-            let body = segment(bytes, body_at)?;
-            at += 2 + body.len();
-            if marker != 0xda {
-                self.tables.note(marker, body)?;
-                continue;
+                marker::END => break,
+                marker::SCAN => {}
+                _ => {
+                    self.tables.note(marker, body)?;
+                    continue;
+                }
             }
             scans += 1;
             if scans > scans_max {
@@ -267,10 +269,10 @@ impl Run<'_, '_, '_, '_> {
             let scan = Scan::read(body, &self.decoder.frame)?;
             self.fix_quantisation(&scan)?;
             match self.decoder.frame.coding {
-                Coding::Progressive => at = self.progressive_scan(&scan, at)?,
-                Coding::Sequential if self.decoder.interleaved => return self.only_scan(&scan, at),
+                Coding::Progressive => segments.at = self.progressive_scan(&scan, segments.at)?,
+                Coding::Sequential if self.decoder.interleaved => return self.only_scan(&scan, segments.at),
                 Coding::Sequential => {
-                    at = self.plane_scan(&scan, at)?;
+                    segments.at = self.plane_scan(&scan, segments.at)?;
                     if self.steps[..self.layout.planes.len()].iter().all(Option::is_some) {
                         return Ok(());
                     }

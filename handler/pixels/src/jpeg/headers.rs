@@ -1,25 +1,14 @@
 //! What the segments say: frame, tables, scans.
 
-use super::{Defect, Scale};
+use super::defect::Defect;
+use super::scale::Scale;
+use crate::area::Size;
 use crate::error::PixelError;
 use crate::fields::{ByteOrder, slice};
 use crate::format::InputFormat;
-use crate::geometry::Size;
+use crate::zigzag::place;
 
 const FORMAT: InputFormat = InputFormat::Jpeg;
-
-/// The natural place of each coefficient in the order of the file.
-const ZIGZAG: [u8; 64] = [
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21,
-    28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54,
-    47, 55, 62, 63,
-];
-
-/// The natural place of a coefficient, within a block whatever its number.
-#[inline(always)]
-pub(super) fn place(index: usize) -> usize {
-    usize::from(ZIGZAG[index & 63] & 63)
-}
 
 /// How a frame is coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

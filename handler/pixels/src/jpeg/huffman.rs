@@ -1,7 +1,7 @@
 //! Huffman tables, made for being looked up.
 
-use super::Defect;
 use super::bits::{Chunk, Cursor};
+use super::defect::Defect;
 use super::headers::HuffmanSpec;
 
 /// Bits by which a single code is looked up. Longer codes are rare.

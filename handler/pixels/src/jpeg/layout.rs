@@ -2,9 +2,9 @@
 //!
 //! The rules are libjpeg's, so that sizes and samples are the same as those of `djpeg -scale`.
 
-use super::Scale;
 use super::headers::Frame;
-use crate::geometry::Size;
+use super::scale::Scale;
+use crate::area::Size;
 
 /// How the samples of a plane become those of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

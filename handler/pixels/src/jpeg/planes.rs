@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::ComponentPlane;
 use super::arena::Arena;
 use super::dispatch::dispatch;
 use super::layout::{Layout, Plane};
@@ -10,9 +9,20 @@ use super::progressive::{Coefficients, Transform};
 use super::sequential::Target;
 use super::strips::GREY;
 use super::transform::Block;
+use crate::area::Size;
 use crate::error::PixelError;
-use crate::geometry::Size;
 use crate::planes;
+
+/// A component of a part of an image, at a scale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComponentPlane {
+    /// The samples.
+    pub plane: planes::Plane,
+    /// Samples to the left of these, in the whole image at this scale.
+    pub left: u32,
+    /// Samples above these.
+    pub top: u32,
+}
 
 /// The planes of a window of MCUs, filled row by row.
 pub(super) struct WholePlanes<'m> {

@@ -6,14 +6,15 @@
 
 use std::ops::Range;
 
-use super::Defect;
 use super::bits::{Bits, Chunk, Cursor};
+use super::defect::Defect;
 use super::dispatch::{HotLoop, dispatch};
-use super::headers::{Scan, place};
+use super::headers::Scan;
 use super::huffman::Decoding;
 use super::layout::{Layout, Plane};
 use super::sequential::{Restarts, Target, fill, inverse};
 use super::transform::{self, Block};
+use crate::zigzag::place;
 
 /// What the bits of a coefficient are before its first scan.
 const UNKNOWN: u8 = u8::MAX;

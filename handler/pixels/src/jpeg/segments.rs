@@ -1,11 +1,81 @@
 //! The outer structure of a file: markers and the segments that follow them.
 
-use super::Defect;
+use super::defect::Defect;
 use crate::fields::{ByteOrder, slice};
+
+/// Markers by their second byte.
+pub(crate) mod marker {
+    /// The image begins.
+    const START: u8 = 0xd8;
+    /// The image ends.
+    pub(crate) const END: u8 = 0xd9;
+    /// A scan's header, before its coded data.
+    pub(crate) const SCAN: u8 = 0xda;
+    /// For arithmetic coding, without a meaning here.
+    const TEMPORARY: u8 = 0x01;
+
+    /// Whether a frame's header follows, of whatever coding.
+    pub(crate) fn begins_frame(marker: u8) -> bool {
+        matches!(marker, 0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf)
+    }
+
+    /// Whether a segment follows.
+    pub(super) fn has_segment(marker: u8) -> bool {
+        !matches!(marker, START | END | TEMPORARY)
+    }
+}
+
+/// A marker and what follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Segment<'a> {
+    pub(crate) marker: u8,
+    /// Empty where the marker stands alone.
+    pub(crate) body: &'a [u8],
+    /// Where the body is in the file.
+    pub(crate) body_at: usize,
+}
+
+/// A walk along the markers of a file. What is coded between them is passed over.
+#[derive(Clone, Debug)]
+pub(crate) struct Segments<'a> {
+    bytes: &'a [u8],
+    /// Where the next marker is looked for: behind the last segment, unless whoever reads what is coded there says more.
+    pub(crate) at: usize,
+}
+
+impl<'a> Segments<'a> {
+    /// Begins behind the marker that every file begins with.
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 2 }
+    }
+
+    /// Bytes up to the next marker and with it, or to the end of the file.
+    pub(crate) fn coded_bytes(&self) -> u64 {
+        let end = next_marker(self.bytes, self.at).map_or(self.bytes.len(), |(_, after)| after);
+        (end - self.at) as u64
+    }
+}
+
+impl<'a> Iterator for Segments<'a> {
+    type Item = Result<Segment<'a>, Defect>;
+
+    /// The next marker, the end's too; none where there is no other.
+    fn next(&mut self) -> Option<Self::Item> {
+        let (marker, at) = next_marker(self.bytes, self.at)?;
+        self.at = at;
+        if !marker::has_segment(marker) {
+            return Some(Ok(Segment { marker, body: &[], body_at: at }));
+        }
+        Some(segment(self.bytes, at).map(|body| {
+            self.at = at + 2 + body.len();
+            Segment { marker, body, body_at: at + 2 }
+        }))
+    }
+}
 
 /// The next marker at or after `at`, and where its segment starts. Skips coded data: stuffed zeros, restart markers and
 /// fill bytes are no markers.
-pub(crate) fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
+fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
     loop {
         at += find_ff(bytes.get(at..)?)?;
         match *bytes.get(at + 1)? {
@@ -18,7 +88,7 @@ pub(crate) fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
 }
 
 /// The body of the segment whose length field is at `at`.
-pub(crate) fn segment(bytes: &[u8], at: usize) -> Result<&[u8], Defect> {
+fn segment(bytes: &[u8], at: usize) -> Result<&[u8], Defect> {
     let cut = Defect::Truncated("it ends within its header");
     let length = usize::from(ByteOrder::Big.u16(bytes, at).ok_or(cut)?);
     let length = length.checked_sub(2).ok_or(Defect::Corrupt("a segment is shorter than its length"))?;
@@ -60,5 +130,18 @@ mod tests {
         assert_eq!(next_marker(&bytes, 74), None);
         bytes[90..].fill(0xff);
         assert_eq!(next_marker(&bytes, 80), None);
+    }
+
+    #[test]
+    fn every_marker_comes_with_its_segment() {
+        let file = b"\xff\xd8\xff\x01\xff\xda\0\x03s\x77\x77\xff\0\xff\xd0\xff\xff\xd9rest\xff\xe0\0\x09cut";
+        let mut segments = Segments::new(file);
+        let alone = |marker, body_at| Some(Ok(Segment { marker, body: &[], body_at }));
+        assert_eq!(segments.next(), alone(0x01, 4));
+        assert_eq!(segments.next(), Some(Ok(Segment { marker: marker::SCAN, body: b"s", body_at: 8 })));
+        assert_eq!((segments.at, segments.coded_bytes()), (9, 9));
+        assert_eq!(segments.next(), alone(marker::END, 18));
+        assert_eq!(segments.next(), Some(Err(Defect::Truncated("it ends within its header"))));
+        assert_eq!(segments.next(), None);
     }
 }

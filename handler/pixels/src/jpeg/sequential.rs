@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use super::Defect;
 use super::bits::{Bits, Chunk, Cursor};
+use super::defect::Defect;
 use super::dispatch::{HotLoop, dispatch};
-use super::headers::place;
 use super::huffman::{Decoding, END_OF_BLOCK, PAIR_FROM_MAX, Pairs, SKIP_FROM_MAX, Skipping, advance};
 use super::transform::{self, Block};
+use crate::zigzag::place;
 
 /// One component of a scan.
 pub(super) struct Part<'t> {

@@ -1,10 +1,10 @@
 //! GIF: the logical screen and the blocks of its first frame.
 
 use super::{Icc, Probe, check_size};
+use crate::area::Size;
 use crate::error::PixelError;
 use crate::fields::{ByteOrder, slice};
 use crate::format::InputFormat;
-use crate::geometry::Size;
 use crate::limits::Limits;
 use crate::orientation::Orientation;
 

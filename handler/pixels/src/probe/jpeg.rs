@@ -4,8 +4,8 @@ use super::icc::JpegParts;
 use super::{Icc, JpegShape, Probe, check_size};
 use crate::error::PixelError;
 use crate::format::InputFormat;
-use crate::jpeg::{self, Coding, Frame, Truncated, next_marker, segment};
-use crate::limits::Limits;
+use crate::jpeg::{self, Coding, Frame, Segment, Segments, marker};
+use crate::limits::{Limits, Truncated};
 use crate::orientation::Orientation;
 
 const FORMAT: InputFormat = InputFormat::Jpeg;
@@ -25,34 +25,33 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
     let mut frame = None;
     let (mut orientation, mut first_scan) = (None, None);
     let (mut scans, mut entropy_bytes) = (0_u32, 0_u64);
-    let (mut parts, mut truncated) = (JpegParts::default(), false);
-    let (mut at, mut segments) = (2, 0);
-    loop {
-        let Some((marker, body_at)) = next_marker(bytes, at) else {
-            if limits.truncated == Truncated::Refuse || first_scan.is_none() {
-                return Err(PixelError::truncated(FORMAT, "no end marker"));
+    let mut parts = JpegParts::default();
+    let (mut segments, mut count) = (Segments::new(bytes), 0);
+    let truncated = loop {
+        let in_part = limits.truncated == Truncated::Allow && first_scan.is_some();
+        let Some(segment) = segments.next() else {
+            if in_part {
+                break true;
             }
-            truncated = true;
-            break;
+            return Err(PixelError::truncated(FORMAT, "no end marker"));
         };
-        at = body_at;
-        segments += 1;
-        check_segments(segments)?;
+        count += 1;
+        check_segments(count)?;
+        let Segment { marker, body, body_at } = match segment {
+            Err(_) if in_part => break true,
+            segment => segment?,
+        };
         match marker {
-            0xd9 => break,
-            0x01 | 0xd8 => continue,
-            _ => {}
-        }
-        let body = match segment(bytes, body_at) {
-            Err(_) if limits.truncated == Truncated::Allow && first_scan.is_some() => {
-                truncated = true;
-                break;
+            marker::END => break false,
+            marker::SCAN => {
+                scans += 1;
+                first_scan.get_or_insert(body);
+                if scans > limits.jpeg_scans_max {
+                    return Err(PixelError::TooManyScans { scans_max: limits.jpeg_scans_max });
+                }
+                entropy_bytes += segments.coded_bytes();
             }
-            body => body?,
-        };
-        at += 2 + body.len();
-        match marker {
-            0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
+            _ if marker::begins_frame(marker) => {
                 if frame.is_some() {
                     return Err(PixelError::corrupt(FORMAT, "it has two frame headers"));
                 }
@@ -60,23 +59,14 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
                 check_size(FORMAT, read.size, limits)?;
                 frame = Some(read);
             }
-            0xda => {
-                scans += 1;
-                first_scan.get_or_insert(body);
-                if scans > limits.jpeg_scans_max {
-                    return Err(PixelError::TooManyScans { scans_max: limits.jpeg_scans_max });
-                }
-                let end = next_marker(bytes, at).map_or(bytes.len(), |(_, after)| after);
-                entropy_bytes += (end - at) as u64;
-            }
             // The first block wins; later ones are of thumbnails or of editors that append.
             0xe1 if orientation.is_none() && body.starts_with(b"Exif\0\0") => {
                 orientation = Orientation::from_exif_block(body);
             }
-            0xe2 => parts.note(body, body_at + 2),
+            0xe2 => parts.note(body, body_at),
             _ => {}
         }
-    }
+    };
     let frame = frame.ok_or_else(|| PixelError::corrupt(FORMAT, "it has no frame header"))?;
     let Some(&[components, ..]) = first_scan else { return Err(PixelError::corrupt(FORMAT, "it has no scan")) };
     if !truncated {

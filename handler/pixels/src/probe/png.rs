@@ -1,12 +1,11 @@
 //! PNG: chunks from the header to the end.
 
 use super::{Icc, Probe, check_size};
+use crate::area::Size;
 use crate::error::PixelError;
 use crate::fields::{ByteOrder, slice};
 use crate::format::InputFormat;
-use crate::geometry::Size;
-use crate::jpeg::Truncated;
-use crate::limits::Limits;
+use crate::limits::{Limits, Truncated};
 use crate::orientation::Orientation;
 
 const FORMAT: InputFormat = InputFormat::Png;

@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use super::{Icc, Probe, check_size};
+use crate::area::Size;
 use crate::error::PixelError;
 use crate::fields::{ByteOrder, slice};
 use crate::format::InputFormat;
-use crate::geometry::Size;
-use crate::jpeg::{Frame, next_marker, segment};
+use crate::jpeg::{Frame, Segment, Segments, marker};
 use crate::limits::Limits;
 use crate::orientation::Orientation;
 
@@ -255,33 +255,24 @@ fn jpeg_place(directory: &Directory<'_>, size: Size) -> Result<Size, PixelError>
 /// The decoder makes room for what such a file says before anything is compared with its place.
 fn check_jpeg(data: &[u8], place: Size) -> Result<(), PixelError> {
     let cut = || PixelError::corrupt(FORMAT, "a JPEG within it has no scan");
-    let mut found: Option<Frame> = None;
-    let mut at = 2;
-    loop {
-        let (marker, body_at) = next_marker(data, at).ok_or_else(cut)?;
-        at = body_at;
-        if matches!(marker, 0x01 | 0xd8) {
-            continue;
-        }
-        let body = segment(data, body_at).map_err(|_| cut())?;
-        at += 2 + body.len();
-        match (marker, &found) {
-            (0xd9, _) | (0xda, None) => return Err(cut()),
-            (0xda, Some(_)) => return Ok(()),
-            (0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf, Some(_)) => {
-                return Err(PixelError::corrupt(FORMAT, "a JPEG within it has two frame headers"));
-            }
-            (0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf, None) => {
-                let frame = Frame::read(marker, body)?;
-                let Size { width, height } = frame.size;
+    let mut found = false;
+    for segment in Segments::new(data) {
+        let Segment { marker, body, .. } = segment.map_err(|_| cut())?;
+        match marker {
+            marker::SCAN if found => return Ok(()),
+            marker::END | marker::SCAN => return Err(cut()),
+            _ if !marker::begins_frame(marker) => {}
+            _ if found => return Err(PixelError::corrupt(FORMAT, "a JPEG within it has two frame headers")),
+            _ => {
+                let Size { width, height } = Frame::read(marker, body)?.size;
                 if width > place.width || height > place.height {
                     let text =
                         format!("a JPEG within it is {width}x{height}, its place is {}x{}", place.width, place.height);
                     return Err(PixelError::corrupt(FORMAT, text));
                 }
-                found = Some(frame);
+                found = true;
             }
-            _ => {}
         }
     }
+    Err(cut())
 }

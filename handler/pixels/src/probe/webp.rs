@@ -1,10 +1,10 @@
 //! WebP: the chunks of a RIFF container.
 
 use super::{Icc, Probe, check_size};
+use crate::area::Size;
 use crate::error::PixelError;
 use crate::fields::{ByteOrder, slice};
 use crate::format::InputFormat;
-use crate::geometry::Size;
 use crate::limits::Limits;
 use crate::orientation::Orientation;
 

@@ -1,6 +1,7 @@
 //! What the options make of the outputs, and what is not in them.
 
 use super::*;
+use crate::jpeg::Segments;
 use crate::options::{Effort, Metadata};
 
 const FORMATS: [OutputFormat; 3] = [OutputFormat::Jpeg, OutputFormat::Png, OutputFormat::Webp];
@@ -243,15 +244,10 @@ fn nothing_of_what_a_source_says_reaches_an_output() {
 
 /// The names of the chunks or segments of a file.
 fn parts(bytes: &[u8], format: OutputFormat) -> Vec<String> {
-    let mut names = Vec::new();
     if format == OutputFormat::Jpeg {
-        let mut at = 2;
-        while let Some((marker, body)) = crate::jpeg::next_marker(bytes, at) {
-            names.push(format!("{marker:02x}"));
-            at = body;
-        }
-        return names;
+        return Segments::new(bytes).map(|segment| format!("{:02x}", segment.unwrap().marker)).collect();
     }
+    let mut names = Vec::new();
     let png = format == OutputFormat::Png;
     let mut at = if png { 8 } else { 12 };
     while at < bytes.len() {

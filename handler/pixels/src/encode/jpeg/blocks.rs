@@ -1,9 +1,9 @@
 //! Quantised coefficients, held compactly between the pass that counts symbols and the one that writes them.
 
-use super::super::super::error::PixelError;
-use super::super::super::planes::Plane;
 use super::quantise::{Quantiser, zigzag};
 use super::transform::{Block, forward};
+use crate::error::PixelError;
+use crate::planes::Plane;
 
 /// What is not zero of one row of blocks.
 #[derive(Debug, Default)]

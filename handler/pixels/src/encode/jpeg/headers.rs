@@ -1,9 +1,9 @@
 //! The segments around the scans.
 
-use super::super::super::geometry::Size;
 use super::Component;
 use super::huffman::HuffmanTable;
-use super::quantise::ZIGZAG;
+use crate::area::Size;
+use crate::zigzag::ZIGZAG;
 
 /// How the coefficients are coded, by the marker of the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

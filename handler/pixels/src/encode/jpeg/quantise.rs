@@ -1,13 +1,7 @@
 //! Quantisation: the tables of the standard, scaled by quality, and exact division by multiplication.
 
 use super::transform::Block;
-
-/// The place in a block, in natural order, of each coefficient in the order in which they are written.
-pub(super) const ZIGZAG: [u8; 64] = [
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21,
-    28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54,
-    47, 55, 62, 63,
-];
+use crate::zigzag::ZIGZAG;
 
 /// ITU T.81, table K.1, in natural order.
 #[rustfmt::skip]

@@ -6,11 +6,11 @@ use std::io::Cursor;
 
 use image::ImageDecoder as _;
 
-use super::super::super::geometry::Size;
-use super::super::super::jpeg::{Arena, Decoder, Scale, Window};
-use super::super::super::limits::Limits;
-use super::super::super::raster::{Layout, Raster};
 use super::*;
+use crate::area::Size;
+use crate::jpeg::{Arena, Decoder, Scale, Window};
+use crate::limits::Limits;
+use crate::raster::{Layout, Raster};
 
 /// Slopes, an edge and some grain, by integers only.
 fn picture(width: u32, height: u32, layout: Layout) -> Raster {

@@ -7,8 +7,9 @@
 
 use super::blocks::Quantise;
 use super::huffman::HuffmanTable;
-use super::quantise::{Quantiser, ZIGZAG, zigzag};
+use super::quantise::{Quantiser, zigzag};
 use super::transform::Block;
+use crate::zigzag::ZIGZAG;
 
 /// The error of one step, squared, which is worth 64 / PRICE bits in a block without texture: 2^14.75 of mozjpeg's lambda.
 const WORTH: u64 = 27_554;

@@ -13,6 +13,9 @@ mod planes;
 mod reference;
 
 use super::*;
+use crate::area::Size;
+use crate::error::PixelError;
+use crate::limits::Limits;
 
 /// A picture of soft slopes, hard edges and some noise: every coefficient has its turn.
 fn picture(random: &mut fastrand::Rng, width: u32, height: u32) -> Vec<u8> {

@@ -1,0 +1,84 @@
+//! What the renditions want of the stored image, and which of them is made from which.
+
+use super::encode;
+use super::format::EncodedFormat;
+use super::geometry::{Plan, ScaledBox};
+use super::options::{Kernel, Rendition};
+use super::probe::Probe;
+
+/// What one rendition wants of the stored image.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Demand {
+    /// Of pixels, or of luma.
+    pub(super) luma: ScaledBox,
+    /// Of chroma, where that is a plane of its own.
+    pub(super) chroma: ScaledBox,
+    pub(super) kernel: Kernel,
+    /// Whether chroma is wanted at half the width and height.
+    pub(super) half_chroma: bool,
+}
+
+impl Demand {
+    /// What a rendition of a probed file wants. `converted` says whether its colours are to be converted.
+    pub(super) fn new(plan: &Plan, rendition: &Rendition, probe: &Probe, converted: bool) -> Self {
+        // Pixels are needed where there is a border or another profile. Otherwise planes are written as they are.
+        let half_chroma = plan.canvas == plan.scaled
+            && !converted
+            && encode::resolve(rendition.format, probe.format, None) == Some(EncodedFormat::Jpeg)
+            && encode::halves_chroma(rendition);
+        let luma = plan.stored_box(probe.orientation, probe.size(), rendition.kernel);
+        let chroma = if half_chroma { luma.halved(probe.orientation) } else { luma };
+        Self { luma, chroma, kernel: rendition.kernel, half_chroma }
+    }
+
+    /// What is wanted of a component of a JPEG.
+    pub(super) fn of(&self, component: usize) -> ScaledBox {
+        if component == 0 { self.luma } else { self.chroma }
+    }
+
+    /// Whether it takes pixels with all that a decoder can do for chroma: when they are not mixed anyway.
+    pub(super) fn needs_pixels(&self) -> bool {
+        let (across, down) = self.luma.shrink();
+        self.luma.exact || (!self.half_chroma && across <= 1.0 && down <= 1.0)
+    }
+
+    /// Whether every pixel of what is made is a mean of others.
+    fn mixes(&self) -> bool {
+        self.kernel != Kernel::Nearest && self.luma.shrink() != (1.0, 1.0)
+    }
+
+    /// Whether this, once it is made, has at least twice the pixels, along each side, that another wants of the same
+    /// part of the image.
+    fn covers(&self, other: &Self) -> bool {
+        let ((across, down), (other_across, other_down)) = (self.luma.shrink(), other.luma.shrink());
+        let exact = self.luma.exact || other.luma.exact;
+        !exact
+            && self.kernel == other.kernel
+            && self.luma.region.contains(other.luma.region)
+            && across >= 1.0
+            && down >= 1.0
+            && other_across >= across * 2.0
+            && other_down >= down * 2.0
+    }
+}
+
+/// For each demand the one whose result it is made from: the smallest that covers it; none for those that are made from
+/// what is decoded.
+pub(super) fn sources(demands: &[Demand]) -> Vec<Option<usize>> {
+    let source = |wanted: &Demand| {
+        let covering = demands.iter().enumerate().filter(|(_, demand)| demand.covers(wanted));
+        covering.min_by_key(|(_, demand)| demand.luma.scaled.pixels()).map(|(index, _)| index)
+    };
+    demands.iter().map(source).collect()
+}
+
+/// Those that are made from what is decoded.
+pub(super) fn roots(demands: &[Demand], sources: &[Option<usize>]) -> Vec<Demand> {
+    let roots = demands.iter().zip(sources).filter(|(_, source)| source.is_none());
+    roots.map(|(demand, _)| *demand).collect()
+}
+
+/// Whether colours with alpha are premultiplied in place, because none of those who demand them wants them as they are.
+pub(super) fn premultiplies(demands: &[Demand]) -> bool {
+    demands.iter().all(Demand::mixes)
+}

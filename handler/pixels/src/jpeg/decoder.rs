@@ -1,0 +1,153 @@
+//! A file that is about to be decoded.
+
+use super::arena::Arena;
+use super::headers::{ColorHints, Colors, Frame, Scan};
+use super::planes::ComponentPlane;
+use super::price::{is_taken, memory_bytes_max};
+use super::scale::Scale;
+use super::segments::{Segment, Segments, marker};
+use crate::area::{Size, Window};
+use crate::error::PixelError;
+use crate::format::InputFormat;
+use crate::limits::{Limits, Truncated};
+
+const FORMAT: InputFormat = InputFormat::Jpeg;
+
+/// Decoded pixels: rows without padding, from the top, of one (gray) or three channels (red, green, blue).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decoded {
+    /// That of the window.
+    pub size: Size,
+    /// Whether a pixel is one byte.
+    pub gray: bool,
+    /// The pixels.
+    pub data: Vec<u8>,
+}
+
+/// A JPEG file that this decoder takes, with its headers read.
+#[derive(Clone, Debug)]
+pub struct Decoder<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) frame: Frame,
+    pub(super) colors: Colors,
+    /// Whether the first scan has all components.
+    pub(super) interleaved: bool,
+    pub(super) scans_max: u32,
+    pub(super) truncated: Truncated,
+}
+
+impl<'a> Decoder<'a> {
+    /// Reads the headers up to the first scan. None for a kind of JPEG that is not taken; an error for one that no
+    /// decoder should.
+    pub fn new(bytes: &'a [u8], limits: &Limits) -> Result<Option<Self>, PixelError> {
+        let mut frame: Option<Frame> = None;
+        let mut hints = ColorHints::default();
+        let mut segments = Segments::new(bytes);
+        while let Some(Segment { marker, body, .. }) = segments.next().transpose()? {
+            match marker {
+                marker::END => return Err(PixelError::corrupt(FORMAT, "it has no scan")),
+                marker::SCAN => {
+                    let frame = frame.ok_or_else(|| PixelError::corrupt(FORMAT, "a scan comes before the frame"))?;
+                    return Self::with_frame(bytes, frame, hints, body, limits);
+                }
+                _ if marker::begins_frame(marker) => match Frame::read(marker, body) {
+                    Ok(read) if frame.is_none() => frame = Some(read),
+                    Ok(_) => return Err(PixelError::corrupt(FORMAT, "it has two frame headers")),
+                    Err(PixelError::UnsupportedFeature { .. }) => return Ok(None),
+                    Err(error) => return Err(error),
+                },
+                _ => hints.note(marker, body),
+            }
+        }
+        Err(PixelError::truncated(FORMAT, "no scan"))
+    }
+
+    fn with_frame(
+        bytes: &'a [u8],
+        frame: Frame,
+        hints: ColorHints,
+        first_scan: &[u8],
+        limits: &Limits,
+    ) -> Result<Option<Self>, PixelError> {
+        limits.check_source(frame.size)?;
+        let Some(colors) = hints.colors(&frame) else { return Ok(None) };
+        if frame.size.pixels() == 0 || !is_taken(&frame) {
+            return Ok(None);
+        }
+        let scan = Scan::read(first_scan, &frame)?;
+        let interleaved = scan.components.len() == frame.components.len();
+        let truncated = Truncated::default();
+        Ok(Some(Self { bytes, frame, colors, interleaved, scans_max: limits.jpeg_scans_max, truncated }))
+    }
+
+    /// Says what to do when data are missing.
+    #[must_use]
+    pub fn with_truncated(self, truncated: Truncated) -> Self {
+        Self { truncated, ..self }
+    }
+
+    /// The image as stored.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        self.frame.size
+    }
+
+    /// Whether the pixels have one channel.
+    #[must_use]
+    pub fn is_gray(&self) -> bool {
+        self.colors == Colors::Gray
+    }
+
+    /// Whether the planes are luma and chroma.
+    #[must_use]
+    pub fn is_ycbcr(&self) -> bool {
+        self.colors == Colors::YCbCr
+    }
+
+    /// How many pixels of the image, across and down, a sample of each component stands for at the full scale.
+    pub fn pixels_per_sample(&self) -> impl Iterator<Item = (f64, f64)> {
+        (0..self.frame.components.len()).map(|component| self.frame.pixels_per_sample(component))
+    }
+
+    /// The most memory, in bytes, that decoding takes, without the file and the output.
+    #[must_use]
+    pub fn memory_bytes_max(&self, scale: Scale) -> u64 {
+        memory_bytes_max(&self.frame, self.interleaved, scale)
+    }
+
+    /// Decodes a window of the image at a scale into one buffer, which may come from the arena and may go back there.
+    pub fn decode(&self, scale: Scale, window: &Window, arena: &mut Arena) -> Result<Decoded, PixelError> {
+        let size = window.size();
+        let channels = if self.is_gray() { 1 } else { 3 };
+        let length = usize::try_from(size.pixels() * channels).unwrap_or(usize::MAX);
+        let mut data = arena.output(length)?;
+        self.decode_buffer(scale, window, arena, &mut data)?;
+        Ok(Decoded { size, gray: self.is_gray(), data })
+    }
+
+    /// Decodes a window of the image at a scale a few rows at a time. `take` gets the number of the first row, within the
+    /// window, and the rows.
+    pub fn decode_bands(
+        &self,
+        scale: Scale,
+        window: &Window,
+        arena: &mut Arena,
+        mut take: impl FnMut(u32, &[u8]),
+    ) -> Result<(), PixelError> {
+        self.decode_to(scale, window, arena, &mut take)
+    }
+
+    /// Decodes the planes of a window of the image, in pixels as stored, each component at its own scale: first luma, then
+    /// the two of chroma, or one for gray. Nothing is brought to the size of anything else, and no colour is converted;
+    /// those of an RGB file are red, green and blue.
+    ///
+    /// Planes begin and end with whole MCUs, so that they may show more than the window.
+    pub fn decode_planes(
+        &self,
+        scales: [Scale; 3],
+        window: &Window,
+        arena: &mut Arena,
+    ) -> Result<Vec<ComponentPlane>, PixelError> {
+        self.decode_whole_planes(scales, window, arena)
+    }
+}
