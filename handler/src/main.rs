@@ -6,17 +6,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use handler::aws;
-use handler::batch::{Batch, BatchError};
-use handler::budget::Deadline;
+use handler::batch::Batch;
 use handler::dead_letter::SqsSink;
 use handler::event::body::BodyReader;
 use handler::resize::Resizer;
 use handler::settings::Settings;
 use handler::storage::{S3, Storage};
 use handler::telemetry::{self, Metrics};
-use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use local_queue_terminal::note;
-use serde_json::value::RawValue;
+use sqs_batch::lambda::{self, Error};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -44,16 +42,6 @@ async fn run() -> Result<(), Error> {
     let resizer = Resizer::new(storage.build(), bodies, settings.resize);
     let sink =
         SqsSink::new(aws_sdk_sqs::Client::new(&config), settings.dead_letter_queue_url).queue_url(settings.queue_url);
-    let batch = &Batch::with_sink(resizer, sink).options(settings.batch).observer(metrics);
-    let reserve = settings.deadline_reserve;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| async move {
-        let deadline = Deadline::of_invocation(event.context.deadline(), reserve);
-        batch.handle(event.payload.get(), deadline).await.map_err(|error| diagnostic(&error))
-    }))
-    .await
-}
-
-/// The error type that Lambda shows would otherwise be the name of a Rust type.
-fn diagnostic(error: &BatchError) -> Diagnostic {
-    Diagnostic { error_type: error.error_type().to_owned(), error_message: error.to_string() }
+    let batch = Batch::with_sink(resizer, sink).options(settings.batch).observer(metrics);
+    lambda::run(batch, settings.deadline_reserve).await
 }

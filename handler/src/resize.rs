@@ -14,11 +14,11 @@ use tokio::sync::Semaphore;
 use crate::batch::{JobContext, Runner};
 use crate::budget::{Deadline, Memory, MemoryPermit};
 use crate::event::body::BodyReader;
-use crate::failure::{Blame, Failure};
+use crate::failure::{Blame, Failure, Retry};
 use crate::job::ResizeJob;
 use crate::pixels::jpeg::Arena;
 use crate::pixels::options::Rendition;
-use crate::pixels::{self, Encoded, Limits, ProfileUse};
+use crate::pixels::{self, Encoded, Fault, Limits, PixelError, ProfileUse};
 use crate::storage::{Location, Storage};
 
 /// What resizing may cost.
@@ -194,7 +194,7 @@ impl Resizer {
         limits: Limits,
         deadline: &Deadline,
     ) -> Result<(Vec<Encoded>, Oddities), Failure> {
-        let probe = pixels::probe(&bytes, &limits)?;
+        let probe = pixels::probe(&bytes, &limits).map_err(|error| failure(&error))?;
         let memory = self.options.pixel_memory.spend(probe.memory_bytes_max(&renditions), deadline).await?;
         if probe.is_jpeg_fallback() {
             tracing::info!("a JPEG of a rare kind is decoded whole");
@@ -217,7 +217,7 @@ impl Resizer {
             let images = pixels::render(&bytes, &probe, &renditions, &limits, &mut arena);
             arena.shrink_to(ARENA_BYTES_MAX);
             arenas.lock().unwrap_or_else(PoisonError::into_inner).push(arena);
-            Ok(images?)
+            images.map_err(|error| failure(&error))
         });
         let images: Result<Vec<Encoded>, Failure> = match rendering.await {
             Ok(images) => images,
@@ -240,6 +240,19 @@ impl Resizer {
         self.storage.store(target, bytes.into(), format.content_type()).await?;
         Ok(stored)
     }
+}
+
+/// What is wrong with a file's bytes never changes, and neither does what was asked of them; only memory may be there the
+/// next time.
+fn failure(error: &PixelError) -> Failure {
+    let (blame, retry, kind) = match (error, error.fault()) {
+        (PixelError::OutOfMemory { .. }, _) => (Blame::Limits, Retry::Later, "out-of-memory"),
+        (_, Fault::Input) => (Blame::Source, Retry::Never, "bad-image"),
+        (_, Fault::Limit) => (Blame::Limits, Retry::Never, "image-too-large"),
+        (_, Fault::Request) => (Blame::Job, Retry::Never, "bad-output"),
+        (_, Fault::Ours) => (Blame::Ours, Retry::Never, "internal"),
+    };
+    Failure::new(blame, retry, kind, error.to_string())
 }
 
 impl Runner for Resizer {

@@ -11,13 +11,13 @@ use std::{
 /// The Lambda's program, `bootstrap` when it is deployed.
 #[must_use]
 pub fn handler() -> PathBuf {
-    built("handler", "handler", &["handler/src", "handler/pixels/src"])
+    built("handler", "handler", &["handler/src", "handler/batch/src", "handler/pixels/src"])
 }
 
 /// The people's command line.
 #[must_use]
 pub fn resize() -> PathBuf {
-    built("handler", "resize", &["handler/src", "handler/pixels/src", "local-queue/src"])
+    built("handler", "resize", &["handler/src", "handler/batch/src", "handler/pixels/src", "local-queue/src"])
 }
 
 /// The emulator.

@@ -7,9 +7,9 @@
 //! runs it, and says how it failed.
 //!
 //! ```
-//! use handler::batch::{Batch, JobContext, Runner};
-//! use handler::budget::Deadline;
-//! use handler::failure::Failure;
+//! use sqs_batch::batch::{Batch, JobContext, Runner};
+//! use sqs_batch::deadline::Deadline;
+//! use sqs_batch::failure::Failure;
 //!
 //! struct Shout;
 //!
@@ -53,7 +53,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::budget::Deadline;
+use crate::deadline::Deadline;
 use crate::event::{self, EventError, Message, Record};
 use crate::failure::{Failure, Retry};
 

@@ -1,10 +1,10 @@
 //! Another kind of job for the same batch code: counts words. Runs offline, on a batch with one bad message.
 //!
-//! `cargo run -p handler --no-default-features --example word_count`
+//! `cargo run -p sqs-batch --example word_count`
 
-use handler::batch::{Batch, JobContext, Runner};
-use handler::budget::Deadline;
-use handler::failure::Failure;
+use sqs_batch::batch::{Batch, JobContext, Runner};
+use sqs_batch::deadline::Deadline;
+use sqs_batch::failure::Failure;
 
 struct WordCount;
 

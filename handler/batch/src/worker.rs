@@ -33,7 +33,7 @@ use tokio::time::Instant;
 use crate::batch::{
     Batch, BatchOptions, BatchReport, FailureSink, Observer, Outcome, Routed, Runner, SinkError, VisibilityChange,
 };
-use crate::budget::Deadline;
+use crate::deadline::Deadline;
 use crate::event::{Message, Record};
 use crate::failure::Failure;
 

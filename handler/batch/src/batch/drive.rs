@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::{Batch, FailureSink, JobContext, Outcome, Routed, Runner};
-use crate::budget::Deadline;
+use crate::deadline::Deadline;
 use crate::event::{Message, Record};
 use crate::failure::{Blame, Failure, Retry};
 

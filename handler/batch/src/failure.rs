@@ -3,14 +3,11 @@
 //! Everything that can go wrong with a message ends as one [`Failure`], so that one `match` on [`Retry`] decides what
 //! happens to it. Invariants:
 //! - the decision is made by the type of the error where it arises, never by reading a text later;
-//! - a failure's kind is a short stable word, fit for a message attribute, a metric or an alarm; the README of the package
-//!   lists them;
+//! - a failure's kind is a short stable word, fit for a message attribute, a metric or an alarm;
 //! - a failure's message is one line for people and holds no credentials and no message body.
 
 use std::any::Any;
 use std::fmt;
-
-use crate::pixels::{Fault, PixelError};
 
 /// Whose fault a failure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,7 +18,7 @@ pub enum Blame {
     Source,
     /// Where the job writes: missing, forbidden.
     Target,
-    /// Our own limits: too many pixels, too many bytes, no time or memory left.
+    /// Our own limits: too much is asked for, or no time or memory is left.
     Limits,
     /// The surroundings: network, credentials, a service that is down or throttles.
     Environment,
@@ -142,26 +139,6 @@ impl Failure {
             Retry::Elsewhere => 2,
         };
         if hope(other.retry) > hope(self.retry) { other } else { self }
-    }
-
-    /// What is wrong with a file's bytes never changes, and neither does what was asked of them; only memory may be there
-    /// the next time.
-    #[must_use]
-    pub fn from_pixels(error: &PixelError) -> Self {
-        let (blame, retry, kind) = match (error, error.fault()) {
-            (PixelError::OutOfMemory { .. }, _) => (Blame::Limits, Retry::Later, "out-of-memory"),
-            (_, Fault::Input) => (Blame::Source, Retry::Never, "bad-image"),
-            (_, Fault::Limit) => (Blame::Limits, Retry::Never, "image-too-large"),
-            (_, Fault::Request) => (Blame::Job, Retry::Never, "bad-output"),
-            (_, Fault::Ours) => (Blame::Ours, Retry::Never, "internal"),
-        };
-        Self::new(blame, retry, kind, error.to_string())
-    }
-}
-
-impl From<PixelError> for Failure {
-    fn from(error: PixelError) -> Self {
-        Self::from_pixels(&error)
     }
 }
 
