@@ -20,7 +20,6 @@ use image::codecs::{
 use image::{ColorType, ExtendedColorType, ImageDecoder, ImageError, ImageResult, Rgba};
 
 use super::area::Window;
-use super::demand::Demand;
 use super::error::PixelError;
 use super::format::InputFormat;
 use super::jpeg::{self, ComponentPlane, Scale};
@@ -28,22 +27,23 @@ use super::limits::Limits;
 use super::picture::{Colors, Layer, Picture};
 use super::probe::{JpegDecoding, Probe};
 use super::raster::{Layout, Raster, zeroed_bytes};
+use super::resampling::Resampling;
 
-/// Decodes the first frame, as stored, or as little of it as is demanded.
+/// Decodes the first frame, as stored, or as little of it as is resampled.
 pub(super) fn decode(
     bytes: &[u8],
     probe: &Probe,
-    demands: &[Demand],
+    resamplings: &[Resampling],
     limits: &Limits,
     arena: &mut jpeg::Arena,
 ) -> Result<Picture, PixelError> {
-    if let Some(decoding) = probe.jpeg_decoding(demands)
+    if let Some(decoding) = probe.jpeg_decoding(resamplings)
         && let Some(decoder) = jpeg::Decoder::new(bytes, limits)?
     {
         let decoder = decoder.with_truncated(limits.truncated);
         return match decoding {
-            JpegDecoding::Pixels(scale) => decode_pixels(&decoder, scale, demands, arena),
-            JpegDecoding::Planes(scales) => decode_planes(&decoder, scales, demands, arena),
+            JpegDecoding::Pixels(scale) => decode_pixels(&decoder, scale, resamplings, arena),
+            JpegDecoding::Planes(scales) => decode_planes(&decoder, scales, resamplings, arena),
         };
     }
     let file = Cursor::new(bytes);
@@ -55,19 +55,19 @@ pub(super) fn decode(
         InputFormat::Tiff => read(TiffDecoder::new(file), probe, limits),
         InputFormat::Bmp => read(BmpDecoder::new(file), probe, limits),
     }?;
-    Picture::whole(raster.without_needless_alpha(), demands)
+    Picture::whole(raster.without_needless_alpha(), resamplings)
 }
 
 fn decode_pixels(
     decoder: &jpeg::Decoder<'_>,
     scale: Scale,
-    demands: &[Demand],
+    resamplings: &[Resampling],
     arena: &mut jpeg::Arena,
 ) -> Result<Picture, PixelError> {
     let (size, denominator) = (scale.apply(decoder.size()), f64::from(scale.denominator()));
     let per_sample = (denominator, denominator);
     // The last pixel may stand for a part of one, so that a box may end within it.
-    let windows = demands.iter().map(|demand| demand.luma.divided(per_sample).needed(size));
+    let windows = resamplings.iter().map(|resampling| resampling.luma.divided(per_sample).needed(size));
     let window = windows.reduce(|one, other| one.and(&other)).unwrap_or_else(|| Window::whole(size));
     let (left, top) = (f64::from(window.columns.start), f64::from(window.rows.start));
     let pixels = decoder.decode(scale, &window, arena)?;
@@ -80,7 +80,7 @@ fn decode_pixels(
 fn decode_planes(
     decoder: &jpeg::Decoder<'_>,
     scales: [Scale; 3],
-    demands: &[Demand],
+    resamplings: &[Resampling],
     arena: &mut jpeg::Arena,
 ) -> Result<Picture, PixelError> {
     let size = decoder.size();
@@ -91,9 +91,9 @@ fn decode_planes(
         (across * denominator, down * denominator)
     });
     let per_samples: Vec<(f64, f64)> = per_samples.collect();
-    let windows = demands.iter().flat_map(|demand| {
+    let windows = resamplings.iter().flat_map(|resampling| {
         let components = per_samples.iter().enumerate();
-        components.map(|(component, per_sample)| demand.of(component).needed_pixels(size, *per_sample))
+        components.map(|(component, per_sample)| resampling.of(component).needed_pixels(size, *per_sample))
     });
     let window = windows.reduce(|one, other| one.and(&other)).unwrap_or_else(|| Window::whole(size));
     let planes = decoder.decode_planes(scales, &window, arena)?;

@@ -21,7 +21,7 @@
 //! | [`jpeg`] | JPEG straight to a reduced scale |
 //! | [`probe`](mod@probe) | what a header claims |
 //! | `color` | the source's colours to those of sRGB |
-//! | `demand` | what the renditions want of the stored image |
+//! | `resampling` | what of the stored image each rendition is resampled from |
 //! | `price` | what they cost in memory |
 //! | `picture` | pixels or planes, and which part of the stored image they show |
 //! | `decode` | files to pictures |
@@ -47,7 +47,6 @@ pub mod probe;
 
 mod color;
 mod decode;
-mod demand;
 mod encode;
 mod fields;
 mod geometry;
@@ -55,6 +54,7 @@ mod picture;
 mod price;
 mod raster;
 mod recognise;
+mod resampling;
 mod scale;
 mod zigzag;
 
@@ -66,10 +66,10 @@ pub use limits::Limits;
 pub use orientation::Orientation;
 pub use probe::{Probe, probe};
 
-use demand::Demand;
 use geometry::Plan;
 use options::Rendition;
 use picture::Picture;
+use resampling::Resampling;
 
 /// A finished output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,14 +114,14 @@ pub fn render(
 
     let colors = color::Colors::open(bytes, probe, renditions, limits)?;
     let wanted = |(plan, rendition): (&Plan, &Rendition)| {
-        Demand::new(plan, rendition, probe, colors.converts(rendition.metadata))
+        Resampling::new(plan, rendition, probe, colors.converts(rendition.metadata))
     };
-    let demands: Vec<Demand> = plans.iter().zip(renditions).map(wanted).collect();
-    let sources = demand::sources(&demands);
-    let mut decoded = decode::decode(bytes, probe, &demand::roots(&demands, &sources), limits, arena)?;
+    let resamplings: Vec<Resampling> = plans.iter().zip(renditions).map(wanted).collect();
+    let sources = resampling::sources(&resamplings);
+    let mut decoded = decode::decode(bytes, probe, &resampling::roots(&resamplings, &sources), limits, arena)?;
     let outputs = renditions.iter().map(|_| None).collect();
     let mut rendering =
-        Rendering { probe, renditions, colors, plans, demands, sources, scaler: scale::Scaler::default(), outputs };
+        Rendering { probe, renditions, colors, plans, resamplings, sources, scaler: scale::Scaler::default(), outputs };
     let result = rendering.made_from(None, &mut decoded);
     for layer in decoded.layers {
         arena.recycle(layer.raster.data);
@@ -136,8 +136,8 @@ struct Rendering<'r> {
     renditions: &'r [Rendition],
     colors: color::Colors<'r>,
     plans: Vec<Plan>,
-    demands: Vec<Demand>,
-    /// What each is made from; see [`demand::sources`].
+    resamplings: Vec<Resampling>,
+    /// What each is made from; see [`resampling::sources`].
     sources: Vec<Option<usize>>,
     scaler: scale::Scaler,
     outputs: Vec<Option<Encoded>>,
@@ -149,7 +149,7 @@ impl Rendering<'_> {
     fn made_from(&mut self, source: Option<usize>, picture: &mut Picture) -> Result<(), PixelError> {
         for index in 0..self.renditions.len() {
             if self.sources[index] == source {
-                let mut scaled = picture.scaled(&self.demands[index], &mut self.scaler)?;
+                let mut scaled = picture.scaled(&self.resamplings[index], &mut self.scaler)?;
                 self.made_from(Some(index), &mut scaled)?;
                 self.outputs[index] = Some(self.finished(index, scaled)?);
             }

@@ -2,12 +2,12 @@
 //! they show.
 
 use super::area::{Region, Size};
-use super::demand::{Demand, premultiplies};
 use super::error::PixelError;
 use super::jpeg;
 use super::orientation::Orientation;
 use super::planes::{Plane, Planes};
 use super::raster::{Layout, Raster};
+use super::resampling::{Resampling, premultiplies};
 use super::scale::{Alpha, Scaler, premultiply};
 
 /// What the layers of a picture mean.
@@ -49,25 +49,25 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    /// All pixels of the stored image, made ready for what is demanded of it.
-    pub(super) fn whole(mut raster: Raster, demands: &[Demand]) -> Result<Self, PixelError> {
-        let alpha = if premultiplies(demands) { premultiply(&mut raster)? } else { Alpha::Straight };
+    /// All pixels of the stored image, made ready for what is made of it.
+    pub(super) fn whole(mut raster: Raster, resamplings: &[Resampling]) -> Result<Self, PixelError> {
+        let alpha = if premultiplies(resamplings) { premultiply(&mut raster)? } else { Alpha::Straight };
         let colors = if alpha == Alpha::Premultiplied { Colors::Premultiplied } else { Colors::Pixels };
         Ok(Self { layers: vec![Layer { raster, left: 0.0, top: 0.0, per_sample: (1.0, 1.0) }], colors })
     }
 
     /// Makes what a rendition wants, each plane straight from its own size to the one it is wanted at.
     /// The picture stays as it is.
-    pub(super) fn scaled(&mut self, demand: &Demand, scaler: &mut Scaler) -> Result<Self, PixelError> {
+    pub(super) fn scaled(&mut self, resampling: &Resampling, scaler: &mut Scaler) -> Result<Self, PixelError> {
         let (alpha, colors) = match self.colors {
             Colors::Premultiplied => (Alpha::Premultiplied, Colors::Pixels),
             colors => (Alpha::Straight, colors),
         };
         let layer = |(component, layer): (usize, &mut Layer)| {
             // Red, green and blue are all like luma.
-            let wanted = demand.of(if colors == Colors::YCbCr { component } else { 0 });
+            let wanted = resampling.of(if colors == Colors::YCbCr { component } else { 0 });
             let region = layer.region(wanted.region);
-            let raster = scaler.scale(&mut layer.raster, alpha, region, wanted.scaled, demand.kernel)?;
+            let raster = scaler.scale(&mut layer.raster, alpha, region, wanted.scaled, resampling.kernel)?;
             let Region { left, top, .. } = wanted.region;
             Ok(Layer { raster, left, top, per_sample: wanted.shrink() })
         };

@@ -1,11 +1,11 @@
 //! What renditions of a file cost in memory, before any is made.
 
 use super::area::{Region, Size};
-use super::demand::{self, Demand};
 use super::geometry::{Plan, ScaledBox};
 use super::jpeg::{Fidelity, Scale};
 use super::options::{Metadata, Rendition};
 use super::probe::{JpegDecoding, Probe};
+use super::resampling::{self, Resampling};
 
 /// An encoder's working copies and its output, by output pixel.
 const ENCODER_BYTES_PER_PIXEL: u64 = 12;
@@ -21,22 +21,25 @@ impl Probe {
     pub fn memory_bytes_max(&self, renditions: &[Rendition]) -> u64 {
         let plans = renditions.iter().map(|rendition| {
             let plan = Plan::new(self.oriented_size(), rendition);
-            (plan, Demand::new(&plan, rendition, self, self.color_bytes > 0 && rendition.metadata == Metadata::Strip))
+            (
+                plan,
+                Resampling::new(&plan, rendition, self, self.color_bytes > 0 && rendition.metadata == Metadata::Strip),
+            )
         });
-        let (plans, demands): (Vec<Plan>, Vec<Demand>) = plans.unzip();
-        let sources = demand::sources(&demands);
-        let roots = demand::roots(&demands, &sources);
+        let (plans, resamplings): (Vec<Plan>, Vec<Resampling>) = plans.unzip();
+        let sources = resampling::sources(&resamplings);
+        let roots = resampling::roots(&resamplings, &sources);
         let decoding = self.jpeg_decoding(&roots).unwrap_or_default();
         let channels = u64::from(self.channels);
         // The resampler's copy of what it reads, with colours, and these multiplied by their alpha.
         let premultiplied = |source: Option<usize>| match source {
             _ if !self.has_alpha => 0,
-            None if channels == 4 && demand::premultiplies(&roots) => 0,
+            None if channels == 4 && resampling::premultiplies(&roots) => 0,
             None => self.size().pixels().saturating_mul(4),
-            Some(larger) => demands[larger].luma.scaled.pixels().saturating_mul(4),
+            Some(larger) => resamplings[larger].luma.scaled.pixels().saturating_mul(4),
         };
-        let scaling = plans.iter().zip(&demands).zip(&sources).map(|((plan, demand), source)| {
-            let working = self.scaling_bytes(decoding, demand).saturating_add(premultiplied(*source));
+        let scaling = plans.iter().zip(&resamplings).zip(&sources).map(|((plan, resampling), source)| {
+            let working = self.scaling_bytes(decoding, resampling).saturating_add(premultiplied(*source));
             // The turned, the converted and the embedded copy; at most two at a time, with four channels at most.
             let copies = plan.canvas.pixels().saturating_mul(8);
             let encoder = plan.canvas.pixels().saturating_mul(ENCODER_BYTES_PER_PIXEL);
@@ -44,15 +47,15 @@ impl Probe {
         });
         let scaling = scaling.max().unwrap_or(0);
         // A larger one is held while smaller ones are made from it; the file of each is held to the end.
-        let held = demands.iter().zip(&plans).fold(0_u64, |sum, (demand, plan)| {
-            let scaled = demand.luma.scaled.pixels().saturating_mul(channels);
+        let held = resamplings.iter().zip(&plans).fold(0_u64, |sum, (resampling, plan)| {
+            let scaled = resampling.luma.scaled.pixels().saturating_mul(channels);
             sum.saturating_add(scaled).saturating_add(plan.canvas.pixels().saturating_mul(2))
         });
         self.peak(decoding, scaling).saturating_add(held)
     }
 
     /// What the resampler needs besides its source, in whatever form, and its result.
-    fn scaling_bytes(&self, decoding: JpegDecoding, demand: &Demand) -> u64 {
+    fn scaling_bytes(&self, decoding: JpegDecoding, resampling: &Resampling) -> u64 {
         // It works on columns first: as wide as what is read, as high as what is written.
         let intermediate = |wanted: ScaledBox, size: Size, per_sample: (f64, f64), channels: u64| {
             let needed = wanted.divided(per_sample).needed(size).size();
@@ -62,7 +65,7 @@ impl Probe {
             (JpegDecoding::Planes(scales), Some(shape)) => {
                 let planes = (0..shape.frame.components.len()).zip(scales).map(|(component, scale)| {
                     let (per_sample, size) = shape.frame.plane(component, scale);
-                    let wanted = demand.of(component);
+                    let wanted = resampling.of(component);
                     let working = intermediate(wanted, size, per_sample, 1);
                     // A box that reaches beyond the image, by a pixel of the output, is read from a wider copy.
                     let beyond = wanted.shrink();
@@ -70,7 +73,7 @@ impl Probe {
                         width: size.width.saturating_add(samples_up(beyond.0 / per_sample.0)),
                         height: size.height.saturating_add(samples_up(beyond.1 / per_sample.1)),
                     };
-                    let is_wider = component > 0 && demand.half_chroma;
+                    let is_wider = component > 0 && resampling.half_chroma;
                     working.saturating_add(if is_wider { wider.pixels() } else { 0 })
                 });
                 planes.max().unwrap_or(0)
@@ -79,14 +82,14 @@ impl Probe {
                 let (size, denominator) = (scale.apply(self.size()), f64::from(scale.denominator()));
                 // What is gray with alpha is scaled as if it had colours.
                 let channels = if self.has_alpha { 4 } else { self.channels.into() };
-                intermediate(demand.luma, size, (denominator, denominator), channels)
+                intermediate(resampling.luma, size, (denominator, denominator), channels)
             }
             (JpegDecoding::Planes(_), None) => 0,
         }
     }
 
-    /// How a JPEG is decoded for all of these demands; none for what is decoded whole.
-    pub(super) fn jpeg_decoding(&self, demands: &[Demand]) -> Option<JpegDecoding> {
+    /// How a JPEG is decoded for all of these; none for what is decoded whole.
+    pub(super) fn jpeg_decoding(&self, resamplings: &[Resampling]) -> Option<JpegDecoding> {
         let frame = &self.jpeg.as_ref()?.frame;
         let scale = |wanted: ScaledBox, per_sample: (f64, f64)| {
             if wanted.exact {
@@ -95,14 +98,18 @@ impl Probe {
             let Region { width, height, .. } = wanted.region.divided(per_sample);
             Scale::covering(width, height, wanted.scaled, Fidelity::default())
         };
-        if demands.iter().any(Demand::needs_pixels) {
-            let scales = demands.iter().map(|demand| scale(demand.luma, (1.0, 1.0)));
+        if resamplings.iter().any(Resampling::needs_pixels) {
+            let scales = resamplings.iter().map(|resampling| scale(resampling.luma, (1.0, 1.0)));
             return Some(JpegDecoding::Pixels(scales.min().unwrap_or_default()));
         }
         let mut scales = [Scale::Full; 3];
         for (component, own) in scales.iter_mut().enumerate().take(frame.components.len()) {
             let per_sample = frame.pixels_per_sample(component);
-            *own = demands.iter().map(|demand| scale(demand.of(component), per_sample)).min().unwrap_or_default();
+            *own = resamplings
+                .iter()
+                .map(|resampling| scale(resampling.of(component), per_sample))
+                .min()
+                .unwrap_or_default();
         }
         Some(JpegDecoding::Planes(scales))
     }

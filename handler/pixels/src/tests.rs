@@ -322,9 +322,9 @@ fn planes_that_keep_their_size_are_passed_through() {
         let bytes = subsampled(&slopes(width, height), 1);
         let file = probe(&bytes, &limits).unwrap();
         let rendition = to_width(width, OutputFormat::Jpeg);
-        let demand = Demand::new(&Plan::new(file.oriented_size(), &rendition), &rendition, &file, false);
-        let mut decoded = decode::decode(&bytes, &file, &[demand], &limits, &mut jpeg::Arena::default()).unwrap();
-        let scaled = decoded.scaled(&demand, &mut scale::Scaler::default()).unwrap();
+        let resampling = Resampling::new(&Plan::new(file.oriented_size(), &rendition), &rendition, &file, false);
+        let mut decoded = decode::decode(&bytes, &file, &[resampling], &limits, &mut jpeg::Arena::default()).unwrap();
+        let scaled = decoded.scaled(&resampling, &mut scale::Scaler::default()).unwrap();
         assert_eq!(decoded.layers.len(), 3);
         for (from, to) in decoded.layers.iter().zip(&scaled.layers) {
             assert_eq!(from.raster, to.raster);
@@ -337,9 +337,10 @@ fn smaller_renditions_are_made_from_larger_ones_that_show_as_much() {
     let bytes = samples::file(&quarters(1000, 800), InputFormat::Jpeg);
     let file = probe(&bytes, &Limits::default()).unwrap();
     let of = |renditions: &[Rendition]| {
-        let demand =
-            |rendition: &Rendition| Demand::new(&Plan::new(file.oriented_size(), rendition), rendition, &file, false);
-        demand::sources(&renditions.iter().map(demand).collect::<Vec<_>>())
+        let resampling = |rendition: &Rendition| {
+            Resampling::new(&Plan::new(file.oriented_size(), rendition), rendition, &file, false)
+        };
+        resampling::sources(&renditions.iter().map(resampling).collect::<Vec<_>>())
     };
     let jpeg = |width: u32| to_width(width, OutputFormat::Jpeg);
     let square = |side: u32| Rendition { height: Some(side), ..jpeg(side) };

@@ -1,4 +1,4 @@
-//! What the renditions want of the stored image, and which of them is made from which.
+//! What of the stored image each rendition is resampled from, and which of them is made from which.
 
 use super::encode;
 use super::format::EncodedFormat;
@@ -6,9 +6,9 @@ use super::geometry::{Plan, ScaledBox};
 use super::options::{Kernel, Rendition};
 use super::probe::Probe;
 
-/// What one rendition wants of the stored image.
+/// What of the stored image one rendition is resampled from, and to what size.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Demand {
+pub(super) struct Resampling {
     /// Of pixels, or of luma.
     pub(super) luma: ScaledBox,
     /// Of chroma, where that is a plane of its own.
@@ -18,7 +18,7 @@ pub(super) struct Demand {
     pub(super) half_chroma: bool,
 }
 
-impl Demand {
+impl Resampling {
     /// What a rendition of a probed file wants. `converted` says whether its colours are to be converted.
     pub(super) fn new(plan: &Plan, rendition: &Rendition, probe: &Probe, converted: bool) -> Self {
         // Pixels are needed where there is a border or another profile. Otherwise planes are written as they are.
@@ -62,23 +62,23 @@ impl Demand {
     }
 }
 
-/// For each demand the one whose result it is made from: the smallest that covers it; none for those that are made from
+/// For each rendition the one whose result it is made from: the smallest that covers it; none for those that are made from
 /// what is decoded.
-pub(super) fn sources(demands: &[Demand]) -> Vec<Option<usize>> {
-    let source = |wanted: &Demand| {
-        let covering = demands.iter().enumerate().filter(|(_, demand)| demand.covers(wanted));
-        covering.min_by_key(|(_, demand)| demand.luma.scaled.pixels()).map(|(index, _)| index)
+pub(super) fn sources(resamplings: &[Resampling]) -> Vec<Option<usize>> {
+    let source = |wanted: &Resampling| {
+        let covering = resamplings.iter().enumerate().filter(|(_, resampling)| resampling.covers(wanted));
+        covering.min_by_key(|(_, resampling)| resampling.luma.scaled.pixels()).map(|(index, _)| index)
     };
-    demands.iter().map(source).collect()
+    resamplings.iter().map(source).collect()
 }
 
 /// Those that are made from what is decoded.
-pub(super) fn roots(demands: &[Demand], sources: &[Option<usize>]) -> Vec<Demand> {
-    let roots = demands.iter().zip(sources).filter(|(_, source)| source.is_none());
-    roots.map(|(demand, _)| *demand).collect()
+pub(super) fn roots(resamplings: &[Resampling], sources: &[Option<usize>]) -> Vec<Resampling> {
+    let roots = resamplings.iter().zip(sources).filter(|(_, source)| source.is_none());
+    roots.map(|(resampling, _)| *resampling).collect()
 }
 
-/// Whether colours with alpha are premultiplied in place, because none of those who demand them wants them as they are.
-pub(super) fn premultiplies(demands: &[Demand]) -> bool {
-    demands.iter().all(Demand::mixes)
+/// Whether colours with alpha are premultiplied in place, because no rendition wants them as they are.
+pub(super) fn premultiplies(resamplings: &[Resampling]) -> bool {
+    resamplings.iter().all(Resampling::mixes)
 }
