@@ -324,7 +324,7 @@ fn ctrl_c_leaves_whole_outputs_and_says_what_was_done() {
         place.photo("landscape/lake/mountain-lake.jpg", &format!("photos/{number}.jpg"));
     }
     let mut command = place.command("run photos --width 8 --height 8 --out thumbs");
-    let mut child = command.env("RUST_LOG", "handler=warn").spawn().unwrap();
+    let mut child = command.env("RUST_LOG", "sqs_batch=warn").spawn().unwrap();
     let mut log = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     log.read_line(&mut line).unwrap();

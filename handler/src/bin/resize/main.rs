@@ -52,7 +52,7 @@ mod work;
 /// may take.
 const LAST_WRITES: Duration = Duration::from_millis(800);
 /// What is logged unless `RUST_LOG` says otherwise. Failed jobs are left out: the commands report each of them themselves.
-const LOG_DEFAULT: &str = "warn,handler::batch::drive=error";
+const LOG_DEFAULT: &str = "warn,sqs_batch::batch::drive=error";
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
