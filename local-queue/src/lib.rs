@@ -13,7 +13,7 @@
 //! twelve-hour visibility timeout - or one that a test moves by hand.
 //!
 //! Where things are, from the inside out:
-//! - [`engine`]: queues and messages as a pure state machine. No clock, no input or output.
+//! - [`engine`]: queues and messages as a pure state machine, the crate `local-queue-engine`. No clock, no input or output.
 //! - [`LocalQueue`]: the engine with a lock, a clock and the timer that wakes long polls.
 //! - [`protocol`]: AWS JSON 1.0 and Query to engine calls and back; the table of operations, the table of errors.
 //! - `client`, [`server`]: what carries the protocol.
@@ -32,7 +32,6 @@ pub mod clock;
 pub mod config;
 pub mod declaration;
 pub mod developer;
-pub mod engine;
 pub mod event_source_mapping;
 pub mod faults;
 mod json;
@@ -46,6 +45,8 @@ pub mod runtime_api;
 pub mod server;
 #[cfg(feature = "template")]
 pub mod template;
+
+pub use local_queue_engine as engine;
 
 pub use self::{
     faults::Fault,

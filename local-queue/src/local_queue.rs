@@ -21,8 +21,8 @@ use crate::{
     declaration::{self, DeclarationError, QueueDeclaration},
     developer::{RequestCounts, Sample, Samplers},
     engine::{
-        Attribute, Delivery, Engine, EngineError, Limits, Output, Peeked, QueueArn, QueueAttributes, QueueName,
-        ReceiptHandle, Receive, Received, Scope, SendMessage, Sent, Time, Uuid, WaiterId, mix,
+        Attribute, Delivery, Engine, EngineError, IdSource, Limits, Output, Peeked, QueueArn, QueueAttributes,
+        QueueName, ReceiptHandle, Receive, Received, Scope, SendMessage, Sent, Time, Uuid, WaiterId,
     },
     faults::Faults,
     protocol::receipt_handle::{Seal, Secret},
@@ -155,7 +155,7 @@ impl Builder {
             request_counts: RequestCounts::default(),
             samplers: Samplers::default(),
             state: Mutex::new(state),
-            requests: (mix(seed), AtomicU64::new(0)),
+            requests: (IdSource::mix(seed), AtomicU64::new(0)),
         };
         LocalQueue { shared: Arc::new(shared) }
     }
@@ -387,7 +387,7 @@ impl LocalQueue {
     pub(crate) fn next_request_id(&self) -> Uuid {
         let (seed, count) = &self.shared.requests;
         let count = count.fetch_add(1, Ordering::Relaxed);
-        Uuid::from_random(mix(seed ^ count), mix(seed.wrapping_add(count)))
+        Uuid::from_random(IdSource::mix(seed ^ count), IdSource::mix(seed.wrapping_add(count)))
     }
 
     /// Calls the engine at the present time and carries out the effects: the one way to its state.

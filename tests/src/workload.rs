@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use fastrand::Rng;
 use local_queue::engine::{
-    Action, Attribute, Limits, QueueArn, QueueName, ReceiptHandle, Receive, Scope, SendMessage, Time, WaiterId,
+    Attribute, Limits, QueueArn, QueueName, QuotaAction, ReceiptHandle, Receive, Scope, SendMessage, Time, WaiterId,
 };
 
 use crate::model::Model;
@@ -67,7 +67,7 @@ pub(crate) enum Operation {
     },
     Admit {
         queue: QueueArn,
-        action: Action,
+        action: QuotaAction,
     },
     StartTask {
         queue: QueueArn,

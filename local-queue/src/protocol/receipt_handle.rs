@@ -8,7 +8,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::engine::{IdSource, QueueNumber, ReceiptHandle, mix};
+use crate::engine::{IdSource, QueueNumber, ReceiptHandle};
 
 /// Handles of SQS begin with `AQEB` (recorded).
 const MARK: [u8; 3] = [1, 1, 1];
@@ -37,7 +37,7 @@ impl Secret {
 
     /// One that is the same in every run, and so no secret.
     pub(crate) fn seeded(seed: u64) -> Self {
-        let mut ids = IdSource::seeded(mix(seed ^ SEEDED));
+        let mut ids = IdSource::seeded(IdSource::mix(seed ^ SEEDED));
         let mut secret = [0; 32];
         for chunk in secret.chunks_exact_mut(8) {
             chunk.copy_from_slice(&ids.next_u64().to_le_bytes());
@@ -120,7 +120,7 @@ fn masked(mut payload: [u8; PAYLOAD], code: &[u8; CODE]) -> [u8; PAYLOAD] {
 fn fill(code: &[u8; CODE], filling: &mut [u8]) {
     let mut seed = u64::from_le_bytes(code[..8].try_into().expect("eight bytes"));
     for chunk in filling.chunks_mut(8) {
-        seed = mix(seed.wrapping_add(0x9e37_79b9_7f4a_7c15));
+        seed = IdSource::mix(seed.wrapping_add(0x9e37_79b9_7f4a_7c15));
         chunk.copy_from_slice(&seed.to_le_bytes()[..chunk.len()]);
     }
 }

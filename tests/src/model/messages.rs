@@ -3,8 +3,8 @@
 use std::{ops::RangeInclusive, rc::Rc, time::Duration};
 
 use local_queue::engine::{
-    Action, DeduplicationScope, EngineError, FifoThroughputLimit, MessageAttributeValue, Place, ReceiptHandle, Receive,
-    SendMessage, Time, WaiterId,
+    DeduplicationScope, EngineError, FifoThroughputLimit, MessageAttributeValue, Place, QuotaAction, ReceiptHandle,
+    Receive, SendMessage, Time, WaiterId,
 };
 use sha2::{Digest, Sha256};
 
@@ -50,7 +50,7 @@ pub(super) fn new_message(arrival: u64, id: usize, number: Option<usize>, sent: 
 }
 
 impl Model {
-    pub(crate) fn admit(&mut self, arn: &str, action: Action) -> Answer<()> {
+    pub(crate) fn admit(&mut self, arn: &str, action: QuotaAction) -> Answer<()> {
         let Some(calls_per_second) = self.limits.fifo_calls_per_second else { return Ok(()) };
         let (place, second) = (self.place(arn)?, self.now.as_secs());
         let queue = self.at(place);

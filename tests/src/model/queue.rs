@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
 use local_queue::engine::{
-    Action, MoveTaskStatus, Place, QueueArn, QueueAttributes, QueueSettings, SendMessage, TaskId, Time, Uuid,
+    MoveTaskStatus, Place, QueueArn, QueueAttributes, QueueSettings, QuotaAction, SendMessage, TaskId, Time, Uuid,
 };
 
 /// A tenant of a standard queue is noisy with so many messages in flight, if these are also more than a tenth of all.
@@ -123,7 +123,7 @@ pub(crate) struct Queue {
     pub(crate) seen: Vec<Seen>,
     pub(crate) attempts: Vec<Attempt>,
     /// Calls in the second of the last call.
-    pub(crate) calls: (u64, Vec<Action>),
+    pub(crate) calls: (u64, Vec<QuotaAction>),
     pub(crate) tasks: Vec<Task>,
 }
 

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use local_queue::engine::{
-    Action, Attribute, DeduplicationScope, FifoThroughputLimit, Limits, MessageAttribute, MessageAttributes,
-    MessageBody, QueueArn, QueueName, ReceiptHandle, Receive, RedriveAllowPolicy, RedrivePolicy, SendMessage,
+    Attribute, DeduplicationScope, FifoThroughputLimit, Limits, MessageAttribute, MessageAttributes, MessageBody,
+    QueueArn, QueueName, QuotaAction, ReceiptHandle, Receive, RedriveAllowPolicy, RedrivePolicy, SendMessage,
 };
 
 use super::{Operation, Workload};
@@ -189,8 +189,9 @@ impl Workload {
         Operation::List { prefix, after, max: self.rng.usize(..5) }
     }
 
-    pub(super) fn action(&mut self) -> Action {
-        [Action::Send, Action::Receive, Action::Delete, Action::ChangeVisibility][self.rng.usize(..4)]
+    pub(super) fn action(&mut self) -> QuotaAction {
+        [QuotaAction::Send, QuotaAction::Receive, QuotaAction::Delete, QuotaAction::ChangeVisibility]
+            [self.rng.usize(..4)]
     }
 
     pub(super) fn start_task(&mut self, queue: QueueArn) -> Operation {

@@ -7,7 +7,7 @@ use super::{
     messages::{self, Prepared},
 };
 use crate::{
-    engine::{Action, Engine, EngineError, Limits, QueueArn, Time},
+    engine::{Engine, EngineError, Limits, QueueArn, QuotaAction, Time},
     protocol::{
         document::{Document, members},
         error::{ErrorKind, WireError},
@@ -18,7 +18,7 @@ use crate::{
 type Members = Vec<(&'static str, Document)>;
 
 pub(super) fn send_message_batch(call: &Call<'_>) -> Answer {
-    batch(call, Action::Send, "SendMessageBatch", |queue, limits, entries| {
+    batch(call, QuotaAction::Send, "SendMessageBatch", |queue, limits, entries| {
         let requests = entries
             .iter()
             .map(|entry| {
@@ -93,7 +93,7 @@ fn check_total(
 }
 
 pub(super) fn delete_message_batch(call: &Call<'_>) -> Answer {
-    batch(call, Action::Delete, "DeleteMessageBatch", |queue, _, entries| {
+    batch(call, QuotaAction::Delete, "DeleteMessageBatch", |queue, _, entries| {
         call.queues.call(|engine, now| {
             let delete = |entry: &Entry<'_>| {
                 let missing = format!("DeleteMessageBatchRequestEntry.{}.ReceiptHandle", entry.number);
@@ -106,7 +106,7 @@ pub(super) fn delete_message_batch(call: &Call<'_>) -> Answer {
 }
 
 pub(super) fn change_message_visibility_batch(call: &Call<'_>) -> Answer {
-    batch(call, Action::ChangeVisibility, "ChangeMessageVisibilityBatch", |queue, _, entries| {
+    batch(call, QuotaAction::ChangeVisibility, "ChangeMessageVisibilityBatch", |queue, _, entries| {
         call.queues.call(|engine, now| {
             let change = |entry: &Entry<'_>| {
                 let prefix = format!("ChangeMessageVisibilityBatchRequestEntry.{}.", entry.number);
@@ -127,7 +127,7 @@ struct Entry<'a> {
 }
 
 /// Carries a batch out. The queues are locked for as long as `run` does it.
-fn batch<F>(call: &Call<'_>, action: Action, operation: &str, run: F) -> Answer
+fn batch<F>(call: &Call<'_>, action: QuotaAction, operation: &str, run: F) -> Answer
 where
     F: FnOnce(&QueueArn, &Limits, &[Entry<'_>]) -> Result<Vec<Result<Members, WireError>>, WireError>,
 {

@@ -10,8 +10,8 @@ use std::{
 use super::{Answer, Call};
 use crate::{
     engine::{
-        Action, Delivery, Engine, EngineError, Limits, Message, MessageAttribute, MessageAttributeValue,
-        MessageAttributes, MessageBody, QueueArn, ReceiptHandle, Receive, SendMessage, Sent, Time,
+        Delivery, Engine, EngineError, Limits, Message, MessageAttribute, MessageAttributeValue, MessageAttributes,
+        MessageBody, QueueArn, QuotaAction, ReceiptHandle, Receive, SendMessage, Sent, Time,
     },
     protocol::{
         Caller, digest,
@@ -27,7 +27,7 @@ const TRACE_HEADER: &str = "AWSTraceHeader";
 pub(super) fn send_message(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
     let limits = call.queues.call(|engine, now| {
-        engine.admit(now, queue.as_str(), Action::Send)?;
+        engine.admit(now, queue.as_str(), QuotaAction::Send)?;
         Ok::<_, WireError>(engine.limits().clone())
     })?;
     let message = Prepared::parse(&call.fields, &limits, call.trace_header, "SendMessage")?;
@@ -172,7 +172,7 @@ pub(super) fn receive_message<'a>(call: &'a Call<'a>) -> Pin<Box<dyn Future<Outp
     Box::pin(async move {
         let queue = call.queue()?;
         let limits = call.queues.call(|engine, now| {
-            engine.admit(now, queue.as_str(), Action::Receive)?;
+            engine.admit(now, queue.as_str(), QuotaAction::Receive)?;
             Ok::<_, WireError>(engine.limits().clone())
         })?;
         let request = parse_receive(&call.fields, &limits)?;
@@ -358,7 +358,7 @@ pub(super) fn delete_message(call: &Call<'_>) -> Answer {
     // AWS (quoted by users): outside of batches the handle that lacks has another name.
     let handle = parse_handle(&call.fields, "MessageHandle", call.queues.seal());
     call.queues.call(|engine, now| {
-        engine.admit(now, queue.as_str(), Action::Delete)?;
+        engine.admit(now, queue.as_str(), QuotaAction::Delete)?;
         delete(engine, now, &queue, handle)
     })?;
     Ok(None)
@@ -397,7 +397,7 @@ pub(super) fn change_message_visibility(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
     let handle = parse_handle(&call.fields, "ReceiptHandle", call.queues.seal());
     call.queues.call(|engine, now| {
-        engine.admit(now, queue.as_str(), Action::ChangeVisibility)?;
+        engine.admit(now, queue.as_str(), QuotaAction::ChangeVisibility)?;
         change_visibility(engine, now, &queue, handle, &call.fields, "")
     })?;
     Ok(None)

@@ -105,7 +105,7 @@ impl Extremes {
                 let (skip, max) = (self.pick(&[0, 1, usize::MAX]), self.pick(&[0, 1, usize::MAX]));
                 let _ = self.engine.peek(now, &queue, skip, max);
                 let _ = self.engine.postpone(now, &queue, max);
-                let _ = self.engine.admit(now, &queue, Action::Send);
+                let _ = self.engine.admit(now, &queue, QuotaAction::Send);
                 if self.ids.next_u64().is_multiple_of(8) {
                     let _ = self.engine.purge_queue(now, &queue);
                 }

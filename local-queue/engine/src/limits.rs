@@ -35,7 +35,7 @@ pub struct Limits {
     pub in_flight_max: usize,
     /// Receives that wait for a message, of all queues together. SQS has no such limit.
     pub waiting_receives_max: usize,
-    /// Bytes that queues and messages may take, as [`Engine::stored_bytes`](super::Engine::stored_bytes) counts them. SQS
+    /// Bytes that queues and messages may take, as [`Engine::stored_bytes`](crate::Engine::stored_bytes) counts them. SQS
     /// has no such limit.
     pub stored_bytes_max: u64,
     /// Queues named by one page of `ListQueues`.

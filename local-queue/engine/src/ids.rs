@@ -11,7 +11,8 @@ pub type MessageId = Uuid;
 
 impl Uuid {
     /// A UUID of these random bits, six of which are given up for its version and variant (RFC 9562).
-    pub(crate) const fn from_random(high: u64, low: u64) -> Self {
+    #[must_use]
+    pub const fn from_random(high: u64, low: u64) -> Self {
         let bits = ((high as u128) << 64) | low as u128;
         Self((bits & !(0xf000 << 64) & !(0xc000 << 48)) | (0x4000 << 64) | (0x8000 << 48))
     }
@@ -43,24 +44,24 @@ impl IdSource {
         Self { state: seed }
     }
 
+    /// The output function of splitmix64: every input bit reaches every output bit, and no two inputs have one output.
+    #[must_use]
+    pub const fn mix(mut bits: u64) -> u64 {
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    }
+
     /// The next 64 bits.
     pub fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.state)
+        Self::mix(self.state)
     }
 
     /// The next UUID.
     pub fn next_uuid(&mut self) -> Uuid {
         Uuid::from_random(self.next_u64(), self.next_u64())
     }
-}
-
-/// The output function of splitmix64: every input bit reaches every output bit.
-#[must_use]
-pub(crate) const fn mix(mut bits: u64) -> u64 {
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
 }
 
 #[cfg(test)]

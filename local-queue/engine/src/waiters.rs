@@ -2,29 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Receive, Time};
+use crate::{Receive, Time};
 
 /// A receive that waits. Ids grow, so that their order is the order of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WaiterId(u64);
 
 #[derive(Clone, Debug)]
-pub(super) struct Waiter {
-    pub(super) queue: u32,
-    pub(super) request: Receive,
+pub(crate) struct Waiter {
+    pub(crate) queue: u32,
+    pub(crate) request: Receive,
     deadline: Time,
 }
 
 /// All waiting receives, by id and by deadline.
 #[derive(Debug, Default)]
-pub(super) struct Waiters {
+pub(crate) struct Waiters {
     by_id: BTreeMap<WaiterId, Waiter>,
     deadlines: BTreeSet<(Time, WaiterId)>,
     last: u64,
 }
 
 impl Waiters {
-    pub(super) fn park(&mut self, queue: u32, request: Receive, deadline: Time) -> WaiterId {
+    pub(crate) fn park(&mut self, queue: u32, request: Receive, deadline: Time) -> WaiterId {
         self.last += 1;
         let id = WaiterId(self.last);
         self.by_id.insert(id, Waiter { queue, request, deadline });
@@ -32,26 +32,26 @@ impl Waiters {
         id
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.by_id.len()
     }
 
-    pub(super) fn get(&self, id: WaiterId) -> &Waiter {
+    pub(crate) fn get(&self, id: WaiterId) -> &Waiter {
         &self.by_id[&id]
     }
 
-    pub(super) fn remove(&mut self, id: WaiterId) -> Option<Waiter> {
+    pub(crate) fn remove(&mut self, id: WaiterId) -> Option<Waiter> {
         let waiter = self.by_id.remove(&id)?;
         self.deadlines.remove(&(waiter.deadline, id));
         Some(waiter)
     }
 
-    pub(super) fn next_deadline(&self) -> Option<Time> {
+    pub(crate) fn next_deadline(&self) -> Option<Time> {
         self.deadlines.first().map(|deadline| deadline.0)
     }
 
     /// The next waiter whose time is over.
-    pub(super) fn overdue(&self, now: Time) -> Option<WaiterId> {
+    pub(crate) fn overdue(&self, now: Time) -> Option<WaiterId> {
         self.deadlines.first().filter(|deadline| deadline.0 <= now).map(|deadline| deadline.1)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{borrow::Borrow, fmt, sync::Arc};
 
-use super::{EngineError, Limits};
+use crate::{EngineError, Limits};
 
 /// The name of a queue: letters, digits, hyphens and underscores, and `.fifo` at the end of a FIFO queue's.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

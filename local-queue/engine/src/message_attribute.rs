@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{EngineError, Limits, MessageAttributeProblem, message::first_refused_character};
+use crate::{EngineError, Limits, MessageAttributeProblem, message::first_refused_character};
 
 /// The value of one message attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl MessageAttribute {
         Self { data_type: "String".to_owned(), value: MessageAttributeValue::Text(value.into()) }
     }
 
-    pub(super) fn value_bytes(&self) -> &[u8] {
+    pub(crate) fn value_bytes(&self) -> &[u8] {
         match &self.value {
             MessageAttributeValue::Text(text) => text.as_bytes(),
             MessageAttributeValue::Binary(bytes) => bytes,
@@ -109,7 +109,7 @@ fn is_number(text: &str) -> bool {
 pub struct MessageAttributes(BTreeMap<String, MessageAttribute>);
 
 impl MessageAttributes {
-    pub(super) const NONE: Self = Self(BTreeMap::new());
+    pub(crate) const NONE: Self = Self(BTreeMap::new());
 
     /// Checks attributes against SQS's rules on their number, names, types and values.
     pub fn parse(raw: BTreeMap<String, MessageAttribute>, limits: &Limits) -> Result<Self, EngineError> {
@@ -148,7 +148,7 @@ impl MessageAttributes {
         self.0.len()
     }
 
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.0.iter().map(|(name, it)| (name.len() + it.data_type.len() + it.value_bytes().len()) as u64).sum()
     }
 }

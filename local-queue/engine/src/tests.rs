@@ -406,7 +406,7 @@ fn a_handle_outlives_its_timeout_but_not_its_message() {
         .delete("jobs");
     // "c" takes the slot that "b" had.
     let arn = it.arn("jobs");
-    let queue = QueueNumber { store: mix(1), number: 1 };
+    let queue = QueueNumber { store: IdSource::mix(1), number: 1 };
     let gone = ReceiptHandle { queue, slot: 0, sequence: 2, receive: 1 };
     it = it.send("jobs", "c");
     it.engine.delete(it.now, &arn, gone).unwrap();

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{EngineError, MessageAttributes, MessageId, QueueArn, Time};
+use crate::{EngineError, MessageAttributes, MessageId, QueueArn, Time};
 
 /// The body of a message: not empty, and only of characters that SQS accepts.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl fmt::Debug for MessageBody {
 
 /// SQS accepts #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF (`SendMessage` in the API
 /// reference; U+FFFF and NUL recorded).
-pub(super) fn first_refused_character(text: &str) -> Option<char> {
+pub(crate) fn first_refused_character(text: &str) -> Option<char> {
     // Nearly all text is printable ASCII, where no decoding is needed to know it.
     if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
         return None;
@@ -96,7 +96,7 @@ pub struct Sent {
 
 /// The place of a message in a FIFO queue: grows with every message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SequenceNumber(pub(super) u64);
+pub struct SequenceNumber(pub(crate) u64);
 
 impl fmt::Display for SequenceNumber {
     /// 20 digits, as AWS writes them (recorded).
@@ -131,7 +131,7 @@ struct Rare {
 static NO_ATTRIBUTES: MessageAttributes = MessageAttributes::NONE;
 
 impl Message {
-    pub(super) fn new(
+    pub(crate) fn new(
         id: MessageId,
         sent_at: Time,
         sequence_number: Option<SequenceNumber>,
@@ -144,7 +144,7 @@ impl Message {
         Self { id, body, sent_at, rare: (!plain).then(|| Box::new(rare)) }
     }
 
-    pub(super) const fn has_rare(&self) -> bool {
+    pub(crate) const fn has_rare(&self) -> bool {
         self.rare.is_some()
     }
 
@@ -188,7 +188,7 @@ impl Message {
     ///
     /// AWS (developer guide, "Learn how to configure a dead-letter queue redrive"): in a FIFO dead-letter queue its id
     /// takes the place of its deduplication id, so that two messages with one deduplication id are both kept.
-    pub(super) fn set_dead_letter_source(&mut self, source: QueueArn) {
+    pub(crate) fn set_dead_letter_source(&mut self, source: QueueArn) {
         let deduplication_id = source.is_fifo().then(|| self.id.to_string());
         let rare = self.rare.get_or_insert_default();
         rare.dead_letter_source = Some(source);
@@ -199,7 +199,7 @@ impl Message {
 
     /// The same message as one that is sent anew by a message move task: a new id, a new time, no past (developer guide,
     /// "Learn how to configure a dead-letter queue redrive").
-    pub(super) fn redriven(&self, id: MessageId, sent_at: Time, sequence_number: Option<SequenceNumber>) -> Self {
+    pub(crate) fn redriven(&self, id: MessageId, sent_at: Time, sequence_number: Option<SequenceNumber>) -> Self {
         let mut message = Self { id, sent_at, ..self.clone() };
         if let Some(rare) = &mut message.rare {
             if !canary!(MovedMessageKeepsSource) {
@@ -213,24 +213,27 @@ impl Message {
 
 /// A queue among all of all engines; never used again, also after the queue is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct QueueNumber {
-    /// Which engine.
-    pub(crate) store: u64,
+pub struct QueueNumber {
+    /// Which engine ([`Engine::with_store`](crate::Engine::with_store)).
+    pub store: u64,
     /// Which of all queues that it ever had.
-    pub(crate) number: u32,
+    pub number: u32,
 }
 
 /// The right to delete a received message or to change its visibility, given by one receive.
+///
+/// Its parts are what whoever writes handles for others carries to and fro. The engine trusts none of them: it finds what a
+/// handle stands for, or nothing; to keep others from making handles up is for whoever writes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ReceiptHandle {
     /// The queue that gave it.
-    pub(crate) queue: QueueNumber,
+    pub queue: QueueNumber,
     /// Where in the queue.
-    pub(crate) slot: u32,
+    pub slot: u32,
     /// Which message; never used again.
-    pub(crate) sequence: u64,
+    pub sequence: u64,
     /// Which receive of the message, from 1.
-    pub(crate) receive: u32,
+    pub receive: u32,
 }
 
 /// What a receiver asks for.
@@ -269,7 +272,7 @@ pub struct Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Limits, MessageAttribute};
+    use crate::{Limits, MessageAttribute};
 
     #[test]
     fn a_body_is_not_empty_and_has_only_the_characters_of_xml() {

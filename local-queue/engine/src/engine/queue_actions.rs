@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    Attribute, Engine, EngineError, Output, QueueArn, QueueAttributes, QueueName, QueueSettings, RedrivePolicy, Scope,
-    Time, message::QueueNumber, queue::Queue,
+use super::Engine;
+use crate::{
+    Attribute, EngineError, Output, QueueArn, QueueAttributes, QueueName, QueueSettings, RedrivePolicy, Scope, Time,
+    message::QueueNumber, queue::Queue,
 };
 
 impl Engine {

@@ -2,7 +2,7 @@
 
 /// Values under `u32` keys. Inserting, looking up and removing are O(1).
 #[derive(Debug)]
-pub(super) struct Slab<T> {
+pub(crate) struct Slab<T> {
     slots: Vec<Option<T>>,
     free: Vec<u32>,
 }
@@ -14,7 +14,7 @@ impl<T> Default for Slab<T> {
 }
 
 impl<T> Slab<T> {
-    pub(super) fn insert(&mut self, value: T) -> u32 {
+    pub(crate) fn insert(&mut self, value: T) -> u32 {
         if let Some(key) = self.free.pop() {
             self.slots[key as usize] = Some(value);
             return key;
@@ -24,15 +24,15 @@ impl<T> Slab<T> {
         key
     }
 
-    pub(super) fn get(&self, key: u32) -> Option<&T> {
+    pub(crate) fn get(&self, key: u32) -> Option<&T> {
         self.slots.get(key as usize)?.as_ref()
     }
 
-    pub(super) fn get_mut(&mut self, key: u32) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, key: u32) -> Option<&mut T> {
         self.slots.get_mut(key as usize)?.as_mut()
     }
 
-    pub(super) fn remove(&mut self, key: u32) -> Option<T> {
+    pub(crate) fn remove(&mut self, key: u32) -> Option<T> {
         let value = self.slots.get_mut(key as usize)?.take();
         if value.is_some() {
             self.free.push(key);
@@ -40,11 +40,11 @@ impl<T> Slab<T> {
         value
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.slots.clear();
         self.free.clear();
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{EngineError, Limits, QueueArn, Time};
+use crate::{EngineError, Limits, QueueArn, Time};
 
 /// The name of a queue attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,7 +119,7 @@ pub enum RedriveAllowPolicy {
 }
 
 impl RedriveAllowPolicy {
-    pub(super) fn allows(&self, source: &QueueArn) -> bool {
+    pub(crate) fn allows(&self, source: &QueueArn) -> bool {
         match self {
             Self::AllowAll => true,
             Self::DenyAll => false,
@@ -218,7 +218,7 @@ impl Attribute {
     }
 
     /// Checks the value against its range, and that this kind of queue has the attribute at all.
-    pub(super) fn check(&self, limits: &Limits, queue_is_fifo: bool) -> Result<(), EngineError> {
+    pub(crate) fn check(&self, limits: &Limits, queue_is_fifo: bool) -> Result<(), EngineError> {
         let attribute = self.name();
         if self.is_fifo_only() && !queue_is_fifo {
             return Err(EngineError::AttributeUnknown { attribute });
@@ -304,7 +304,7 @@ impl QueueSettings {
         }
     }
 
-    pub(super) fn set(&mut self, attribute: Attribute) {
+    pub(crate) fn set(&mut self, attribute: Attribute) {
         match attribute {
             Attribute::Delay(delay) => self.delay = delay,
             Attribute::KmsDataKeyReusePeriod(period) => self.kms_data_key_reuse_period = period,
@@ -345,14 +345,14 @@ impl QueueSettings {
     }
 
     /// Whether setting `attribute` would change nothing.
-    pub(super) fn has(&self, attribute: &Attribute) -> bool {
+    pub(crate) fn has(&self, attribute: &Attribute) -> bool {
         let mut changed = self.clone();
         changed.set(attribute.clone());
         changed == *self
     }
 
     /// Checks what no attribute alone can show.
-    pub(super) fn check_together(&self, changes: &[Attribute]) -> Result<(), EngineError> {
+    pub(crate) fn check_together(&self, changes: &[Attribute]) -> Result<(), EngineError> {
         let has_key = changes.iter().any(|it| matches!(it, Attribute::KmsMasterKeyId(key) if !key.is_empty()));
         if has_key && changes.contains(&Attribute::SqsManagedSse(true)) {
             return Err(EngineError::TwoKindsOfEncryption);

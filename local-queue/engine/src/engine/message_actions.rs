@@ -4,8 +4,9 @@ use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use sha2::{Digest, Sha256};
 
-use super::{
-    Action, DeduplicationScope, Delivery, Engine, EngineError, FifoThroughputLimit, Message, Place, ReceiptHandle,
+use super::Engine;
+use crate::{
+    DeduplicationScope, Delivery, EngineError, FifoThroughputLimit, Message, Place, QuotaAction, ReceiptHandle,
     Receive, Received, SendMessage, Sent, SequenceNumber, Time, WaiterId,
     fifo::{DeduplicationKey, Handed},
     queue::{Entry, Queue},
@@ -35,7 +36,7 @@ pub(super) struct Taken {
 
 impl Engine {
     /// Spends one call of a FIFO queue's throughput quota, if there is one.
-    pub fn admit(&mut self, now: Time, arn: &str, action: Action) -> Result<(), EngineError> {
+    pub fn admit(&mut self, now: Time, arn: &str, action: QuotaAction) -> Result<(), EngineError> {
         let Some(calls_per_second) = self.limits.fifo_calls_per_second else { return Ok(()) };
         let slot = self.enter(now, arn)?;
         let queue = &mut self.queues[slot];
@@ -258,7 +259,7 @@ impl Engine {
         }
         queue.remove(message);
         if canary!(DeduplicationForgottenOnDelete) {
-            queue.deduplication = super::fifo::Deduplication::default();
+            queue.deduplication = crate::fifo::Deduplication::default();
         }
         self.settle(slot);
         Ok(())

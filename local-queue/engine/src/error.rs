@@ -1,12 +1,12 @@
-//! What can be wrong with a request, in the terms of SQS. The codes and texts of the wire are attached in `protocol`.
+//! What can be wrong with a request, in the terms of SQS. Codes and texts of the wire are attached by whoever has a wire, to
+//! every variant: so the enums are exhaustive, and a new one breaks what does not know it.
 
 use std::time::Duration;
 
-use super::{AttributeName, QueueArn, RedrivePolicy};
+use crate::{AttributeName, QueueArn, RedrivePolicy};
 
 /// Why the engine refused a request. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum EngineError {
     /// No queue has this name.
     #[error("queue {queue} does not exist")]
@@ -214,7 +214,6 @@ pub enum EngineError {
 
 /// What is wrong with a message attribute.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum MessageAttributeProblem {
     /// The name is empty, too long, starts or ends with a dot, or has other punctuation.
     #[error("the name may have letters, digits, '_', '-' and '.', not at its ends, and 1 to 256 of them")]
@@ -247,7 +246,6 @@ pub enum MessageAttributeProblem {
 
 /// What is wrong with a request about a message move task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum MoveTaskProblem {
     /// No queue has the source's ARN.
     #[error("the source does not exist")]

@@ -1,5 +1,7 @@
 //! What is counted, what is refused, and what is taken back.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 impl Scenario {

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use super::{
+use crate::{
     Limits, MessageId, SequenceNumber, Time, footprint,
     order::{Arrival, Order},
     slab::Slab,
@@ -35,7 +35,7 @@ impl Group {
 
 /// The message groups of a FIFO queue.
 #[derive(Debug, Default)]
-pub(super) struct Groups {
+pub(crate) struct Groups {
     by_key: Slab<Group>,
     by_name: HashMap<String, u32>,
     line: BTreeMap<u64, u32>,
@@ -45,7 +45,7 @@ pub(super) struct Groups {
 
 impl Groups {
     /// The group of this name, made if need be.
-    pub(super) fn enter(&mut self, name: &str) -> u32 {
+    pub(crate) fn enter(&mut self, name: &str) -> u32 {
         if let Some(key) = self.by_name.get(name) {
             return *key;
         }
@@ -55,7 +55,7 @@ impl Groups {
         key
     }
 
-    pub(super) fn insert(&mut self, key: u32, Order { arrival, .. }: Order, is_hidden: bool) {
+    pub(crate) fn insert(&mut self, key: u32, Order { arrival, .. }: Order, is_hidden: bool) {
         let group = &mut self.by_key[key];
         group.messages.insert(arrival);
         if is_hidden {
@@ -64,7 +64,7 @@ impl Groups {
         self.update_turn(key);
     }
 
-    pub(super) fn remove(&mut self, key: u32, Order { arrival, .. }: Order) {
+    pub(crate) fn remove(&mut self, key: u32, Order { arrival, .. }: Order) {
         let group = &mut self.by_key[key];
         group.messages.remove(&arrival);
         group.hidden.remove(&arrival);
@@ -79,27 +79,27 @@ impl Groups {
         }
     }
 
-    pub(super) fn hide(&mut self, key: u32, Order { arrival, .. }: Order) {
+    pub(crate) fn hide(&mut self, key: u32, Order { arrival, .. }: Order) {
         self.by_key[key].hidden.insert(arrival);
         self.update_turn(key);
     }
 
-    pub(super) fn show(&mut self, key: u32, Order { arrival, .. }: Order) {
+    pub(crate) fn show(&mut self, key: u32, Order { arrival, .. }: Order) {
         self.by_key[key].hidden.remove(&arrival);
         self.update_turn(key);
     }
 
     /// What the groups take of memory.
-    pub(super) const fn name_bytes(&self) -> u64 {
+    pub(crate) const fn name_bytes(&self) -> u64 {
         self.name_bytes
     }
 
-    pub(super) fn has_available(&self) -> bool {
+    pub(crate) fn has_available(&self) -> bool {
         !self.line.is_empty()
     }
 
     /// The slots of the next messages to hand out: up to `max` of the first available group.
-    pub(super) fn next(&self, max: usize, slots: &mut Vec<u32>) {
+    pub(crate) fn next(&self, max: usize, slots: &mut Vec<u32>) {
         let Some(key) = self.line.values().next() else { return };
         let group = &self.by_key[*key];
         let until = group.hidden.first().filter(|_| !canary!(HiddenMessagesHandedOut));
@@ -127,17 +127,17 @@ impl Groups {
 
 /// What a FIFO queue remembers of the messages sent in the last five minutes.
 #[derive(Debug, Default)]
-pub(super) struct Deduplication {
+pub(crate) struct Deduplication {
     seen: HashMap<Arc<DeduplicationKey>, (MessageId, SequenceNumber)>,
     by_age: VecDeque<(Time, Arc<DeduplicationKey>)>,
     bytes: u64,
 }
 
 /// A deduplication id, within a group if the queue's scope is the group.
-pub(super) type DeduplicationKey = (Option<String>, String);
+pub(crate) type DeduplicationKey = (Option<String>, String);
 
 impl Deduplication {
-    pub(super) fn advance(&mut self, now: Time, limits: &Limits) {
+    pub(crate) fn advance(&mut self, now: Time, limits: &Limits) {
         let now = if canary!(DeduplicationOffByOne) { now - Duration::from_millis(1) } else { now };
         while let Some((sent_at, _)) = self.by_age.front()
             && *sent_at + limits.deduplication_interval <= now
@@ -150,12 +150,12 @@ impl Deduplication {
     }
 
     /// The first message that was sent with this key, if it was within the interval.
-    pub(super) fn find(&self, key: &DeduplicationKey) -> Option<(MessageId, SequenceNumber)> {
+    pub(crate) fn find(&self, key: &DeduplicationKey) -> Option<(MessageId, SequenceNumber)> {
         self.seen.get(key).copied()
     }
 
     /// AWS (validated): this outlives the message. A late repetition is a duplicate also after a delete.
-    pub(super) fn remember(&mut self, key: DeduplicationKey, first: (MessageId, SequenceNumber), now: Time) {
+    pub(crate) fn remember(&mut self, key: DeduplicationKey, first: (MessageId, SequenceNumber), now: Time) {
         self.bytes += footprint::of_deduplication(&key);
         let key = Arc::new(key);
         self.by_age.push_back((now, Arc::clone(&key)));
@@ -163,24 +163,24 @@ impl Deduplication {
     }
 
     /// What this takes of memory.
-    pub(super) const fn bytes(&self) -> u64 {
+    pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
     }
 }
 
 /// What a FIFO queue remembers of receives that named themselves.
 #[derive(Debug, Default)]
-pub(super) struct Attempts {
+pub(crate) struct Attempts {
     by_id: HashMap<String, (Time, Vec<Handed>)>,
     by_age: VecDeque<(Time, String)>,
     bytes: u64,
 }
 
 /// One message that a receive was handed: its slot, its sequence, and which receive of it that was.
-pub(super) type Handed = (u32, u64, u32);
+pub(crate) type Handed = (u32, u64, u32);
 
 impl Attempts {
-    pub(super) fn advance(&mut self, now: Time, limits: &Limits) {
+    pub(crate) fn advance(&mut self, now: Time, limits: &Limits) {
         while let Some((received_at, _)) = self.by_age.front()
             && !canary!(AttemptNeverForgotten)
             && *received_at + limits.deduplication_interval <= now
@@ -194,17 +194,17 @@ impl Attempts {
         }
     }
 
-    pub(super) fn find(&self, id: &str) -> Option<&[Handed]> {
+    pub(crate) fn find(&self, id: &str) -> Option<&[Handed]> {
         self.by_id.get(id).map(|attempt| attempt.1.as_slice())
     }
 
-    pub(super) fn forget(&mut self, id: &str) {
+    pub(crate) fn forget(&mut self, id: &str) {
         if let Some((_, handed)) = self.by_id.remove(id) {
             self.bytes -= footprint::of_attempt(id, handed.len());
         }
     }
 
-    pub(super) fn remember(&mut self, id: String, handed: Vec<Handed>, now: Time) {
+    pub(crate) fn remember(&mut self, id: String, handed: Vec<Handed>, now: Time) {
         // One that is used anew is in the line by age twice, for which there is room.
         self.forget(&id);
         self.bytes += footprint::of_attempt(&id, handed.len());
@@ -213,7 +213,7 @@ impl Attempts {
     }
 
     /// What this takes of memory.
-    pub(super) const fn bytes(&self) -> u64 {
+    pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
     }
 }

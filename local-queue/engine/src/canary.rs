@@ -145,6 +145,6 @@ pub fn plant(canary: Option<Canary>) {
     PLANTED.set(canary);
 }
 
-pub(super) fn is_planted(canary: Canary) -> bool {
+pub(crate) fn is_planted(canary: Canary) -> bool {
     PLANTED.get() == Some(canary)
 }

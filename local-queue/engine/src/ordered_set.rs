@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 /// A set that is asked for its first element at every step and seldom changes there: the answer costs nothing, also when
 /// the set is large. Inserting and removing are O(log n).
 #[derive(Debug)]
-pub(super) struct OrderedSet<T> {
+pub(crate) struct OrderedSet<T> {
     set: BTreeSet<T>,
     first: Option<T>,
 }
@@ -17,38 +17,38 @@ impl<T> Default for OrderedSet<T> {
 }
 
 impl<T: Ord + Copy> OrderedSet<T> {
-    pub(super) const fn first(&self) -> Option<&T> {
+    pub(crate) const fn first(&self) -> Option<&T> {
         self.first.as_ref()
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.set.len()
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.first.is_none()
     }
 
-    pub(super) fn insert(&mut self, value: T) {
+    pub(crate) fn insert(&mut self, value: T) {
         if self.first.is_none_or(|first| value < first) {
             self.first = Some(value);
         }
         self.set.insert(value);
     }
 
-    pub(super) fn remove(&mut self, value: &T) {
+    pub(crate) fn remove(&mut self, value: &T) {
         self.set.remove(value);
         if self.first == Some(*value) {
             self.first = self.set.first().copied();
         }
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.set.clear();
         self.first = None;
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.set.iter()
     }
 }
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn the_first_element_is_always_that_of_the_set() {
         let mut set = OrderedSet::default();
-        let mut ids = super::super::IdSource::seeded(7);
+        let mut ids = crate::IdSource::seeded(7);
         for _ in 0..10_000 {
             let value = ids.next_u64() % 64;
             if ids.next_u64().is_multiple_of(2) {

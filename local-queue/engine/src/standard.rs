@@ -6,28 +6,28 @@
 //! five minutes. Messages without a group id are tenants of their own, and so always quiet. Otherwise the message is next
 //! that was sent first, also if it was received before and has come back.
 //!
-//! Each tenant has a lane. Only the head of a lane is compared with the heads of others, so that a tenant that turns
-//! noisy moves one entry, not its backlog.
+//! Only the first ready message of a tenant, its head, is compared with the heads of others, so that a tenant that turns
+//! noisy moves one entry, not its backlog. Messages without a group id share one entry here, which is never noisy.
 
 use std::{
     collections::{BTreeSet, HashMap},
     time::Duration,
 };
 
-use super::{Time, footprint, order::Arrival, ordered_set::OrderedSet, slab::Slab};
+use crate::{Time, footprint, order::Arrival, ordered_set::OrderedSet, slab::Slab};
 
 const NOISY_IN_FLIGHT_MIN: usize = 30;
 const NOISY_SHARE_MIN: usize = 10;
 const NOISY_SILENCE_MAX: Duration = Duration::from_secs(300);
 
-/// The lane of messages without a group id.
+/// Where messages without a group id are.
 const COMMON: u32 = 0;
 
 #[derive(Debug, Default)]
-struct Lane {
+struct Tenant {
     name: String,
     ready: OrderedSet<Arrival>,
-    /// Messages in whatever place; the lane goes when there are none.
+    /// Messages in whatever place; the tenant goes when there are none.
     messages: usize,
     in_flight: usize,
     noisy: bool,
@@ -36,22 +36,22 @@ struct Lane {
 
 /// The ready messages of a standard queue.
 #[derive(Debug)]
-pub(super) struct Lanes {
-    by_key: Slab<Lane>,
+pub(crate) struct Tenants {
+    by_key: Slab<Tenant>,
     by_name: HashMap<String, u32>,
-    /// The heads of quiet lanes.
+    /// The heads of quiet tenants.
     quiet: BTreeSet<(Arrival, u32)>,
-    /// Noisy lanes with something ready, by messages in flight.
+    /// Noisy tenants with something ready, by messages in flight.
     noisy: BTreeSet<(usize, Arrival, u32)>,
-    /// All noisy lanes, by when they last sent.
+    /// All noisy tenants, by when they last sent.
     noisy_by_silence: BTreeSet<(Time, u32)>,
     name_bytes: u64,
 }
 
-impl Lanes {
-    pub(super) fn new() -> Self {
+impl Tenants {
+    pub(crate) fn new() -> Self {
         let mut by_key = Slab::default();
-        by_key.insert(Lane::default());
+        by_key.insert(Tenant::default());
         Self {
             by_key,
             by_name: HashMap::new(),
@@ -62,101 +62,101 @@ impl Lanes {
         }
     }
 
-    /// Counts a message into its lane, and says which that is.
-    pub(super) fn enter(&mut self, group: Option<&str>, now: Time) -> u32 {
+    /// Counts a message towards its tenant, and says which that is.
+    pub(crate) fn enter(&mut self, group: Option<&str>, now: Time) -> u32 {
         let Some(group) = group else { return COMMON };
         let key = self.by_name.get(group).copied().unwrap_or_else(|| {
-            let key = self.by_key.insert(Lane { name: group.to_owned(), ..Lane::default() });
+            let key = self.by_key.insert(Tenant { name: group.to_owned(), ..Tenant::default() });
             self.by_name.insert(group.to_owned(), key);
             self.name_bytes += footprint::of_group(group);
             key
         });
-        self.update(key, |lane| {
-            lane.messages += 1;
-            lane.noisy &= lane.last_sent_at + NOISY_SILENCE_MAX > now;
-            lane.last_sent_at = now;
+        self.update(key, |tenant| {
+            tenant.messages += 1;
+            tenant.noisy &= tenant.last_sent_at + NOISY_SILENCE_MAX > now;
+            tenant.last_sent_at = now;
         });
         key
     }
 
-    /// Counts a message out of its lane.
-    pub(super) fn leave(&mut self, key: u32) {
+    /// Takes a message from the count of its tenant.
+    pub(crate) fn leave(&mut self, key: u32) {
         if key == COMMON {
             return;
         }
-        self.update(key, |lane| lane.messages -= 1);
+        self.update(key, |tenant| tenant.messages -= 1);
         if self.by_key[key].messages == 0 {
-            self.update(key, |lane| lane.noisy = false);
-            let lane = self.by_key.remove(key).expect("the lane is in use");
-            self.by_name.remove(&lane.name);
-            self.name_bytes -= footprint::of_group(&lane.name);
+            self.update(key, |tenant| tenant.noisy = false);
+            let tenant = self.by_key.remove(key).expect("the tenant is in use");
+            self.by_name.remove(&tenant.name);
+            self.name_bytes -= footprint::of_group(&tenant.name);
         }
     }
 
-    pub(super) fn insert_ready(&mut self, key: u32, rank: Arrival) {
-        self.update(key, |lane| lane.ready.insert(rank));
+    pub(crate) fn insert_ready(&mut self, key: u32, rank: Arrival) {
+        self.update(key, |tenant| tenant.ready.insert(rank));
     }
 
-    pub(super) fn remove_ready(&mut self, key: u32, rank: Arrival) {
-        self.update(key, |lane| {
-            lane.ready.remove(&rank);
-            if lane.ready.is_empty() {
-                lane.noisy = false;
+    pub(crate) fn remove_ready(&mut self, key: u32, rank: Arrival) {
+        self.update(key, |tenant| {
+            tenant.ready.remove(&rank);
+            if tenant.ready.is_empty() {
+                tenant.noisy = false;
             }
         });
     }
 
-    pub(super) fn enter_flight(&mut self, key: u32) {
+    pub(crate) fn enter_flight(&mut self, key: u32) {
         if key != COMMON {
-            self.update(key, |lane| lane.in_flight += 1);
+            self.update(key, |tenant| tenant.in_flight += 1);
         }
     }
 
-    pub(super) fn leave_flight(&mut self, key: u32) {
+    pub(crate) fn leave_flight(&mut self, key: u32) {
         if key != COMMON {
-            self.update(key, |lane| lane.in_flight -= 1);
+            self.update(key, |tenant| tenant.in_flight -= 1);
         }
     }
 
     /// What the tenants take of memory.
-    pub(super) const fn name_bytes(&self) -> u64 {
+    pub(crate) const fn name_bytes(&self) -> u64 {
         self.name_bytes
     }
 
-    pub(super) fn has_ready(&self) -> bool {
+    pub(crate) fn has_ready(&self) -> bool {
         !self.quiet.is_empty() || !self.noisy.is_empty()
     }
 
     /// The slot of the message to hand out next.
-    pub(super) fn next(&mut self, now: Time, in_flight_total: usize) -> Option<u32> {
+    pub(crate) fn next(&mut self, now: Time, in_flight_total: usize) -> Option<u32> {
         while let Some(&(last_sent_at, key)) = self.noisy_by_silence.first()
             && last_sent_at + NOISY_SILENCE_MAX <= now
             && !canary!(NoisyForever)
         {
-            self.update(key, |lane| lane.noisy = false);
+            self.update(key, |tenant| tenant.noisy = false);
         }
-        // A lane is judged when it comes first, so that nobody else's traffic makes work for it.
+        // A tenant is judged when it comes first, so that nobody else's traffic makes work for it.
         while let Some(&(head, key)) = self.quiet.first() {
-            let lane = &self.by_key[key];
+            let tenant = &self.by_key[key];
             let is_noisy = key != COMMON
                 && !canary!(NobodyIsNoisy)
-                && lane.in_flight >= NOISY_IN_FLIGHT_MIN
-                && lane.in_flight * NOISY_SHARE_MIN > in_flight_total
-                && lane.last_sent_at + NOISY_SILENCE_MAX > now;
+                && tenant.in_flight >= NOISY_IN_FLIGHT_MIN
+                && tenant.in_flight * NOISY_SHARE_MIN > in_flight_total
+                && tenant.last_sent_at + NOISY_SILENCE_MAX > now;
             if !is_noisy {
                 return Some(head.slot());
             }
-            self.update(key, |lane| lane.noisy = true);
+            self.update(key, |tenant| tenant.noisy = true);
         }
         self.noisy.first().map(|(_, head, _)| head.slot())
     }
 
-    /// Changes a lane and keeps the indexes true.
-    fn update(&mut self, key: u32, change: impl FnOnce(&mut Lane)) {
-        let lane = &mut self.by_key[key];
-        let before = Indexed::of(lane);
-        change(lane);
-        let after = Indexed::of(lane);
+    /// Changes a tenant and keeps the indexes true.
+    fn update(&mut self, key: u32, change: impl FnOnce(&mut Tenant)) {
+        let tenant = &mut self.by_key[key];
+        let before = Indexed::from(&*tenant);
+        change(tenant);
+        let after = Indexed::from(&*tenant);
         if before == after {
             return;
         }
@@ -183,7 +183,7 @@ impl Lanes {
     }
 }
 
-/// What the indexes know of a lane. What they do not need to know of a quiet one is left at zero.
+/// What the indexes know of a tenant. What they do not need to know of a quiet one is left at zero.
 #[derive(PartialEq, Eq)]
 struct Indexed {
     head: Option<Arrival>,
@@ -192,9 +192,10 @@ struct Indexed {
     last_sent_at: Time,
 }
 
-impl Indexed {
-    fn of(lane: &Lane) -> Self {
-        let (in_flight, last_sent_at) = if lane.noisy { (lane.in_flight, lane.last_sent_at) } else { (0, Time::EPOCH) };
-        Self { head: lane.ready.first().copied(), noisy: lane.noisy, in_flight, last_sent_at }
+impl From<&Tenant> for Indexed {
+    fn from(tenant: &Tenant) -> Self {
+        let (in_flight, last_sent_at) =
+            if tenant.noisy { (tenant.in_flight, tenant.last_sent_at) } else { (0, Time::EPOCH) };
+        Self { head: tenant.ready.first().copied(), noisy: tenant.noisy, in_flight, last_sent_at }
     }
 }

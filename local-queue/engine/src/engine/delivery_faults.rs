@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::{Engine, EngineError, ReceiptHandle, Time};
+use super::Engine;
+use crate::{EngineError, ReceiptHandle, Time};
 
 impl Engine {
     /// Lets a message be delivered again that was just received.
@@ -53,7 +54,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{
+    use crate::{
         Attribute, Delivery, Limits, MessageBody, Place, QueueArn, QueueName, Receive, Received, Scope, SendMessage,
     };
 

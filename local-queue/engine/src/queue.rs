@@ -3,7 +3,7 @@
 //! Invariants:
 //! - Every message is in exactly one place: *ready*, *delayed* or *in flight*. The last two are *hidden*.
 //! - `hidden` is ordered by when its messages become ready, `by_age` by when they expire.
-//! - Which ready message is next is decided by `line`: fair lanes on a standard queue, message groups on a FIFO queue. In
+//! - Which ready message is next is decided by `line`: fair tenants on a standard queue, message groups on a FIFO queue. In
 //!   both a message keeps its place by when it came into the queue, however often it is received and comes back.
 //! - No operation walks over messages that it does not change.
 
@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use super::{
+use crate::{
     Delivery, Limits, Message, QueueArn, QueueAttributes, QueueSettings, ReceiptHandle, Time,
     fifo::{Attempts, Deduplication, Groups, Handed},
     footprint,
@@ -23,7 +23,7 @@ use super::{
     ordered_set::OrderedSet,
     quota::Quota,
     slab::Slab,
-    standard::Lanes,
+    standard::Tenants,
     waiters::WaiterId,
 };
 
@@ -40,22 +40,22 @@ pub enum Place {
 
 /// A message in its queue.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) message: Arc<Message>,
+pub(crate) struct Entry {
+    pub(crate) message: Arc<Message>,
     /// Unique in the engine, so that a receipt handle can tell this message from a later one in its slot.
-    pub(super) sequence: u64,
+    pub(crate) sequence: u64,
     /// When it becomes, or became, ready.
-    pub(super) visible_at: Time,
+    pub(crate) visible_at: Time,
     /// What its retention period is counted from.
     enqueued_at: Time,
     received_at: Time,
-    pub(super) first_received_at: Time,
-    pub(super) receive_count: u32,
+    pub(crate) first_received_at: Time,
+    pub(crate) receive_count: u32,
     /// Receives from this queue, which alone count towards its redrive policy.
     receive_count_here: u32,
-    /// Its lane or its message group.
+    /// Its tenant or its message group.
     group: u32,
-    pub(super) place: Place,
+    pub(crate) place: Place,
     /// Whether its visibility was changed since it was received.
     changed: bool,
 }
@@ -63,29 +63,29 @@ pub(super) struct Entry {
 /// Who is next among the ready messages.
 #[derive(Debug)]
 enum Line {
-    Standard(Lanes),
+    Standard(Tenants),
     Fifo(Groups),
 }
 
 #[derive(Debug)]
-pub(super) struct Queue {
-    pub(super) arn: QueueArn,
-    pub(super) settings: QueueSettings,
-    pub(super) tags: BTreeMap<String, String>,
-    pub(super) created_at: Time,
-    pub(super) modified_at: Time,
-    pub(super) purged_at: Option<Time>,
+pub(crate) struct Queue {
+    pub(crate) arn: QueueArn,
+    pub(crate) settings: QueueSettings,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) created_at: Time,
+    pub(crate) modified_at: Time,
+    pub(crate) purged_at: Option<Time>,
     /// Receives that wait for a message, the longest waiting first.
-    pub(super) waiting: BTreeSet<WaiterId>,
+    pub(crate) waiting: BTreeSet<WaiterId>,
     /// When the engine is to look at this queue again; kept by the engine.
-    pub(super) wakeup: Option<Time>,
-    pub(super) deduplication: Deduplication,
-    pub(super) attempts: Attempts,
-    pub(super) quota: Quota,
+    pub(crate) wakeup: Option<Time>,
+    pub(crate) deduplication: Deduplication,
+    pub(crate) attempts: Attempts,
+    pub(crate) quota: Quota,
     /// Tasks that move messages away from here, the newest last.
-    pub(super) move_tasks: Vec<MoveTask>,
+    pub(crate) move_tasks: Vec<MoveTask>,
     /// What the engine has last counted this queue as.
-    pub(super) weighed: u64,
+    pub(crate) weighed: u64,
     /// What it takes of memory without its messages, and what these take.
     own_bytes: u64,
     message_bytes: u64,
@@ -101,7 +101,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(arn: QueueArn, number: QueueNumber, settings: QueueSettings, now: Time) -> Self {
+    pub(crate) fn new(arn: QueueArn, number: QueueNumber, settings: QueueSettings, now: Time) -> Self {
         let mut queue = Self {
             line: new_line(&arn),
             arn,
@@ -131,29 +131,29 @@ impl Queue {
     }
 
     /// Changes tags or settings, which take memory.
-    pub(super) fn change_own(&mut self, change: impl FnOnce(&mut Self)) {
+    pub(crate) fn change_own(&mut self, change: impl FnOnce(&mut Self)) {
         change(self);
         self.own_bytes = footprint::of_queue(self);
     }
 
     /// What this queue takes of memory with everything in it.
-    pub(super) fn stored_bytes(&self) -> u64 {
+    pub(crate) fn stored_bytes(&self) -> u64 {
         let names = match &self.line {
-            Line::Standard(lanes) => lanes.name_bytes(),
+            Line::Standard(tenants) => tenants.name_bytes(),
             Line::Fifo(groups) => groups.name_bytes(),
         };
         self.own_bytes + self.message_bytes + names + self.deduplication.bytes() + self.attempts.bytes()
     }
 
-    pub(super) const fn number(&self) -> QueueNumber {
+    pub(crate) const fn number(&self) -> QueueNumber {
         self.number
     }
 
-    pub(super) fn is_fifo(&self) -> bool {
+    pub(crate) fn is_fifo(&self) -> bool {
         matches!(self.line, Line::Fifo(_))
     }
 
-    pub(super) fn attributes(&self) -> QueueAttributes {
+    pub(crate) fn attributes(&self) -> QueueAttributes {
         QueueAttributes {
             arn: self.arn.clone(),
             settings: self.settings.clone(),
@@ -165,24 +165,24 @@ impl Queue {
         }
     }
 
-    pub(super) fn ready(&self) -> usize {
+    pub(crate) fn ready(&self) -> usize {
         self.messages.len() - self.hidden.len()
     }
 
-    pub(super) fn in_flight(&self) -> usize {
+    pub(crate) fn in_flight(&self) -> usize {
         self.hidden.len() - self.delayed
     }
 
     /// Whether a receive would find something.
-    pub(super) fn has_available(&self) -> bool {
+    pub(crate) fn has_available(&self) -> bool {
         match &self.line {
-            Line::Standard(lanes) => lanes.has_ready(),
+            Line::Standard(tenants) => tenants.has_ready(),
             Line::Fifo(groups) => groups.has_available(),
         }
     }
 
     /// When the next hidden message becomes ready or the next message expires, which may make way for others.
-    pub(super) fn next_change(&self) -> Option<Time> {
+    pub(crate) fn next_change(&self) -> Option<Time> {
         let visible_at = self.hidden.first().map(|order| order.time);
         [visible_at, self.next_expiry()].into_iter().flatten().min()
     }
@@ -194,7 +194,7 @@ impl Queue {
 
     /// Makes true what time alone brings, each at its own moment: expired messages go, hidden ones whose time has come
     /// become ready. The order decides whose turn is next on a FIFO queue.
-    pub(super) fn advance(&mut self, now: Time, limits: &Limits) {
+    pub(crate) fn advance(&mut self, now: Time, limits: &Limits) {
         while let Some(at) = self.next_change().filter(|at| *at <= now) {
             if self.next_expiry() == Some(at) {
                 let oldest = self.by_age.first().expect("a message expires").slot();
@@ -211,12 +211,12 @@ impl Queue {
     }
 
     /// The receive that has waited longest.
-    pub(super) fn next_waiter(&self) -> Option<WaiterId> {
+    pub(crate) fn next_waiter(&self) -> Option<WaiterId> {
         if canary!(NewestWaiterFirst) { self.waiting.last().copied() } else { self.waiting.first().copied() }
     }
 
     /// Takes in a message that nobody has received yet.
-    pub(super) fn insert(&mut self, message: Message, sequence: u64, now: Time, delay: Duration) {
+    pub(crate) fn insert(&mut self, message: Message, sequence: u64, now: Time, delay: Duration) {
         let place = if delay.is_zero() { Place::Ready } else { Place::Delayed };
         self.link(
             Entry {
@@ -240,7 +240,7 @@ impl Queue {
     ///
     /// A standard dead-letter queue keeps the time from which the retention is counted, a FIFO one counts anew (developer
     /// guide, "Using dead-letter queues").
-    pub(super) fn insert_dead_letter(&mut self, mut entry: Entry, source: &QueueArn, sequence: u64, now: Time) {
+    pub(crate) fn insert_dead_letter(&mut self, mut entry: Entry, source: &QueueArn, sequence: u64, now: Time) {
         Arc::make_mut(&mut entry.message).set_dead_letter_source(source.clone());
         let counts_anew = if canary!(DeadLetterAgeSwapped) { !self.is_fifo() } else { self.is_fifo() };
         let enqueued_at = if counts_anew { now } else { entry.enqueued_at };
@@ -255,7 +255,7 @@ impl Queue {
         self.message_bytes += entry.message.footprint();
         let group = entry.message.group_id();
         entry.group = match &mut self.line {
-            Line::Standard(lanes) => lanes.enter(group, now),
+            Line::Standard(tenants) => tenants.enter(group, now),
             Line::Fifo(groups) => groups.enter(group.unwrap_or_default()),
         };
         let (group, place, enqueued_at) = (entry.group, entry.place, entry.enqueued_at);
@@ -283,7 +283,7 @@ impl Queue {
         if place == Place::Ready {
             let rank = self.rank(order);
             match &mut self.line {
-                Line::Standard(lanes) => lanes.insert_ready(group, rank),
+                Line::Standard(tenants) => tenants.insert_ready(group, rank),
                 Line::Fifo(groups) => groups.show(group, order),
             }
             return;
@@ -291,7 +291,7 @@ impl Queue {
         self.hidden.insert(order);
         self.delayed += usize::from(place == Place::Delayed);
         match &mut self.line {
-            Line::Standard(lanes) if place == Place::InFlight => lanes.enter_flight(group),
+            Line::Standard(tenants) if place == Place::InFlight => tenants.enter_flight(group),
             Line::Standard(_) => {}
             Line::Fifo(groups) => groups.hide(group, order),
         }
@@ -304,10 +304,10 @@ impl Queue {
             self.delayed -= usize::from(place == Place::Delayed);
         }
         let rank = self.rank(order);
-        if let Line::Standard(lanes) = &mut self.line {
+        if let Line::Standard(tenants) = &mut self.line {
             match place {
-                Place::Ready => lanes.remove_ready(group, rank),
-                Place::InFlight => lanes.leave_flight(group),
+                Place::Ready => tenants.remove_ready(group, rank),
+                Place::InFlight => tenants.leave_flight(group),
                 Place::Delayed => {}
             }
         }
@@ -328,23 +328,23 @@ impl Queue {
     }
 
     /// The slots of the next messages to hand out, in order: at least one if there is any, at most `max`.
-    pub(super) fn next(&mut self, max: usize, now: Time, slots: &mut Vec<u32>) {
+    pub(crate) fn next(&mut self, max: usize, now: Time, slots: &mut Vec<u32>) {
         let in_flight = self.in_flight();
         match &mut self.line {
-            Line::Standard(lanes) => slots.extend(lanes.next(now, in_flight)),
+            Line::Standard(tenants) => slots.extend(tenants.next(now, in_flight)),
             Line::Fifo(groups) => groups.next(max, slots),
         }
     }
 
     /// Whether a message has used up its receives.
-    pub(super) fn is_spent(&self, slot: u32) -> bool {
+    pub(crate) fn is_spent(&self, slot: u32) -> bool {
         let policy = self.settings.redrive_policy.as_ref();
         let extra = u32::from(canary!(DeadLetterOneReceiveLate));
         policy.is_some_and(|policy| self.messages[slot].receive_count_here >= policy.max_receive_count + extra)
     }
 
     /// Hands out a ready message.
-    pub(super) fn deliver(&mut self, slot: u32, now: Time, visibility_timeout: Duration) -> Delivery {
+    pub(crate) fn deliver(&mut self, slot: u32, now: Time, visibility_timeout: Duration) -> Delivery {
         let extra = Duration::from_millis(u64::from(canary!(VisibilityOffByOne)));
         self.move_to(slot, Place::InFlight, now + visibility_timeout + extra);
         let entry = &mut self.messages[slot];
@@ -370,7 +370,7 @@ impl Queue {
     }
 
     /// Hands out again what an attempt was handed, if nothing of it has changed since.
-    pub(super) fn repeat(&mut self, handed: &[Handed], now: Time, timeout: Duration) -> Option<Vec<Delivery>> {
+    pub(crate) fn repeat(&mut self, handed: &[Handed], now: Time, timeout: Duration) -> Option<Vec<Delivery>> {
         let unchanged = handed.iter().all(|&(slot, sequence, receive)| {
             self.messages.get(slot).is_some_and(|entry| {
                 (entry.sequence, entry.receive_count_here) == (sequence, receive)
@@ -393,12 +393,12 @@ impl Queue {
     ///
     /// An older handle of a message that was received again still works on a standard queue (validated against AWS for
     /// a visibility change).
-    pub(super) fn find(&self, handle: ReceiptHandle) -> Option<u32> {
+    pub(crate) fn find(&self, handle: ReceiptHandle) -> Option<u32> {
         self.messages.get(handle.slot).filter(|entry| entry.sequence == handle.sequence).map(|_| handle.slot)
     }
 
     /// Undoes the receive of this handle, if the message is as that has left it.
-    pub(super) fn take_back(&mut self, handle: ReceiptHandle) {
+    pub(crate) fn take_back(&mut self, handle: ReceiptHandle) {
         let Some(slot) = self.find(handle).filter(|_| handle.queue == self.number) else { return };
         let entry = &mut self.messages[slot];
         if entry.receive_count_here == handle.receive && entry.place == Place::InFlight && !entry.changed {
@@ -411,7 +411,7 @@ impl Queue {
     }
 
     /// Whether a handle of a message that is still here has lost its right. That is a matter of FIFO queues (recorded).
-    pub(super) fn is_expired(&self, handle: ReceiptHandle) -> bool {
+    pub(crate) fn is_expired(&self, handle: ReceiptHandle) -> bool {
         let entry = &self.messages[handle.slot];
         let is_old = entry.receive_count_here != handle.receive && !canary!(OldHandleAccepted);
         self.is_fifo() && (is_old || (entry.place != Place::InFlight && !canary!(ExpiredHandleAccepted)))
@@ -419,7 +419,7 @@ impl Queue {
 
     /// Takes in a copy of a message, which can be received at once, where the message would stand, and has a handle of its
     /// own.
-    pub(super) fn copy(&mut self, slot: u32, sequence: u64, now: Time) {
+    pub(crate) fn copy(&mut self, slot: u32, sequence: u64, now: Time) {
         let entry = &self.messages[slot];
         let rank = self.ranks.get(&slot).copied().unwrap_or(entry.sequence);
         let message = Arc::clone(&entry.message);
@@ -430,7 +430,7 @@ impl Queue {
 
     /// Lets a ready message of a standard queue come after all others that are there now, for which `rank` is a sequence
     /// that no message has.
-    pub(super) fn postpone(&mut self, slot: u32, rank: u64) {
+    pub(crate) fn postpone(&mut self, slot: u32, rank: u64) {
         self.stand(slot, rank);
     }
 
@@ -443,24 +443,24 @@ impl Queue {
         self.enter_place(group, place, order);
     }
 
-    pub(super) fn received_at(&self, slot: u32) -> Time {
+    pub(crate) fn received_at(&self, slot: u32) -> Time {
         self.messages[slot].received_at
     }
 
     /// Hides a received message until `visible_at`, also if its timeout had ended before (recorded).
-    pub(super) fn hide(&mut self, slot: u32, visible_at: Time) {
+    pub(crate) fn hide(&mut self, slot: u32, visible_at: Time) {
         self.move_to(slot, Place::InFlight, visible_at);
         self.messages[slot].changed = true;
     }
 
-    pub(super) fn remove(&mut self, slot: u32) -> Entry {
+    pub(crate) fn remove(&mut self, slot: u32) -> Entry {
         let entry = self.messages.remove(slot).expect("the slot is in use");
         self.message_bytes -= entry.message.footprint();
         let order = Order::new(entry.visible_at, entry.sequence, slot);
         self.by_age.remove(&Order::new(entry.enqueued_at, entry.sequence, slot));
         self.leave_place(entry.group, entry.place, order);
         match &mut self.line {
-            Line::Standard(lanes) => lanes.leave(entry.group),
+            Line::Standard(tenants) => tenants.leave(entry.group),
             Line::Fifo(groups) => groups.remove(entry.group, order),
         }
         if !self.ranks.is_empty() {
@@ -470,7 +470,7 @@ impl Queue {
     }
 
     /// Removes every message, and what is remembered for deduplication (validated).
-    pub(super) fn purge(&mut self, now: Time) {
+    pub(crate) fn purge(&mut self, now: Time) {
         self.messages.clear();
         self.message_bytes = 0;
         self.line = new_line(&self.arn);
@@ -488,16 +488,16 @@ impl Queue {
     }
 
     /// Its messages by age, the oldest first.
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.by_age.iter().map(|order| &self.messages[order.slot()])
     }
 
-    pub(super) fn entry(&self, slot: u32) -> &Entry {
+    pub(crate) fn entry(&self, slot: u32) -> &Entry {
         &self.messages[slot]
     }
 
     /// Panics if an invariant does not hold. For tests.
-    pub(super) fn check(&self) {
+    pub(crate) fn check(&self) {
         assert_eq!(self.messages.len(), self.by_age.len(), "every message has an age");
         for &order in self.hidden.iter() {
             let entry = &self.messages[order.slot()];
@@ -514,5 +514,5 @@ impl Queue {
 }
 
 fn new_line(arn: &QueueArn) -> Line {
-    if arn.is_fifo() { Line::Fifo(Groups::default()) } else { Line::Standard(Lanes::new()) }
+    if arn.is_fifo() { Line::Fifo(Groups::default()) } else { Line::Standard(Tenants::new()) }
 }

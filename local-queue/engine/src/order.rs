@@ -1,6 +1,6 @@
 //! The order of messages in an index.
 
-use super::Time;
+use crate::Time;
 
 /// Slots of one queue: 67 million messages, which would take 30 GB.
 const SLOT_BITS: u32 = 26;
@@ -8,33 +8,33 @@ const SLOT_BITS: u32 = 26;
 /// Orders messages by a moment, and within it by arrival. It also says where the message is, in 16 bytes: an index has
 /// one of these for each message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Order {
-    pub(super) time: Time,
-    pub(super) arrival: Arrival,
+pub(crate) struct Order {
+    pub(crate) time: Time,
+    pub(crate) arrival: Arrival,
 }
 
 impl Order {
-    pub(super) fn new(time: Time, sequence: u64, slot: u32) -> Self {
+    pub(crate) fn new(time: Time, sequence: u64, slot: u32) -> Self {
         Self { time, arrival: Arrival::new(sequence, slot) }
     }
 
-    pub(super) const fn slot(self) -> u32 {
+    pub(crate) const fn slot(self) -> u32 {
         self.arrival.slot()
     }
 }
 
 /// Orders messages by arrival alone. The upper bits are the sequence, the lower ones the slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Arrival(u64);
+pub(crate) struct Arrival(u64);
 
 impl Arrival {
-    pub(super) fn new(sequence: u64, slot: u32) -> Self {
+    pub(crate) fn new(sequence: u64, slot: u32) -> Self {
         assert!(slot < 1 << SLOT_BITS, "a queue has fewer than 2^{SLOT_BITS} messages");
         assert!(sequence < 1 << (u64::BITS - SLOT_BITS), "an engine sees fewer than 2^38 messages");
         Self(sequence << SLOT_BITS | u64::from(slot))
     }
 
-    pub(super) const fn slot(self) -> u32 {
+    pub(crate) const fn slot(self) -> u32 {
         (self.0 & ((1 << SLOT_BITS) - 1)) as u32
     }
 }

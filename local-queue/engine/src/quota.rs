@@ -1,10 +1,10 @@
 //! The throughput quota of FIFO queues: calls of each action in one second.
 
-use super::{EngineError, Time};
+use crate::{EngineError, Time};
 
 /// What a quota is counted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum QuotaAction {
     /// `SendMessage` and its batch, which counts once.
     Send,
     /// `ReceiveMessage`.
@@ -17,13 +17,13 @@ pub enum Action {
 
 /// Calls in the present second.
 #[derive(Debug, Default)]
-pub(super) struct Quota {
+pub(crate) struct Quota {
     second: u64,
     calls: [u32; 4],
 }
 
 impl Quota {
-    pub(super) fn spend(&mut self, now: Time, action: Action, calls_per_second: u32) -> Result<(), EngineError> {
+    pub(crate) fn spend(&mut self, now: Time, action: QuotaAction, calls_per_second: u32) -> Result<(), EngineError> {
         if self.second != now.as_secs() {
             *self = Self { second: now.as_secs(), calls: [0; 4] };
         }

@@ -1,77 +1,17 @@
-//! The pure state machine behind every way in: queues, messages, long polls, redrive.
-//!
-//! It has no clock, randomness, async, socket, file or log. Its contract:
-//! - **Time is an argument.** Every call says what time it is; time never runs backwards. What became true since the
-//!   last call (a delay ended, a wait was over) happens first, each at its own moment.
-//! - **Effects are results.** After a call, take [`Engine::poll_output`] until it is empty: these are the answers to
-//!   receives that were waiting.
-//! - **The next wake-up is a result.** Call [`Engine::advance`] no later than [`Engine::next_wakeup`]. There is one
-//!   only while a receive waits or messages are being moved: a queue that nobody waits for needs no timer.
-//! - **Nothing is scanned.** Every call costs O(log n) in messages, queues and waiting receives, amortised over the
-//!   messages that it moves.
+//! The state machine: all queues of all accounts and regions.
 
-/// Whether a bug is planted at this place, which needs the feature `canaries`.
-#[cfg(feature = "canaries")]
-macro_rules! canary {
-    ($name:ident) => {
-        crate::engine::canary::is_planted(crate::engine::canary::Canary::$name)
-    };
-}
-#[cfg(not(feature = "canaries"))]
-macro_rules! canary {
-    ($name:ident) => {
-        false
-    };
-}
-
-mod attributes;
-#[cfg(feature = "canaries")]
-pub mod canary;
 mod delivery_faults;
-mod error;
-mod fifo;
-mod footprint;
-mod ids;
-mod limits;
-mod message;
 mod message_actions;
-mod message_attribute;
 mod move_tasks;
-mod names;
-mod order;
-mod ordered_set;
-mod queue;
 mod queue_actions;
-mod quota;
-mod slab;
-mod standard;
-#[cfg(test)]
-mod tests;
-mod time;
-mod waiters;
+mod storage;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-pub use self::{
-    attributes::{
-        Attribute, AttributeName, DeduplicationScope, FifoSettings, FifoThroughputLimit, QueueAttributes,
-        QueueSettings, RedriveAllowPolicy, RedrivePolicy,
-    },
-    error::{EngineError, MessageAttributeProblem, MoveTaskProblem},
-    ids::{IdSource, MessageId, Uuid},
-    limits::Limits,
-    message::{Delivery, Message, MessageBody, ReceiptHandle, Receive, SendMessage, Sent, SequenceNumber},
-    message_actions::Peeked,
-    message_attribute::{MessageAttribute, MessageAttributeValue, MessageAttributes},
-    move_tasks::{MoveTask, MoveTaskStatus, TaskId},
-    names::{QueueArn, QueueName, Scope},
-    queue::Place,
-    quota::Action,
-    time::Time,
-    waiters::WaiterId,
+pub use self::message_actions::Peeked;
+use crate::{
+    Delivery, EngineError, IdSource, Limits, QueueArn, Time, WaiterId, queue::Queue, slab::Slab, waiters::Waiters,
 };
-pub(crate) use self::{ids::mix, message::QueueNumber};
-use self::{queue::Queue, slab::Slab, waiters::Waiters};
 
 /// The answer to a receive.
 #[derive(Debug)]
@@ -129,7 +69,7 @@ impl Engine {
     pub fn new(limits: Limits, seed: u64) -> Self {
         Self {
             limits,
-            store: mix(seed),
+            store: IdSource::mix(seed),
             ids: IdSource::seeded(seed),
             now: Time::EPOCH,
             sequence: 0,
@@ -189,7 +129,8 @@ impl Engine {
     }
 
     /// Whether a message move task is at work.
-    pub(crate) fn is_moving(&self) -> bool {
+    #[must_use]
+    pub fn is_moving(&self) -> bool {
         !self.moving.is_empty()
     }
 
