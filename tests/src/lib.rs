@@ -7,7 +7,6 @@
 //! - [`ledger`]: what happened to each message, and whether it should have.
 //! - [`binaries`]: the product's own programs, as cargo has built them.
 //! - [`s3_folder`]: an S3 server over a folder.
-//! - [`simulation`]: the queue engine beside a naive model of it, under a random workload.
 //!
 //! Everything is drawn from a seed. A test that fails says which seed it was ([`SeedOnFailure`]), and `SEED=7 cargo test`
 //! runs that seed alone.
@@ -19,12 +18,9 @@ pub mod faults;
 pub mod hostile;
 pub mod jobs;
 pub mod ledger;
-mod model;
 pub mod s3_folder;
 pub mod s3_recording;
-pub mod simulation;
 pub mod stack;
-mod workload;
 
 /// The seeds of a test: as many as it asks for, unless the environment names one (`SEED`) or wants more (`SEEDS`).
 #[must_use]

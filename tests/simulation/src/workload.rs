@@ -6,7 +6,7 @@ mod draw;
 use std::{collections::BTreeMap, time::Duration};
 
 use fastrand::Rng;
-use local_queue::engine::{
+use local_queue_engine::{
     Attribute, Limits, QueueArn, QueueName, QuotaAction, ReceiptHandle, Receive, Scope, SendMessage, Time, WaiterId,
 };
 
@@ -280,7 +280,7 @@ impl Workload {
         };
         // Two tasks that move messages to and fro would make much work of a long time.
         let tasks = model.queues().flat_map(|queue| &queue.tasks);
-        let running = tasks.filter(|task| task.status == local_queue::engine::MoveTaskStatus::Running);
+        let running = tasks.filter(|task| task.status == local_queue_engine::MoveTaskStatus::Running);
         let moves_per_second = running.map(|task| u64::from(task.rate.unwrap_or(1_000))).sum::<u64>();
         200_000_u64.checked_div(moves_per_second).map_or(next, |most| next.min(now + millis(most)))
     }

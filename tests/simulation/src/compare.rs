@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use local_queue::engine::{self, Delivery, EngineError, MoveTask, Peeked, Place};
+use local_queue_engine::{self as engine, Delivery, EngineError, MoveTask, Peeked, Place};
 
 use crate::model::{Answer, Deduplication, Given, Message, Model, Sent, Task};
 

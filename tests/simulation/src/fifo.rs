@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use local_queue::engine::{DeduplicationScope, Delivery, Engine, MessageId, QueueArn, SendMessage, Sent, Time};
+use local_queue_engine::{DeduplicationScope, Delivery, Engine, MessageId, QueueArn, SendMessage, Sent, Time};
 
 /// A queue, the group if ids are unique by group, and the deduplication id.
 type Key = (QueueArn, Option<String>, String);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use local_queue::engine::{
+use local_queue_engine::{
     Attribute, DeduplicationScope, FifoThroughputLimit, Limits, MessageAttribute, MessageAttributes, MessageBody,
     QueueArn, QueueName, QuotaAction, ReceiptHandle, Receive, RedriveAllowPolicy, RedrivePolicy, SendMessage,
 };

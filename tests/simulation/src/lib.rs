@@ -1,9 +1,13 @@
 //! The engine and its model, side by side: one random workload, every answer and every state compared.
 //!
 //! A run is a function of its seed. It ends with a drain, after which no message may be left anywhere.
+//!
+//! A crate of its own, so that it can be optimised in the development profile without all other tests.
 
 mod compare;
 mod fifo;
+mod model;
+mod workload;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -12,10 +16,10 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use local_queue::engine::{Delivery, Engine, EngineError, MoveTaskStatus, Output, QueueArn, Received, Time, WaiterId};
+use local_queue_engine::{Delivery, Engine, EngineError, MoveTaskStatus, Output, QueueArn, Received, Time, WaiterId};
 
 use crate::{
-    model::{self, Answer, Model},
+    model::{Answer, Model},
     workload::{Operation, Step, Workload},
 };
 
@@ -68,7 +72,7 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "seed {} differs at operation {}: {}", self.seed, self.operations, self.what)?;
         writeln!(f, "the last operations:\n{}", self.steps)?;
-        write!(f, "again with: SEED={} cargo test -p tests --test simulation -- --nocapture", self.seed)
+        write!(f, "again with: SEED={} cargo test -p simulation -- --nocapture", self.seed)
     }
 }
 

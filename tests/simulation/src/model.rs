@@ -1,7 +1,7 @@
 //! A second model of the queues: lists and scans, slow and meant to be obviously right.
 //!
 //! It is written from what is known of Amazon SQS, not from the engine's structures, and is compared with the engine
-//! after every step of a [simulation](crate::simulation). It shares the engine's vocabulary - settings, attributes,
+//! after every step of a [simulation](crate::run). It shares the engine's vocabulary - settings, attributes,
 //! errors, moments - and none of its rules. Identifiers it cannot foretell: it learns each when it first sees it, and
 //! insists on it from then on.
 //!
@@ -19,7 +19,7 @@ mod tasks;
 
 use std::collections::HashMap;
 
-use local_queue::engine::{
+use local_queue_engine::{
     EngineError, Limits, MessageId, MoveTaskStatus, Place, QueueArn, ReceiptHandle, Receive, SequenceNumber, Time,
     WaiterId,
 };

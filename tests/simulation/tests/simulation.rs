@@ -13,8 +13,8 @@ use std::{
     thread,
 };
 
-use local_queue::engine::canary::{self, Canary};
-use tests::simulation::{self, Difference, Options, Report};
+use local_queue_engine::canary::{self, Canary};
+use simulation::{Difference, Options, Report};
 
 const SEEDS_FIXED: u64 = 64;
 const SEEDS_VARYING: u64 = 1_984;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use local_queue::engine::{
+use local_queue_engine::{
     Attribute, AttributeName, DeduplicationScope, EngineError, FifoThroughputLimit, Limits, QueueArn, QueueAttributes,
     QueueName, QueueSettings, RedriveAllowPolicy, Scope,
 };

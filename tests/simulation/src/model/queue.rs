@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
-use local_queue::engine::{
+use local_queue_engine::{
     MoveTaskStatus, Place, QueueArn, QueueAttributes, QueueSettings, QuotaAction, SendMessage, TaskId, Time, Uuid,
 };
 

@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, rc::Rc, time::Duration};
 
-use local_queue::engine::{
+use local_queue_engine::{
     DeduplicationScope, EngineError, FifoThroughputLimit, MessageAttributeValue, Place, QuotaAction, ReceiptHandle,
     Receive, SendMessage, Time, WaiterId,
 };

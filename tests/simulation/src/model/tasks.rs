@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, time::Duration};
 
-use local_queue::engine::{EngineError, MoveTaskProblem as Problem, MoveTaskStatus, TaskId};
+use local_queue_engine::{EngineError, MoveTaskProblem as Problem, MoveTaskStatus, TaskId};
 
 use super::{Answer, Message, Model, Task, messages::new_message, queue::Deduplication};
 
