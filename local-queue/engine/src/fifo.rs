@@ -14,6 +14,7 @@ use std::{
 
 use crate::{
     Limits, MessageId, SequenceNumber, Time, footprint,
+    message::DeduplicationKey,
     order::{Arrival, Order},
     slab::Slab,
 };
@@ -132,9 +133,6 @@ pub(crate) struct Deduplication {
     by_age: VecDeque<(Time, Arc<DeduplicationKey>)>,
     bytes: u64,
 }
-
-/// A deduplication id, within a group if the queue's scope is the group.
-pub(crate) type DeduplicationKey = (Option<String>, String);
 
 impl Deduplication {
     pub(crate) fn advance(&mut self, now: Time, limits: &Limits) {

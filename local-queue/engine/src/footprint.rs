@@ -3,10 +3,10 @@
 //! The numbers are those of a 64-bit machine with an allocator that gives up to an eighth more than was asked for. They
 //! are compared with a whole process by the tests of the server.
 
-use crate::{Message, MessageAttributes, QueueArn, SendMessage, fifo::DeduplicationKey, queue::Queue};
+use crate::{Message, MessageAttributes, QueueArn, SendMessage, message::DeduplicationKey};
 
 /// A queue without anything.
-const QUEUE: u64 = 2_048;
+pub(crate) const QUEUE: u64 = 2_048;
 /// A message without its body: the message, its entry, and its place in the indexes of a queue.
 const MESSAGE: u64 = 304;
 /// What few messages have, without the texts.
@@ -72,11 +72,4 @@ impl SendMessage {
         let plain = MESSAGE + RARE + of_bytes(self.body.as_str().len()) + of_attributes(&self.attributes);
         plain + texts.iter().sum::<u64>() + group + deduplication.map_or(0, of_deduplication)
     }
-}
-
-/// A queue without its messages: itself, its name, which other indexes have as well, its tags and its long texts.
-pub(crate) fn of_queue(queue: &Queue) -> u64 {
-    let tags = queue.tags.iter().map(|(key, value)| 64 + of_bytes(key.len()) + of_bytes(value.len()));
-    let texts = [&queue.settings.policy, &queue.settings.kms_master_key_id].map(|text| of_text(text.as_deref()));
-    QUEUE + 4 * of_bytes(queue.arn.as_str().len()) + tags.sum::<u64>() + texts.iter().sum::<u64>()
 }

@@ -13,7 +13,8 @@
 //! Whatever drives it - `local-queue`, a simulation, a fuzzer - owns the clock and carries out the effects.
 //!
 //! Where things are, from the ground up:
-//! - `time`, `ids`, `limits`, `names`, `attributes`, `message`, `message_attribute`, `error`: the words of SQS, parsed once.
+//! - `time`, `ids`, `limits`, `characters`, `arn`, `attributes`, `error`, `names`, `settings`, `message_attribute`,
+//!   `message`: the words of SQS, parsed once.
 //! - `slab`, `ordered_set`, `order`: where messages lie and how they are ordered.
 //! - `standard`, `fifo`: which message is next, fair between tenants or in order within groups.
 //! - `queue`: one queue, with its `quota` and its `move_task`s; `waiters`: receives that wait; `footprint`: memory.
@@ -48,9 +49,11 @@ macro_rules! canary {
     };
 }
 
+mod arn;
 mod attributes;
 #[cfg(feature = "canaries")]
 pub mod canary;
+mod characters;
 mod engine;
 mod error;
 mod fifo;
@@ -65,6 +68,7 @@ mod order;
 mod ordered_set;
 mod queue;
 mod quota;
+mod settings;
 mod slab;
 mod standard;
 #[cfg(test)]
@@ -73,9 +77,9 @@ mod time;
 mod waiters;
 
 pub use self::{
+    arn::{QueueArn, Scope},
     attributes::{
-        Attribute, AttributeName, DeduplicationScope, FifoSettings, FifoThroughputLimit, QueueAttributes,
-        QueueSettings, RedriveAllowPolicy, RedrivePolicy,
+        Attribute, AttributeName, DeduplicationScope, FifoThroughputLimit, RedriveAllowPolicy, RedrivePolicy,
     },
     engine::{Engine, Output, Peeked, Received},
     error::{EngineError, MessageAttributeProblem, MoveTaskProblem},
@@ -84,9 +88,10 @@ pub use self::{
     message::{Delivery, Message, MessageBody, QueueNumber, ReceiptHandle, Receive, SendMessage, Sent, SequenceNumber},
     message_attribute::{MessageAttribute, MessageAttributeValue, MessageAttributes},
     move_task::{MoveTask, MoveTaskStatus, TaskId},
-    names::{QueueArn, QueueName, Scope},
+    names::QueueName,
     queue::Place,
     quota::QuotaAction,
+    settings::{FifoSettings, QueueAttributes, QueueSettings},
     time::Time,
     waiters::WaiterId,
 };

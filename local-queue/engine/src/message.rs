@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::{EngineError, MessageAttributes, MessageId, QueueArn, Time};
+use crate::{EngineError, MessageAttributes, MessageId, QueueArn, Time, characters::first_refused_character};
 
 /// The body of a message: not empty, and only of characters that SQS accepts.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,17 +35,8 @@ impl fmt::Debug for MessageBody {
     }
 }
 
-/// SQS accepts #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF (`SendMessage` in the API
-/// reference; U+FFFF and NUL recorded).
-pub(crate) fn first_refused_character(text: &str) -> Option<char> {
-    // Nearly all text is printable ASCII, where no decoding is needed to know it.
-    if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
-        return None;
-    }
-    text.chars().find(|character| {
-        !matches!(character, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
-    })
-}
+/// A deduplication id, within a group if the queue's scope is the group.
+pub(crate) type DeduplicationKey = (Option<String>, String);
 
 /// What a sender asks for.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{EngineError, Limits, MessageAttributeProblem, message::first_refused_character};
+use crate::{EngineError, Limits, MessageAttributeProblem, characters::first_refused_character};
 
 /// The value of one message attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,11 +14,9 @@ use std::{
 };
 
 use crate::{
-    Delivery, Limits, Message, QueueArn, QueueAttributes, QueueSettings, ReceiptHandle, Time,
+    Delivery, Limits, Message, MoveTask, QueueArn, QueueAttributes, QueueNumber, QueueSettings, ReceiptHandle, Time,
     fifo::{Attempts, Deduplication, Groups, Handed},
-    footprint,
-    message::QueueNumber,
-    move_tasks::MoveTask,
+    footprint::{self, of_bytes, of_text},
     order::{Arrival, Order},
     ordered_set::OrderedSet,
     quota::Quota,
@@ -133,7 +131,7 @@ impl Queue {
     /// Changes tags or settings, which take memory.
     pub(crate) fn change_own(&mut self, change: impl FnOnce(&mut Self)) {
         change(self);
-        self.own_bytes = footprint::of_queue(self);
+        self.own_bytes = self.footprint();
     }
 
     /// What this queue takes of memory with everything in it.
@@ -496,6 +494,13 @@ impl Queue {
         &self.messages[slot]
     }
 
+    /// A queue without its messages: itself, its name, which other indexes have as well, its tags and its long texts.
+    fn footprint(&self) -> u64 {
+        let tags = self.tags.iter().map(|(key, value)| 64 + of_bytes(key.len()) + of_bytes(value.len()));
+        let texts = [&self.settings.policy, &self.settings.kms_master_key_id].map(|text| of_text(text.as_deref()));
+        footprint::QUEUE + 4 * of_bytes(self.arn.as_str().len()) + tags.sum::<u64>() + texts.iter().sum::<u64>()
+    }
+
     /// Panics if an invariant does not hold. For tests.
     pub(crate) fn check(&self) {
         assert_eq!(self.messages.len(), self.by_age.len(), "every message has an age");
@@ -506,7 +511,7 @@ impl Queue {
         }
         let message_bytes = self.entries().map(|entry| entry.message.footprint()).sum::<u64>();
         assert_eq!(self.message_bytes, message_bytes, "the memory of messages is counted");
-        assert_eq!(self.own_bytes, footprint::of_queue(self), "the memory of a queue is counted");
+        assert_eq!(self.own_bytes, self.footprint(), "the memory of a queue is counted");
         let count = |place| self.entries().filter(|entry| entry.place == place).count();
         assert_eq!(self.delayed, count(Place::Delayed), "delayed messages are counted");
         assert_eq!(self.ready(), count(Place::Ready), "ready messages are counted");

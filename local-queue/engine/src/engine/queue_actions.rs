@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
 use crate::{
-    Attribute, EngineError, Output, QueueArn, QueueAttributes, QueueName, QueueSettings, RedrivePolicy, Scope, Time,
-    message::QueueNumber, queue::Queue,
+    Attribute, EngineError, Output, QueueArn, QueueAttributes, QueueName, QueueNumber, QueueSettings, RedrivePolicy,
+    Scope, Time, queue::Queue,
 };
 
 impl Engine {
