@@ -63,7 +63,7 @@ pub(super) fn environment(
         ("AWS_DEFAULT_REGION", region),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &memory_mib),
         ("AWS_LAMBDA_FUNCTION_NAME", name),
-        ("AWS_LAMBDA_FUNCTION_VERSION", super::function::VERSION),
+        ("AWS_LAMBDA_FUNCTION_VERSION", super::configuration::VERSION),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
         ("AWS_LAMBDA_LOG_FORMAT", log_format),
         ("AWS_LAMBDA_LOG_GROUP_NAME", &log_group),

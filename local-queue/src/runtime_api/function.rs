@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, Weak},
     time::Duration,
 };
@@ -11,10 +10,10 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    bootstrap::{Bootstrap, BootstrapError},
-    configuration::{Builder, Configuration, FunctionBuildError},
+    bootstrap::BootstrapError,
+    configuration::{Configuration, VERSION},
     instance::{Failure, Instance},
-    logs::{Log, LogSink},
+    logs::Log,
     metrics::{Counters, FunctionMetrics, count},
     pool::Pool,
     process::describe_end,
@@ -27,8 +26,6 @@ use crate::{
     event_source_mapping::{FunctionError, Invocation, Invoker},
 };
 
-/// What a version of a function is called that has not been published.
-pub(super) const VERSION: &str = "$LATEST";
 /// A function that is an unmodified Lambda program (`bootstrap`), run as Lambda runs it.
 ///
 /// Each invocation has a process of its own: one that waits, or a new one as long as fewer run than may. A process is
@@ -105,18 +102,8 @@ struct Ended {
 }
 
 impl Function {
-    /// A function of this name whose program is `bootstrap`: the file, or the folder with a file of that name.
-    pub fn builder(name: impl Into<String>, bootstrap: impl Into<PathBuf>) -> Builder {
-        Builder::new(name.into(), bootstrap.into())
-    }
-
-    /// A function whose settings are checked.
-    pub(super) fn of(configuration: Configuration, sink: impl LogSink) -> Result<Self, FunctionBuildError> {
-        let name = || configuration.name.clone();
-        Bootstrap::find(&configuration.bootstrap)
-            .map_err(|error| FunctionBuildError::Bootstrap { name: name(), error })?;
-        let log = Log::start(configuration.name.as_str().into(), sink)
-            .map_err(|error| FunctionBuildError::Log { name: name(), error })?;
+    /// A function whose settings are checked, and whose log is taken.
+    pub(super) fn new(configuration: Configuration, log: Log) -> Self {
         let shared = Arc::new_cyclic(|me| Shared {
             pool: Mutex::new(Pool::new(configuration.keep_warm)),
             configuration,
@@ -126,7 +113,7 @@ impl Function {
             ids: Mutex::new(IdSource::seeded(fastrand::u64(..))),
             me: Weak::clone(me),
         });
-        Ok(Self { shared })
+        Self { shared }
     }
 
     /// Its name.

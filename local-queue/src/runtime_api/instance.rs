@@ -9,9 +9,8 @@ use tokio::{
 
 use super::{
     bootstrap::{Bootstrap, BootstrapError},
-    configuration::Configuration,
+    configuration::{Configuration, VERSION},
     environment::environment,
-    function::VERSION,
     logs::{LineReader, Log, LogSource},
     process::{Process, describe_end},
     server::{FunctionIdentity, RuntimeApi},

@@ -2,7 +2,7 @@
 //! without a container.
 //!
 //! - [`Function`] is an [`Invoker`](crate::event_source_mapping::Invoker): it has a process for each invocation that
-//!   runs, says what happened to it in the log as Lambda does, and counts. Its settings are in `configuration`.
+//!   runs, says what happened to it in the log as Lambda does, and counts. Its settings are in `configuration`, which `builder` checks.
 //! - `instance` is one process from its start to its end; `process` starts, stops, continues and kills it, with what
 //!   `environment` says, and `watchdog` kills it if this process was killed; `bootstrap` looks first whether there is a
 //!   program for this machine; `pool` decides which process an invocation gets, and which has waited long enough.
@@ -50,6 +50,7 @@
 
 mod answer;
 mod bootstrap;
+mod builder;
 mod configuration;
 mod environment;
 mod function;
@@ -73,7 +74,8 @@ pub use self::orphans::{Orphans, kill_all_functions};
 
 pub use self::{
     bootstrap::BootstrapError,
-    configuration::{Builder, Credentials, FunctionBuildError, LogFormat},
+    builder::{Builder, FunctionBuildError},
+    configuration::{Credentials, LogFormat},
     function::Function,
     logs::{LINE_BYTES_MAX, LogLine, LogSink, LogSource, QUEUED_BYTES_MAX, StderrSink},
     metrics::FunctionMetrics,

@@ -18,7 +18,7 @@ pub(super) struct Report<'a> {
 }
 
 pub(super) fn start(request_id: &str) -> String {
-    format!("START RequestId: {request_id} Version: {}", super::function::VERSION)
+    format!("START RequestId: {request_id} Version: {}", super::configuration::VERSION)
 }
 
 pub(super) fn end(request_id: &str) -> String {
