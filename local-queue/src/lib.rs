@@ -14,6 +14,7 @@
 //!
 //! Where things are, from the inside out:
 //! - [`engine`]: queues and messages as a pure state machine, the crate `local-queue-engine`. No clock, no input or output.
+//! - `action`, `receipt_handle`, `metrics`: the names of SQS's actions, handles that nobody can make up, what is counted.
 //! - [`LocalQueue`]: the engine with a lock, a clock and the timer that wakes long polls.
 //! - [`protocol`]: AWS JSON 1.0 and Query to engine calls and back; the table of operations, the table of errors.
 //! - `client`, [`server`]: what carries the protocol.
@@ -25,6 +26,7 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)] // they panic when nobody reads: write by `local_queue_terminal`
 
+mod action;
 #[cfg(feature = "sdk")]
 mod client;
 pub mod clock;
@@ -38,7 +40,9 @@ mod json;
 mod local_queue;
 #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "only a server shares out memory"))]
 mod memory;
+mod metrics;
 pub mod protocol;
+mod receipt_handle;
 #[cfg(feature = "functions")]
 pub mod runtime_api;
 #[cfg(feature = "server")]

@@ -19,13 +19,13 @@ use self::{
 use crate::{
     clock::Clock,
     declaration::{self, DeclarationError, QueueDeclaration},
-    developer::{RequestCounts, Sample, Samplers},
     engine::{
         Attribute, Delivery, Engine, EngineError, IdSource, Limits, Output, Peeked, QueueArn, QueueAttributes,
         QueueName, ReceiptHandle, Receive, Received, Scope, SendMessage, Sent, Time, Uuid, WaiterId,
     },
     faults::Faults,
-    protocol::receipt_handle::{Seal, Secret},
+    metrics::{RequestCounts, Sample, Samplers},
+    receipt_handle::{Seal, Secret},
 };
 
 /// All queues of one emulator. Clones share them.

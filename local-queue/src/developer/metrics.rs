@@ -1,9 +1,7 @@
 //! Numbers in the text format of Prometheus.
 
 use std::{
-    collections::BTreeMap,
     fmt::{self, Write as _},
-    sync::{Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -14,70 +12,10 @@ use super::response;
 use crate::{
     LocalQueue,
     engine::{Engine, QueueArn, QueueAttributes, Time},
+    metrics::Sample,
 };
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-
-/// How often each action was requested, by the status of its answer.
-#[derive(Debug, Default)]
-pub(crate) struct RequestCounts(Mutex<BTreeMap<(&'static str, u16), u64>>);
-
-impl RequestCounts {
-    pub(crate) fn count(&self, action: &'static str, status: StatusCode) {
-        *self.lock().entry((action, status.as_u16())).or_default() += 1;
-    }
-
-    pub(crate) fn clear(&self) {
-        self.lock().clear();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(&'static str, u16), u64>> {
-        self.0.lock().expect("nobody panics while counting")
-    }
-}
-
-/// A number that somebody beside the queues has: a mapping, a function.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sample {
-    /// Such as `local_queue_mapping_polled_total`; samples of one name come one after the other.
-    pub name: &'static str,
-    /// `counter` or `gauge`.
-    pub kind: &'static str,
-    /// What it is, in a sentence.
-    pub help: &'static str,
-    /// What it belongs to.
-    pub labels: Vec<(&'static str, String)>,
-    /// The number.
-    pub value: f64,
-}
-
-/// What is asked for samples when somebody looks at the metrics.
-pub(crate) type Sampler = Box<dyn Fn() -> Vec<Sample> + Send + Sync>;
-
-/// Those who have samples.
-#[derive(Default)]
-pub(crate) struct Samplers(Mutex<Vec<Sampler>>);
-
-impl Samplers {
-    pub(crate) fn add(&self, sampler: Sampler) {
-        self.0.lock().expect("nobody panics while adding").push(sampler);
-    }
-
-    /// By name, so that each family is described once.
-    fn samples(&self) -> BTreeMap<&'static str, Vec<Sample>> {
-        let mut families: BTreeMap<&'static str, Vec<Sample>> = BTreeMap::new();
-        for sample in self.0.lock().expect("nobody panics while sampling").iter().flat_map(|sampler| sampler()) {
-            families.entry(sample.name).or_default().push(sample);
-        }
-        families
-    }
-}
-
-impl fmt::Debug for Samplers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Samplers").finish_non_exhaustive()
-    }
-}
 
 /// What is to be said about one queue.
 struct Depth {
@@ -86,7 +24,7 @@ struct Depth {
 }
 
 impl Depth {
-    fn of(engine: &mut Engine, now: Time, queue: &QueueArn) -> Option<Self> {
+    fn read(engine: &mut Engine, now: Time, queue: &QueueArn) -> Option<Self> {
         let attributes = engine.queue_attributes(now, queue.as_str()).ok()?;
         let oldest = engine.peek(now, queue.as_str(), 0, 1).ok()?;
         let oldest_age = oldest.first().map_or(Duration::ZERO, |oldest| now.since(oldest.message.sent_at));
@@ -97,7 +35,7 @@ impl Depth {
 pub(super) fn respond(queues: &LocalQueue) -> Response<Bytes> {
     let (depths, long_polls, storage) = queues.call(|engine, now| {
         let arns = engine.queues().cloned().collect::<Vec<_>>();
-        let depths = arns.iter().filter_map(|arn| Depth::of(engine, now, arn)).collect::<Vec<_>>();
+        let depths = arns.iter().filter_map(|arn| Depth::read(engine, now, arn)).collect::<Vec<_>>();
         let storage = (engine.stored_bytes(), engine.limits().stored_bytes_max, engine.refused_for_room());
         (depths, engine.waiting_receives(), storage)
     });

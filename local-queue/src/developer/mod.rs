@@ -47,8 +47,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 
-pub use self::metrics::Sample;
-pub(crate) use self::metrics::{RequestCounts, Samplers};
+pub use crate::metrics::Sample;
 use crate::{
     LocalQueue,
     clock::ManualClock,

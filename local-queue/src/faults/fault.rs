@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use crate::protocol;
-
-const BATCHES: [&str; 3] = ["ChangeMessageVisibilityBatch", "DeleteMessageBatch", "SendMessageBatch"];
-pub(super) const RECEIVE: &str = "ReceiveMessage";
+use crate::action::Action;
 
 /// What a fault does.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,10 +53,10 @@ impl Effect {
     }
 
     /// Whether an action can suffer it.
-    fn fits(&self, action: &str) -> bool {
+    fn fits(&self, action: Option<Action>) -> bool {
         match self {
-            Self::PartialFailure(_) => BATCHES.contains(&action),
-            effect if effect.is_of_delivery() => action == RECEIVE,
+            Self::PartialFailure(_) => action.is_some_and(Action::is_batch),
+            effect if effect.is_of_delivery() => action == Some(Action::ReceiveMessage),
             _ => true,
         }
     }
@@ -178,12 +175,12 @@ impl Fault {
 
     pub(super) fn check(&self) -> Result<(), FaultError> {
         let refuse = |field, problem: String| Err(FaultError { field, problem });
-        if let Some(action) = &self.action {
-            if protocol::action(action).is_none() {
-                return refuse("action", format!("{action:?} is not an action of SQS"));
-            }
-            if !self.effect.fits(action) {
-                return refuse("action", format!("{action} cannot suffer {}", self.effect.name()));
+        if let Some(name) = &self.action {
+            let Some(action) = Action::parse(name) else {
+                return refuse("action", format!("{name:?} is not an action of SQS"));
+            };
+            if !self.effect.fits(Some(action)) {
+                return refuse("action", format!("{name} cannot suffer {}", self.effect.name()));
             }
         }
         if self.times == Some(0) {
@@ -205,8 +202,8 @@ impl Fault {
     }
 
     /// Whether it is meant for a request of this action about the queue of this name.
-    pub(super) fn is_about(&self, action: &str, queue: Option<&str>) -> bool {
-        let is_action = self.action.as_deref().is_none_or(|name| name == action);
+    pub(super) fn is_about(&self, action: Option<Action>, queue: Option<&str>) -> bool {
+        let is_action = self.action.as_deref().is_none_or(|name| action.is_some_and(|action| action.name() == name));
         let is_queue = self.queue.is_none() || self.queue.as_deref() == queue;
         is_action && is_queue && self.effect.fits(action)
     }

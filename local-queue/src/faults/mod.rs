@@ -36,16 +36,18 @@ use std::{
 
 pub use self::fault::{Effect, FailedEntries, Fault, FaultError};
 pub(crate) use self::verdict::{EntryFailures, Verdict};
-use self::{
-    fault::RECEIVE,
-    verdict::{Next, Shuffle, below, unit},
+use self::verdict::{Next, Shuffle, below, unit};
+use crate::{
+    action::Action,
+    engine::{Delivery, Engine, IdSource, QueueArn, Time},
 };
-use crate::engine::{Delivery, Engine, IdSource, QueueArn, Time};
 
 /// Kept apart from the seed of identifiers, so that a fault changes no message's id.
 const DICE: u64 = 0xfa17;
 /// Faults at the same time; each is asked about each request.
 const FAULTS_MAX: usize = 1_000;
+/// What asks for messages.
+const RECEIVE: Option<Action> = Some(Action::ReceiveMessage);
 /// Messages that may be overtaken at once by reordering.
 const OVERTAKEN_MAX: u64 = 9;
 
@@ -170,8 +172,8 @@ impl Faults {
         self.count.store(injected.len(), Ordering::Release);
     }
 
-    /// Decides what happens to a request. The queue's name is asked for only if there is a fault.
-    pub(crate) fn judge(&self, action: &str, queue: impl FnOnce() -> Option<String>) -> Verdict {
+    /// Decides what happens to a request, whose action SQS may not have. The queue's name is asked for only if there is a fault.
+    pub(crate) fn judge(&self, action: Option<Action>, queue: impl FnOnce() -> Option<String>) -> Verdict {
         let mut verdict = Verdict::default();
         if self.is_empty() {
             return verdict;

@@ -14,6 +14,11 @@ use crate::engine::{
     RedrivePolicy,
 };
 
+/// The redrive policy among attributes as they came.
+pub(super) fn given_redrive_policy<'a>(given: &'a TextMap<'_>) -> Option<&'a str> {
+    given.iter().find(|(name, _)| *name == "RedrivePolicy").map(|(_, policy)| &**policy)
+}
+
 /// Reads the attributes that a request sets on a queue, in the order of their names: JSON has no other, and an error names
 /// the first.
 pub(super) fn parse_all(mut given: TextMap<'_>, queue: &QueueArn) -> Result<Vec<Attribute>, WireError> {

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
-use super::fields::TextMap;
 use crate::engine::{AttributeName, EngineError, MessageAttributeProblem, MoveTaskProblem, RedrivePolicy};
 
 /// The kinds of error that the wire knows.
@@ -176,18 +175,17 @@ impl WireError {
         Self::new(ErrorKind::ReceiptHandleIsInvalid, message)
     }
 
-    /// An error about attributes that were given like this: AWS shows a redrive policy as it came (quoted by users).
-    pub(crate) fn of_attributes(error: EngineError, given: &TextMap<'_>) -> Self {
+    /// An error about attributes, among them perhaps this redrive policy: AWS shows it as it came (quoted by users).
+    pub(crate) fn from_attributes(error: EngineError, redrive_policy: Option<&str>) -> Self {
         let mut error = Self::from(error);
-        let policy = given.iter().find(|(name, _)| *name == "RedrivePolicy");
-        if let Some(((_, policy), (_, reason))) = policy.zip(error.message.split_once(OF_REDRIVE_POLICY)) {
+        if let Some((policy, (_, reason))) = redrive_policy.zip(error.message.split_once(OF_REDRIVE_POLICY)) {
             error.message = format!("Value {policy}{OF_REDRIVE_POLICY}{reason}").into();
         }
         error
     }
 
     /// An error about a message that was named by this handle, whose text AWS echoes.
-    pub(crate) fn of_handle(error: EngineError, handle: &str) -> Self {
+    pub(crate) fn from_handle(error: EngineError, handle: &str) -> Self {
         match error {
             EngineError::ReceiptHandleIsInvalid => Self::new(
                 ErrorKind::ReceiptHandleIsInvalid,
@@ -334,7 +332,7 @@ impl From<EngineError> for WireError {
             ),
             EngineError::ReceiptHandleIsInvalid
             | EngineError::ReceiptHandleExpired
-            | EngineError::MessageNotAvailable => Self::of_handle(error, ""),
+            | EngineError::MessageNotAvailable => Self::from_handle(error, ""),
             EngineError::MessageGroupIdMissing => Self::missing("MessageGroupId"),
             EngineError::DeduplicationIdMissing => Self::new(Kind::InvalidParameterValue, DEDUPLICATION_ID_MISSING),
             EngineError::StorageFull { stored_bytes, stored_bytes_max } => Self::new(

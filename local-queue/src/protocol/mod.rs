@@ -14,7 +14,6 @@ mod operations;
 mod policy;
 mod query;
 mod queue_url;
-pub(crate) mod receipt_handle;
 mod subject;
 mod xml;
 
@@ -43,6 +42,7 @@ pub(crate) use self::{
 };
 use crate::{
     LocalQueue,
+    action::Action,
     engine::Scope,
     faults::{Effect, EntryFailures, ResponseLost},
     json,
@@ -55,11 +55,6 @@ const TARGET: &str = "x-amz-target";
 const TARGET_PREFIX: &str = "AmazonSQS.";
 /// Bytes of a request that brings no message. The longest sets a queue's policy and all its tags.
 const PLAIN_BODY_BYTES_MAX: usize = 256 * 1024;
-
-/// The action of this name, if SQS has it.
-pub(crate) fn action(name: &str) -> Option<&'static str> {
-    operations::find(name).map(|operation| operation.name)
-}
 
 /// Answers one request, in the protocol it came in, as far as the injected faults let it. Dropping the future gives up a
 /// long poll.
@@ -75,7 +70,7 @@ pub(crate) async fn respond_to(
     mut request: Request<Bytes>,
     caller: Option<Caller>,
 ) -> Response<Bytes> {
-    let action = subject::action(&request).unwrap_or("unknown");
+    let action = subject::action(&request);
     let verdict = queues.faults().judge(action, || subject::queue(&request));
     if !verdict.latency.is_zero() {
         queues.clock().sleep_until(queues.clock().now() + verdict.latency).await;
@@ -101,7 +96,7 @@ pub(crate) async fn respond_to(
     if verdict.response_is_lost {
         response.extensions_mut().insert(ResponseLost);
     }
-    queues.request_counts().count(action, response.status());
+    queues.request_counts().count(action.map_or("unknown", Action::name), response.status());
     response
 }
 
@@ -139,13 +134,13 @@ async fn respond_json(
     let answer = async {
         let target = target.to_str().unwrap_or_default();
         let name = target.strip_prefix(TARGET_PREFIX).unwrap_or_default();
-        let operation = operations::find(name)
+        let action = Action::parse(name)
             .ok_or_else(|| WireError::new(ErrorKind::UnknownOperation, format!("Unknown operation {target:?}.")))?;
-        check_size(operation.name, request.body())?;
+        check_size(action, request.body())?;
         let members = parse_json(request.body())?;
         let endpoint = queue_url::endpoint(request);
         let call = call(queues, request, caller, Fields::Json(&members), "", &endpoint);
-        let document = operation.run(&call).await?;
+        let document = operations::run(action, &call).await?;
         let write = |bytes| document.map(|document| document.to_json(bytes)).unwrap_or_default();
         Ok(written(JSON, call.caller, call.reserved.into_inner(), write).await)
     };
@@ -177,28 +172,28 @@ async fn respond_query(
         Ok(parameters) => parameters,
         Err(error) => return query_error(&error, request_id),
     };
-    let Some(action) = parameters.text("Action") else {
+    let Some(name) = parameters.text("Action") else {
         return response(StatusCode::NOT_FOUND, XML, "<UnknownOperationException/>".to_owned());
     };
     let is_queue_path = queue_url::is_queue_path(path);
     // AWS (validated): an action that is about no queue is as unknown on a queue's own URL as one that does not exist.
-    let found = operations::find(action)
-        .filter(|operation| !is_queue_path || !matches!(operation.name, "CreateQueue" | "ListQueues"));
-    let Some(operation) = found else {
-        let message = format!("The action {action} is not valid for this endpoint.");
+    let found = Action::parse(name)
+        .filter(|action| !is_queue_path || !matches!(action, Action::CreateQueue | Action::ListQueues));
+    let Some(action) = found else {
+        let message = format!("The action {name} is not valid for this endpoint.");
         return query_error(&WireError::new(ErrorKind::UnknownOperation, message), request_id);
     };
-    if let Err(error) = check_size(operation.name, request.body()).and_then(|()| parameters.check_lists()) {
+    if let Err(error) = check_size(action, request.body()).and_then(|()| parameters.check_lists()) {
         return query_error(&error, request_id);
     }
-    let fields = Fields::Query { node: &parameters, operation: operation.name };
+    let fields = Fields::Query { node: &parameters, operation: action.name() };
     let endpoint = queue_url::endpoint(request);
     let call = call(queues, request, caller, fields, path, &endpoint);
-    let document = match operation.run(&call).await {
+    let document = match operations::run(action, &call).await {
         Ok(document) => document,
         Err(error) => return query_error(&error, request_id),
     };
-    let (name, request_id, reserved) = (operation.name, request_id.to_owned(), call.reserved.into_inner());
+    let (name, request_id, reserved) = (action.name(), request_id.to_owned(), call.reserved.into_inner());
     if accepts_only_json(request.headers()) {
         let write = move |_| xml::json_response(name, document.as_ref(), &request_id);
         return written(PLAIN_JSON, caller, reserved, write).await;
@@ -263,11 +258,11 @@ fn call<'a>(
 
 /// Only messages make a request long. Of any other action a long body is refused before it is taken apart: its parts
 /// would take many times its size, for as long as a long poll lasts.
-fn check_size(action: &str, body: &[u8]) -> Result<(), WireError> {
-    if body.len() <= PLAIN_BODY_BYTES_MAX || matches!(action, "SendMessage" | "SendMessageBatch") {
+fn check_size(action: Action, body: &[u8]) -> Result<(), WireError> {
+    if body.len() <= PLAIN_BODY_BYTES_MAX || matches!(action, Action::SendMessage | Action::SendMessageBatch) {
         return Ok(());
     }
-    let message = format!("The body of {action} is longer than {PLAIN_BODY_BYTES_MAX} bytes.");
+    let message = format!("The body of {} is longer than {PLAIN_BODY_BYTES_MAX} bytes.", action.name());
     Err(WireError::new(ErrorKind::MalformedInput, message))
 }
 

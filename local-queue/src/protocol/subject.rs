@@ -4,10 +4,11 @@ use bytes::Bytes;
 use http::Request;
 use serde::Deserialize;
 
-use super::{TARGET_PREFIX, operations, query::Node};
+use super::{TARGET_PREFIX, query::Node};
+use crate::action::Action;
 
 /// The action, if SQS has it.
-pub(super) fn action(request: &Request<Bytes>) -> Option<&'static str> {
+pub(super) fn action(request: &Request<Bytes>) -> Option<Action> {
     let name = if let Some(target) = request.headers().get("x-amz-target") {
         target.to_str().ok()?.strip_prefix(TARGET_PREFIX)?
     } else {
@@ -16,18 +17,18 @@ pub(super) fn action(request: &Request<Bytes>) -> Option<&'static str> {
         let mut pairs = forms.into_iter().flat_map(|form| form.split(|byte| *byte == b'&'));
         std::str::from_utf8(pairs.find_map(|pair| pair.strip_prefix(b"Action="))?).ok()?
     };
-    operations::find(name).map(|operation| operation.name)
+    Action::parse(name)
 }
 
 /// Actions that leave every queue and message as it was. A receive does not: what it takes is in flight.
 #[cfg(feature = "server")]
-const READ_ONLY: [&str; 6] = [
-    "GetQueueAttributes",
-    "GetQueueUrl",
-    "ListDeadLetterSourceQueues",
-    "ListMessageMoveTasks",
-    "ListQueueTags",
-    "ListQueues",
+const READ_ONLY: [Action; 6] = [
+    Action::GetQueueAttributes,
+    Action::GetQueueUrl,
+    Action::ListDeadLetterSourceQueues,
+    Action::ListMessageMoveTasks,
+    Action::ListQueueTags,
+    Action::ListQueues,
 ];
 
 /// Whether a GET of this target only reads: each action that its query could be taken to name does, or it names none.
@@ -36,7 +37,10 @@ pub(crate) fn is_read_only(target: &http::Uri) -> bool {
     let pairs = target.query().unwrap_or_default().split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     // What cannot be decoded is refused as a whole later on.
     let mut actions = pairs.filter(|(name, _)| super::query::decode(name).is_ok_and(|name| name == "Action"));
-    actions.all(|(_, action)| super::query::decode(action).is_ok_and(|action| READ_ONLY.contains(&&*action)))
+    actions.all(|(_, name)| {
+        let action = super::query::decode(name).ok().and_then(|name| Action::parse(&name));
+        action.is_some_and(|action| READ_ONLY.contains(&action))
+    })
 }
 
 /// The name of the queue, if the request names one.
@@ -94,7 +98,11 @@ mod tests {
             (form("/", "QueueUrl=http%3A%2F%2Fh%2F0%2Fjobs&Action=DeleteQueue"), (Some("DeleteQueue"), "jobs")),
             (form("/000000000000/jobs?Action=PurgeQueue", ""), (Some("PurgeQueue"), "jobs")),
         ] {
-            assert_eq!((action(&request), queue(&request).as_deref()), (expected.0, Some(expected.1)), "{request:?}");
+            assert_eq!(
+                (action(&request).map(Action::name), queue(&request).as_deref()),
+                (expected.0, Some(expected.1)),
+                "{request:?}"
+            );
         }
         for request in [json("AmazonSQS.ListQueues", "{}"), json("AmazonSQS.ListQueues", "no JSON"), form("/", "")] {
             assert_eq!(queue(&request), None, "{request:?}");

@@ -18,8 +18,8 @@ use crate::{
         document::{Body, Document, members},
         error::{ErrorKind, WireError},
         fields::Fields,
-        receipt_handle::Seal,
     },
+    receipt_handle::Seal,
 };
 
 const TRACE_HEADER: &str = "AWSTraceHeader";
@@ -373,7 +373,7 @@ pub(super) fn delete(
 ) -> Result<(), WireError> {
     engine.find_queue(queue.as_str())?;
     let Handle { text, handle } = handle?;
-    engine.delete(now, queue.as_str(), handle).map_err(|error| WireError::of_handle(error, &text))
+    engine.delete(now, queue.as_str(), handle).map_err(|error| WireError::from_handle(error, &text))
 }
 
 /// A receipt handle, and how it was written.
@@ -423,5 +423,5 @@ pub(super) fn change_visibility(
     })?;
     engine
         .change_visibility(now, queue.as_str(), handle, Duration::from_secs(seconds))
-        .map_err(|error| WireError::of_handle(error, &text))
+        .map_err(|error| WireError::from_handle(error, &text))
 }

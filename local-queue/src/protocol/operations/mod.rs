@@ -5,11 +5,12 @@ mod messages;
 mod move_tasks;
 mod queues;
 
-use std::{pin::Pin, sync::OnceLock};
+use std::sync::OnceLock;
 
 use super::{Caller, caller::Reserved, document::Document, error::WireError, fields::Fields, queue_url};
 use crate::{
     LocalQueue,
+    action::Action,
     engine::{QueueArn, Scope},
     faults::EntryFailures,
 };
@@ -49,76 +50,31 @@ impl Call<'_> {
 /// What an operation answers: nothing at all, or a document.
 pub(super) type Answer = Result<Option<Document>, WireError>;
 
-/// How an operation is carried out.
-enum Run {
-    /// At once.
-    Now(fn(&Call<'_>) -> Answer),
-    /// Perhaps after a wait.
-    Waiting(for<'a> fn(&'a Call<'a>) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>>),
-}
-
-/// An operation of SQS.
-pub(super) struct Operation {
-    pub(super) name: &'static str,
-    run: Run,
-}
-
-impl Operation {
-    /// Carries the operation out.
-    pub(super) async fn run(&self, call: &Call<'_>) -> Answer {
-        match self.run {
-            Run::Now(run) => run(call),
-            Run::Waiting(run) => run(call).await,
-        }
-    }
-}
-
-const fn now(name: &'static str, run: fn(&Call<'_>) -> Answer) -> Operation {
-    Operation { name, run: Run::Now(run) }
-}
-
-/// The table: an operation is added here and nowhere else.
-static OPERATIONS: [Operation; 23] = [
-    now("AddPermission", queues::add_permission),
-    now("CancelMessageMoveTask", move_tasks::cancel_message_move_task),
-    now("ChangeMessageVisibility", messages::change_message_visibility),
-    now("ChangeMessageVisibilityBatch", batches::change_message_visibility_batch),
-    now("CreateQueue", queues::create_queue),
-    now("DeleteMessage", messages::delete_message),
-    now("DeleteMessageBatch", batches::delete_message_batch),
-    now("DeleteQueue", queues::delete_queue),
-    now("GetQueueAttributes", queues::get_queue_attributes),
-    now("GetQueueUrl", queues::get_queue_url),
-    now("ListDeadLetterSourceQueues", queues::list_dead_letter_source_queues),
-    now("ListMessageMoveTasks", move_tasks::list_message_move_tasks),
-    now("ListQueueTags", queues::list_queue_tags),
-    now("ListQueues", queues::list_queues),
-    now("PurgeQueue", queues::purge_queue),
-    Operation { name: "ReceiveMessage", run: Run::Waiting(messages::receive_message) },
-    now("RemovePermission", queues::remove_permission),
-    now("SendMessage", messages::send_message),
-    now("SendMessageBatch", batches::send_message_batch),
-    now("SetQueueAttributes", queues::set_queue_attributes),
-    now("StartMessageMoveTask", move_tasks::start_message_move_task),
-    now("TagQueue", queues::tag_queue),
-    now("UntagQueue", queues::untag_queue),
-];
-
-/// The operation of this name.
-pub(super) fn find(name: &str) -> Option<&'static Operation> {
-    let index = OPERATIONS.binary_search_by(|operation| operation.name.cmp(name)).ok()?;
-    Some(&OPERATIONS[index])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_operation_of_the_table_is_found_by_its_name() {
-        for operation in &OPERATIONS {
-            assert_eq!(find(operation.name).map(|found| found.name), Some(operation.name));
-        }
-        assert!(find("DropQueue").is_none());
+/// Carries an action out. An operation is added here and nowhere else.
+pub(super) async fn run(action: Action, call: &Call<'_>) -> Answer {
+    match action {
+        Action::AddPermission => queues::add_permission(call),
+        Action::CancelMessageMoveTask => move_tasks::cancel_message_move_task(call),
+        Action::ChangeMessageVisibility => messages::change_message_visibility(call),
+        Action::ChangeMessageVisibilityBatch => batches::change_message_visibility_batch(call),
+        Action::CreateQueue => queues::create_queue(call),
+        Action::DeleteMessage => messages::delete_message(call),
+        Action::DeleteMessageBatch => batches::delete_message_batch(call),
+        Action::DeleteQueue => queues::delete_queue(call),
+        Action::GetQueueAttributes => queues::get_queue_attributes(call),
+        Action::GetQueueUrl => queues::get_queue_url(call),
+        Action::ListDeadLetterSourceQueues => queues::list_dead_letter_source_queues(call),
+        Action::ListMessageMoveTasks => move_tasks::list_message_move_tasks(call),
+        Action::ListQueueTags => queues::list_queue_tags(call),
+        Action::ListQueues => queues::list_queues(call),
+        Action::PurgeQueue => queues::purge_queue(call),
+        Action::ReceiveMessage => messages::receive_message(call).await,
+        Action::RemovePermission => queues::remove_permission(call),
+        Action::SendMessage => messages::send_message(call),
+        Action::SendMessageBatch => batches::send_message_batch(call),
+        Action::SetQueueAttributes => queues::set_queue_attributes(call),
+        Action::StartMessageMoveTask => move_tasks::start_message_move_task(call),
+        Action::TagQueue => queues::tag_queue(call),
+        Action::UntagQueue => queues::untag_queue(call),
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn create_queue(call: &Call<'_>) -> Answer {
         }
         let tags_before = engine.tags(queue.as_str()).cloned();
         let created = engine.create_queue(now, &call.scope, &name, &attributes);
-        created.map_err(|error| WireError::of_attributes(error, &given))?;
+        created.map_err(|error| WireError::from_attributes(error, attributes::given_redrive_policy(&given)))?;
         match tags_before {
             Err(_) => engine.tag_queue(queue.as_str(), tags)?,
             // AWS (quoted by users): tags that are named have to be those that the queue has.
@@ -176,7 +176,7 @@ pub(super) fn set_queue_attributes(call: &Call<'_>) -> Answer {
         engine.find_queue(queue.as_str())?;
         let attributes = attributes::parse_all(given.clone(), &queue)?;
         let set = engine.set_queue_attributes(now, queue.as_str(), &attributes);
-        set.map_err(|error| WireError::of_attributes(error, &given))
+        set.map_err(|error| WireError::from_attributes(error, attributes::given_redrive_policy(&given)))
     })?;
     Ok(None)
 }

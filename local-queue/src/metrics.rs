@@ -1,0 +1,70 @@
+//! What is counted of requests, and the numbers of those who stand beside the queues.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Mutex, MutexGuard},
+};
+
+use http::StatusCode;
+
+/// How often each action was requested, by the status of its answer.
+#[derive(Debug, Default)]
+pub(crate) struct RequestCounts(Mutex<BTreeMap<(&'static str, u16), u64>>);
+
+impl RequestCounts {
+    pub(crate) fn count(&self, action: &'static str, status: StatusCode) {
+        *self.lock().entry((action, status.as_u16())).or_default() += 1;
+    }
+
+    pub(crate) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, BTreeMap<(&'static str, u16), u64>> {
+        self.0.lock().expect("nobody panics while counting")
+    }
+}
+
+/// A number that somebody beside the queues has: a mapping, a function.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Such as `local_queue_mapping_polled_total`; samples of one name come one after the other.
+    pub name: &'static str,
+    /// `counter` or `gauge`.
+    pub kind: &'static str,
+    /// What it is, in a sentence.
+    pub help: &'static str,
+    /// What it belongs to.
+    pub labels: Vec<(&'static str, String)>,
+    /// The number.
+    pub value: f64,
+}
+
+/// What is asked for samples when somebody looks at the metrics.
+pub(crate) type Sampler = Box<dyn Fn() -> Vec<Sample> + Send + Sync>;
+
+/// Those who have samples.
+#[derive(Default)]
+pub(crate) struct Samplers(Mutex<Vec<Sampler>>);
+
+impl Samplers {
+    pub(crate) fn add(&self, sampler: Sampler) {
+        self.0.lock().expect("nobody panics while adding").push(sampler);
+    }
+
+    /// By name, so that each family is described once.
+    pub(crate) fn samples(&self) -> BTreeMap<&'static str, Vec<Sample>> {
+        let mut families: BTreeMap<&'static str, Vec<Sample>> = BTreeMap::new();
+        for sample in self.0.lock().expect("nobody panics while sampling").iter().flat_map(|sampler| sampler()) {
+            families.entry(sample.name).or_default().push(sample);
+        }
+        families
+    }
+}
+
+impl fmt::Debug for Samplers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Samplers").finish_non_exhaustive()
+    }
+}
