@@ -19,7 +19,7 @@ use crate::job::ResizeJob;
 use crate::pixels::jpeg::Arena;
 use crate::pixels::options::Rendition;
 use crate::pixels::{self, Encoded, Fault, Limits, PixelError, ProfileUse};
-use crate::storage::{Location, Storage};
+use crate::storage::{Grant, Location, Storage};
 
 /// What resizing may cost.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub struct ResizeOptions {
     pub pixel_memory: Memory,
     /// Images rendered at once.
     pub render_concurrency: usize,
+    /// Sources that are fetched or rendered at once. More than are rendered hide how far away they are, and take memory.
+    pub source_concurrency: usize,
     /// Limits of one image.
     pub limits: Limits,
 }
@@ -61,6 +63,7 @@ impl ResizeOptions {
             source_memory: Memory::new(source_bytes, MEMORY_WAIT_MAX),
             pixel_memory: Memory::new(pixel_bytes, MEMORY_WAIT_MAX),
             render_concurrency: std::thread::available_parallelism().map_or(1, NonZero::get),
+            source_concurrency: Semaphore::MAX_PERMITS,
             limits: Limits { memory_bytes_max: pixel_bytes, ..Limits::default() },
         }
     }
@@ -80,8 +83,19 @@ pub struct Resizer {
     bodies: BodyReader,
     options: ResizeOptions,
     renderers: Arc<Semaphore>,
+    sources: Arc<Semaphore>,
     /// Those that no renderer uses; never more than there are renderers.
     arenas: Arc<Mutex<Vec<Arena>>>,
+}
+
+/// Memory of a source, raised from where it is found.
+#[derive(Clone, Debug)]
+struct SourcePermit(Arc<Mutex<MemoryPermit>>);
+
+impl SourcePermit {
+    fn new(permit: MemoryPermit) -> Self {
+        Self(Arc::new(Mutex::new(permit)))
+    }
 }
 
 /// What was made of one message.
@@ -140,7 +154,8 @@ impl Resizer {
     #[must_use]
     pub fn new(storage: Storage, bodies: BodyReader, options: ResizeOptions) -> Self {
         let renderers = Arc::new(Semaphore::new(options.render_concurrency.max(1)));
-        Self { storage, bodies, options, renderers, arenas: Arc::default() }
+        let sources = Arc::new(Semaphore::new(options.source_concurrency.clamp(1, Semaphore::MAX_PERMITS)));
+        Self { storage, bodies, options, renderers, sources, arenas: Arc::default() }
     }
 
     /// Where it reads and writes.
@@ -151,13 +166,14 @@ impl Resizer {
 
     async fn resize(&self, job: &ResizeJob, deadline: &Deadline) -> Result<Resized, Failure> {
         let options = &self.options;
+        let turn = self.sources.acquire().await;
         let (bytes, source_permit) = self.fetch(job.source(), deadline).await?;
         let bytes_in = bytes.len() as u64;
 
         let renditions: Vec<Rendition> = job.outputs().iter().map(|output| output.rendition.clone()).collect();
         let limits = Limits { truncated: job.truncated(), ..options.limits.clone() };
         let (images, oddities) = self.render(bytes, renditions, limits, deadline).await?;
-        drop(source_permit);
+        drop((source_permit, turn));
         assert_eq!(images.len(), job.outputs().len(), "one image for each output");
 
         let stores = job.outputs().iter().zip(images).map(|(output, image)| self.store(&output.target, image));
@@ -168,18 +184,23 @@ impl Resizer {
     ///
     /// How much that is only the answer says, so what a connection holds before its body is read is paid first. When the
     /// rest is not free at once, the connection is given up: nothing is held open while others have the memory.
-    async fn fetch(&self, source: &Location, deadline: &Deadline) -> Result<(Bytes, MemoryPermit), Failure> {
+    async fn fetch(&self, source: &Location, deadline: &Deadline) -> Result<(Bytes, SourcePermit), Failure> {
         let Self { storage, options, .. } = self;
         let memory = &options.source_memory;
-        let mut permit = memory.spend(OPENING_BYTES.min(memory.total_bytes()), deadline).await?;
-        let download = storage.open(source, options.source_bytes_max).await?;
+        let permit = SourcePermit::new(memory.spend(OPENING_BYTES.min(memory.total_bytes()), deadline).await?);
+        let raise = {
+            let (memory, permit) = (memory.clone(), permit.clone());
+            move |bytes| memory.try_raise(&mut permit.0.lock().unwrap_or_else(PoisonError::into_inner), bytes)
+        };
+        let download = storage.open(source, options.source_bytes_max, Grant::new(raise.clone())).await?;
         let declared = download.declared_bytes();
-        if memory.try_raise(&mut permit, declared) {
+        if raise(declared) {
             return Ok((download.read().await?, permit));
         }
-        drop((download, permit));
-        let permit = memory.spend(declared, deadline).await?;
-        let download = storage.open(source, options.source_bytes_max).await?;
+        drop((download, raise, permit));
+        let permit = SourcePermit::new(memory.spend(declared, deadline).await?);
+        let paid = Grant::new(move |bytes| bytes <= declared);
+        let download = storage.open(source, options.source_bytes_max, paid).await?;
         if download.declared_bytes() > declared {
             let text = format!("source {source} grew while it waited for memory");
             return Err(Failure::transient(Blame::Source, "conflict", text));

@@ -32,7 +32,7 @@ pub(crate) use location::file_encoded;
 pub use location::{Location, LocationError, Scheme};
 pub use memory::MemoryStore;
 pub use s3::{S3, S3Error};
-pub use store::{Object, Store, StoreError};
+pub use store::{Grant, Object, Store, StoreError};
 
 /// Wraps a store in another, for faults, counting or limits.
 type Decorator = Arc<dyn Fn(Arc<dyn Store>) -> Arc<dyn Store> + Send + Sync>;
@@ -285,9 +285,10 @@ impl Storage {
     }
 
     /// Finds an object. More than `bytes_max` declared bytes are refused before any is read.
-    pub async fn open(&self, location: &Location, bytes_max: u64) -> Result<Download, Failure> {
+    pub async fn open(&self, location: &Location, bytes_max: u64, grant: Grant) -> Result<Download, Failure> {
         let store = self.store_of(Role::Source, location)?;
-        let object = store.get(location.key()).await.map_err(|error| error.failure(Role::Source, location))?;
+        let grant = Grant::new(move |bytes| bytes <= bytes_max && grant.ask(bytes));
+        let object = store.get(location.key(), grant).await.map_err(|error| error.failure(Role::Source, location))?;
         if object.bytes > bytes_max {
             let text = format!("{location} has {} bytes; at most {bytes_max} are accepted", object.bytes);
             return Err(Failure::permanent(Blame::Limits, "source-too-large", text));
@@ -297,7 +298,7 @@ impl Storage {
 
     /// Finds and reads an object of at most `bytes_max` bytes.
     pub async fn fetch(&self, location: &Location, bytes_max: u64) -> Result<Bytes, Failure> {
-        self.open(location, bytes_max).await?.read().await
+        self.open(location, bytes_max, Grant::new(|_| true)).await?.read().await
     }
 
     /// Stores a whole object, replacing what is there.
@@ -338,8 +339,8 @@ struct Within {
 
 #[async_trait::async_trait]
 impl Store for Within {
-    async fn get(&self, key: &str) -> Result<Object, StoreError> {
-        self.all.get(&format!("{}/{key}", self.name)).await
+    async fn get(&self, key: &str, grant: Grant) -> Result<Object, StoreError> {
+        self.all.get(&format!("{}/{key}", self.name), grant).await
     }
 
     async fn put(&self, key: &str, body: Bytes, content_type: &'static str) -> Result<(), StoreError> {

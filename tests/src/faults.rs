@@ -15,7 +15,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
-use handler::storage::{Object, Store, StoreError};
+use handler::storage::{Grant, Object, Store, StoreError};
 
 /// What a store is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -168,9 +168,9 @@ impl Store for Faulty {
         if fault == Some(Fault::AnswerLost) { Err(reset()) } else { Ok(()) }
     }
 
-    async fn get(&self, key: &str) -> Result<Object, StoreError> {
+    async fn get(&self, key: &str, grant: Grant) -> Result<Object, StoreError> {
         let fault = self.faults.meet(Operation::Get, key).await?;
-        let object = self.inner.get(key).await?;
+        let object = self.inner.get(key, grant).await?;
         let Some(fault) = fault else { return Ok(object) };
         let Object { bytes, body } = object;
         let whole: Vec<Bytes> = body.try_collect().await?;

@@ -130,7 +130,7 @@ struct Counted {
 
 #[async_trait::async_trait]
 impl Store for Counted {
-    async fn get(&self, key: &str) -> Result<Object, StoreError> {
+    async fn get(&self, key: &str, grant: Grant) -> Result<Object, StoreError> {
         struct Open(Arc<AtomicUsize>);
         impl Drop for Open {
             fn drop(&mut self) {
@@ -140,7 +140,7 @@ impl Store for Counted {
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.open.fetch_add(1, Ordering::SeqCst);
         let open = Open(self.open.clone());
-        let Object { bytes, body } = self.inner.get(key).await?;
+        let Object { bytes, body } = self.inner.get(key, grant).await?;
         let body = body.map(move |chunk| {
             let _ = &open;
             chunk
@@ -192,6 +192,37 @@ async fn no_connection_is_open_while_a_job_waits_for_memory() {
     assert!(matches!(done, Outcome::Done(_)), "{done:?}");
     assert_eq!((asked.load(Ordering::SeqCst), open.load(Ordering::SeqCst)), (2, 0));
     assert_eq!(source_memory.free_bytes(), kib(1024));
+}
+
+#[tokio::test]
+async fn no_more_sources_are_held_than_may_be() {
+    let (asked, open) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let storage = Storage::builder().memory().decorate({
+        let (asked, open) = (asked.clone(), open.clone());
+        move |inner| Arc::new(Counted { inner, asked: asked.clone(), open: open.clone() })
+    });
+    let storage = storage.build();
+    let pixel_memory = Memory::new(64 * 1024 * 1024, Duration::from_mins(1));
+    let options =
+        ResizeOptions { source_concurrency: 2, pixel_memory: pixel_memory.clone(), ..ResizeOptions::default() };
+    let resizer = Resizer::new(storage.clone(), BodyReader::default(), options);
+    let all = pixel_memory.spend(64 * 1024 * 1024, &Deadline::NEVER).await.unwrap();
+    let mut running = Vec::new();
+    for number in 0..5 {
+        let source = format!("{number}.png");
+        storage.store(&at(&source), png(64, 48), "image/png").await.unwrap();
+        running.push(tokio::spawn(outcome(resizer.clone(), job(&source, &format!("{number}-small.png"), 8))));
+    }
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 2, "the others wait until one of these is rendered");
+    drop(all);
+    for done in running {
+        let done = done.await.unwrap();
+        assert!(matches!(done, Outcome::Done(_)), "{done:?}");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 5);
 }
 
 #[tokio::test]

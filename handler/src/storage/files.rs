@@ -8,10 +8,10 @@
 //!   not hold a thread.
 //! - A file is written beside its place, under a name of its own, and renamed within the folder's handle. When that fails,
 //!   what was written is removed.
-//! - Each operation blocks one thread of the pool, once.
+//! - Each operation blocks one thread of the pool, once; so does a read whose memory is granted while the file is opened.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,10 +19,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, mkdirat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
-use super::store::{Object, Store, StoreError};
+use super::store::{Grant, Object, Store, StoreError};
 
 /// What is done about symbolic links below a root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,17 +128,31 @@ impl Files {
 
 #[async_trait]
 impl Store for Files {
-    async fn get(&self, key: &str) -> Result<Object, StoreError> {
+    async fn get(&self, key: &str, grant: Grant) -> Result<Object, StoreError> {
         let (files, key) = (self.clone(), key.to_owned());
-        let (file, bytes) = blocking(move || files.open(&key)).await?;
-        let body = futures_util::stream::once(blocking(move || read(file, bytes)));
-        Ok(Object { bytes, body: body.boxed() })
+        let found = blocking(move || {
+            let (file, bytes) = files.open(&key)?;
+            let body = if grant.ask(bytes) { Body::Read(read(&file, bytes)?) } else { Body::Unread(file) };
+            Ok((bytes, body))
+        });
+        let (bytes, body) = found.await?;
+        let body = match body {
+            Body::Read(body) => futures_util::stream::iter([Ok(body)]).boxed(),
+            Body::Unread(file) => futures_util::stream::once(blocking(move || read(&file, bytes))).boxed(),
+        };
+        Ok(Object { bytes, body })
     }
 
     async fn put(&self, key: &str, body: Bytes, _: &'static str) -> Result<(), StoreError> {
         let (files, key) = (self.clone(), key.to_owned());
         blocking(move || files.write(&key, &body)).await
     }
+}
+
+/// What of a file is there when it is found.
+enum Body {
+    Read(Bytes),
+    Unread(File),
 }
 
 /// What is done about a folder that is not there.
@@ -203,11 +218,23 @@ fn open_file(folder: BorrowedFd<'_>, name: &Path, links: Links) -> Result<(File,
     Err(OpenError::Is(what))
 }
 
-/// Reads a file that had so many bytes when it was opened, and one more if there is one.
-fn read(file: File, bytes: u64) -> Result<Bytes, StoreError> {
-    let mut body = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
-    let read = file.take(bytes.saturating_add(1)).read_to_end(&mut body);
-    read.map_err(|error| of_io(&error))?;
+/// Reads a file that had so many bytes when it was opened, and more if there are more: as much as the system gives at once,
+/// into memory that nobody has to clear before.
+fn read(file: &File, bytes: u64) -> Result<Bytes, StoreError> {
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    // One more than there should be, so that the end is met without growing.
+    let mut body = Vec::new();
+    let wanted = bytes.saturating_add(1);
+    if body.try_reserve_exact(wanted).is_err() {
+        return Err(StoreError::Unreachable(format!("there is no memory for its {bytes} bytes")));
+    }
+    while body.len() < wanted {
+        match rustix::io::read(file, spare_capacity(&mut body)) {
+            Ok(0) => break,
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(of_errno(errno)),
+        }
+    }
     Ok(body.into())
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::store::{Object, Store, StoreError};
+use super::store::{Grant, Object, Store, StoreError};
 
 /// A bucket in memory.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ impl MemoryStore {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn get(&self, key: &str) -> Result<Object, StoreError> {
+    async fn get(&self, key: &str, _: Grant) -> Result<Object, StoreError> {
         self.object(key).map(|(body, _)| Object::whole(body)).ok_or(StoreError::NotFound)
     }
 

@@ -13,11 +13,33 @@ use crate::failure::{Blame, Failure};
 /// One place of objects: a bucket, the files of this machine, memory. The seam at which tests put faults.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync {
-    /// Finds an object. Its body has not been read then.
-    async fn get(&self, key: &str) -> Result<Object, StoreError>;
+    /// Finds an object. Its body is read by then only if that is granted and costs no more than finding it.
+    async fn get(&self, key: &str, grant: Grant) -> Result<Object, StoreError>;
 
     /// Stores a whole object in place of what is there: whoever reads sees the one or the other.
     async fn put(&self, key: &str, body: Bytes, content_type: &'static str) -> Result<(), StoreError>;
+}
+
+/// Asks whoever wants an object whether there is memory for its body, which may then come along at once.
+pub struct Grant(Box<dyn FnOnce(u64) -> bool + Send>);
+
+impl Grant {
+    /// Granted if this says so of the body's bytes. It must not wait.
+    pub fn new(ask: impl FnOnce(u64) -> bool + Send + 'static) -> Self {
+        Self(Box::new(ask))
+    }
+
+    /// Never granted.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::new(|_| false)
+    }
+
+    /// Whether a body of so many bytes may be read.
+    #[must_use]
+    pub fn ask(self, bytes: u64) -> bool {
+        self.0(bytes)
+    }
 }
 
 /// An object that was found.

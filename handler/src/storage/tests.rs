@@ -199,11 +199,11 @@ enum Fault {
 
 #[async_trait]
 impl Store for Faulty {
-    async fn get(&self, key: &str) -> Result<Object, StoreError> {
+    async fn get(&self, key: &str, grant: Grant) -> Result<Object, StoreError> {
         if let Fault::Error(error) = &self.fault {
             return Err(error.clone());
         }
-        let Object { bytes, .. } = self.inner.get(key).await?;
+        let Object { bytes, .. } = self.inner.get(key, grant).await?;
         let body: Vec<Result<Bytes, StoreError>> = match self.fault {
             Fault::Short => vec![Ok(Bytes::from_static(b"bo"))],
             Fault::Long => (0..1000).map(|_| Ok(Bytes::from_static(b"body"))).collect(),

@@ -158,7 +158,7 @@ impl Found {
 fn content(path: &Path) -> std::io::Result<Content> {
     // A pipe might never begin, and a device never end: neither is waited for.
     let mut file = open_regular(path)?;
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(HEAD_BYTES as usize);
     file.by_ref().take(HEAD_BYTES).read_to_end(&mut bytes)?;
     let format = match InputFormat::recognise(&bytes) {
         Ok(format) => format,

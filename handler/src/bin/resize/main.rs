@@ -51,6 +51,8 @@ mod work;
 /// For the last files to be renamed into place. Together with the report it has to stay within the second that Ctrl-C
 /// may take.
 const LAST_WRITES: Duration = Duration::from_millis(800);
+/// Threads of `resize run` that read and write files while the others render.
+const FILE_THREADS: usize = 2;
 /// What is logged unless `RUST_LOG` says otherwise. Failed jobs are left out: the commands report each of them themselves.
 const LOG_DEFAULT: &str = "warn,sqs_batch::batch::drive=error";
 
@@ -89,7 +91,14 @@ fn answer(error: &clap::Error) -> ExitCode {
 
 fn carry_out(command: &Command) -> anyhow::Result<u8> {
     let stop = Stop::listen()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = match command {
+        // One thread gives out the work and the others do it: as many as render, and some for files beside them.
+        Command::Run(_) => tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(machine::cores() + FILE_THREADS)
+            .enable_all()
+            .build()?,
+        _ => tokio::runtime::Builder::new_multi_thread().enable_all().build()?,
+    };
     let code = match command {
         Command::Run(arguments) => runtime.block_on(Box::pin(run::run(arguments, &stop))).map(|report| {
             if arguments.json {

@@ -95,7 +95,9 @@ async fn work(arguments: &Run, planned: Vec<Planned>, stop: &Stop, report: &mut 
     let memory = arguments.memory.map_or_else(machine::memory_bytes, |mib| mib * MIB);
     // The jobs are our own, so there is nobody from whom folders would have to be kept.
     let storage = Storage::builder().all_files()?.build();
-    let resizer = Resizer::new(storage, BodyReader::default(), ResizeOptions::for_memory(memory));
+    // Files are at hand: one more than is rendered is enough for no core to wait.
+    let options = ResizeOptions { source_concurrency: machine::cores() + 1, ..ResizeOptions::for_memory(memory) };
+    let resizer = Resizer::new(storage, BodyReader::default(), options);
     let function: Function = Batch::with_sink(resizer, sink)
         .options(BatchOptions { backoff: BACKOFF, ..BatchOptions::default() })
         .observer(progress.clone());

@@ -14,7 +14,7 @@ fn key(path: &Path) -> String {
 }
 
 async fn get(files: &Files, path: &Path) -> Result<Bytes, StoreError> {
-    let mut object = files.get(&key(path)).await?;
+    let mut object = files.get(&key(path), Grant::none()).await?;
     object.body.next().await.unwrap()
 }
 
@@ -39,6 +39,36 @@ async fn names_of_every_length_that_a_file_system_takes_are_written() {
         assert_eq!(get(&files, &path).await.unwrap(), "image", "{length} bytes");
     }
     assert_eq!(names(root.path()).len(), 6, "nothing is left beside them");
+}
+
+#[tokio::test]
+async fn a_file_comes_along_only_if_there_is_memory_for_all_of_it() {
+    let root = tempfile::tempdir().unwrap();
+    let (files, path) = (files(root.path(), Links::Refuse), root.path().join("a"));
+    for length in [0, 1, 4096, 1_000_000] {
+        let before: String = (0..length).map(|at| char::from(b'a' + (at % 23) as u8)).collect();
+        std::fs::write(&path, &before).unwrap();
+        for is_granted in [true, false] {
+            let mut object =
+                files.get(&key(&path), Grant::new(move |asked| asked == length && is_granted)).await.unwrap();
+            assert_eq!(object.bytes, length);
+            std::fs::write(&path, "later").unwrap();
+            let body = object.body.next().await.unwrap().unwrap();
+            assert_eq!(body == before, is_granted || length == 5, "{length} bytes, granted: {is_granted}");
+            std::fs::write(&path, &before).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_grew_is_not_taken_for_whole() {
+    let root = tempfile::tempdir().unwrap();
+    let (files, path) = (files(root.path(), Links::Refuse), root.path().join("a"));
+    std::fs::write(&path, "short").unwrap();
+    let object = files.get(&key(&path), Grant::none()).await.unwrap();
+    std::fs::write(&path, "longer by far").unwrap();
+    let body = object.body.collect::<Vec<_>>().await.remove(0).unwrap();
+    assert_eq!((object.bytes, body.len()), (5, 6), "one byte more than was promised is enough to be told apart");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::Client;
 use super::answer::Refusal;
 use super::request::{Answer, Body, RETRIES_MAX, RETRY_WITHIN, Request, deepest, pause, some_of};
-use crate::storage::{Object, Store, StoreError};
+use crate::storage::{Grant, Object, Store, StoreError};
 
 /// Bytes of the answer to a put, which is empty unless it is an error.
 const PUT_ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -39,7 +39,7 @@ impl Bucket {
 
 #[async_trait]
 impl Store for Bucket {
-    async fn get(&self, key: &str) -> Result<Object, StoreError> {
+    async fn get(&self, key: &str, _: Grant) -> Result<Object, StoreError> {
         let answer = self.ask(key, Vec::new()).await?;
         let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok());
         let bytes = header(CONTENT_LENGTH).and_then(|length| length.parse().ok()).ok_or_else(|| {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::storage::Grant;
 
 fn sdk_config() -> SdkConfig {
     SdkConfig::builder()
@@ -38,6 +39,6 @@ fn a_wrong_endpoint_is_named() {
 #[tokio::test]
 async fn missing_credentials_are_said() {
     let s3 = S3::new(&SdkConfig::builder().build(), None).unwrap();
-    let error = s3.bucket("photos").get("a").await.map(|_| ()).unwrap_err();
+    let error = s3.bucket("photos").get("a", Grant::none()).await.map(|_| ()).unwrap_err();
     assert_eq!(error, StoreError::Credentials("no AWS credentials are configured".to_owned()));
 }
