@@ -16,7 +16,7 @@ use walkdir::WalkDir;
 use super::report::{PassedOver, Refused};
 
 /// Bytes that tell what a file is.
-const HEAD_BYTES: u64 = 4096;
+const HEAD_BYTES: usize = 4096;
 /// Bytes of a file that is read whole to know whether it has transparency; larger ones are refused by the job anyway.
 const WHOLE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Formats that people take for photos. Leaving them out must not go unsaid, unlike other files that are no images.
@@ -158,8 +158,8 @@ impl Found {
 fn content(path: &Path) -> std::io::Result<Content> {
     // A pipe might never begin, and a device never end: neither is waited for.
     let mut file = open_regular(path)?;
-    let mut bytes = Vec::with_capacity(HEAD_BYTES as usize);
-    file.by_ref().take(HEAD_BYTES).read_to_end(&mut bytes)?;
+    let mut bytes = Vec::with_capacity(HEAD_BYTES);
+    file.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut bytes)?;
     let format = match InputFormat::recognise(&bytes) {
         Ok(format) => format,
         Err(PixelError::UnsupportedFormat { found }) if PHOTO_FORMATS.contains(&found) => {
