@@ -98,17 +98,80 @@ const LOCAL_QUEUE: &[Row] = &[
     ("server", &["clock", "developer", "faults", "local_queue", "memory", "metrics", "protocol"]),
 ];
 
+const BATCH: &[Row] = &[
+    ("aws", &[]),
+    ("deadline", &[]),
+    ("failure", &[]),
+    ("event", &["failure"]),
+    ("batch", &["deadline", "event", "failure"]),
+    ("dead_letter", &["aws", "batch", "event", "failure"]),
+    ("lambda", &["batch", "deadline"]),
+    ("worker", &["aws", "batch", "deadline", "event", "failure"]),
+];
+
+const PIXELS: &[Row] = &[
+    ("area", &[]),
+    ("fields", &[]),
+    ("format", &[]),
+    ("error", &["area", "format"]),
+    ("limits", &["area", "error"]),
+    ("options", &[]),
+    ("orientation", &["area", "fields"]),
+    ("geometry", &["area", "options", "orientation"]),
+    ("raster", &["area", "error", "options", "orientation"]),
+    ("planes", &["area", "error", "raster"]),
+    ("recognise", &["error", "format"]),
+    ("samples", &["format"]),
+    ("scale", &["area", "error", "options", "raster"]),
+    ("zigzag", &[]),
+    ("encode", &["area", "error", "format", "options", "planes", "raster", "zigzag"]),
+    ("jpeg", &["area", "error", "fields", "format", "limits", "planes", "zigzag"]),
+    ("probe", &["area", "error", "fields", "format", "jpeg", "limits", "orientation"]),
+    ("color", &["error", "fields", "limits", "options", "probe", "raster"]),
+    ("resampling", &["encode", "format", "geometry", "options", "probe"]),
+    ("picture", &["area", "error", "jpeg", "orientation", "planes", "raster", "resampling", "scale"]),
+    ("decode", &["area", "error", "format", "jpeg", "limits", "picture", "probe", "raster", "resampling"]),
+    ("price", &["area", "geometry", "jpeg", "options", "probe", "resampling"]),
+];
+
+const HANDLER: &[Row] = &[
+    ("budget", &[]),
+    ("storage", &[]),
+    ("job", &["storage"]),
+    ("event", &["job", "storage"]),
+    ("resize", &["budget", "event", "job", "storage"]),
+    ("settings", &["event", "resize", "storage"]),
+    ("telemetry", &["resize", "settings"]),
+];
+
 #[test]
 fn the_engine_imports_downwards_only() {
-    check("local-queue/engine/src", ENGINE);
+    check("local-queue/engine/src", ENGINE, &[]);
 }
 
 #[test]
 fn local_queue_imports_downwards_only() {
-    check("local-queue/src", LOCAL_QUEUE);
+    check("local-queue/src", LOCAL_QUEUE, &[]);
 }
 
-fn check(sources: &str, table: &[Row]) {
+#[test]
+fn the_batch_runtime_imports_downwards_only() {
+    check("handler/batch/src", BATCH, &[]);
+}
+
+#[test]
+fn pixels_import_downwards_only() {
+    // An arena lends the strips that give their rows back to it.
+    check("handler/pixels/src", PIXELS, &["jpeg::arena, jpeg::strips"]);
+}
+
+#[test]
+fn the_handler_imports_downwards_only() {
+    check("handler/src", HANDLER, &[]);
+}
+
+/// Checks a crate against its table; `known` are the circles of files that it still has.
+fn check(sources: &str, table: &[Row], known: &[&str]) {
     let modules = Crate::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(sources));
     let imports = modules.imports();
     let mut faults = Vec::new();
@@ -133,7 +196,11 @@ fn check(sources: &str, table: &[Row]) {
         let unused = allowed.iter().filter(|imported| !used.contains(&(*part, **imported)));
         faults.extend(unused.map(|imported| format!("{part} does not import {imported}, which the table allows")));
     }
-    faults.extend(circles(&imports).iter().map(|circle| format!("a circle of files: {}", circle.join(", "))));
+    let circles = circles(&imports).iter().map(|circle| circle.join(", ")).collect::<Vec<_>>();
+    let unknown = circles.iter().filter(|circle| !known.contains(&circle.as_str()));
+    faults.extend(unknown.map(|circle| format!("a circle of files: {circle}")));
+    let mended = known.iter().filter(|circle| !circles.iter().any(|found| found == *circle));
+    faults.extend(mended.map(|circle| format!("no circle of files any more: {circle}")));
     assert!(faults.is_empty(), "in {sources}:\n{}", faults.join("\n"));
 }
 
@@ -190,7 +257,7 @@ impl Crate {
                 if name == "tests" || path == Path::new("bin") {
                 } else if sources.join(&path).is_dir() {
                     folders.push(path);
-                } else {
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
                     let mut module: Module =
                         path.with_extension("").iter().map(|name| name.to_str().unwrap().to_owned()).collect();
                     module.pop_if(|name| *name == "mod" || *name == "lib");
@@ -198,7 +265,7 @@ impl Crate {
                 }
             }
         }
-        assert!(modules.len() > 10, "{} has sources", sources.display());
+        assert!(modules.len() > 5, "{} has sources", sources.display());
         Self(modules)
     }
 
