@@ -203,7 +203,7 @@ fn remove_fault(queues: &LocalQueue, id: &str) -> Answer {
 
 /// The members of a request's JSON object.
 fn members(request: &Request<Bytes>) -> Result<Map<String, Value>, Refusal> {
-    json::parse_object(request.body()).map_err(|error| Refusal::bad(format!("The body {error}.")))
+    json::parse_object(request.body()).map(Map::from).map_err(|error| Refusal::bad(format!("The body {error}.")))
 }
 
 /// The whole numbers of these names, which are all that may be there.

@@ -3,18 +3,18 @@
 use std::borrow::Cow;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use serde_json::{Map, Value};
 
 use super::{
     error::{ErrorKind, WireError},
     query::{self, Node},
 };
+use crate::json::{Json, Object};
 
 /// The parameters of a request, or of one structure inside it.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Fields<'a> {
     /// In AWS JSON.
-    Json(&'a Map<String, Value>),
+    Json(&'a Object<'a>),
     /// In Query, where the names of some lists depend on the operation.
     Query { node: &'a Node, operation: &'static str },
 }
@@ -97,7 +97,7 @@ impl<'a> Fields<'a> {
             Self::Json(members) => {
                 let Some(value) = present(members, name) else { return Ok(None) };
                 let entries = structure(value)?.iter();
-                entries.map(|(name, value)| Ok((name.as_str(), text(value)?))).collect::<Result<_, _>>().map(Some)
+                entries.map(|(name, value)| Ok((name, text(value)?))).collect::<Result<_, _>>().map(Some)
             }
             Self::Query { .. } => {
                 let Some(items) = self.items(name) else { return Ok(None) };
@@ -123,7 +123,7 @@ impl<'a> Fields<'a> {
             Self::Json(members) => {
                 let Some(value) = present(members, name) else { return Ok(Vec::new()) };
                 let entries = structure(value)?.iter();
-                entries.map(|(name, value)| Ok((name.as_str(), Fields::Json(structure(value)?)))).collect()
+                entries.map(|(name, value)| Ok((name, Fields::Json(structure(value)?)))).collect()
             }
             Self::Query { operation, .. } => {
                 let items = self.items(name).unwrap_or_default().into_iter().filter(|item| !item.is_blank());
@@ -163,15 +163,15 @@ impl<'a> Fields<'a> {
 }
 
 /// What is there under a name; JSON's null is absence.
-fn present<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+fn present<'a>(members: &'a Object<'a>, name: &str) -> Option<&'a Json<'a>> {
     members.get(name).filter(|value| !value.is_null())
 }
 
-fn list<'a>(members: &'a Map<String, Value>, name: &str) -> Result<Option<&'a [Value]>, WireError> {
+fn list<'a>(members: &'a Object<'a>, name: &str) -> Result<Option<&'a [Json<'a>]>, WireError> {
     match present(members, name) {
         None => Ok(None),
-        Some(Value::Array(items)) => Ok(Some(items)),
-        Some(Value::Object(_)) => Err(unexpected_structure()),
+        Some(Json::List(items)) => Ok(Some(items)),
+        Some(Json::Object(_)) => Err(unexpected_structure()),
         Some(other) => Err(malformed(format!("Unexpected field type: {} for {name}", kind(other)))),
     }
 }
@@ -180,44 +180,44 @@ fn integer_text(name: &str, text: &str) -> Result<i64, WireError> {
     text.parse().map_err(|_| malformed(format!("The value of {name} can not be converted to an Integer")))
 }
 
-fn structure(value: &Value) -> Result<&Map<String, Value>, WireError> {
+fn structure<'a>(value: &'a Json<'a>) -> Result<&'a Object<'a>, WireError> {
     match value {
-        Value::Object(members) => Ok(members),
-        Value::Array(_) => Err(unexpected_list()),
+        Json::Object(members) => Ok(members),
+        Json::List(_) => Err(unexpected_list()),
         other => Err(malformed(format!("Unexpected field type: {}", kind(other)))),
     }
 }
 
-fn text(value: &Value) -> Result<Cow<'_, str>, WireError> {
+fn text<'a>(value: &'a Json<'a>) -> Result<Cow<'a, str>, WireError> {
     match value {
-        Value::String(text) => Ok(Cow::Borrowed(text)),
-        Value::Object(_) => Err(unexpected_structure()),
-        Value::Array(_) => Err(unexpected_list()),
+        Json::Text(text) => Ok(Cow::Borrowed(text)),
+        Json::Object(_) => Err(unexpected_structure()),
+        Json::List(_) => Err(unexpected_list()),
         other => Err(malformed(format!("{} can not be converted to a String", kind(other)))),
     }
 }
 
-fn integer(value: &Value) -> Result<i64, WireError> {
+fn integer(value: &Json<'_>) -> Result<i64, WireError> {
     match value {
-        Value::Number(number) => {
+        Json::Number(number) => {
             number.as_i64().ok_or_else(|| malformed("NUMBER_VALUE can not be converted to an Integer"))
         }
-        Value::Object(_) => Err(unexpected_structure()),
-        Value::Array(_) => Err(unexpected_list()),
+        Json::Object(_) => Err(unexpected_structure()),
+        Json::List(_) => Err(unexpected_list()),
         other => Err(malformed(format!("{} can not be converted to an Integer", kind(other)))),
     }
 }
 
 /// The kinds of JSON values as AWS's deserialiser calls them.
-const fn kind(value: &Value) -> &'static str {
+const fn kind(value: &Json<'_>) -> &'static str {
     match value {
-        Value::Null => "NULL_VALUE",
-        Value::Bool(true) => "TRUE_VALUE",
-        Value::Bool(false) => "FALSE_VALUE",
-        Value::Number(_) => "NUMBER_VALUE",
-        Value::String(_) => "STRING_VALUE",
-        Value::Array(_) => "START_ARRAY",
-        Value::Object(_) => "START_OBJECT",
+        Json::Null => "NULL_VALUE",
+        Json::Boolean(true) => "TRUE_VALUE",
+        Json::Boolean(false) => "FALSE_VALUE",
+        Json::Number(_) => "NUMBER_VALUE",
+        Json::Text(_) => "STRING_VALUE",
+        Json::List(_) => "START_ARRAY",
+        Json::Object(_) => "START_OBJECT",
     }
 }
 

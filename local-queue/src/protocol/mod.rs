@@ -21,7 +21,6 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use serde_json::{Map, Value};
 
 pub(crate) use self::caller::{Caller, Counted};
 #[cfg(feature = "server")]
@@ -45,7 +44,7 @@ use crate::{
     action::Action,
     engine::Scope,
     faults::{Effect, EntryFailures, ResponseLost},
-    json,
+    json::{self, Object},
 };
 
 const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
@@ -266,9 +265,9 @@ fn check_size(action: Action, body: &[u8]) -> Result<(), WireError> {
     Err(WireError::new(ErrorKind::MalformedInput, message))
 }
 
-fn parse_json(body: &[u8]) -> Result<Map<String, Value>, WireError> {
+fn parse_json(body: &[u8]) -> Result<Object<'_>, WireError> {
     if body.is_empty() {
-        return Ok(Map::new());
+        return Ok(Object::default());
     }
     json::parse_object(body)
         .map_err(|error| WireError::new(ErrorKind::MalformedInput, format!("The request body {error}.")))
