@@ -52,6 +52,7 @@ pub struct LocalQueue {
 #[derive(Debug)]
 struct Shared {
     clock: Clock,
+    limits: Limits,
     scope: Scope,
     seal: Seal,
     faults: Faults,
@@ -139,7 +140,7 @@ impl Builder {
     pub fn build(self) -> LocalQueue {
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
         let secret = self.seed.map_or_else(Secret::random, Secret::seeded);
-        let engine = Engine::new(self.limits, seed).with_store(secret.store());
+        let engine = Engine::new(self.limits.clone(), seed).with_store(secret.store());
         let state = State {
             engine,
             refusals: Refusals::default(),
@@ -149,6 +150,7 @@ impl Builder {
         };
         let shared = Shared {
             clock: self.clock,
+            limits: self.limits,
             scope: self.scope,
             seal: Seal::new(&secret),
             faults: Faults::seeded(seed),
@@ -207,6 +209,12 @@ impl LocalQueue {
     #[must_use]
     pub fn scope(&self) -> &Scope {
         &self.shared.scope
+    }
+
+    /// The limits of requests, for who reads one while the queues are not locked. What is bounded later, waiting receives and
+    /// memory, only the engine knows.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.shared.limits
     }
 
     /// The faults that are injected on purpose.

@@ -21,7 +21,9 @@ impl Scope {
     /// The ARN that a queue of this name has here. The name need not be valid: no queue has an invalid one.
     #[must_use]
     pub fn arn(&self, name: &str) -> QueueArn {
-        QueueArn(format!("arn:aws:sqs:{}:{}:{name}", self.region, self.account).into())
+        let mut arn = String::with_capacity(48 + name.len());
+        arn.extend(["arn:aws:sqs:", &self.region, ":", &self.account, ":", name]);
+        QueueArn(arn.into())
     }
 }
 

@@ -16,12 +16,28 @@ impl Uuid {
         let bits = ((high as u128) << 64) | low as u128;
         Self((bits & !(0xf000 << 64) & !(0xc000 << 48)) | (0x4000 << 64) | (0x8000 << 48))
     }
+
+    /// Adds the text of this UUID to another, in lower case.
+    pub fn write_to(self, text: &mut String) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut written = [b'-'; 36];
+        // Every message and every request has one, so that this is done without the machinery of formats.
+        let mut at = 0;
+        for byte in self.0.to_be_bytes() {
+            at += usize::from(matches!(at, 8 | 13 | 18 | 23));
+            written[at] = DIGITS[usize::from(byte >> 4)];
+            written[at + 1] = DIGITS[usize::from(byte & 15)];
+            at += 2;
+        }
+        text.push_str(std::str::from_utf8(&written).expect("digits are text"));
+    }
 }
 
 impl fmt::Display for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hex = format!("{:032x}", self.0);
-        write!(f, "{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+        let mut text = String::with_capacity(36);
+        self.write_to(&mut text);
+        f.pad(&text)
     }
 }
 
@@ -67,6 +83,12 @@ impl IdSource {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_uuid_is_written_with_hyphens_in_lower_case() {
+        let id = Uuid::from_random(0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210);
+        assert_eq!(id.to_string(), "01234567-89ab-4def-bedc-ba9876543210");
+    }
 
     #[test]
     fn message_ids_are_version_4_uuids_and_repeat_with_the_seed() {

@@ -154,8 +154,14 @@ struct RecordMessageAttribute<'a> {
 impl<'a> Record<'a> {
     fn new(message: &'a SourceMessage, queue: &'a QueueArn, batching_window: Duration) -> Self {
         let attributes = &message.message_attributes;
-        let attributes = (!attributes.is_empty()).then(|| digest::attributes_md5(attributes.iter()));
-        Self::with_digests(message, queue, batching_window, digest::body_md5(&message.body).into(), attributes)
+        let attributes = (!attributes.is_empty()).then(|| digest::attributes_md5(attributes.iter()).to_string());
+        Self::with_digests(
+            message,
+            queue,
+            batching_window,
+            digest::body_md5(&message.body).to_string().into(),
+            attributes,
+        )
     }
 
     fn with_digests(

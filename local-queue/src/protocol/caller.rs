@@ -3,10 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use tokio::{
-    runtime::Handle,
-    sync::{Semaphore, watch},
-};
+use tokio::sync::{Semaphore, watch};
 
 use crate::memory::{Memory, Share};
 
@@ -49,22 +46,12 @@ impl Caller {
 }
 
 impl Caller {
-    /// Carries out a request: one with a long body beside others, where it must not wait.
-    pub(super) async fn carry_out<T, F, W>(self, body: &[u8], work: W) -> T
-    where
-        T: Send + 'static,
-        F: Future<Output = T> + Send,
-        W: FnOnce(Self) -> F + Send + 'static,
-    {
-        match self.heavy.clone() {
-            Some(heavy) if body.len() >= HEAVY_BODY_BYTES => {
-                let (_, is_hasty) = watch::channel(true);
-                let beside = Self { is_hasty, memory: self.memory, heavy: None };
-                let runtime = Handle::current();
-                heavy.run(move || runtime.block_on(work(beside))).await
-            }
-            _ => work(self).await,
-        }
+    /// For a request with a long body, which is carried out beside others: where that is done, and who asks there, where
+    /// nothing waits.
+    pub(super) fn beside(&self, body: &[u8]) -> Option<(HeavyWork, Self)> {
+        let heavy = self.heavy.clone().filter(|_| body.len() >= HEAVY_BODY_BYTES)?;
+        let (_, is_hasty) = watch::channel(true);
+        Some((heavy, Self { is_hasty, memory: self.memory.clone(), heavy: None }))
     }
 
     /// Waits until a receive is to wait no longer.

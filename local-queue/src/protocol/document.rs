@@ -2,7 +2,8 @@
 
 use std::{fmt::Write as _, sync::Arc};
 
-use crate::engine::Message;
+use super::digest::Digest;
+use crate::engine::{Message, Uuid};
 
 /// The body of a message, which is not copied for an answer.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub(crate) enum Document {
     Null,
     Text(String),
     Body(Body),
+    Digest(Digest),
+    Id(Uuid),
     Integer(u64),
     Boolean(bool),
     List(Vec<Document>),
@@ -40,11 +43,27 @@ impl Document {
         Self::Text(text.into())
     }
 
-    /// Compact JSON, for which room for so many bytes is made at once.
+    /// Compact JSON, for which room for so many bytes is made at once, or for a short answer.
     pub(crate) fn to_json(&self, bytes: usize) -> String {
-        let mut json = String::with_capacity(bytes);
+        let mut json = String::with_capacity(if bytes == 0 { self.plain_bytes() } else { bytes });
         self.write_json(&mut json);
         json
+    }
+
+    /// How long its JSON is if nothing is escaped, or a little less.
+    fn plain_bytes(&self) -> usize {
+        match self {
+            Self::Null | Self::Integer(_) | Self::Boolean(_) => 8,
+            Self::Text(text) => text.len() + 3,
+            Self::Body(body) => body.as_str().len() + 3,
+            Self::Digest(_) => 35,
+            Self::Id(_) => 39,
+            Self::List(items) => 2 + items.iter().map(Self::plain_bytes).sum::<usize>(),
+            Self::Map(entries) => 2 + entries.iter().map(|(name, it)| name.len() + 3 + it.plain_bytes()).sum::<usize>(),
+            Self::Struct(members) => {
+                2 + members.iter().map(|(name, it)| name.len() + 3 + it.plain_bytes()).sum::<usize>()
+            }
+        }
     }
 
     fn write_json(&self, out: &mut String) {
@@ -52,6 +71,16 @@ impl Document {
             Self::Null => out.push_str("null"),
             Self::Text(text) => write_json_string(text, out),
             Self::Body(body) => write_json_string(body.as_str(), out),
+            Self::Digest(digest) => {
+                out.push('"');
+                digest.write_to(out);
+                out.push('"');
+            }
+            Self::Id(id) => {
+                out.push('"');
+                id.write_to(out);
+                out.push('"');
+            }
             Self::Integer(number) => write!(out, "{number}").expect("a string can be written to"),
             Self::Boolean(flag) => out.push_str(if *flag { "true" } else { "false" }),
             Self::List(items) => {
@@ -87,10 +116,16 @@ fn write_members<'a>(members: impl Iterator<Item = (&'a str, &'a Document)>, out
 }
 
 fn write_json_string(text: &str, out: &mut String) {
+    let is_plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
     out.push('"');
+    // Most texts are plain; without an end in between, many bytes are looked at in one step.
+    if text.bytes().fold(true, |all, byte| all & is_plain(byte)) {
+        out.push_str(text);
+        return out.push('"');
+    }
     let mut written = 0;
     for (index, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+        if is_plain(byte) {
             continue;
         }
         out.push_str(&text[written..index]);

@@ -17,10 +17,11 @@ mod queue_url;
 mod subject;
 mod xml;
 
-use std::sync::OnceLock;
+use std::{borrow::Cow, sync::OnceLock};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use tokio::runtime::Handle;
 
 pub(crate) use self::caller::{Caller, Counted};
 #[cfg(feature = "server")]
@@ -36,13 +37,13 @@ use self::{
 #[cfg(feature = "server")]
 pub(crate) use self::{
     queue_url::{Endpoint, is_plain_path},
-    subject::is_read_only,
+    subject::{is_read_only, shows_urls},
     xml::{escape as escape_xml, query_error_json},
 };
 use crate::{
     LocalQueue,
     action::Action,
-    engine::Scope,
+    engine::{Scope, Uuid},
     faults::{Effect, EntryFailures, ResponseLost},
     json::{self, Object},
 };
@@ -50,7 +51,8 @@ use crate::{
 const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
 const PLAIN_JSON: HeaderValue = HeaderValue::from_static("application/json");
 const XML: HeaderValue = HeaderValue::from_static("text/xml");
-const TARGET: &str = "x-amz-target";
+pub(crate) static TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const TARGET_PREFIX: &str = "AmazonSQS.";
 /// Bytes of a request that brings no message. The longest sets a queue's policy and all its tags.
 const PLAIN_BODY_BYTES_MAX: usize = 256 * 1024;
@@ -67,7 +69,7 @@ pub async fn respond(queues: &LocalQueue, request: Request<Bytes>) -> Response<B
 pub(crate) async fn respond_to(
     queues: &LocalQueue,
     mut request: Request<Bytes>,
-    caller: Option<Caller>,
+    caller: Option<&Caller>,
 ) -> Response<Bytes> {
     let action = subject::action(&request);
     let verdict = queues.faults().judge(action, || subject::queue(&request));
@@ -77,20 +79,18 @@ pub(crate) async fn respond_to(
     if let Some(failures) = verdict.failed_entries {
         request.extensions_mut().insert(failures);
     }
-    let request_id = queues.next_request_id().to_string();
-    let request_id_header = HeaderValue::try_from(&request_id);
-    let mut response = match (verdict.refusal, caller) {
-        (Some(effect), _) if request.headers().contains_key(TARGET) => json_error(refusal(&effect)),
-        (Some(effect), _) => query_error(&refusal(&effect), request.headers(), &request_id),
-        (None, None) => carry_out(queues, &request, None, &request_id).await,
-        (None, Some(caller)) => {
-            let (queues, body) = (queues.clone(), request.body().clone());
-            let work = |caller| async move { carry_out(&queues, &request, Some(&caller), &request_id).await };
-            caller.carry_out(&body, work).await
+    let request_id = queues.next_request_id();
+    let mut response = match (verdict.refusal, caller.and_then(|caller| caller.beside(request.body()))) {
+        (Some(effect), _) if request.headers().contains_key(&TARGET) => json_error(refusal(&effect)),
+        (Some(effect), _) => query_error(&refusal(&effect), request.headers(), &request_id.to_string()),
+        (None, None) => carry_out(queues, &request, caller, request_id).await,
+        (None, Some((heavy, caller))) => {
+            let (queues, runtime) = (queues.clone(), Handle::current());
+            heavy.run(move || runtime.block_on(carry_out(&queues, &request, Some(&caller), request_id))).await
         }
     };
-    if let Ok(request_id) = request_id_header {
-        response.headers_mut().insert("x-amzn-requestid", request_id);
+    if let Ok(request_id) = HeaderValue::try_from(request_id.to_string()) {
+        response.headers_mut().insert(REQUEST_ID.clone(), request_id);
     }
     if verdict.response_is_lost {
         response.extensions_mut().insert(ResponseLost);
@@ -103,10 +103,10 @@ async fn carry_out(
     queues: &LocalQueue,
     request: &Request<Bytes>,
     caller: Option<&Caller>,
-    request_id: &str,
+    request_id: Uuid,
 ) -> Response<Bytes> {
-    match request.headers().get(TARGET) {
-        None => respond_query(queues, request, caller, request_id).await,
+    match request.headers().get(&TARGET) {
+        None => respond_query(queues, request, caller, &request_id.to_string()).await,
         Some(target) => respond_json(queues, request, caller, target).await,
     }
 }
@@ -137,8 +137,7 @@ async fn respond_json(
             .ok_or_else(|| WireError::new(ErrorKind::UnknownOperation, format!("Unknown operation {target:?}.")))?;
         check_size(action, request.body())?;
         let members = parse_json(request.body())?;
-        let endpoint = queue_url::endpoint(request);
-        let call = call(queues, request, caller, Fields::Json(&members), "", &endpoint);
+        let call = call(queues, request, caller, Fields::Json(&members), "");
         let document = operations::run(action, &call).await?;
         let write = |bytes| document.map(|document| document.to_json(bytes)).unwrap_or_default();
         Ok(written(JSON, call.caller, call.reserved.into_inner(), write).await)
@@ -186,8 +185,7 @@ async fn respond_query(
         return query_error(&error, request_id);
     }
     let fields = Fields::Query { node: &parameters, operation: action.name() };
-    let endpoint = queue_url::endpoint(request);
-    let call = call(queues, request, caller, fields, path, &endpoint);
+    let call = call(queues, request, caller, fields, path);
     let document = match operations::run(action, &call).await {
         Ok(document) => document,
         Err(error) => return query_error(&error, request_id),
@@ -247,12 +245,11 @@ fn call<'a>(
     caller: Option<&'a Caller>,
     fields: Fields<'a>,
     path: &'a str,
-    endpoint: &'a str,
 ) -> Call<'a> {
     let trace_header = request.headers().get("x-amzn-trace-id").and_then(|trace| trace.to_str().ok());
     let failed_entries = request.extensions().get::<EntryFailures>();
     let (scope, reserved) = (scope(queues, request), OnceLock::new());
-    Call { queues, caller, reserved, scope, endpoint, fields, path, trace_header, failed_entries }
+    Call { queues, request, caller, reserved, scope, fields, path, trace_header, failed_entries }
 }
 
 /// Only messages make a request long. Of any other action a long body is refused before it is taken apart: its parts
@@ -280,10 +277,18 @@ fn scope(queues: &LocalQueue, request: &Request<Bytes>) -> Scope {
     let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let signature = authorization.or_else(|| request.uri().query()).unwrap_or_default();
     let credential = signature.split_once("Credential=").map_or("", |(_, rest)| rest);
-    let credential = credential.split([',', ' ', '&']).next().unwrap_or_default().replace("%2F", "/");
+    let credential = credential.split([',', ' ', '&']).next().unwrap_or_default();
+    let credential = match credential.contains('%') {
+        true => Cow::Owned(credential.replace("%2F", "/")),
+        false => Cow::Borrowed(credential),
+    };
     let mut parts = credential.split('/');
     let (key, _date, region) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
     let is_account = key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit());
     let region = region.filter(|region| !region.is_empty()).unwrap_or(&default.region);
-    Scope::new(region, if is_account { key } else { &default.account })
+    let account = if is_account { key } else { &default.account };
+    if *region == *default.region && *account == *default.account {
+        return default.clone();
+    }
+    Scope::new(region, account)
 }

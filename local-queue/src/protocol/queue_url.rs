@@ -45,6 +45,7 @@ pub(super) fn queue(url: &str, scope: &Scope) -> QueueArn {
     match path.trim_matches('/').rsplit_once('/') {
         Some((before, name)) => match before.rsplit('/').next() {
             Some("queue") => scope.arn(name),
+            Some(account) if *account == *scope.account => scope.arn(name),
             account => Scope::new(&scope.region, account.unwrap_or_default()).arn(name),
         },
         None => scope.arn(path.trim_matches('/')),

@@ -4,12 +4,12 @@ use bytes::Bytes;
 use http::Request;
 use serde::Deserialize;
 
-use super::{TARGET_PREFIX, query::Node};
+use super::{TARGET, TARGET_PREFIX, query::Node};
 use crate::action::Action;
 
 /// The action, if SQS has it.
 pub(super) fn action(request: &Request<Bytes>) -> Option<Action> {
-    let name = if let Some(target) = request.headers().get("x-amz-target") {
+    let name = if let Some(target) = request.headers().get(&TARGET) {
         target.to_str().ok()?.strip_prefix(TARGET_PREFIX)?
     } else {
         // The names of actions need no decoding, so that a form needs no reading up to here.
@@ -43,9 +43,19 @@ pub(crate) fn is_read_only(target: &http::Uri) -> bool {
     })
 }
 
+/// Whether queue URLs may be in the answer to a request with this header: in those to calls about messages there are none.
+#[cfg(feature = "server")]
+pub(crate) fn shows_urls(headers: &http::HeaderMap) -> bool {
+    let action = headers.get(&TARGET).and_then(|target| target.as_bytes().strip_prefix(TARGET_PREFIX.as_bytes()));
+    !action.is_some_and(|action| {
+        action.starts_with(b"SendMessage")
+            || matches!(action, b"ReceiveMessage" | b"DeleteMessage" | b"DeleteMessageBatch")
+    })
+}
+
 /// The name of the queue, if the request names one.
 pub(super) fn queue(request: &Request<Bytes>) -> Option<String> {
-    let named = if request.headers().contains_key("x-amz-target") {
+    let named = if request.headers().contains_key(&TARGET) {
         let names: Names = serde_json::from_slice(request.body()).ok()?;
         names.queue_url.or(names.queue_name).or(names.source_arn)
     } else {

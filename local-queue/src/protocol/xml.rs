@@ -104,6 +104,8 @@ impl Xml {
             Document::Null => {}
             Document::Text(text) => self.text(name, text),
             Document::Body(body) => self.text(name, body.as_str()),
+            Document::Digest(digest) => self.text(name, &digest.to_string()),
+            Document::Id(id) => self.text(name, &id.to_string()),
             Document::Integer(number) => self.text(name, &number.to_string()),
             Document::Boolean(flag) => self.text(name, &flag.to_string()),
         }

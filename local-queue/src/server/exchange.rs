@@ -1,11 +1,12 @@
 //! One request and its answer: the bounds, the guard and the signature, then the protocol.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{future::poll_fn, net::SocketAddr, pin::pin, task::Poll, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::EXPECT, request::Parts};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
+use tokio::time::error::Elapsed;
 
 use super::{
     Bounds, Guard, KeyPair,
@@ -52,31 +53,40 @@ impl Exchange {
         Self { queues, bounds, guard: Guard::default(), key_pair: None, memory, heavy: HeavyWork::default() }
     }
 
-    /// Answers a request that came to the address `reached`, and tells `activity` when its body has been read.
+    /// Answers a request of `caller` that came to the address `reached`, and tells `activity` when its body has been read.
     pub(super) async fn answer(
         &self,
         request: Request<Incoming>,
         reached: SocketAddr,
         activity: &Activity,
+        caller: &Caller,
     ) -> Response<Bytes> {
         let (mut parts, body) = request.into_parts();
-        let Sender { origin, endpoint } = match self.check_header(&parts, reached) {
+        let sender = match self.check_header(&parts, reached) {
             Ok(sender) => sender,
             Err(refusal) => {
                 self.drain(&parts.headers, body).await;
                 return refuse(&refusal, &parts.headers);
             }
         };
-        parts.extensions.insert(endpoint);
+        if protocol::shows_urls(&parts.headers) {
+            let endpoint = self.guard.endpoint(&parts.headers, &sender, reached);
+            parts.extensions.insert(endpoint);
+        }
         let is_preflight = guard::is_preflight(&parts.method, &parts.headers);
-        let mut response = match &origin {
+        let mut response = match &sender.origin {
             Some(_) if is_preflight => no_content(),
-            _ => self.answer_checked(parts, body, activity).await,
+            _ => self.answer_checked(parts, body, activity, caller).await,
         };
-        if let Some(origin) = origin {
+        if let Some(origin) = sender.origin {
             guard::add_cors(response.headers_mut(), origin, is_preflight);
         }
         response
+    }
+
+    /// What a client is to the protocol.
+    pub(super) fn caller(&self, activity: &Activity) -> Caller {
+        Caller::new(activity.hasty(), self.memory.clone(), self.heavy.clone())
     }
 
     fn check_header(&self, parts: &Parts, reached: SocketAddr) -> Result<Sender, Refusal> {
@@ -87,7 +97,13 @@ impl Exchange {
         self.guard.check_sender(parts, reached, self.key_pair.is_some())
     }
 
-    async fn answer_checked(&self, parts: Parts, mut body: Incoming, activity: &Activity) -> Response<Bytes> {
+    async fn answer_checked(
+        &self,
+        parts: Parts,
+        mut body: Incoming,
+        activity: &Activity,
+        caller: &Caller,
+    ) -> Response<Bytes> {
         // What SQS asks of a request's content is not asked of the developer's API.
         if !developer::is_path(parts.uri.path())
             && let Err(refusal) = guard::check_content(&parts.method, &parts.headers)
@@ -95,7 +111,7 @@ impl Exchange {
             self.drain(&parts.headers, body).await;
             return refuse(&refusal, &parts.headers);
         }
-        let collected = match tokio::time::timeout(self.bounds.body_timeout, self.collect(&mut body)).await {
+        let collected = match within(self.bounds.body_timeout, self.collect(&mut body)).await {
             Ok(Ok(collected)) => collected,
             Ok(Err(refusal)) => {
                 self.drain(&parts.headers, body).await;
@@ -114,18 +130,13 @@ impl Exchange {
             tracing::info!(code = refusal.code, "refused a request");
             return refusal.respond(&parts.headers);
         }
-        let is_json = parts.headers.contains_key("x-amz-target");
+        let is_json = parts.headers.contains_key(&protocol::TARGET);
         let request = Request::from_parts(parts, collected.bytes.clone());
-        let response = self.respond(request, activity).await;
+        let response = match developer::respond(&self.queues, &request) {
+            Some(response) => response,
+            None => protocol::respond_to(&self.queues, request, Some(caller)).await,
+        };
         self.hold(response, is_json).await
-    }
-
-    async fn respond(&self, request: Request<Bytes>, activity: &Activity) -> Response<Bytes> {
-        if let Some(response) = developer::respond(&self.queues, &request) {
-            return response;
-        }
-        let caller = Caller::new(activity.hasty(), self.memory.clone(), self.heavy.clone());
-        protocol::respond_to(&self.queues, request, Some(caller)).await
     }
 
     /// Counts an answer until the client has taken it, if that has not been done.
@@ -197,6 +208,19 @@ impl Exchange {
             }
         };
         let _ = tokio::time::timeout(LINGER.min(self.bounds.body_timeout), drain).await;
+    }
+}
+
+/// As [`tokio::time::timeout`], without a timer for what is there at once, as most bodies are.
+async fn within<T>(timeout: Duration, future: impl Future<Output = T>) -> Result<T, Elapsed> {
+    let mut future = pin!(future);
+    let at_once = poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    });
+    match at_once.await {
+        Some(output) => Ok(output),
+        None => tokio::time::timeout(timeout, future).await,
     }
 }
 

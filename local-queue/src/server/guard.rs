@@ -69,8 +69,11 @@ pub enum GuardError {
 pub(super) struct Sender {
     /// The allowed origin of the page that sends, if it is one.
     pub(super) origin: Option<HeaderValue>,
-    /// What queue URLs in the answer begin with.
-    pub(super) endpoint: Endpoint,
+    /// By what the server is called.
+    host: Host,
+    port: Option<u16>,
+    /// Whether it may be called anything.
+    any_host: bool,
 }
 
 impl Guard {
@@ -122,15 +125,22 @@ impl Guard {
         }
         // Browsers tell where a request comes from if they know that the server is on this machine. They do not know it
         // of another name, nor of what a proxy passes on.
-        let is_told = headers.contains_key(ORIGIN)
-            || headers.contains_key("sec-fetch-site")
-            || (host.is_loopback() && !forwarded::is_forwarded(headers));
-        let is_signed = checks_signature || has_aws_authorization(headers);
-        if parts.method == Method::GET && !is_told && !is_signed && !protocol::is_read_only(&parts.uri) {
+        let is_told = || {
+            headers.contains_key(ORIGIN)
+                || headers.contains_key("sec-fetch-site")
+                || (host.is_loopback() && !forwarded::is_forwarded(headers))
+        };
+        let is_signed = || checks_signature || has_aws_authorization(headers);
+        if parts.method == Method::GET && !is_told() && !is_signed() && !protocol::is_read_only(&parts.uri) {
             return Err(unsigned_get());
         }
-        let is_allowed = |host: &Host, port| any_host || self.allows(host, port, reached);
-        Ok(Sender { origin, endpoint: forwarded::endpoint(headers, (&host, port), is_allowed) })
+        Ok(Sender { origin, host, port, any_host })
+    }
+
+    /// What queue URLs begin with in the answer to a sender who was let in.
+    pub(super) fn endpoint(&self, headers: &HeaderMap, sender: &Sender, reached: SocketAddr) -> Endpoint {
+        let is_allowed = |host: &Host, port| sender.any_host || self.allows(host, port, reached);
+        forwarded::endpoint(headers, (&sender.host, sender.port), is_allowed)
     }
 
     /// The host that the request names, if it is one of ours.
@@ -142,21 +152,20 @@ impl Guard {
             return Err(misdirected(message.to_owned()));
         };
         // A target in absolute form names the host as well, and comes before the header.
-        let target = match parts.uri.authority() {
-            None => (host.clone(), port),
-            Some(authority) => Host::parse(authority.as_str())
-                .ok_or_else(|| misdirected("The request's target is not a URL of this server.".to_owned()))?,
-        };
-        for (host, port) in [(&host, port), (&target.0, target.1)] {
-            if !any_host && !self.allows(host, port, reached) {
+        let target = parts.uri.authority().map(|authority| {
+            Host::parse(authority.as_str())
+                .ok_or_else(|| misdirected("The request's target is not a URL of this server.".to_owned()))
+        });
+        let (named, target) = ((host, port), target.transpose()?);
+        for (host, port) in [Some(&named), target.as_ref()].into_iter().flatten() {
+            if !any_host && !self.allows(host, *port, reached) {
                 return Err(misdirected(format!(
                     "This server is not called {host}. If it should be, start local-queue with --allow-host {host}"
                 )));
             }
         }
         // Of the two, the one that a browser may know less about.
-        let target = if host.is_loopback() { target } else { (host, port) };
-        Ok(target)
+        Ok(target.filter(|_| named.0.is_loopback()).unwrap_or(named))
     }
 
     fn allows(&self, host: &Host, port: Option<u16>, reached: SocketAddr) -> bool {
@@ -212,18 +221,20 @@ pub(super) fn check_content(method: &Method, headers: &HeaderMap) -> Result<(), 
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let content_type = types.next().map(|content_type| {
         let media_type = content_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-        media_type.trim().to_ascii_lowercase()
+        media_type.trim()
     });
     if types.next().is_some() {
         return Err(unsupported_media_type("The request has more than one Content-Type."));
     }
-    match content_type.as_deref() {
-        Some(JSON) if headers.contains_key("x-amz-target") => Ok(()),
-        Some(JSON) => Err(unsupported_media_type("A request in JSON needs the header X-Amz-Target.")),
-        _ if headers.contains_key("x-amz-target") => Err(unsupported_media_type(
+    let is_type = |wanted: &str| content_type.is_some_and(|given| given.eq_ignore_ascii_case(wanted));
+    let has_target = headers.contains_key(&protocol::TARGET);
+    match (is_type(JSON), is_type(FORM)) {
+        (true, _) if has_target => Ok(()),
+        (true, _) => Err(unsupported_media_type("A request in JSON needs the header X-Amz-Target.")),
+        _ if has_target => Err(unsupported_media_type(
             "A request with X-Amz-Target needs the Content-Type application/x-amz-json-1.0.",
         )),
-        Some(FORM) => Ok(()),
+        (_, true) => Ok(()),
         // Its parameters are in the target; some old SDKs name a type all the same.
         _ if *method == Method::GET => Ok(()),
         _ => Err(unsupported_media_type(

@@ -40,7 +40,7 @@ use self::{
     listeners::Listeners,
     places::{Place, Places},
 };
-use crate::{LocalQueue, developer::Sample, faults::ResponseLost, memory::Memory};
+use crate::{LocalQueue, developer::Sample, faults::ResponseLost, memory::Memory, protocol::Caller};
 
 /// How long requests that are being answered have when the server stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
@@ -146,6 +146,7 @@ impl Connection {
         let _ = stream.set_nodelay(true);
         let Ok(reached) = stream.local_addr() else { return };
         let bounds = &self.exchange.bounds;
+        let caller = self.exchange.caller(&self.activity);
         let (socket, listening) = socket::split(stream, &self.activity, &self.exchange.memory);
         let connection = http1::Builder::new()
             // A client that has ended its side may still read; `listening` tells it from one that has gone.
@@ -153,7 +154,7 @@ impl Connection {
             // The phases have their own times; hyper's would begin while the connection is idle.
             .header_read_timeout(None)
             .max_buf_size(bounds.header_bytes_max.saturating_mul(2).max(8 * 1024))
-            .serve_connection(TokioIo::new(socket), service_fn(|request| self.answer(request, reached)));
+            .serve_connection(TokioIo::new(socket), service_fn(|request| self.answer(request, reached, &caller)));
         tokio::pin!(connection);
         let mut deadline = Deadline::new(bounds);
         let mut is_stopping = false;
@@ -191,10 +192,11 @@ impl Connection {
         &self,
         request: Request<Incoming>,
         reached: SocketAddr,
+        caller: &Caller,
     ) -> Result<Response<Full<Bytes>>, ResponseLost> {
         self.activity.begin_body();
         let seen = tracing::enabled!(tracing::Level::DEBUG).then(|| describe(&request));
-        let response = self.exchange.answer(request, reached, &self.activity).await;
+        let response = self.exchange.answer(request, reached, &self.activity, caller).await;
         if let Some((method, path, action)) = seen {
             tracing::debug!(%method, path, action, status = response.status().as_u16(), "answered");
         }

@@ -1,6 +1,6 @@
 //! Batch operations: rules for the batch as a whole, then each entry on its own.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 
 use super::{
     Answer, Call,
@@ -16,35 +16,44 @@ use crate::{
 };
 
 type Members = Vec<(&'static str, Document)>;
+/// What came of each entry, or why the batch fails as a whole.
+type Results<T> = Result<Vec<Result<T, WireError>>, WireError>;
 
 pub(super) fn send_message_batch(call: &Call<'_>) -> Answer {
-    batch(call, QuotaAction::Send, "SendMessageBatch", |queue, limits, entries| {
-        let requests = entries
-            .iter()
-            .map(|entry| {
-                if entry.fields.text("MessageBody")?.is_none_or(|body| body.is_empty()) {
-                    return Err(WireError::missing(&format!(
-                        "SendMessageBatchRequestEntry.{}.MessageBody",
-                        entry.number
-                    )));
-                }
-                Prepared::parse(&entry.fields, limits, call.trace_header, "SendMessageBatch")
-            })
-            .collect::<Vec<_>>();
-        // AWS (quoted by users): list values fail the whole batch, and so does what cannot be read.
-        let is_whole =
-            |error: &&WireError| matches!(error.kind, ErrorKind::UnsupportedOperation | ErrorKind::MalformedInput);
-        if let Some(error) = requests.iter().filter_map(|request| request.as_ref().err()).find(is_whole) {
-            return Err(error.clone());
-        }
-        check_total(entries, &requests, limits)?;
-        call.queues.call(|engine, now| {
+    batch(
+        call,
+        (QuotaAction::Send, "SendMessageBatch"),
+        |entries| prepare_sends(call, entries),
+        |engine, now, queue, requests| {
             if queue.is_fifo() {
                 check_fifo(engine, now, queue, &requests)?;
             }
-            Ok(requests.into_iter().map(|request| request?.send(engine, now, queue)).collect())
-        })
-    })
+            let send = |request: Result<Prepared, WireError>| {
+                let Prepared { request, digests } = request?;
+                Ok((digests, engine.send(now, queue.as_str(), request)?))
+            };
+            Ok(requests.into_iter().map(send).collect())
+        },
+        |(digests, sent)| digests.answer(sent),
+    )
+}
+
+fn prepare_sends(call: &Call<'_>, entries: &[Entry<'_>]) -> Results<Prepared> {
+    let prepare = |entry: &Entry<'_>| {
+        if entry.fields.text("MessageBody")?.is_none_or(|body| body.is_empty()) {
+            return Err(WireError::missing(&format!("SendMessageBatchRequestEntry.{}.MessageBody", entry.number)));
+        }
+        Prepared::parse(call, &entry.fields, "SendMessageBatch")
+    };
+    let requests = entries.iter().map(prepare).collect::<Vec<_>>();
+    // AWS (quoted by users): list values fail the whole batch, and so does what cannot be read.
+    let is_whole =
+        |error: &&WireError| matches!(error.kind, ErrorKind::UnsupportedOperation | ErrorKind::MalformedInput);
+    if let Some(error) = requests.iter().filter_map(|request| request.as_ref().err()).find(is_whole) {
+        return Err(error.clone());
+    }
+    check_total(entries, &requests, call.queues.limits())?;
+    Ok(requests)
 }
 
 /// AWS (recorded): one entry without group or deduplication id fails the whole batch, and both by this kind of error,
@@ -93,66 +102,87 @@ fn check_total(
 }
 
 pub(super) fn delete_message_batch(call: &Call<'_>) -> Answer {
-    batch(call, QuotaAction::Delete, "DeleteMessageBatch", |queue, _, entries| {
-        call.queues.call(|engine, now| {
-            let delete = |entry: &Entry<'_>| {
-                let missing = format!("DeleteMessageBatchRequestEntry.{}.ReceiptHandle", entry.number);
-                let handle = messages::parse_handle(&entry.fields, &missing, call.queues.seal());
-                messages::delete(engine, now, queue, handle).map(|()| Vec::new())
-            };
-            Ok(entries.iter().map(delete).collect())
-        })
-    })
+    batch(
+        call,
+        (QuotaAction::Delete, "DeleteMessageBatch"),
+        |entries| {
+            let handles = entries.iter().map(|entry| {
+                let missing = || format!("DeleteMessageBatchRequestEntry.{}.ReceiptHandle", entry.number);
+                messages::parse_handle(call, &entry.fields, missing)
+            });
+            Ok(handles.collect::<Vec<_>>())
+        },
+        |engine, now, queue, handles| {
+            Ok(handles.into_iter().map(|handle| messages::delete(engine, now, queue, handle)).collect())
+        },
+        |()| Vec::new(),
+    )
 }
 
 pub(super) fn change_message_visibility_batch(call: &Call<'_>) -> Answer {
-    batch(call, QuotaAction::ChangeVisibility, "ChangeMessageVisibilityBatch", |queue, _, entries| {
-        call.queues.call(|engine, now| {
-            let change = |entry: &Entry<'_>| {
-                let prefix = format!("ChangeMessageVisibilityBatchRequestEntry.{}.", entry.number);
-                let handle =
-                    messages::parse_handle(&entry.fields, &format!("{prefix}ReceiptHandle"), call.queues.seal());
-                messages::change_visibility(engine, now, queue, handle, &entry.fields, &prefix).map(|()| Vec::new())
-            };
-            Ok(entries.iter().map(change).collect())
-        })
-    })
+    let prefix = |number| format!("ChangeMessageVisibilityBatchRequestEntry.{number}.");
+    batch(
+        call,
+        (QuotaAction::ChangeVisibility, "ChangeMessageVisibilityBatch"),
+        |entries| {
+            let changes = entries.iter().map(|entry| {
+                let missing = || format!("{}ReceiptHandle", prefix(entry.number));
+                (messages::parse_handle(call, &entry.fields, missing), entry.fields, prefix(entry.number))
+            });
+            Ok(changes.collect::<Vec<_>>())
+        },
+        |engine, now, queue, changes| {
+            let changes = changes.into_iter().map(|(handle, fields, prefix)| {
+                messages::change_visibility(engine, now, queue, handle, &fields, &prefix)
+            });
+            Ok(changes.collect())
+        },
+        |()| Vec::new(),
+    )
 }
 
 struct Entry<'a> {
     /// From 1, as errors count them.
     number: usize,
-    id: String,
+    id: Cow<'a, str>,
     fields: Fields<'a>,
 }
 
-/// Carries a batch out. The queues are locked for as long as `run` does it.
-fn batch<F>(call: &Call<'_>, action: QuotaAction, operation: &str, run: F) -> Answer
-where
-    F: FnOnce(&QueueArn, &Limits, &[Entry<'_>]) -> Result<Vec<Result<Members, WireError>>, WireError>,
-{
+/// Carries a batch out. Everything is read by `prepare`, before the queues are locked, and answered by `members`, after; they
+/// are locked for as long as `run` takes.
+fn batch<'a, P, T>(
+    call: &Call<'a>,
+    (action, operation): (QuotaAction, &str),
+    prepare: impl FnOnce(&[Entry<'a>]) -> Result<P, WireError>,
+    run: impl FnOnce(&mut Engine, Time, &QueueArn, P) -> Results<T>,
+    members: impl Fn(T) -> Members,
+) -> Answer {
     let queue = call.queue()?;
-    let (limits, entries) = call.queues.call(|engine, now| {
+    let entries = parse_entries(call, operation, call.queues.limits()).map(|entries| {
+        let ids = call.failed_entries.map(|failures| failures.choose(entries.iter().map(|entry| &*entry.id)));
+        let is_doomed = |entry: &Entry<'_>| ids.as_ref().is_some_and(|ids| ids.contains(&*entry.id));
+        let (doomed, entries): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_doomed);
+        let prepared = prepare(&entries);
+        (doomed, entries, prepared)
+    });
+    let (doomed, entries, results) = call.queues.call(|engine, now| {
         engine.find_queue(queue.as_str())?;
-        let entries = parse_entries(call, operation, engine.limits())?;
+        let (doomed, entries, prepared) = entries?;
         engine.admit(now, queue.as_str(), action)?;
-        Ok::<_, WireError>((engine.limits().clone(), entries))
+        let results = run(engine, now, &queue, prepared?)?;
+        Ok::<_, WireError>((doomed, entries, results))
     })?;
-    let ids = call.failed_entries.map(|failures| failures.choose(entries.iter().map(|entry| entry.id.as_str())));
-    let is_doomed = |entry: &Entry<'_>| ids.as_ref().is_some_and(|ids| ids.contains(&entry.id));
-    let (doomed, entries): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_doomed);
-    let results = run(&queue, &limits, &entries)?;
-    let doomed = doomed.into_iter().map(|entry| failure(("Id", Document::Text(entry.id)), WireError::internal()));
-    let (mut failed, mut successful) = (doomed.collect::<Vec<_>>(), Vec::new());
+    let id = |entry: Entry<'_>| ("Id", Document::Text(entry.id.into_owned()));
+    let doomed = doomed.into_iter().map(|entry| failure(id(entry), WireError::internal()));
+    let (mut failed, mut successful) = (doomed.collect::<Vec<_>>(), Vec::with_capacity(entries.len()));
     for (entry, result) in entries.into_iter().zip(results) {
-        let id = ("Id", Document::Text(entry.id));
-        match result {
+        match result.map(&members) {
             Ok(mut members) => {
-                members.push(id);
-                members.sort_by_key(|(name, _)| *name);
+                // Before all others in the order of names.
+                members.insert(0, id(entry));
                 successful.push(Document::Struct(members));
             }
-            Err(error) => failed.push(failure(id, error.in_batch_entry())),
+            Err(error) => failed.push(failure(id(entry), error.in_batch_entry())),
         }
     }
     // Each list is left out when it is empty (recorded).
@@ -185,20 +215,19 @@ fn parse_entries<'a>(call: &Call<'a>, operation: &str, limits: &Limits) -> Resul
         let message = format!("Maximum number of entries per request are {count_max}. You have sent {count}.");
         return Err(WireError::new(ErrorKind::TooManyEntriesInBatchRequest, message));
     }
-    let mut ids = BTreeSet::new();
-    let mut parsed = Vec::with_capacity(count);
+    let mut parsed: Vec<Entry<'_>> = Vec::with_capacity(count);
     for (index, fields) in entries.into_iter().enumerate() {
         // AWS (quoted by users): an id that is absent is another error than one that is empty. It is what old SDKs get who
         // send an empty list, as an entry with nothing in it.
         let missing = || WireError::missing(&format!("{operation}RequestEntry.{}.Id", index + 1));
-        let id = fields.text("Id")?.ok_or_else(missing)?.into_owned();
+        let id = fields.text("Id")?.ok_or_else(missing)?;
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if !(1..=limits.batch_entry_id_chars_max).contains(&id.len()) || !id.bytes().all(allowed) {
             let message = "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be \
                            at most 80 letters long.";
             return Err(WireError::new(ErrorKind::InvalidBatchEntryId, message));
         }
-        if !ids.insert(id.clone()) {
+        if parsed.iter().any(|before| before.id == id) {
             return Err(WireError::new(ErrorKind::BatchEntryIdsNotDistinct, format!("Id {id} repeated.")));
         }
         check_types(operation, &fields)?;

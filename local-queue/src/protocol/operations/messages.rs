@@ -1,6 +1,7 @@
 //! Operations on single messages.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     pin::Pin,
     sync::Arc,
@@ -14,7 +15,8 @@ use crate::{
         MessageBody, QueueArn, QuotaAction, ReceiptHandle, Receive, SendMessage, Sent, Time,
     },
     protocol::{
-        Caller, digest,
+        Caller,
+        digest::{self, Digest},
         document::{Body, Document, members},
         error::{ErrorKind, WireError},
         fields::Fields,
@@ -26,58 +28,55 @@ const TRACE_HEADER: &str = "AWSTraceHeader";
 
 pub(super) fn send_message(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
-    let limits = call.queues.call(|engine, now| {
+    let prepared = Prepared::parse(call, &call.fields, "SendMessage");
+    let (digests, sent) = call.queues.call(|engine, now| {
         engine.admit(now, queue.as_str(), QuotaAction::Send)?;
-        Ok::<_, WireError>(engine.limits().clone())
+        let Prepared { request, digests } = prepared?;
+        Ok::<_, WireError>((digests, engine.send(now, queue.as_str(), request)?))
     })?;
-    let message = Prepared::parse(&call.fields, &limits, call.trace_header, "SendMessage")?;
-    let mut members = call.queues.call(|engine, now| message.send(engine, now, &queue))?;
-    members.sort_by_key(|(name, _)| *name);
-    Ok(Some(Document::Struct(members)))
+    Ok(Some(Document::Struct(digests.answer(sent))))
 }
 
-/// A message with its digests, which for a long one takes too long to do it while the queues are locked.
+/// A message with its digests, read before the queues are locked.
 pub(super) struct Prepared {
     pub(super) request: SendMessage,
-    digests: Vec<(&'static str, Document)>,
+    pub(super) digests: Digests,
+}
+
+/// The digests by which a sender sees that its message has come as it was.
+pub(super) struct Digests {
+    body: Digest,
+    attributes: Option<Digest>,
+    system_attributes: Option<Digest>,
 }
 
 impl Prepared {
     /// Reads what is to be sent, from a request or from an entry of a batch, for this operation.
-    pub(super) fn parse(
-        fields: &Fields<'_>,
-        limits: &Limits,
-        trace_header: Option<&str>,
-        operation: &str,
-    ) -> Result<Self, WireError> {
-        let request = parse_message(fields, limits, trace_header, operation)?;
+    pub(super) fn parse(call: &Call<'_>, fields: &Fields<'_>, operation: &str) -> Result<Self, WireError> {
+        let request = parse_message(fields, call.queues.limits(), call.trace_header, operation)?;
         let attributes = &request.attributes;
-        let attributes_md5 =
-            (!attributes.is_empty()).then(|| Document::Text(digest::attributes_md5(attributes.iter())));
-        let system_md5 = request.trace_header.as_ref().map(|trace| {
-            let attribute = MessageAttribute::string(trace.clone());
-            Document::Text(digest::attributes_md5([(TRACE_HEADER, &attribute)]))
-        });
-        let digests = members! {
-            "MD5OfMessageAttributes": attributes_md5,
-            "MD5OfMessageBody": Some(Document::Text(digest::body_md5(request.body.as_str()))),
-            "MD5OfMessageSystemAttributes": system_md5,
+        let digests = Digests {
+            body: digest::body_md5(request.body.as_str()),
+            attributes: (!attributes.is_empty()).then(|| digest::attributes_md5(attributes.iter())),
+            system_attributes: request.trace_header.as_ref().map(|trace| {
+                let attribute = MessageAttribute::string(trace.clone());
+                digest::attributes_md5([(TRACE_HEADER, &attribute)])
+            }),
         };
         Ok(Self { request, digests })
     }
+}
 
-    /// Sends, and makes the members of the answer, which a batch's entry completes with its id.
-    pub(super) fn send(
-        self,
-        engine: &mut Engine,
-        now: Time,
-        queue: &QueueArn,
-    ) -> Result<Vec<(&'static str, Document)>, WireError> {
-        let Sent { message_id, sequence_number } = engine.send(now, queue.as_str(), self.request)?;
-        let mut members = self.digests;
-        members.push(("MessageId", Document::text(message_id.to_string())));
-        members.extend(sequence_number.map(|number| ("SequenceNumber", Document::Text(number.to_string()))));
-        Ok(members)
+impl Digests {
+    /// The members of the answer.
+    pub(super) fn answer(self, Sent { message_id, sequence_number }: Sent) -> Vec<(&'static str, Document)> {
+        members! {
+            "MD5OfMessageAttributes": self.attributes.map(Document::Digest),
+            "MD5OfMessageBody": Some(Document::Digest(self.body)),
+            "MD5OfMessageSystemAttributes": self.system_attributes.map(Document::Digest),
+            "MessageId": Some(Document::Id(message_id)),
+            "SequenceNumber": sequence_number.map(|number| Document::Text(number.to_string())),
+        }
     }
 }
 
@@ -171,11 +170,12 @@ fn seconds(
 pub(super) fn receive_message<'a>(call: &'a Call<'a>) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>> {
     Box::pin(async move {
         let queue = call.queue()?;
-        let limits = call.queues.call(|engine, now| {
-            engine.admit(now, queue.as_str(), QuotaAction::Receive)?;
-            Ok::<_, WireError>(engine.limits().clone())
-        })?;
-        let request = parse_receive(&call.fields, &limits)?;
+        let limits = call.queues.limits();
+        // Without quotas everybody is admitted.
+        if limits.fifo_calls_per_second.is_some() {
+            call.queues.call(|engine, now| engine.admit(now, queue.as_str(), QuotaAction::Receive))?;
+        }
+        let request = parse_receive(&call.fields, limits)?;
         let wanted = Wanted::parse(&call.fields)?;
         let attempt_id = request.attempt_id.clone();
         let deliveries = match call.caller {
@@ -303,7 +303,7 @@ impl Wanted {
         let message = &delivery.message;
         let attributes = message.attributes().iter().filter(|(name, _)| self.wants(name)).collect::<Vec<_>>();
         let attributes_md5 =
-            (!attributes.is_empty()).then(|| Document::Text(digest::attributes_md5(attributes.iter().copied())));
+            (!attributes.is_empty()).then(|| Document::Digest(digest::attributes_md5(attributes.iter().copied())));
         let attributes = attributes.iter().map(|(name, attribute)| ((*name).to_owned(), message_attribute(attribute)));
         let attributes = attributes.collect::<Vec<_>>();
         let system = self.system.iter().filter_map(|name| {
@@ -314,10 +314,10 @@ impl Wanted {
         Document::Struct(members! {
             "Attributes": (!system.is_empty()).then_some(Document::Map(system)),
             "Body": Some(Document::Body(Body(Arc::clone(message)))),
-            "MD5OfBody": Some(Document::Text(digest::body_md5(message.body.as_str()))),
+            "MD5OfBody": Some(Document::Digest(digest::body_md5(message.body.as_str()))),
             "MD5OfMessageAttributes": attributes_md5,
             "MessageAttributes": (!attributes.is_empty()).then_some(Document::Map(attributes)),
-            "MessageId": Some(Document::text(message.id.to_string())),
+            "MessageId": Some(Document::Id(message.id)),
             "ReceiptHandle": Some(Document::Text(seal.encode(delivery.receipt_handle))),
         })
     }
@@ -356,7 +356,7 @@ fn message_attribute(attribute: &MessageAttribute) -> Document {
 pub(super) fn delete_message(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
     // AWS (quoted by users): outside of batches the handle that lacks has another name.
-    let handle = parse_handle(&call.fields, "MessageHandle", call.queues.seal());
+    let handle = parse_handle(call, &call.fields, || "MessageHandle".to_owned());
     call.queues.call(|engine, now| {
         engine.admit(now, queue.as_str(), QuotaAction::Delete)?;
         delete(engine, now, &queue, handle)
@@ -369,7 +369,7 @@ pub(super) fn delete(
     engine: &mut Engine,
     now: Time,
     queue: &QueueArn,
-    handle: Result<Handle, WireError>,
+    handle: Result<Handle<'_>, WireError>,
 ) -> Result<(), WireError> {
     engine.find_queue(queue.as_str())?;
     let Handle { text, handle } = handle?;
@@ -377,17 +377,21 @@ pub(super) fn delete(
 }
 
 /// A receipt handle, and how it was written.
-pub(super) struct Handle {
-    text: String,
+pub(super) struct Handle<'a> {
+    text: Cow<'a, str>,
     handle: ReceiptHandle,
 }
 
 /// Reads a receipt handle, which is done before the queues are locked. `missing` is what an error calls one that
 /// is not there.
-pub(super) fn parse_handle(fields: &Fields<'_>, missing: &str, seal: &Seal) -> Result<Handle, WireError> {
+pub(super) fn parse_handle<'a>(
+    call: &Call<'_>,
+    fields: &Fields<'a>,
+    missing: impl FnOnce() -> String,
+) -> Result<Handle<'a>, WireError> {
     let text = fields.text("ReceiptHandle")?.filter(|text| !text.is_empty());
-    let text = text.ok_or_else(|| WireError::missing(missing))?.into_owned();
-    match seal.decode(&text) {
+    let text = text.ok_or_else(|| WireError::missing(&missing()))?;
+    match call.queues.seal().decode(&text) {
         Some(handle) => Ok(Handle { text, handle }),
         None => Err(WireError::receipt_handle(&text)),
     }
@@ -395,7 +399,7 @@ pub(super) fn parse_handle(fields: &Fields<'_>, missing: &str, seal: &Seal) -> R
 
 pub(super) fn change_message_visibility(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
-    let handle = parse_handle(&call.fields, "ReceiptHandle", call.queues.seal());
+    let handle = parse_handle(call, &call.fields, || "ReceiptHandle".to_owned());
     call.queues.call(|engine, now| {
         engine.admit(now, queue.as_str(), QuotaAction::ChangeVisibility)?;
         change_visibility(engine, now, &queue, handle, &call.fields, "")
@@ -408,7 +412,7 @@ pub(super) fn change_visibility(
     engine: &mut Engine,
     now: Time,
     queue: &QueueArn,
-    handle: Result<Handle, WireError>,
+    handle: Result<Handle<'_>, WireError>,
     fields: &Fields<'_>,
     prefix: &str,
 ) -> Result<(), WireError> {

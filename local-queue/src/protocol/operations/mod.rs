@@ -7,6 +7,9 @@ mod queues;
 
 use std::sync::OnceLock;
 
+use bytes::Bytes;
+use http::Request;
+
 use super::{Caller, caller::Reserved, document::Document, error::WireError, fields::Fields, queue_url};
 use crate::{
     LocalQueue,
@@ -18,14 +21,13 @@ use crate::{
 /// One request on its way to the engine.
 pub(super) struct Call<'a> {
     pub(super) queues: &'a LocalQueue,
+    pub(super) request: &'a Request<Bytes>,
     /// The client of a server, if it is one.
     pub(super) caller: Option<&'a Caller>,
     /// The memory for the answer, if it is long.
     pub(super) reserved: OnceLock<Reserved>,
     /// The region and account that the request comes from.
     pub(super) scope: Scope,
-    /// What queue URLs in the answer begin with: `http://localhost:9324`.
-    pub(super) endpoint: &'a str,
     pub(super) fields: Fields<'a>,
     /// The queue that the request's own path names, for those that name it nowhere else.
     pub(super) path: &'a str,
@@ -42,8 +44,10 @@ impl Call<'_> {
         Ok(queue_url::queue(&url, &self.scope))
     }
 
-    fn queue_url(&self, queue: &QueueArn) -> String {
-        format!("{}/{}/{}", self.endpoint, queue.account(), queue.name())
+    /// The URL of a queue, as this client reaches it.
+    fn queue_url(&self, queue: &QueueArn) -> Document {
+        let endpoint = queue_url::endpoint(self.request);
+        Document::Text(format!("{endpoint}/{}/{}", queue.account(), queue.name()))
     }
 }
 

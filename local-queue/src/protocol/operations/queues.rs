@@ -40,7 +40,7 @@ pub(super) fn create_queue(call: &Call<'_>) -> Answer {
         }
         Ok::<_, WireError>(queue)
     })?;
-    Ok(Some(Document::Struct(vec![("QueueUrl", Document::text(call.queue_url(&queue)))])))
+    Ok(Some(Document::Struct(vec![("QueueUrl", call.queue_url(&queue))])))
 }
 
 fn no_queue_name() -> WireError {
@@ -70,7 +70,7 @@ pub(super) fn get_queue_url(call: &Call<'_>) -> Answer {
         None => call.scope.clone(),
     };
     let queue = call.queues.call(|engine, _| engine.find_queue(scope.arn(&name).as_str()))?;
-    Ok(Some(Document::Struct(vec![("QueueUrl", Document::text(call.queue_url(&queue)))])))
+    Ok(Some(Document::Struct(vec![("QueueUrl", call.queue_url(&queue))])))
 }
 
 pub(super) fn list_queues(call: &Call<'_>) -> Answer {
@@ -79,7 +79,7 @@ pub(super) fn list_queues(call: &Call<'_>) -> Answer {
     let queues =
         call.queues.call(|engine, _| engine.list_queues(&call.scope, &prefix, page.after.as_deref(), page.max + 1));
     let (queues, token) = page.cut(queues);
-    let urls = queues.iter().map(|queue| Document::text(call.queue_url(queue))).collect::<Vec<_>>();
+    let urls = queues.iter().map(|queue| call.queue_url(queue)).collect::<Vec<_>>();
     let urls = (!urls.is_empty()).then_some(Document::List(urls));
     Ok(Some(Document::Struct(members! { "NextToken": token, "QueueUrls": urls })))
 }
@@ -94,7 +94,7 @@ pub(super) fn list_dead_letter_source_queues(call: &Call<'_>) -> Answer {
         Ok::<_, EngineError>(rest.take(page.max + 1).cloned().collect::<Vec<_>>())
     })?;
     let (sources, token) = page.cut(sources);
-    let urls = sources.iter().map(|queue| Document::text(call.queue_url(queue))).collect::<Vec<_>>();
+    let urls = sources.iter().map(|queue| call.queue_url(queue)).collect::<Vec<_>>();
     let urls = (!urls.is_empty()).then_some(Document::List(urls));
     // This one member starts in lower case.
     Ok(Some(Document::Struct(members! { "NextToken": token, "queueUrls": urls })))

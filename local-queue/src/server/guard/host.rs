@@ -109,7 +109,8 @@ fn split_port(text: &str) -> Option<(Host, &str)> {
 
 /// Reads a port in its one spelling.
 pub(super) fn parse_port(digits: &str) -> Option<u16> {
-    digits.parse::<u16>().ok().filter(|port| port.to_string() == digits)
+    let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits.len() == 1 || !digits.starts_with('0'));
+    if is_plain { digits.parse().ok() } else { None }
 }
 
 fn parse_name(name: &str) -> Option<String> {

@@ -376,8 +376,9 @@ fn queue_urls_begin_where_the_client_has_found_the_server() {
         (&[("host", REACHED), ("x-forwarded-prefix", "/a?b")], "http://127.0.0.1:9324"),
     ];
     for (pairs, expected) in cases {
-        let sender = guard.check_sender(&parts(Method::POST, "/", pairs), REACHED.parse().unwrap(), false).unwrap();
-        assert_eq!(sender.endpoint.as_str(), *expected, "{pairs:?}");
+        let (parts, reached) = (parts(Method::POST, "/", pairs), REACHED.parse().unwrap());
+        let sender = guard.check_sender(&parts, reached, false).unwrap();
+        assert_eq!(guard.endpoint(&parts.headers, &sender, reached).as_str(), *expected, "{pairs:?}");
     }
     // A forwarded host lets nobody in.
     let forwarded = [("host", "attacker.example"), ("x-forwarded-host", "localhost:9324"), SIGNED];
