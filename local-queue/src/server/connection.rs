@@ -7,12 +7,12 @@
 use std::{
     pin::Pin,
     sync::{Mutex, MutexGuard},
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
 use tokio::{
-    sync::{Notify, watch},
+    sync::watch,
     time::{Instant, Sleep},
 };
 
@@ -37,7 +37,6 @@ enum Phase {
 #[derive(Debug)]
 pub(super) struct Activity {
     state: Mutex<State>,
-    dismissal: Notify,
     /// Whether a receive of this client is to wait no longer: it has ended its side, and perhaps has gone, or it has sent
     /// so much that this could not be seen.
     is_hasty: watch::Sender<bool>,
@@ -54,6 +53,28 @@ struct State {
     /// Bytes of a next request came before the answer.
     has_read_ahead: bool,
     dismissal: Dismissal,
+    /// The server stops, which the connection has not been told yet.
+    is_stopping: bool,
+    /// Wakes the connection when it is summoned.
+    waker: Option<Waker>,
+    /// When the connection was polled. A poll takes no time that a bound would notice, so one look at the clock will do.
+    polled_at: Option<Instant>,
+}
+
+impl State {
+    fn now(&mut self) -> Instant {
+        *self.polled_at.get_or_insert_with(Instant::now)
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        (self.phase, self.since) = (phase, self.now());
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +83,18 @@ enum Dismissal {
     /// To end, unless its request has come in the meantime.
     Asked,
     Ordered,
+}
+
+/// What others want of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Summons {
+    Nothing,
+    /// It has to end now.
+    End,
+    /// It was asked to end and need not: its request has come. It may be asked again.
+    Stay,
+    /// The server stops: it is to end when it has answered. This is said once.
+    Finish,
 }
 
 impl Activity {
@@ -74,43 +107,41 @@ impl Activity {
             requests: 0,
             has_read_ahead: false,
             dismissal: Dismissal::None,
+            is_stopping: false,
+            waker: None,
+            polled_at: None,
         };
-        Self { state: Mutex::new(state), dismissal: Notify::new(), is_hasty: watch::Sender::new(false) }
+        Self { state: Mutex::new(state), is_hasty: watch::Sender::new(false) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("nothing panics with a connection's state in hand")
     }
 
-    fn enter(&self, phase: Phase) {
-        let mut state = self.lock();
-        (state.phase, state.since) = (phase, Instant::now());
-    }
-
     /// A header is complete.
     pub(super) fn begin_body(&self) {
         let mut state = self.lock();
-        (state.phase, state.since, state.has_read_ahead) = (Phase::Body, Instant::now(), false);
+        (state.phase, state.has_read_ahead) = (Phase::Body, false);
         state.requests += 1;
     }
 
     /// A request is complete.
     pub(super) fn begin_answer(&self) {
-        self.enter(Phase::Answering);
+        self.lock().phase = Phase::Answering;
     }
 
     /// An answer is given to hyper.
     pub(super) fn begin_writing(&self) {
         let mut state = self.lock();
-        let now = Instant::now();
-        (state.phase, state.since, state.waits_since) = (Phase::Writing, now, now);
+        state.enter(Phase::Writing);
+        state.waits_since = state.since;
     }
 
     /// Bytes have come. Says how many requests came before if they are of a header.
     pub(super) fn on_read(&self) -> Option<u64> {
         let mut state = self.lock();
         match state.phase {
-            Phase::Idle => (state.phase, state.since) = (Phase::Header, Instant::now()),
+            Phase::Idle => state.enter(Phase::Header),
             Phase::Answering | Phase::Writing => state.has_read_ahead = true,
             Phase::Header | Phase::Body => {}
         }
@@ -131,9 +162,9 @@ impl Activity {
     pub(super) fn on_flushed(&self) {
         let mut state = self.lock();
         if state.phase == Phase::Writing {
-            let now = Instant::now();
             let next = if state.has_read_ahead { Phase::Header } else { Phase::Idle };
-            (state.phase, state.since, state.waits_since) = (next, now, now);
+            state.enter(next);
+            state.waits_since = state.since;
         }
     }
 
@@ -164,35 +195,45 @@ impl Activity {
         let mut state = self.lock();
         if state.dismissal == Dismissal::None {
             state.dismissal = Dismissal::Asked;
-            self.dismissal.notify_one();
+            state.wake();
         }
     }
 
     /// Tells the connection to end, whatever it does.
     pub(super) fn order_to_end(&self) {
-        self.lock().dismissal = Dismissal::Ordered;
-        self.dismissal.notify_one();
+        let mut state = self.lock();
+        state.dismissal = Dismissal::Ordered;
+        state.wake();
+    }
+
+    /// Tells the connection to end when it has answered.
+    pub(super) fn finish(&self) {
+        let mut state = self.lock();
+        state.is_stopping = true;
+        state.wake();
     }
 
     pub(super) fn is_asked_to_end(&self) -> bool {
         self.lock().dismissal != Dismissal::None
     }
 
-    /// Waits to be asked or told.
-    pub(super) async fn dismissed(&self) {
-        self.dismissal.notified().await;
-    }
-
-    /// Whether the connection has to go after all; if not, it may be asked again.
-    pub(super) fn must_end(&self) -> bool {
+    /// What is wanted of the connection, to be asked at the end of each poll: whoever polls is woken when there is more.
+    pub(super) fn summons(&self, cx: &Context<'_>) -> Summons {
         let mut state = self.lock();
+        let state = &mut *state;
+        state.polled_at = None;
+        if !state.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            state.waker = Some(cx.waker().clone());
+        }
         match state.dismissal {
-            Dismissal::Ordered => true,
-            Dismissal::Asked if state.phase != Phase::Answering => true,
-            _ => {
+            Dismissal::Ordered => Summons::End,
+            Dismissal::Asked if state.phase != Phase::Answering => Summons::End,
+            Dismissal::Asked => {
                 state.dismissal = Dismissal::None;
-                false
+                Summons::Stay
             }
+            Dismissal::None if std::mem::take(&mut state.is_stopping) => Summons::Finish,
+            Dismissal::None => Summons::Nothing,
         }
     }
 }
@@ -212,9 +253,10 @@ impl Deadline {
         // Far enough to never come; when a phase with a deadline follows, the connection is polled.
         let far = Duration::from_secs(86_400);
         loop {
-            let deadline = activity.deadline(bounds).unwrap_or_else(|| Instant::now() + far);
             // A sleep that ends too early is looked at again; so a busy connection hardly ever touches the timer.
-            if deadline < self.sleep.deadline() {
+            if let Some(deadline) = activity.deadline(bounds)
+                && deadline < self.sleep.deadline()
+            {
                 self.sleep.as_mut().reset(deadline);
             }
             ready!(self.sleep.as_mut().poll(cx));

@@ -2,7 +2,8 @@
 //!
 //! Built on hyper's connection builder, because a half-sent header must not hold a connection for ever. From the outside
 //! in:
-//! - [`Server`] accepts connections; `places` keeps their number and makes room when they only wait;
+//! - [`Server`] accepts connections; `places` keeps their number and makes room when they only wait, `threads` says where
+//!   each is served;
 //! - `connection` follows what each is doing and how long it may, `socket` whether its client is still there;
 //! - `exchange` takes a request through the [`Bounds`], the [`Guard`] and, if there is a [`KeyPair`], the `signature`,
 //!   to the protocol; what is refused on the way leaves as a `refusal`.
@@ -19,15 +20,16 @@ mod places;
 mod refusal;
 mod signature;
 mod socket;
+mod threads;
 
-use std::{future::poll_fn, net::SocketAddr, sync::Arc, task::Poll, time::Duration};
+use std::{future::poll_fn, net::SocketAddr, num::NonZeroUsize, sync::Arc, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, sync::watch};
+use tokio::net::TcpStream;
 
 pub use self::{
     bounds::Bounds,
@@ -35,10 +37,11 @@ pub use self::{
     signature::{KeyPair, KeyPairError},
 };
 use self::{
-    connection::{Activity, Deadline},
+    connection::{Activity, Deadline, Summons},
     exchange::Exchange,
     listeners::Listeners,
     places::{Place, Places},
+    threads::Threads,
 };
 use crate::{LocalQueue, developer::Sample, faults::ResponseLost, memory::Memory, protocol::Caller};
 
@@ -50,6 +53,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct Server {
     listener: Listeners,
     exchange: Exchange,
+    threads: Option<Threads>,
 }
 
 impl Server {
@@ -59,7 +63,7 @@ impl Server {
     pub async fn bind(address: SocketAddr, queues: LocalQueue, bounds: Bounds) -> std::io::Result<Self> {
         let listener = Listeners::bind(address)?;
         queues.call(|engine, _| engine.bound_waiting(bounds.waiting_max()));
-        Ok(Self { listener, exchange: Exchange::new(queues, bounds) })
+        Ok(Self { listener, exchange: Exchange::new(queues, bounds), threads: None })
     }
 
     /// Takes one more address, beside the first.
@@ -82,6 +86,13 @@ impl Server {
         self
     }
 
+    /// Answers on so many threads of its own, which begin here, instead of in the runtime that it runs in. A connection stays
+    /// on its thread, so that no thread is woken for the work of another: that is worth half of a request's time.
+    pub fn threads(mut self, count: NonZeroUsize) -> std::io::Result<Self> {
+        self.threads = Some(Threads::start(count)?);
+        Ok(self)
+    }
+
     /// The first address, with the port that the system chose if none was asked for.
     pub fn local_address(&self) -> std::io::Result<SocketAddr> {
         Ok(self.local_addresses()?[0])
@@ -98,7 +109,6 @@ impl Server {
         let exchange = Arc::new(self.exchange);
         let sampled = (Arc::clone(&places), exchange.memory.clone());
         exchange.queues.add_metrics(move || samples(&sampled.0, &sampled.1));
-        let (stopping, stopped) = watch::channel(false);
         tokio::pin!(stop);
         loop {
             let accepted = async {
@@ -114,7 +124,10 @@ impl Server {
             match accepted {
                 Ok((stream, activity, place)) => {
                     let connection = Connection { activity, place, exchange: Arc::clone(&exchange) };
-                    tokio::spawn(connection.serve(stream, stopped.clone()));
+                    match &self.threads {
+                        None => drop(tokio::spawn(connection.serve(stream))),
+                        Some(threads) => threads.serve(stream, |stream| connection.serve(stream)),
+                    }
                 }
                 // Out of descriptors, for one: one that waits may give its own back.
                 Err(error) => {
@@ -125,7 +138,7 @@ impl Server {
             }
         }
         drop(self.listener);
-        let _ = stopping.send(true);
+        places.finish_all();
         if tokio::time::timeout(STOP_TIMEOUT, places.emptied()).await.is_err() {
             places.order_all_to_end();
             let _ = tokio::time::timeout(STOP_TIMEOUT, places.emptied()).await;
@@ -141,7 +154,7 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(self, stream: TcpStream, mut stopped: watch::Receiver<bool>) {
+    async fn serve(self, stream: TcpStream) {
         // Answers are small and wanted at once.
         let _ = stream.set_nodelay(true);
         let Ok(reached) = stream.local_addr() else { return };
@@ -157,35 +170,26 @@ impl Connection {
             .serve_connection(TokioIo::new(socket), service_fn(|request| self.answer(request, reached, &caller)));
         tokio::pin!(connection);
         let mut deadline = Deadline::new(bounds);
-        let mut is_stopping = false;
-        loop {
-            let ended = poll_fn(|cx| {
+        poll_fn(|cx| {
+            loop {
+                // First reads what has come, then looks whether the connection must go.
                 if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-                    return Poll::Ready(Some(ended));
+                    return Poll::Ready(log_end(ended));
                 }
                 if let Poll::Ready(error) = listening.poll(cx) {
-                    tracing::debug!(%error, "the client has gone");
-                    return Poll::Ready(None);
+                    return Poll::Ready(tracing::debug!(%error, "the client has gone"));
                 }
                 self.place.offer(&self.activity);
-                deadline.poll(cx, &self.activity, bounds).map(|()| None)
-            });
-            tokio::select! {
-                // First reads what has come, then looks whether the connection must go.
-                biased;
-                ended = ended => return log_end(ended),
-                () = self.activity.dismissed() => {
-                    if self.activity.must_end() {
-                        return tracing::debug!("connection ended to make room");
-                    }
-                    self.place.keep();
-                }
-                () = async { drop(stopped.wait_for(|stopped| *stopped).await) }, if !is_stopping => {
-                    is_stopping = true;
-                    connection.as_mut().graceful_shutdown();
+                match self.activity.summons(cx) {
+                    Summons::Nothing => break,
+                    Summons::End => return Poll::Ready(tracing::debug!("connection ended to make room")),
+                    Summons::Stay => self.place.keep(),
+                    Summons::Finish => connection.as_mut().graceful_shutdown(),
                 }
             }
-        }
+            deadline.poll(cx, &self.activity, bounds).map(|()| tracing::debug!("connection ended: its time is over"))
+        })
+        .await;
     }
 
     async fn answer(
@@ -230,10 +234,9 @@ fn describe(request: &Request<Incoming>) -> (http::Method, String, String) {
     (request.method().clone(), escape(request.uri().path().as_bytes()), action.unwrap_or_default())
 }
 
-fn log_end(ended: Option<hyper::Result<()>>) {
+fn log_end(ended: hyper::Result<()>) {
     match ended {
-        Some(Ok(())) => tracing::debug!("connection ended"),
-        Some(Err(error)) => tracing::debug!(%error, "connection ended"),
-        None => tracing::debug!("connection ended: its time is over"),
+        Ok(()) => tracing::debug!("connection ended"),
+        Err(error) => tracing::debug!(%error, "connection ended"),
     }
 }

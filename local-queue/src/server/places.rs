@@ -83,6 +83,11 @@ impl Places {
         (self.lock().taken.len(), self.count_max)
     }
 
+    /// Tells every connection to end when it has answered.
+    pub(super) fn finish_all(&self) {
+        self.lock().taken.values().for_each(|activity| activity.finish());
+    }
+
     /// Tells every connection to end.
     pub(super) fn order_all_to_end(&self) {
         self.lock().taken.values().for_each(|activity| activity.order_to_end());
@@ -130,9 +135,18 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{
+        future::poll_fn,
+        task::{Context, Poll, Waker},
+        time::Duration,
+    };
 
     use super::*;
+    use crate::server::connection::Summons;
+
+    fn summons(activity: &Activity) -> Summons {
+        activity.summons(&Context::from_waker(Waker::noop()))
+    }
 
     #[tokio::test(start_paused = true)]
     async fn the_one_that_has_waited_longest_makes_room() {
@@ -146,8 +160,12 @@ mod tests {
             let (places, new) = (Arc::clone(&places), Arc::clone(&new));
             async move { places.take(&new).await }
         });
-        idle.dismissed().await;
-        assert!(idle.must_end() && !answering.is_asked_to_end());
+        let summoned = poll_fn(|cx| match idle.summons(cx) {
+            Summons::Nothing => Poll::Pending,
+            summons => Poll::Ready(summons),
+        });
+        assert_eq!(summoned.await, Summons::End);
+        assert!(!answering.is_asked_to_end());
         drop(second);
         let third = taker.await.unwrap();
         drop((first, third));
@@ -162,7 +180,7 @@ mod tests {
         let mut taking = Box::pin(places.take(&new));
         assert!(tokio::time::timeout(Duration::from_millis(1), &mut taking).await.is_err());
         busy.begin_answer();
-        assert!(!busy.must_end());
+        assert_eq!(summons(&busy), Summons::Stay);
         place.keep();
         assert!(tokio::time::timeout(Duration::from_secs(20), &mut taking).await.is_err());
 
@@ -170,7 +188,7 @@ mod tests {
         busy.begin_writing();
         place.offer(&busy);
         assert!(tokio::time::timeout(Duration::from_millis(1), &mut taking).await.is_err());
-        assert!(busy.must_end());
+        assert_eq!(summons(&busy), Summons::End);
         drop(place);
         taking.await;
     }

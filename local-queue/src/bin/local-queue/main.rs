@@ -9,7 +9,7 @@ mod log;
 mod reach;
 mod stop;
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode, thread, time::Duration};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -24,6 +24,9 @@ use local_queue::{
 use local_queue_terminal::{exit_code, note, print};
 
 use self::{log::Log, stop::Stop};
+
+/// More threads would hardly do more than wait for each other, because all queues are under one lock.
+const ANSWERING_THREADS_MAX: NonZeroUsize = NonZeroUsize::new(8).expect("eight are some");
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -139,8 +142,12 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Serve) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.context("failed to start the threads that answer")?;
+    // Requests are answered on threads of their own. Beside functions nothing here takes long.
+    let mut runtime = match arguments.functions.template {
+        Some(_) => tokio::runtime::Builder::new_multi_thread(),
+        None => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = runtime.enable_all().build().context("failed to start the runtime")?;
     let result = runtime.block_on(serve(arguments));
     // What is left are calls that nothing can end, such as a look-up of a name that nobody answers.
     runtime.shutdown_background();
@@ -151,6 +158,8 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
     let stop = Stop::listen(arguments.stop_within)?;
     let (queues, mut created) = start(arguments)?;
     let server = arguments.reach.bind(queues.clone(), arguments.bounds.bounds()).await?;
+    let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN).min(ANSWERING_THREADS_MAX);
+    let server = server.threads(threads).context("failed to start the threads that answer")?;
     let addresses = server.local_addresses().context("failed to read the address listened on")?;
     let endpoint_urls = addresses.iter().map(|address| format!("http://{address}")).collect::<Vec<_>>();
     let endpoint_url = endpoint_urls[0].clone();
