@@ -49,7 +49,7 @@ impl Caller {
     /// For a request with a long body, which is carried out beside others: where that is done, and who asks there, where
     /// nothing waits.
     pub(super) fn beside(&self, body: &[u8]) -> Option<(HeavyWork, Self)> {
-        let heavy = self.heavy.clone().filter(|_| body.len() >= HEAVY_BODY_BYTES)?;
+        let heavy = self.heavy.as_ref().filter(|_| body.len() >= HEAVY_BODY_BYTES)?.clone();
         let (_, is_hasty) = watch::channel(true);
         Some((heavy, Self { is_hasty, memory: self.memory.clone(), heavy: None }))
     }

@@ -52,6 +52,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0")
 const PLAIN_JSON: HeaderValue = HeaderValue::from_static("application/json");
 const XML: HeaderValue = HeaderValue::from_static("text/xml");
 pub(crate) static TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+static TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const TARGET_PREFIX: &str = "AmazonSQS.";
 /// Bytes of a request that brings no message. The longest sets a queue's policy and all its tags.
@@ -246,7 +247,7 @@ fn call<'a>(
     fields: Fields<'a>,
     path: &'a str,
 ) -> Call<'a> {
-    let trace_header = request.headers().get("x-amzn-trace-id").and_then(|trace| trace.to_str().ok());
+    let trace_header = request.headers().get(&TRACE_ID).and_then(|trace| trace.to_str().ok());
     let failed_entries = request.extensions().get::<EntryFailures>();
     let (scope, reserved) = (scope(queues, request), OnceLock::new());
     Call { queues, request, caller, reserved, scope, fields, path, trace_header, failed_entries }
@@ -272,15 +273,18 @@ fn parse_json(body: &[u8]) -> Result<Object<'_>, WireError> {
 
 /// The region of the signature's credential scope, and the account if the access key id is one of 12 digits.
 /// A signature is a header, or parameters of the URL's query.
-fn scope(queues: &LocalQueue, request: &Request<Bytes>) -> Scope {
+fn scope<'a>(queues: &'a LocalQueue, request: &Request<Bytes>) -> Cow<'a, Scope> {
     let default = queues.scope();
     let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let signature = authorization.or_else(|| request.uri().query()).unwrap_or_default();
     let credential = signature.split_once("Credential=").map_or("", |(_, rest)| rest);
     let credential = credential.split([',', ' ', '&']).next().unwrap_or_default();
-    let credential = match credential.contains('%') {
-        true => Cow::Owned(credential.replace("%2F", "/")),
-        false => Cow::Borrowed(credential),
+    let decoded;
+    let credential = if credential.contains('%') {
+        decoded = credential.replace("%2F", "/");
+        &*decoded
+    } else {
+        credential
     };
     let mut parts = credential.split('/');
     let (key, _date, region) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
@@ -288,7 +292,7 @@ fn scope(queues: &LocalQueue, request: &Request<Bytes>) -> Scope {
     let region = region.filter(|region| !region.is_empty()).unwrap_or(&default.region);
     let account = if is_account { key } else { &default.account };
     if *region == *default.region && *account == *default.account {
-        return default.clone();
+        return Cow::Borrowed(default);
     }
-    Scope::new(region, account)
+    Cow::Owned(Scope::new(region, account))
 }

@@ -22,7 +22,7 @@ mod host;
 use std::net::SocketAddr;
 
 use http::{
-    HeaderMap, HeaderValue, Method, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
     header::{
         ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
         ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION,
@@ -35,6 +35,7 @@ use self::host::{AllowedHost, Host};
 use super::{refusal::Refusal, signature};
 use crate::protocol::{self, Endpoint};
 
+static SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const JSON: &str = "application/x-amz-json-1.0";
 const FORM: &str = "application/x-www-form-urlencoded";
 /// What SDKs in a browser send, from the lists of the JavaScript SDK.
@@ -118,7 +119,7 @@ impl Guard {
         let any_host = is_sdk || (checks_signature && signature::is_there(parts));
         let (host, port) = self.check_host(parts, reached, any_host)?;
         let origin = self.check_origin(headers, reached, port)?;
-        let mut sites = headers.get_all("sec-fetch-site").iter();
+        let mut sites = headers.get_all(&SITE).iter();
         // An allowed page is another site's, as a rule.
         if origin.is_none() && !sites.all(|site| matches!(site.as_bytes(), b"same-origin" | b"none")) {
             return Err(foreign_origin(headers));
@@ -127,7 +128,7 @@ impl Guard {
         // of another name, nor of what a proxy passes on.
         let is_told = || {
             headers.contains_key(ORIGIN)
-                || headers.contains_key("sec-fetch-site")
+                || headers.contains_key(&SITE)
                 || (host.is_loopback() && !forwarded::is_forwarded(headers))
         };
         let is_signed = || checks_signature || has_aws_authorization(headers);

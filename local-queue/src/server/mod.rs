@@ -174,15 +174,20 @@ impl Connection {
             loop {
                 // First reads what has come, then looks whether the connection must go.
                 if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-                    return Poll::Ready(log_end(ended));
+                    log_end(ended);
+                    return Poll::Ready(());
                 }
                 if let Poll::Ready(error) = listening.poll(cx) {
-                    return Poll::Ready(tracing::debug!(%error, "the client has gone"));
+                    tracing::debug!(%error, "the client has gone");
+                    return Poll::Ready(());
                 }
                 self.place.offer(&self.activity);
                 match self.activity.summons(cx) {
                     Summons::Nothing => break,
-                    Summons::End => return Poll::Ready(tracing::debug!("connection ended to make room")),
+                    Summons::End => {
+                        tracing::debug!("connection ended to make room");
+                        return Poll::Ready(());
+                    }
                     Summons::Stay => self.place.keep(),
                     Summons::Finish => connection.as_mut().graceful_shutdown(),
                 }

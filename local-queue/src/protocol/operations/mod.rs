@@ -5,7 +5,7 @@ mod messages;
 mod move_tasks;
 mod queues;
 
-use std::sync::OnceLock;
+use std::{borrow::Cow, sync::OnceLock};
 
 use bytes::Bytes;
 use http::Request;
@@ -27,7 +27,7 @@ pub(super) struct Call<'a> {
     /// The memory for the answer, if it is long.
     pub(super) reserved: OnceLock<Reserved>,
     /// The region and account that the request comes from.
-    pub(super) scope: Scope,
+    pub(super) scope: Cow<'a, Scope>,
     pub(super) fields: Fields<'a>,
     /// The queue that the request's own path names, for those that name it nowhere else.
     pub(super) path: &'a str,
@@ -40,7 +40,7 @@ pub(super) struct Call<'a> {
 impl Call<'_> {
     /// The ARN of the queue that `QueueUrl` names, or else the path.
     fn queue(&self) -> Result<QueueArn, WireError> {
-        let url = self.fields.text("QueueUrl")?.unwrap_or(std::borrow::Cow::Borrowed(self.path));
+        let url = self.fields.text("QueueUrl")?.unwrap_or(Cow::Borrowed(self.path));
         Ok(queue_url::queue(&url, &self.scope))
     }
 

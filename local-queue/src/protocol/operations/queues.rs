@@ -67,7 +67,7 @@ pub(super) fn get_queue_url(call: &Call<'_>) -> Answer {
     }
     let scope = match call.fields.text("QueueOwnerAWSAccountId")? {
         Some(account) => Scope::new(&call.scope.region, &account),
-        None => call.scope.clone(),
+        None => Scope::clone(&call.scope),
     };
     let queue = call.queues.call(|engine, _| engine.find_queue(scope.arn(&name).as_str()))?;
     Ok(Some(Document::Struct(vec![("QueueUrl", call.queue_url(&queue))])))
