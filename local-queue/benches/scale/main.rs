@@ -20,7 +20,7 @@ fn main() {
     engine::operations();
     println!("\nCost of an operation, beside a queue of 1,000 messages");
     engine::scaling();
-    println!("\nOver HTTP on loopback");
+    println!("\nOver HTTP on loopback, server and clients in one process");
     http::throughput();
     println!("\nWake-up of a long poll by a send");
     http::wake_up();
