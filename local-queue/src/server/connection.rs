@@ -25,7 +25,7 @@ enum Phase {
     Idle,
     /// A header has begun.
     Header,
-    /// A body is being read. The reader has its own clock, because it can still answer.
+    /// A body is being read. At the end of its time the reader is told, because it can still answer.
     Body,
     /// The request is complete. A long poll stays here.
     Answering,
@@ -52,6 +52,8 @@ struct State {
     requests: u64,
     /// Bytes of a next request came before the answer.
     has_read_ahead: bool,
+    /// The body has had its time.
+    is_body_over: bool,
     dismissal: Dismissal,
     /// The server stops, which the connection has not been told yet.
     is_stopping: bool,
@@ -106,6 +108,7 @@ impl Activity {
             waits_since: now,
             requests: 0,
             has_read_ahead: false,
+            is_body_over: false,
             dismissal: Dismissal::None,
             is_stopping: false,
             waker: None,
@@ -121,8 +124,22 @@ impl Activity {
     /// A header is complete.
     pub(super) fn begin_body(&self) {
         let mut state = self.lock();
-        (state.phase, state.has_read_ahead) = (Phase::Body, false);
+        state.enter(Phase::Body);
+        (state.has_read_ahead, state.is_body_over) = (false, false);
         state.requests += 1;
+    }
+
+    /// Ends the time of a body, if one is being read; who reads it is to be polled then.
+    pub(super) fn end_body(&self) -> bool {
+        let mut state = self.lock();
+        let is_body = state.phase == Phase::Body;
+        state.is_body_over |= is_body;
+        is_body
+    }
+
+    /// Whether the body has had its time.
+    pub(super) fn is_body_over(&self) -> bool {
+        self.lock().is_body_over
     }
 
     /// A request is complete.
@@ -179,6 +196,7 @@ impl Activity {
             Phase::Idle => bounds.idle_timeout,
             Phase::Header => bounds.header_timeout,
             Phase::Writing => bounds.answer_timeout,
+            Phase::Body if !state.is_body_over => bounds.body_timeout,
             Phase::Body | Phase::Answering => return None,
         };
         Some(state.since + timeout)

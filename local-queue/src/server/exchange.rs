@@ -6,7 +6,6 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::EXPECT, request::Parts};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use tokio::time::error::Elapsed;
 
 use super::{
     Bounds, Guard, KeyPair,
@@ -111,13 +110,13 @@ impl Exchange {
             self.drain(&parts.headers, body).await;
             return refuse(&refusal, &parts.headers);
         }
-        let collected = match within(self.bounds.body_timeout, self.collect(&mut body)).await {
-            Ok(Ok(collected)) => collected,
-            Ok(Err(refusal)) => {
+        let collected = match in_time(activity, self.collect(&mut body)).await {
+            Some(Ok(collected)) => collected,
+            Some(Err(refusal)) => {
                 self.drain(&parts.headers, body).await;
                 return refuse(&refusal, &parts.headers);
             }
-            Err(_) => {
+            None => {
                 let message = format!("The body did not come within {} seconds.", self.bounds.body_timeout.as_secs());
                 let refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", message);
                 return refuse(&refusal, &parts.headers);
@@ -211,17 +210,16 @@ impl Exchange {
     }
 }
 
-/// As [`tokio::time::timeout`], without a timer for what is there at once, as most bodies are.
-async fn within<T>(timeout: Duration, future: impl Future<Output = T>) -> Result<T, Elapsed> {
-    let mut future = pin!(future);
-    let at_once = poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => Poll::Ready(None),
-    });
-    match at_once.await {
-        Some(output) => Ok(output),
-        None => tokio::time::timeout(timeout, future).await,
-    }
+/// What comes of reading a body, unless its time ends before; that is the connection's to say, so that no request needs a
+/// timer of its own.
+async fn in_time<T>(activity: &Activity, reading: impl Future<Output = T>) -> Option<T> {
+    let mut reading = pin!(reading);
+    poll_fn(|cx| match reading.as_mut().poll(cx) {
+        Poll::Ready(read) => Poll::Ready(Some(read)),
+        Poll::Pending if activity.is_body_over() => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
 }
 
 fn refuse(refusal: &Refusal, headers: &HeaderMap) -> Response<Bytes> {

@@ -22,7 +22,14 @@ mod signature;
 mod socket;
 mod threads;
 
-use std::{future::poll_fn, net::SocketAddr, num::NonZeroUsize, sync::Arc, task::Poll, time::Duration};
+use std::{
+    future::poll_fn,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    sync::Arc,
+    task::{Poll, ready},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -183,16 +190,26 @@ impl Connection {
                 }
                 self.place.offer(&self.activity);
                 match self.activity.summons(cx) {
-                    Summons::Nothing => break,
+                    Summons::Nothing => {}
                     Summons::End => {
                         tracing::debug!("connection ended to make room");
                         return Poll::Ready(());
                     }
-                    Summons::Stay => self.place.keep(),
-                    Summons::Finish => connection.as_mut().graceful_shutdown(),
+                    Summons::Stay => {
+                        self.place.keep();
+                        continue;
+                    }
+                    Summons::Finish => {
+                        connection.as_mut().graceful_shutdown();
+                        continue;
+                    }
+                }
+                ready!(deadline.poll(cx, &self.activity, bounds));
+                if !self.activity.end_body() {
+                    tracing::debug!("connection ended: its time is over");
+                    return Poll::Ready(());
                 }
             }
-            deadline.poll(cx, &self.activity, bounds).map(|()| tracing::debug!("connection ended: its time is over"))
         })
         .await;
     }
