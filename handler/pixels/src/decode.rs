@@ -1,10 +1,11 @@
 //! From a probed file to pixels of eight bits, within the price that the probe named.
 //!
 //! - A JPEG is decoded by our own decoder, straight to the scale and the part that is needed, as planes that are not yet
-//!   pixels; the few kinds that it does not take, and all other formats, are decoded whole by `image`.
+//!   pixels. A TIFF is decoded whole by our own reader, on decompressors of others. The few kinds of JPEG that ours does not
+//!   take, and all other formats, are decoded whole by `image`.
 //! - `image`'s own limits are set as a second net. They do not bind the output buffer, which is therefore ours: its
 //!   length is compared with the price and its memory is reserved fallibly.
-//! - Sixteen-bit and floating-point channels become eight bits, gray stays gray, CMYK becomes RGB.
+//! - Wider channels become eight bits, gray stays gray, CMYK becomes RGB.
 //! - Colour profiles are not looked at here.
 
 mod partly;
@@ -14,9 +15,7 @@ use std::error::Error as _;
 use std::io::{self, Cursor};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use image::codecs::{
-    bmp::BmpDecoder, gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder,
-};
+use image::codecs::{bmp::BmpDecoder, gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder};
 use image::{ColorType, ExtendedColorType, ImageDecoder, ImageError, ImageResult, Rgba};
 
 use super::area::Window;
@@ -28,6 +27,7 @@ use super::picture::{Colors, Layer, Picture};
 use super::probe::{JpegDecoding, Probe};
 use super::raster::{Layout, Raster, zeroed_bytes};
 use super::resampling::Resampling;
+use super::tiff;
 
 /// Decodes the first frame, as stored, or as little of it as is resampled.
 pub(super) fn decode(
@@ -46,16 +46,24 @@ pub(super) fn decode(
             JpegDecoding::Planes(scales) => decode_planes(&decoder, scales, resamplings, arena),
         };
     }
+    // Decoders of others have panicked at broken files: zune-jpeg 0.5.15 in its transform, tiff 0.11.3 in tiles of planes. What
+    // a panic leaves behind is dropped here, and the file will not be any better the next time.
+    let raster = catch_unwind(AssertUnwindSafe(|| decode_whole(bytes, probe, limits)))
+        .unwrap_or_else(|_| Err(PixelError::corrupt(probe.format, "its parts contradict each other")))?;
+    Picture::whole(raster.without_needless_alpha(), resamplings)
+}
+
+/// Decodes by code that is not ours, or not all.
+fn decode_whole(bytes: &[u8], probe: &Probe, limits: &Limits) -> Result<Raster, PixelError> {
     let file = Cursor::new(bytes);
-    let raster = match probe.format {
-        InputFormat::Jpeg => read_jpeg(file, probe, limits),
+    match probe.format {
+        InputFormat::Jpeg => read(JpegDecoder::new(file), probe, limits),
         InputFormat::Png => read(PngDecoder::with_limits(file, decoder_limits(probe, limits)), probe, limits),
         InputFormat::Webp => read(open_webp(file), probe, limits),
         InputFormat::Gif => read(GifDecoder::new(file), probe, limits),
-        InputFormat::Tiff => read(TiffDecoder::new(file), probe, limits),
+        InputFormat::Tiff => tiff::decode(bytes, limits),
         InputFormat::Bmp => read(BmpDecoder::new(file), probe, limits),
-    }?;
-    Picture::whole(raster.without_needless_alpha(), resamplings)
+    }
 }
 
 fn decode_pixels(
@@ -129,13 +137,6 @@ fn decoder_limits(probe: &Probe, limits: &Limits) -> image::Limits {
     decoder_limits
 }
 
-/// The decoder of the rare kinds of JPEG (zune-jpeg 0.5.15) panics at some broken ones, in its transform. What the panic
-/// leaves behind is dropped here.
-fn read_jpeg(file: Cursor<&[u8]>, probe: &Probe, limits: &Limits) -> Result<Raster, PixelError> {
-    let read = AssertUnwindSafe(|| read(JpegDecoder::new(file), probe, limits));
-    catch_unwind(read).unwrap_or_else(|_| Err(PixelError::corrupt(probe.format, "its parts contradict each other")))
-}
-
 fn read<D: ImageDecoder>(decoder: ImageResult<D>, probe: &Probe, limits: &Limits) -> Result<Raster, PixelError> {
     let refused = |error: ImageError| refusal(probe.format, &error);
     let mut decoder = decoder.map_err(refused)?;
@@ -171,15 +172,11 @@ fn read<D: ImageDecoder>(decoder: ImageResult<D>, probe: &Probe, limits: &Limits
 
 /// Rewrites wider channels in place.
 fn to_eight_bits(data: &mut Vec<u8>, color: ColorType) {
-    match color {
-        ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16 => {
-            narrow::<2>(data, |field| {
-                let value = u32::from(u16::from_ne_bytes(field));
-                u8::try_from((value * 255 + 32_767) / 65_535).unwrap_or(u8::MAX)
-            });
-        }
-        ColorType::Rgb32F | ColorType::Rgba32F => narrow::<4>(data, |field| float_to_byte(f32::from_ne_bytes(field))),
-        _ => {}
+    if matches!(color, ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16) {
+        narrow::<2>(data, |field| {
+            let value = u32::from(u16::from_ne_bytes(field));
+            u8::try_from((value * 255 + 32_767) / 65_535).unwrap_or(u8::MAX)
+        });
     }
 }
 
@@ -192,11 +189,6 @@ fn narrow<const N: usize>(data: &mut Vec<u8>, channel: impl Fn([u8; N]) -> u8) {
     }
     // Not shrunk: where that moves what is left, it takes more than the price, which counts the whole buffer to the end.
     data.truncate(count);
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped; not-a-number becomes zero")]
-fn float_to_byte(value: f32) -> u8 {
-    (value.clamp(0.0, 1.0) * 255.0).round() as u8
 }
 
 /// Sorts a decoder's error by whose fault it is.

@@ -23,6 +23,14 @@ impl ByteOrder {
             Self::Little => u32::from_le_bytes(field),
         })
     }
+
+    pub(super) fn u64(self, bytes: &[u8], at: usize) -> Option<u64> {
+        let field = array(bytes, at)?;
+        Some(match self {
+            Self::Big => u64::from_be_bytes(field),
+            Self::Little => u64::from_le_bytes(field),
+        })
+    }
 }
 
 /// The bytes from `at`, `length` of them.

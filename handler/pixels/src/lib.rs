@@ -19,6 +19,7 @@
 //! | `scale` | the resampler |
 //! | `encode` | pixels to files |
 //! | [`jpeg`] | JPEG straight to a reduced scale |
+//! | `tiff` | TIFF, row by row |
 //! | [`probe`](mod@probe) | what a header claims |
 //! | `color` | the source's colours to those of sRGB |
 //! | `resampling` | what of the stored image each rendition is resampled from |
@@ -56,6 +57,7 @@ mod raster;
 mod recognise;
 mod resampling;
 mod scale;
+mod tiff;
 mod zigzag;
 
 pub use area::Size;

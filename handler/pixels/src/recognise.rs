@@ -31,6 +31,8 @@ const ACCEPTED_MAGIC: &[(InputFormat, usize, &[u8])] = &[
     (InputFormat::Gif, 0, b"GIF89a"),
     (InputFormat::Tiff, 0, b"II*\0"),
     (InputFormat::Tiff, 0, b"MM\0*"),
+    (InputFormat::Tiff, 0, b"II+\0"),
+    (InputFormat::Tiff, 0, b"MM\0+"),
     (InputFormat::Bmp, 0, b"BM"),
 ];
 
@@ -48,8 +50,6 @@ const REFUSED_MAGIC: &[(&str, usize, &[u8])] = &[
     ("JPEG XL", 0, b"\0\0\0\x0cJXL "),
     ("JPEG 2000", 0, b"\0\0\0\x0cjP  "),
     ("JPEG 2000", 0, b"\xff\x4f\xff\x51"),
-    ("BigTIFF", 0, b"II+\0"),
-    ("BigTIFF", 0, b"MM\0+"),
     ("a Photoshop document", 0, b"8BPS"),
     ("an icon (ICO)", 0, b"\0\0\x01\0"),
     ("a cursor (CUR)", 0, b"\0\0\x02\0"),
@@ -99,6 +99,7 @@ mod tests {
             (b"RIFF\x10\0\0\0WEBPVP8 ", Ok(InputFormat::Webp)),
             (b"GIF89a", Ok(InputFormat::Gif)),
             (b"II*\0\x08\0\0\0", Ok(InputFormat::Tiff)),
+            (b"MM\0+\0\x08\0\0", Ok(InputFormat::Tiff)),
             (b"BM\0\0", Ok(InputFormat::Bmp)),
             (b"", Err(PixelError::Empty)),
             (b"hello", Err(PixelError::Unrecognised)),

@@ -86,6 +86,17 @@ impl<'a> Decoder<'a> {
         Self { truncated, ..self }
     }
 
+    /// Says what three components mean, where the file around this one knows it.
+    #[must_use]
+    pub(crate) fn with_ycbcr(self, is_ycbcr: bool) -> Self {
+        let colors = match self.colors {
+            Colors::Gray => Colors::Gray,
+            _ if is_ycbcr => Colors::YCbCr,
+            _ => Colors::Rgb,
+        };
+        Self { colors, ..self }
+    }
+
     /// The image as stored.
     #[must_use]
     pub fn size(&self) -> Size {

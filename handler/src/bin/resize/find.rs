@@ -20,7 +20,7 @@ const HEAD_BYTES: usize = 4096;
 /// Bytes of a file that is read whole to know whether it has transparency; larger ones are refused by the job anyway.
 const WHOLE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Formats that people take for photos. Leaving them out must not go unsaid, unlike other files that are no images.
-const PHOTO_FORMATS: &[&str] = &["AVIF", "HEIC", "a Canon raw photo", "JPEG XL", "JPEG 2000", "BigTIFF"];
+const PHOTO_FORMATS: &[&str] = &["AVIF", "HEIC", "a Canon raw photo", "JPEG XL", "JPEG 2000"];
 
 /// An image, or what will be shown to be none: a file that cannot be read is one too, so that it is not passed over.
 #[derive(Clone, Debug)]
