@@ -15,7 +15,7 @@ use super::tiff;
 pub type Make = fn(u32, u32) -> Vec<u8>;
 
 /// Every way of coding: its name and how to make a file.
-pub const INPUTS: [(&str, Make); 27] = [
+pub const INPUTS: [(&str, Make); 29] = [
     ("jpeg 4:2:0", |width, height| {
         jpeg(width, height, ColorType::Rgb, |encoder| encoder.set_sampling_factor(SamplingFactor::F_2_2))
     }),
@@ -56,6 +56,10 @@ pub const INPUTS: [(&str, Make); 27] = [
     ("tiff RGBA 8", |width, height| tiff::large(width, height, 4, 8, false)),
     ("tiff gray 16", |width, height| tiff::large(width, height, 1, 16, true)),
     ("tiff RGB 16", |width, height| tiff::large(width, height, 3, 16, true)),
+    ("tiff JPEG", |width, height| tiff::around_jpeg(width, height, jpeg(width, height, ColorType::Rgb, |_| {}), 3)),
+    ("tiff JPEG CMYK", |width, height| {
+        tiff::around_jpeg(width, height, jpeg(width, height, ColorType::Cmyk, |_| {}), 4)
+    }),
     ("bmp 8", |width, height| bmp(width, height, 8)),
     ("bmp 24", |width, height| bmp(width, height, 24)),
     ("bmp 32", |width, height| bmp(width, height, 32)),

@@ -18,6 +18,7 @@ mod jpeg;
 mod jpeg_bombs;
 mod png;
 mod tiff;
+mod tiff_data;
 mod webp;
 
 pub mod examine;

@@ -1,36 +1,40 @@
 //! TIFF files, good and hostile.
 
-use super::bytes::{deflated, jpeg_segment, length32};
-use super::samples::{Sample, icc_profile, pixels, sample};
+use super::bytes::{deflated, length32};
+use super::samples::{Sample, icc_profile, pixels};
 use super::{Corpus, SIDES};
 
-const SHORT: u16 = 3;
-const LONG: u16 = 4;
+pub(super) const SHORT: u16 = 3;
+pub(super) const LONG: u16 = 4;
 
-const WIDTH: u16 = 256;
-const HEIGHT: u16 = 257;
-const BITS: u16 = 258;
-const COMPRESSION: u16 = 259;
-const PHOTOMETRIC: u16 = 262;
+pub(super) const WIDTH: u16 = 256;
+pub(super) const HEIGHT: u16 = 257;
+pub(super) const BITS: u16 = 258;
+pub(super) const COMPRESSION: u16 = 259;
+pub(super) const PHOTOMETRIC: u16 = 262;
+const FILL_ORDER: u16 = 266;
 const STRIP_OFFSETS: u16 = 273;
 const ORIENTATION: u16 = 274;
-const SAMPLES: u16 = 277;
-const ROWS_PER_STRIP: u16 = 278;
+pub(super) const SAMPLES: u16 = 277;
+pub(super) const ROWS_PER_STRIP: u16 = 278;
 const STRIP_BYTES: u16 = 279;
-const PREDICTOR: u16 = 317;
-const TILE_WIDTH: u16 = 322;
-const TILE_HEIGHT: u16 = 323;
-const TILE_OFFSETS: u16 = 324;
-const TILE_BYTES: u16 = 325;
-const EXTRA_SAMPLES: u16 = 338;
+pub(super) const PLANAR: u16 = 284;
+pub(super) const PREDICTOR: u16 = 317;
+const COLOR_MAP: u16 = 320;
+pub(super) const TILE_WIDTH: u16 = 322;
+pub(super) const TILE_HEIGHT: u16 = 323;
+pub(super) const TILE_OFFSETS: u16 = 324;
+pub(super) const TILE_BYTES: u16 = 325;
+pub(super) const EXTRA_SAMPLES: u16 = 338;
 const SAMPLE_FORMAT: u16 = 339;
+const CHROMA_SUBSAMPLING: u16 = 530;
 const ICC: u16 = 34_675;
 
 /// A little-endian file: the picture's data from the eighth byte on, then the directory.
 #[derive(Clone)]
 pub(crate) struct Tiff {
     entries: Vec<Entry>,
-    data: Vec<u8>,
+    pub(super) data: Vec<u8>,
     /// Where the header says that the directory is, if not where it is.
     directory_at: Option<u32>,
     /// What follows the directory.
@@ -50,7 +54,7 @@ struct Entry {
 }
 
 /// Where the data are.
-const DATA_AT: u32 = 8;
+pub(super) const DATA_AT: u32 = 8;
 
 impl Tiff {
     /// One strip of data that may be compressed.
@@ -83,17 +87,17 @@ impl Tiff {
         self.entries.sort_by_key(|entry| entry.tag);
     }
 
-    fn remove(&mut self, tag: u16) {
+    pub(super) fn remove(&mut self, tag: u16) {
         self.entries.retain(|entry| entry.tag != tag);
     }
 
-    fn with(mut self, tag: u16, kind: u16, values: &[u32]) -> Self {
+    pub(super) fn with(mut self, tag: u16, kind: u16, values: &[u32]) -> Self {
         self.set(tag, kind, values);
         self
     }
 
     /// An entry whose count and field are as given, whatever they mean.
-    fn with_raw(mut self, tag: u16, kind: u16, count: u32, raw: u32) -> Self {
+    pub(super) fn with_raw(mut self, tag: u16, kind: u16, count: u32, raw: u32) -> Self {
         self.remove(tag);
         self.entries.push(Entry { tag, kind, count: Some(count), values: Vec::new(), raw: Some(raw) });
         self.entries.sort_by_key(|entry| entry.tag);
@@ -101,7 +105,7 @@ impl Tiff {
     }
 
     /// Other data, in one strip.
-    fn with_data(mut self, compression: u32, data: Vec<u8>) -> Self {
+    pub(super) fn with_data(mut self, compression: u32, data: Vec<u8>) -> Self {
         self.set(COMPRESSION, SHORT, &[compression]);
         self.set(STRIP_BYTES, LONG, &[length32(data.len())]);
         self.data = data;
@@ -155,7 +159,7 @@ fn packbits(data: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-fn tiled(width: u32, height: u32) -> Tiff {
+pub(super) fn tiled(width: u32, height: u32) -> Tiff {
     let (across, down) = (width.div_ceil(16), height.div_ceil(16));
     let offsets: Vec<u32> = (0..across * down).map(|tile| DATA_AT + tile * 16 * 16 * 3).collect();
     let mut tiff = Tiff::of(width, height, 3, 8);
@@ -168,6 +172,19 @@ fn tiled(width: u32, height: u32) -> Tiff {
         LONG,
         &vec![16 * 16 * 3; offsets.len()],
     )
+}
+
+/// The same data, as planes one behind the other.
+pub(super) fn planes(tiff: &Tiff, width: u32, height: u32) -> Tiff {
+    let tiles = tiff.entries.iter().any(|entry| entry.tag == TILE_WIDTH);
+    let (offsets, lengths, count) = if tiles {
+        (TILE_OFFSETS, TILE_BYTES, width.div_ceil(16) * height.div_ceil(16))
+    } else {
+        (STRIP_OFFSETS, STRIP_BYTES, 1)
+    };
+    let length = length32(tiff.data.len()) / (count * 3);
+    let places: Vec<u32> = (0..count * 3).map(|chunk| DATA_AT + chunk * length).collect();
+    tiff.clone().with(PLANAR, SHORT, &[2]).with(offsets, LONG, &places).with(lengths, LONG, &vec![length; places.len()])
 }
 
 pub(crate) fn samples(width: u32, height: u32) -> Vec<Sample> {
@@ -183,6 +200,15 @@ pub(crate) fn samples(width: u32, height: u32) -> Vec<Sample> {
     let mut cmyk = Tiff::of(width, height, 4, 8).with(PHOTOMETRIC, SHORT, &[5]);
     cmyk.remove(EXTRA_SAMPLES);
     let floats = Tiff::of(width, height, 3, 32).with(SAMPLE_FORMAT, SHORT, &[3, 3, 3]);
+    let spot = Tiff::of(width, height, 4, 16).with(EXTRA_SAMPLES, SHORT, &[0]).with(PREDICTOR, SHORT, &[2]);
+    let spot = spot.clone().with_data(5, lzw(&spot.data));
+    let associated = Tiff::of(width, height, 4, 8).with(EXTRA_SAMPLES, SHORT, &[1]).with(FILL_ORDER, SHORT, &[2]);
+    let chroma = rgb.clone().with(PHOTOMETRIC, SHORT, &[6]).with(CHROMA_SUBSAMPLING, SHORT, &[2, 1]);
+    let map: Vec<u32> = (0..16 * 3).map(|at| at * 1300).collect();
+    let palette = Tiff::of(width, height, 1, 4).with(PHOTOMETRIC, SHORT, &[3]).with(COLOR_MAP, SHORT, &map);
+    // Rows that are all white: a bit each, for nothing that changes.
+    let white = Tiff::of(width, height, 1, 1).with(PHOTOMETRIC, SHORT, &[0]);
+    let white = white.with_data(4, vec![0xff; height.div_ceil(8) as usize]);
     vec![
         sample("tiff-rgb", &rgb),
         sample("tiff-strips", &several),
@@ -194,6 +220,14 @@ pub(crate) fn samples(width: u32, height: u32) -> Vec<Sample> {
         sample("tiff-rgba", &Tiff::of(width, height, 4, 8)),
         sample("tiff-cmyk", &cmyk),
         sample("tiff-floats", &floats),
+        sample("tiff-spot-lzw-16", &spot),
+        sample("tiff-associated-alpha", &associated),
+        sample("tiff-planes", &planes(&rgb, width, height)),
+        sample("tiff-tiles-of-planes", &planes(&tiled(width, height), width, height)),
+        sample("tiff-palette", &palette),
+        sample("tiff-gray-alpha", &Tiff::of(width, height, 2, 8)),
+        sample("tiff-chroma", &chroma),
+        sample("tiff-fax", &white),
     ]
 }
 
@@ -206,12 +240,23 @@ pub(crate) fn large(width: u32, height: u32, samples: u32, bits: u32, compressed
     tiff.with_data(compression, data).file()
 }
 
+/// A file of one strip that is a JPEG of three colours or four inks.
+pub(crate) fn around_jpeg(width: u32, height: u32, jpeg: Vec<u8>, samples: u32) -> Vec<u8> {
+    let photometric = if samples == 4 { 5 } else { 6 };
+    let mut tiff = Tiff::of(8, 8, samples, 8).with(PHOTOMETRIC, SHORT, &[photometric]);
+    tiff.remove(EXTRA_SAMPLES);
+    let tiff = tiff.with(WIDTH, LONG, &[width]).with(HEIGHT, LONG, &[height]).with(ROWS_PER_STRIP, LONG, &[height]);
+    tiff.with_data(7, jpeg).file()
+}
+
 pub(crate) fn hostile(corpus: &mut Corpus) {
     let rgb = Tiff::of(40, 27, 3, 8);
     sizes(corpus, &rgb);
     counts(corpus, &rgb);
     directories(corpus, &rgb);
-    data(corpus, &rgb);
+    super::tiff_data::data(corpus, &rgb);
+    super::tiff_data::tiles(corpus);
+    super::tiff_data::fax(corpus);
 }
 
 fn sizes(corpus: &mut Corpus, rgb: &Tiff) {
@@ -323,52 +368,4 @@ fn directories(corpus: &mut Corpus, rgb: &Tiff) {
     swapped[..2].copy_from_slice(b"MM");
     corpus.add("tiff: directories", "tiff-of-the-other-byte-order", swapped);
     corpus.add("tiff: directories", "tiff-of-nothing", b"II*\0".to_vec());
-}
-
-fn data(corpus: &mut Corpus, rgb: &Tiff) {
-    for compression in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 32_773, 32_946, 34_712, 34_925, 50_000, 50_001, 65_535] {
-        for (samples, bits) in [(1, 1), (1, 8), (3, 8), (4, 16)] {
-            let tiff = Tiff::of(40, 27, samples, bits);
-            let name = format!("tiff-{samples}x{bits}-compression-{compression}-over-other-data");
-            corpus.add("tiff: data", name, tiff.clone().with_data(compression, tiff.data.clone()).file());
-        }
-    }
-    for photometric in [0, 1, 2, 3, 4, 5, 6, 8, 9, 32_803, 65_535] {
-        for (samples, bits) in [(1, 8), (2, 8), (3, 8), (4, 8), (5, 8), (3, 16), (1, 32), (3, 64)] {
-            let tiff = Tiff::of(40, 27, samples, bits).with(PHOTOMETRIC, SHORT, &[photometric]);
-            corpus.add("tiff: data", format!("tiff-{samples}x{bits}-photometric-{photometric}"), tiff.file());
-        }
-    }
-    for bits in [0, 2, 3, 4, 7, 12, 24, 63, 65, 128, 65_535] {
-        let tiff = rgb.clone().with(BITS, SHORT, &[bits; 3]);
-        corpus.add("tiff: data", format!("tiff-{bits}-bits"), tiff.file());
-        let mixed = rgb.clone().with(BITS, SHORT, &[8, bits, 8]);
-        corpus.add("tiff: data", format!("tiff-8-{bits}-8-bits"), mixed.file());
-    }
-    for samples in [0, 2, 4, 5, 8, 9, 255, 65_535] {
-        corpus.add(
-            "tiff: data",
-            format!("tiff-{samples}-samples"),
-            rgb.clone().with(SAMPLES, SHORT, &[samples]).file(),
-        );
-    }
-    for predictor in [0, 2, 3, 4, 65_535] {
-        let tiff = rgb.clone().with_data(8, deflated(&rgb.data)).with(PREDICTOR, SHORT, &[predictor]);
-        corpus.add("tiff: data", format!("tiff-predictor-{predictor}"), tiff.file());
-    }
-    // JPEG within TIFF, whole and torn, with tables elsewhere or nowhere.
-    let jpeg = sample("jpeg-444");
-    let photo = |data: Vec<u8>| rgb.clone().with_data(7, data).with(PHOTOMETRIC, SHORT, &[6]);
-    corpus.add("tiff: data", "tiff-jpeg", photo(jpeg.clone()).file());
-    corpus.add("tiff: data", "tiff-jpeg-torn", photo(jpeg[..jpeg.len() / 2].to_vec()).file());
-    corpus.add("tiff: data", "tiff-jpeg-without-frame", photo(jpeg_segment(0xdb, &[0; 65])).file());
-    let other_size = sample("jpeg-gray");
-    corpus.add("tiff: data", "tiff-jpeg-of-other-components", photo(other_size).file());
-    for side in [41, 1000, 7000, 16_000, 65_500] {
-        for (kind, good) in [("", &jpeg), ("-progressive", &sample("jpeg-progressive"))] {
-            let bent = super::jpeg::with_size(good, side, side);
-            corpus.add("tiff: data", format!("tiff-jpeg{kind}-that-claims-{side}x{side}"), photo(bent).file());
-        }
-    }
-    corpus.add("tiff: data", "tiff-jpeg-tables-of-nothing", photo(jpeg).with_raw(347, 7, u32::MAX, 0).file());
 }
