@@ -126,11 +126,12 @@ const PIXELS: &[Row] = &[
     ("zigzag", &[]),
     ("encode", &["area", "error", "format", "options", "planes", "raster", "zigzag"]),
     ("jpeg", &["area", "error", "fields", "format", "limits", "planes", "zigzag"]),
-    ("probe", &["area", "error", "fields", "format", "jpeg", "limits", "orientation"]),
+    ("tiff", &["area", "error", "fields", "format", "jpeg", "limits", "orientation", "raster"]),
+    ("probe", &["area", "error", "fields", "format", "jpeg", "limits", "orientation", "tiff"]),
     ("color", &["error", "fields", "limits", "options", "probe", "raster"]),
     ("resampling", &["encode", "format", "geometry", "options", "probe"]),
     ("picture", &["area", "error", "jpeg", "orientation", "planes", "raster", "resampling", "scale"]),
-    ("decode", &["area", "error", "format", "jpeg", "limits", "picture", "probe", "raster", "resampling"]),
+    ("decode", &["area", "error", "format", "jpeg", "limits", "picture", "probe", "raster", "resampling", "tiff"]),
     ("price", &["area", "geometry", "jpeg", "options", "probe", "resampling"]),
 ];
 
