@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -175,7 +175,7 @@ impl Elsewhere {
         let text = fs::read_to_string(template()).unwrap();
         let stack = template::read(&text, &template::Options::default(), &Limits::STRICT).unwrap();
         queues.declare(&stack.queues).unwrap();
-        let server = Server::bind(address, queues.clone(), Bounds::default()).await.unwrap();
+        let server = taken(async || Server::bind(address, queues.clone(), Bounds::default()).await).await;
         let endpoint_url = format!("http://{}", server.local_address().unwrap());
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let serving = tokio::spawn(server.run(async { drop(stopped.await) }));
@@ -285,9 +285,23 @@ async fn the_function_works_on_what_localstack_announces() {
     tokio::task::block_in_place(|| serving.stop());
 }
 
+/// Takes an address that was given up a moment ago. A process that another test is starting has copies of this one's sockets
+/// until it becomes its program, and so long the address is in use.
+async fn taken<T>(take: impl AsyncFn() -> std::io::Result<T>) -> T {
+    let until = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        match take().await {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && tokio::time::Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            taken => return taken.unwrap(),
+        }
+    }
+}
+
 /// Takes connections and ends them: so many that one attempt of an SDK, with its retries, does not account for them.
 async fn take_and_drop(address: SocketAddr) {
-    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+    let listener = taken(async || tokio::net::TcpListener::bind(address).await).await;
     for _ in 0..7 {
         listener.accept().await.unwrap();
     }
