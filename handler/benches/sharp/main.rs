@@ -1,6 +1,8 @@
-//! Images made beside sharp: processor time, quality and bytes of each workload, and the memory of a whole process.
+//! Images made beside sharp: processor time, quality and bytes of each workload, the time of `resize run` as a whole program,
+//! and the memory of a process.
 //!
 //! ```text
+//! cargo build --release -p handler     # for `-- "whole program"`
 //! cargo bench -p handler --no-default-features --bench sharp [-- PART OF A WORKLOAD'S NAME]
 //! ```
 //!
@@ -32,6 +34,7 @@ mod ours;
 #[path = "../../../tests/tests/sharp/photo.rs"]
 mod photo;
 mod pictures;
+mod program;
 #[path = "../../../tests/tests/sharp/quality.rs"]
 mod quality;
 mod table;
@@ -97,6 +100,9 @@ fn main() {
             }
         }
         table::print(&rows);
+    }
+    if wanted("whole program") {
+        program::print(&packages, &folder);
     }
     if wanted("memory") {
         memory::print(&packages, &folder);
