@@ -24,7 +24,7 @@ use super::format::InputFormat;
 use super::jpeg::{self, ComponentPlane, Scale};
 use super::limits::Limits;
 use super::picture::{Colors, Layer, Picture};
-use super::probe::{JpegDecoding, Probe};
+use super::probe::{JpegDecoding, Probe, png};
 use super::raster::{Layout, Raster, zeroed_bytes};
 use super::resampling::Resampling;
 use super::tiff;
@@ -37,14 +37,23 @@ pub(super) fn decode(
     limits: &Limits,
     arena: &mut jpeg::Arena,
 ) -> Result<Picture, PixelError> {
+    let is_open = probe.jpeg.as_ref().is_some_and(|shape| shape.is_open);
+    let no_end = || PixelError::truncated(probe.format, "no end marker");
     if let Some(decoding) = probe.jpeg_decoding(resamplings)
         && let Some(decoder) = jpeg::Decoder::new(bytes, limits)?
     {
-        let decoder = decoder.with_truncated(limits.truncated);
-        return match decoding {
+        let decoder = decoder.with_truncated(limits.truncated).with_last_row(is_open);
+        let picture = match decoding {
             JpegDecoding::Pixels(scale) => decode_pixels(&decoder, scale, resamplings, arena),
             JpegDecoding::Planes(scales) => decode_planes(&decoder, scales, resamplings, arena),
         };
+        return picture.map_err(|error| match error {
+            PixelError::Truncated { .. } if is_open => no_end(),
+            error => error,
+        });
+    }
+    if is_open {
+        return Err(no_end());
     }
     // Decoders of others have panicked at broken files: zune-jpeg 0.5.15 in its transform, tiff 0.11.3 in tiles of planes. What
     // a panic leaves behind is dropped here, and the file will not be any better the next time.
@@ -58,12 +67,19 @@ fn decode_whole(bytes: &[u8], probe: &Probe, limits: &Limits) -> Result<Raster, 
     let file = Cursor::new(bytes);
     match probe.format {
         InputFormat::Jpeg => read(JpegDecoder::new(file), probe, limits),
-        InputFormat::Png => read(PngDecoder::with_limits(file, decoder_limits(probe, limits)), probe, limits),
+        InputFormat::Png => match png::closed(bytes).filter(|_| !probe.truncated) {
+            Some(closed) => read(open_png(Cursor::new(closed.as_slice()), probe, limits), probe, limits),
+            None => read(open_png(file, probe, limits), probe, limits),
+        },
         InputFormat::Webp => read(open_webp(file), probe, limits),
         InputFormat::Gif => read(GifDecoder::new(file), probe, limits),
         InputFormat::Tiff => tiff::decode(bytes, limits),
         InputFormat::Bmp => read(BmpDecoder::new(file), probe, limits),
     }
+}
+
+fn open_png<'a>(file: Cursor<&'a [u8]>, probe: &Probe, limits: &Limits) -> ImageResult<PngDecoder<Cursor<&'a [u8]>>> {
+    PngDecoder::with_limits(file, decoder_limits(probe, limits))
 }
 
 fn decode_pixels(

@@ -51,7 +51,10 @@ impl Orientation {
     #[must_use]
     pub fn from_exif_block(block: &[u8]) -> Option<Self> {
         const ORIENTATION: u16 = 0x0112;
-        const SHORT: u16 = 3;
+        /// Types by their widths; the last of each has a sign. The standard says SHORT, and programs write them all.
+        const BYTES: [u16; 2] = [1, 6];
+        const SHORTS: [u16; 2] = [3, 8];
+        const LONGS: [u16; 2] = [4, 9];
         const ENTRY_BYTES: usize = 12;
 
         let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
@@ -64,9 +67,16 @@ impl Orientation {
         let entries = usize::from(order.u16(block, directory)?);
         for index in 0..entries {
             let entry = directory.checked_add(2 + index * ENTRY_BYTES)?;
-            if order.u16(block, entry)? == ORIENTATION && order.u16(block, entry + 2)? == SHORT {
-                return Self::from_exif(order.u16(block, entry + 8)?);
+            if order.u16(block, entry)? != ORIENTATION {
+                continue;
             }
+            let number = match order.u16(block, entry + 2)? {
+                kind if BYTES.contains(&kind) => (*block.get(entry + 8)?).into(),
+                kind if SHORTS.contains(&kind) => order.u16(block, entry + 8)?,
+                kind if LONGS.contains(&kind) => order.u32(block, entry + 8)?.try_into().ok()?,
+                _ => continue,
+            };
+            return Self::from_exif(number);
         }
         None
     }
@@ -122,6 +132,11 @@ mod tests {
     fn block(order: ByteOrder, kind: u16, value: u16) -> Vec<u8> {
         let short = |v: u16| if order == ByteOrder::Big { v.to_be_bytes() } else { v.to_le_bytes() };
         let long = |v: u32| if order == ByteOrder::Big { v.to_be_bytes() } else { v.to_le_bytes() };
+        let in_four_bytes = |kind: u16, value: u16| match kind {
+            1 | 6 => [u8::try_from(value).unwrap_or(u8::MAX), 0, 0, 0],
+            4 | 9 => long(value.into()),
+            _ => [short(value), [0, 0]].concat().try_into().unwrap(),
+        };
         let mut block = if order == ByteOrder::Big { b"MM\0*".to_vec() } else { b"II*\0".to_vec() };
         block.extend(long(8));
         block.extend(short(2));
@@ -129,10 +144,22 @@ mod tests {
             block.extend(short(tag));
             block.extend(short(kind));
             block.extend(long(1));
-            block.extend(short(value));
-            block.extend([0, 0]);
+            block.extend(in_four_bytes(kind, value));
         }
         block
+    }
+
+    #[test]
+    fn a_number_counts_whatever_type_of_integer_it_has() {
+        for order in [ByteOrder::Big, ByteOrder::Little] {
+            for kind in 0..=12 {
+                for number in 0..=9 {
+                    let is_integer = matches!(kind, 1 | 3 | 4 | 6 | 8 | 9);
+                    let expected = Orientation::from_exif(number).filter(|_| is_integer);
+                    assert_eq!(Orientation::from_exif_block(&block(order, kind, number)), expected, "{kind} {number}");
+                }
+            }
+        }
     }
 
     #[test]
@@ -153,7 +180,7 @@ mod tests {
         for number in [0, 9, 256, u16::MAX] {
             assert_eq!(Orientation::from_exif_block(&block(ByteOrder::Little, 3, number)), None);
         }
-        assert_eq!(Orientation::from_exif_block(&block(ByteOrder::Little, 2, 6)), None, "not a SHORT");
+        assert_eq!(Orientation::from_exif_block(&block(ByteOrder::Little, 2, 6)), None, "not an integer");
         assert_eq!(Orientation::from_exif_block(b""), None);
         let whole = block(ByteOrder::Big, 3, 6);
         for length in 0..whole.len() - 2 {

@@ -19,7 +19,7 @@ mod bmp;
 mod gif;
 mod icc;
 mod jpeg;
-mod png;
+pub(super) mod png;
 mod tiff;
 mod webp;
 
@@ -70,6 +70,8 @@ pub(super) struct JpegShape {
     pub(super) frame: Frame,
     /// Whether its first scan has all components.
     interleaved: bool,
+    /// No end marker says that nothing is missing.
+    pub(super) is_open: bool,
 }
 
 /// How a JPEG is decoded.

@@ -384,7 +384,11 @@ fn inflated_metadata_is_refused() {
 
 /// The smallest part of a file that holds its whole image.
 fn needed(format: InputFormat, bytes: &[u8]) -> usize {
+    let is_progressive = bytes.windows(2).any(|pair| pair == [0xff, 0xc2]);
     match format {
+        // The end marker of a JPEG of one scan, and the end chunk of a PNG.
+        InputFormat::Jpeg if !is_progressive => bytes.len() - 2,
+        InputFormat::Png => bytes.len() - 12,
         // The trailer of a GIF and the padding of a WebP are often missing in the wild.
         InputFormat::Gif | InputFormat::Webp => bytes.len() - 1,
         _ => bytes.len(),
@@ -403,7 +407,12 @@ fn a_cut_file_is_an_error_wherever_it_is_cut() {
             .map(|format| (format, samples::oriented(&source, format, 6))),
     );
     for (format, bytes) in files {
-        assert!(resize(&bytes, &[to_width(8, OutputFormat::Png)], &Limits::default()).is_ok());
+        let whole = resize(&bytes, &[to_width(8, OutputFormat::Png)], &Limits::default()).unwrap();
+        let is_open = |_: &usize| matches!(format, InputFormat::Jpeg | InputFormat::Png);
+        for length in (needed(format, &bytes)..bytes.len()).filter(is_open) {
+            let same = resize(&bytes[..length], &[to_width(8, OutputFormat::Png)], &Limits::default());
+            assert_eq!(same.as_ref(), Ok(&whole), "{format} cut at {length} of {}", bytes.len());
+        }
         for length in 0..needed(format, &bytes) {
             let cut = resize(&bytes[..length], &[to_width(8, OutputFormat::Png)], &Limits::default());
             let error = cut.expect_err(&format!("{format} cut at {length} of {}", bytes.len()));
@@ -418,9 +427,29 @@ fn a_large_photo_cut_anywhere_is_called_truncated() {
     let noise = RgbaImage::from_fn(320, 200, |_, _| Rgba([random.u8(..), random.u8(..), random.u8(..), 255]));
     let bytes = samples::file(&DynamicImage::ImageRgba8(noise), InputFormat::Jpeg);
     for part in 1..64 {
-        let error = probe(&bytes[..bytes.len() * part / 64], &Limits::default()).unwrap_err();
+        let cut = &bytes[..bytes.len() * part / 64];
+        let error = resize(cut, &[to_width(8, OutputFormat::Png)], &Limits::default()).unwrap_err();
         assert!(error.to_string().starts_with("JPEG is truncated: "), "{error}");
     }
+}
+
+/// Nothing but its end marker tells a JPEG that is whole from one that was cut below what is shown.
+#[test]
+fn a_jpeg_without_its_end_is_read_to_the_last_row_whatever_of_it_is_shown() {
+    let bytes = samples::file(&quarters(64, 640), InputFormat::Jpeg);
+    let top = Rendition {
+        width: Some(32),
+        height: Some(8),
+        fit: Fit::Cover,
+        position: crate::options::Position { y: 0.0, ..crate::options::Position::CENTER },
+        format: OutputFormat::Png,
+        ..Rendition::default()
+    };
+    let whole = resize(&bytes, std::slice::from_ref(&top), &Limits::default()).unwrap();
+    let open = resize(&bytes[..bytes.len() - 2], std::slice::from_ref(&top), &Limits::default());
+    assert_eq!(open.as_ref(), Ok(&whole));
+    let error = resize(&bytes[..bytes.len() - 3], &[top], &Limits::default()).unwrap_err();
+    assert_eq!(error.to_string(), "JPEG is truncated: no end marker");
 }
 
 /// Whatever a file says, the answer is an image or an error.

@@ -23,6 +23,9 @@ const CURVE_SAMPLES_MAX: usize = 65_536;
 /// What is needed of a profile besides its one table.
 const TAGS: [&[u8; 4]; 9] = [b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC", b"kTRC", b"wtpt", b"chad"];
 
+/// The type of XYZ values in profiles that millions of stock photos have ("Corbis RGB"), which Little CMS reads too.
+const XYZ_AS_ODDLY_WRITTEN: [u8; 4] = [0x17, 0xa5, 0x05, 0xb8];
+
 /// Tables from the device to the connection space, the best first.
 const TABLES: [(&[u8; 4], RenderingIntent); 2] =
     [(b"A2B0", RenderingIntent::Perceptual), (b"A2B1", RenderingIntent::RelativeColorimetric)];
@@ -117,14 +120,24 @@ fn needed(icc: &[u8], gray: bool) -> Result<(Vec<u8>, Option<RenderingIntent>), 
     let table = if gray { None } else { TABLES.iter().find(|(name, _)| has(name)) };
     let mut copy = icc.to_vec();
     let mut seen: Vec<[u8; 4]> = Vec::new();
+    let mut odd_types: Vec<usize> = Vec::new();
     for tag in copy[TAGS_AT..][..count * TAG_BYTES].as_chunks_mut::<TAG_BYTES>().0 {
         let [a, b, c, d, ..] = *tag;
         let name = [a, b, c, d];
+        if name.ends_with(b"XYZ") || &name == b"wtpt" {
+            odd_types.extend(usize::try_from(u32::from_be_bytes([tag[4], tag[5], tag[6], tag[7]])).ok());
+        }
         let wanted = TAGS.contains(&&name) || table.is_some_and(|(table, _)| **table == name);
         if !wanted || seen.contains(&name) {
             tag[..4].fill(0);
         }
         seen.push(name);
+    }
+    for at in odd_types {
+        let kind: Option<&mut [u8]> = usize::checked_add(at, 4).and_then(|end| copy.get_mut(at..end));
+        if let Some(kind) = kind.filter(|kind| **kind == XYZ_AS_ODDLY_WRITTEN) {
+            kind.copy_from_slice(b"XYZ ");
+        }
     }
     Ok((copy, table.map(|(_, intent)| *intent)))
 }

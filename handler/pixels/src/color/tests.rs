@@ -232,10 +232,53 @@ fn parts_of_a_profile_that_do_not_fit_together_are_passed_over() {
         &[(1, 2, head), (1, 2, tail)],
         &[(1, 2, head), (2, 3, tail)],
         &[(0, 2, head), (1, 2, tail)],
-        &[(1, 1, head), (1, 1, head)],
+        &[(1, 1, head), (1, 2, tail)],
+        &[(1, 1, head), (2, 1, tail)],
     ] {
         assert_eq!(with(parts), broken, "{parts:?}");
     }
+    // Editors add a profile to one; the first is that of the pixels.
+    assert_eq!(with(&[(1, 1, &icc), (1, 1, &icc)]), ProfileUse::Converted);
+    assert_eq!(with(&[(1, 1, &icc), (1, 1, b"another one")]), ProfileUse::Converted);
+    assert_eq!(with(&[(1, 2, head), (2, 2, tail), (1, 2, head), (2, 2, tail)]), ProfileUse::Converted);
+}
+
+/// As libpng has it: a profile comes before what it is about.
+#[test]
+fn a_profile_behind_the_palette_or_the_pixels_of_a_png_is_none() {
+    let color = [200, 120, 90];
+    let plain = samples::file(&patch(color), InputFormat::Png);
+    let icc = samples::png_chunk(*b"iCCP", &samples::png_profile(&DISPLAY_P3.profile()));
+    let palette = samples::png_chunk(*b"PLTE", &[1, 2, 3]);
+    let (header, rest) = plain.split_at(8 + 25);
+    let (pixels, end) = plain.split_at(plain.len() - 12);
+    for (file, expected) in [
+        ([header, &icc, &palette, rest].concat(), ProfileUse::Converted),
+        ([header, &palette, &icc, rest].concat(), ProfileUse::Absent),
+        ([pixels, &icc, end].concat(), ProfileUse::Absent),
+    ] {
+        assert_eq!(stripped(&file).profile, expected);
+    }
+}
+
+#[test]
+fn values_of_colours_under_the_odd_type_of_stock_photos_are_read() {
+    let color = [200, 120, 90];
+    let mut odd = DISPLAY_P3.profile();
+    let count = odd[131] as usize;
+    let places: Vec<usize> = odd[132..][..count * 12]
+        .chunks(12)
+        .filter(|tag| tag[1..4] == *b"XYZ" || tag[..4] == *b"wtpt")
+        .map(|tag| u32::from_be_bytes(tag[4..8].try_into().unwrap()) as usize)
+        .collect();
+    assert!(places.len() >= 3);
+    for at in places {
+        assert_eq!(odd[at..at + 4], *b"XYZ ");
+        odd[at..at + 4].copy_from_slice(&[0x17, 0xa5, 0x05, 0xb8]);
+    }
+    let output = stripped(&samples::profiled(&patch(color), InputFormat::Png, &odd));
+    assert_eq!(output.profile, ProfileUse::Converted);
+    assert_near(middle(&output), DISPLAY_P3.in_srgb(color), 4, "the odd type");
 }
 
 #[test]

@@ -302,7 +302,8 @@ impl Run<'_, '_, '_, '_> {
 
     /// Decodes the scan of all components, straight to rows.
     fn only_scan(&mut self, scan: &Scan, at: usize) -> Result<(), Defect> {
-        let partial = self.columns.len() < self.layout.mcus.0 || self.rows.start > 0;
+        let unwanted = self.rows.end..if self.decoder.to_the_last_row { self.layout.mcus.1 } else { self.rows.end };
+        let partial = self.columns.len() < self.layout.mcus.0 || self.rows.start > 0 || !unwanted.is_empty();
         let tables = ScanTables::sequential(scan, &self.tables, self.layout, partial)?;
         self.started = true;
         let bits = Bits::new(self.decoder.bytes, at, self.chunk);
@@ -323,7 +324,9 @@ impl Run<'_, '_, '_, '_> {
             }
             self.output.emit().map_err(|_| Defect::OutOfMemory)?;
         }
-        if self.rows.end == self.layout.mcus.1 && result.is_ok() {
+        let is_at_end = unwanted.end == self.layout.mcus.1;
+        result = result.and_then(|()| unwanted.into_iter().try_for_each(|_| scan_rows.skip_row()));
+        if is_at_end && result.is_ok() {
             scan_rows.bits.finish()?;
         }
         result

@@ -34,6 +34,7 @@ pub struct Decoder<'a> {
     pub(super) interleaved: bool,
     pub(super) scans_max: u32,
     pub(super) truncated: Truncated,
+    pub(super) to_the_last_row: bool,
 }
 
 impl<'a> Decoder<'a> {
@@ -77,7 +78,15 @@ impl<'a> Decoder<'a> {
         let scan = Scan::read(first_scan, &frame)?;
         let interleaved = scan.components.len() == frame.components.len();
         let truncated = Truncated::default();
-        Ok(Some(Self { bytes, frame, colors, interleaved, scans_max: limits.jpeg_scans_max, truncated }))
+        let (scans_max, to_the_last_row) = (limits.jpeg_scans_max, false);
+        Ok(Some(Self { bytes, frame, colors, interleaved, scans_max, truncated, to_the_last_row }))
+    }
+
+    /// Says whether a single scan is read to its last row, whatever is wanted of it: only then it is known that nothing is
+    /// missing, where no end marker says so.
+    #[must_use]
+    pub(crate) fn with_last_row(self, to_the_last_row: bool) -> Self {
+        Self { to_the_last_row, ..self }
     }
 
     /// Says what to do when data are missing.

@@ -26,6 +26,11 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         _ => return Err(PixelError::corrupt(FORMAT, format!("its header has {header_bytes} bytes"))),
     };
     check_size(FORMAT, size, limits)?;
+    // Other decoders would draw them.
+    if u64::from(pixels_at) < 14 + u64::from(header_bytes) {
+        let reason = format!("its pixels would begin at byte {pixels_at}, within its headers");
+        return Err(PixelError::corrupt(FORMAT, reason));
+    }
     if !matches!(bits, 1 | 2 | 4 | 8 | 16 | 24 | 32) {
         return Err(PixelError::corrupt(FORMAT, format!("it has {bits} bits a pixel")));
     }

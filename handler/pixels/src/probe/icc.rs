@@ -113,14 +113,16 @@ impl JpegParts {
         }
     }
 
-    /// The profile, if all of its parts are there once.
+    /// The profile, if all of its parts are there. Of a part that is given again, as editors do that add a profile to one,
+    /// the first is taken.
     pub(super) fn finish(mut self, limits: &Limits) -> Result<Icc, PixelError> {
         if self.parts.is_empty() {
             return Ok(Icc::Absent);
         }
+        self.parts.sort_by_key(|(number, ..)| *number);
+        self.parts.dedup_by_key(|(number, of, _)| (*number, *of));
         let bytes = self.parts.iter().map(|(_, _, place)| place.len() as u64).sum();
         limits.check_profile(bytes)?;
-        self.parts.sort_by_key(|(number, ..)| *number);
         let count = self.parts.len();
         let whole = (1..)
             .zip(&self.parts)

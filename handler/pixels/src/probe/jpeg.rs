@@ -18,22 +18,21 @@ const SEGMENTS_MAX: u32 = 8192;
 
 /// Walks every marker up to the end marker.
 ///
-/// Decoders fill what a cut file lacks with grey, so that the end marker is the only sign that nothing is missing. A
-/// file that ends after its last scan without the marker is refused too, as sharp does by default: nothing tells it
-/// from one that was cut in its last row. Where that is allowed, there must at least be a scan.
+/// Decoders of others fill what a cut file lacks with grey, so that to them the end marker is the only sign that nothing is
+/// missing. Ours knows of a single scan whether all of it is there, and so a file that lacks the marker and nothing else is
+/// read, as sharp does. Where cut files are allowed, there must at least be a scan.
 pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> {
     let mut frame = None;
-    let (mut orientation, mut first_scan) = (None, None);
+    let (mut exif, mut first_scan) = (None, None);
     let (mut scans, mut entropy_bytes) = (0_u32, 0_u64);
     let mut parts = JpegParts::default();
     let (mut segments, mut count) = (Segments::new(bytes), 0);
+    let mut has_end = true;
     let truncated = loop {
         let in_part = limits.truncated == Truncated::Allow && first_scan.is_some();
         let Some(segment) = segments.next() else {
-            if in_part {
-                break true;
-            }
-            return Err(PixelError::truncated(FORMAT, "no end marker"));
+            has_end = false;
+            break in_part;
         };
         count += 1;
         check_segments(count)?;
@@ -59,14 +58,17 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
                 check_size(FORMAT, read.size, limits)?;
                 frame = Some(read);
             }
-            // The first block wins; later ones are of thumbnails or of editors that append.
-            0xe1 if orientation.is_none() && body.starts_with(b"Exif\0\0") => {
-                orientation = Orientation::from_exif_block(body);
-            }
+            // The first block decides, also by saying nothing; later ones are of thumbnails or of editors that append.
+            0xe1 if exif.is_none() && body.starts_with(b"Exif\0\0") => exif = Some(body),
             0xe2 => parts.note(body, body_at),
             _ => {}
         }
     };
+    let no_end = || PixelError::truncated(FORMAT, "no end marker");
+    let is_open = !has_end && !truncated;
+    if is_open && (frame.is_none() || first_scan.is_none()) {
+        return Err(no_end());
+    }
     let frame = frame.ok_or_else(|| PixelError::corrupt(FORMAT, "it has no frame header"))?;
     let Some(&[components, ..]) = first_scan else { return Err(PixelError::corrupt(FORMAT, "it has no scan")) };
     if !truncated {
@@ -74,13 +76,17 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
     }
     let interleaved = usize::from(components) == frame.components.len();
     let taken = jpeg::is_taken(&frame);
+    if is_open && !(taken && interleaved && scans == 1 && frame.coding == Coding::Sequential) {
+        return Err(no_end());
+    }
     // The other decoder (zune-jpeg 0.5.15) returns wrong colours for these without saying so.
     if scans > 1 && frame.coding == Coding::Sequential && !taken {
         return Err(PixelError::unsupported(FORMAT, "baseline coding in several scans"));
     }
     let icc = parts.finish(limits)?;
-    let described = describe(frame, taken.then_some(interleaved), bytes.len(), orientation.unwrap_or_default());
-    Ok(Probe { truncated, icc, ..described })
+    let orientation = exif.and_then(Orientation::from_exif_block).unwrap_or_default();
+    let jpeg = taken.then(|| JpegShape { frame: frame.clone(), interleaved, is_open });
+    Ok(Probe { truncated, icc, jpeg, ..describe(&frame, bytes.len(), orientation) })
 }
 
 fn check_segments(segments: u32) -> Result<(), PixelError> {
@@ -101,8 +107,7 @@ fn check_entropy(frame: &Frame, entropy_bytes: u64) -> Result<(), PixelError> {
     Ok(())
 }
 
-/// `interleaved` says, for a file that our own decoder takes, whether its first scan has all components.
-fn describe(frame: Frame, interleaved: Option<bool>, length: usize, orientation: Orientation) -> Probe {
+fn describe(frame: &Frame, length: usize, orientation: Orientation) -> Probe {
     // What the other decoder needs. It keeps the coefficients of the whole image until the last scan.
     let coefficients = if frame.coding == Coding::Progressive { frame.blocks() * BLOCK_BYTES } else { 0 };
     // A baseline decoder keeps rows of blocks: six bytes a sample, eight rows, with the sides of the widest sampling.
@@ -122,6 +127,6 @@ fn describe(frame: Frame, interleaved: Option<bool>, length: usize, orientation:
         channel_bytes: 1,
         // That decoder copies its input.
         decoder_bytes: coefficients + rows + length as u64,
-        jpeg: interleaved.map(|interleaved| JpegShape { frame, interleaved }),
+        jpeg: None,
     }
 }

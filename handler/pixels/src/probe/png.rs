@@ -13,9 +13,19 @@ const FORMAT: InputFormat = InputFormat::Png;
 /// Deflate's best: 258 bytes for two bits.
 const DEFLATE_RATIO_MAX: u64 = 1032;
 
-/// Walks every chunk up to the end chunk. Their checksums are the decoder's business.
-pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> {
-    let (first, header, mut at) = chunk(bytes, 8)?;
+/// What the first chunk says.
+struct Header {
+    size: Size,
+    depth: u8,
+    color: u8,
+    /// Of a pixel.
+    samples: u64,
+    is_interlaced: bool,
+}
+
+/// Reads the first chunk, and says where the next one starts.
+fn read_header(bytes: &[u8], limits: &Limits) -> Result<(Header, usize), PixelError> {
+    let (first, header, next) = chunk(bytes, 8)?;
     if first != b"IHDR" || header.len() != 13 {
         return Err(PixelError::corrupt(FORMAT, "it does not start with its header"));
     }
@@ -36,13 +46,25 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
     if !matches!(depth, 1 | 2 | 4 | 8 | 16) {
         return Err(PixelError::corrupt(FORMAT, format!("it has {depth} bits a sample")));
     }
+    Ok((Header { size, depth, color, samples, is_interlaced: header[12] != 0 }, next))
+}
 
-    let (mut data_bytes, mut transparency, mut animated, mut orientation) = (0_u64, false, false, None);
-    let (mut icc, mut truncated) = (None, false);
+/// Walks every chunk up to the end chunk. Their checksums are the decoder's business.
+pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> {
+    let (Header { size, depth, color, samples, is_interlaced }, mut at) = read_header(bytes, limits)?;
+    let (mut data_bytes, mut transparency, mut animated, mut exif) = (0_u64, false, false, None);
+    // What a profile has to come before.
+    let (mut icc, mut truncated, mut has_colors) = (None, false, false);
+    let mut is_open = false;
     loop {
         let (kind, body, next) = match chunk(bytes, at) {
             Err(_) if limits.truncated == Truncated::Allow && holds_data(bytes, at, data_bytes) => {
                 truncated = true;
+                break;
+            }
+            // Whether all pixels are there the decoder finds out.
+            Err(_) if is_open_at(bytes, at, data_bytes) => {
+                is_open = true;
                 break;
             }
             chunk => chunk?,
@@ -50,18 +72,23 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         let body_at = at + 8;
         at = next;
         match kind {
-            b"IDAT" => data_bytes += body.len() as u64,
-            b"PLTE" if color == 3 => check_palette(body)?,
+            b"IDAT" => (data_bytes, has_colors) = (data_bytes + body.len() as u64, true),
+            b"PLTE" => {
+                if color == 3 {
+                    check_palette(body)?;
+                }
+                has_colors = true;
+            }
             b"tRNS" => transparency = true,
-            b"iCCP" => icc = icc.or_else(|| Some(Icc::png(body, body_at))),
+            b"iCCP" if !has_colors => icc = icc.or_else(|| Some(Icc::png(body, body_at))),
             b"acTL" => animated = true,
-            b"eXIf" => orientation = orientation.or_else(|| Orientation::from_exif_block(body)),
+            b"eXIf" => exif = exif.or(Some(body)),
             b"IEND" => break,
             _ => {}
         }
     }
     // Its rows are spread over seven passes: what is there is not a part of the picture but dots all over it.
-    if truncated && header[12] != 0 {
+    if truncated && is_interlaced {
         return Err(PixelError::truncated(FORMAT, "no end chunk; an interlaced one cannot be read in part"));
     }
     let row_bytes = (u64::from(size.width) * samples * u64::from(depth)).div_ceil(8) + 1;
@@ -74,7 +101,7 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         format: FORMAT,
         width: size.width,
         height: size.height,
-        orientation: orientation.unwrap_or_default(),
+        orientation: exif.and_then(Orientation::from_exif_block).unwrap_or_default(),
         has_alpha,
         animated,
         palette: color == 3,
@@ -83,10 +110,28 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         color_bytes: 0,
         channels: colors + u8::from(has_alpha),
         channel_bytes: if depth == 16 { 2 } else { 1 },
-        // Rows before and after filtering; an interlaced image also keeps a row of each pass.
-        decoder_bytes: row_bytes * 8,
+        // Rows before and after filtering; an interlaced image also keeps a row of each pass. An open file is copied.
+        decoder_bytes: row_bytes * 8 + if is_open { bytes.len() as u64 } else { 0 },
         jpeg: None,
     })
+}
+
+/// Whether a file that ends at or within the chunk at `at` lacks none of its pixels, as far as its chunks tell.
+fn is_open_at(bytes: &[u8], at: usize, data_bytes: u64) -> bool {
+    data_bytes > 0 && slice(bytes, at + 4, 4) != Some(b"IDAT")
+}
+
+/// A copy with an end chunk of a file that has none, which the decoder would not read; none of a file that has one.
+pub(crate) fn closed(bytes: &[u8]) -> Option<Vec<u8>> {
+    const END: &[u8] = b"\0\0\0\0IEND\xae\x42\x60\x82";
+    let mut at = 8;
+    loop {
+        match chunk(bytes, at) {
+            Ok((b"IEND", ..)) => return None,
+            Ok((.., next)) => at = next,
+            Err(_) => return Some([bytes.get(..at)?, END].concat()),
+        }
+    }
 }
 
 /// The decoder (png 0.18.1) panics at a palette that ends within a colour.

@@ -126,6 +126,36 @@ fn every_orientation_is_found_in_every_format_that_carries_one() {
     }
 }
 
+/// As in sharp: a later block is of a thumbnail, or of an editor that appends.
+#[test]
+fn the_first_block_of_exif_decides_also_by_saying_nothing() {
+    let mute = &samples::exif(6)[..8].iter().copied().chain([0, 0]).collect::<Vec<u8>>()[..];
+    let turned = |file: &[u8]| probe(file, &Limits::default()).unwrap().orientation.exif();
+    let jpeg = samples::oriented(&quarters(48, 32), InputFormat::Jpeg, 6);
+    let png = samples::oriented(&quarters(48, 32), InputFormat::Png, 6);
+    let webp = samples::oriented(&quarters(48, 32), InputFormat::Webp, 6);
+    assert_eq!((turned(&jpeg), turned(&png), turned(&webp)), (6, 6, 6));
+    // Each is put before what is there.
+    for (first, expected) in [(mute.to_vec(), 1), (samples::exif(3), 3)] {
+        let body = [b"Exif\0\0", first.as_slice()].concat();
+        assert_eq!(turned(&samples::with_jpeg_segment(&jpeg, 0xe1, &body)), expected);
+        assert_eq!(turned(&samples::with_png_chunk(&png, *b"eXIf", &first)), expected);
+        let (head, rest) = webp[12..].split_at(18);
+        assert_eq!(turned(&samples::riff(&[head, &samples::webp_chunk(*b"EXIF", &first), rest].concat())), expected);
+    }
+}
+
+#[test]
+fn a_bitmap_whose_pixels_would_be_its_headers_is_refused() {
+    let good = samples::file(&quarters(16, 16), InputFormat::Bmp);
+    let header_bytes = u32::from_le_bytes(good[14..18].try_into().unwrap());
+    for at in [0, 1, 13, 14, 13 + header_bytes] {
+        let file = [&good[..10], &at.to_le_bytes(), &good[14..]].concat();
+        let error = probe(&file, &Limits::default()).unwrap_err().to_string();
+        assert_eq!(error, format!("BMP is corrupt: its pixels would begin at byte {at}, within its headers"));
+    }
+}
+
 #[test]
 fn the_price_follows_format_depth_and_alpha() {
     let per_hundred_pixels = |bytes: &[u8]| {

@@ -50,7 +50,10 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
             }
             b"ICCP" if found.icc == Icc::Absent => found.icc = Icc::plain(at + 8..at + 8 + chunk_bytes, limits)?,
             b"ALPH" => found.has_alpha = true,
-            b"EXIF" => found.orientation = found.orientation.or_else(|| Orientation::from_exif_block(body)),
+            // The first block decides, also by saying nothing.
+            b"EXIF" => {
+                found.orientation.get_or_insert_with(|| Orientation::from_exif_block(body).unwrap_or_default());
+            }
             _ => {}
         }
         at += 8 + chunk_bytes + chunk_bytes % 2;
