@@ -26,6 +26,8 @@ use crate::{
 pub(super) const FREE_BYTES: usize = 4 * 1024;
 /// How often a body is in memory at the most: as it came, in parts, as a message.
 const COPIES: usize = 3;
+/// What a long body is collected in.
+const BLOCK_BYTES: usize = 64 * 1024;
 /// How long the rest of a refused body is read, so that a client that writes before it reads gets to see the answer.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -44,6 +46,45 @@ pub(super) struct Exchange {
 struct Collected {
     bytes: Bytes,
     _share: Share,
+}
+
+/// A body as it comes. Most bodies come in one piece and are not copied; the others are copied into blocks and put together
+/// when they are whole. A buffer that grows would leave its smaller selves behind, which an allocator keeps for a while.
+#[derive(Default)]
+struct Pieces {
+    first: Bytes,
+    blocks: Vec<BytesMut>,
+    bytes: usize,
+}
+
+impl Pieces {
+    fn push(&mut self, mut data: Bytes) {
+        self.bytes += data.len();
+        if self.bytes == data.len() {
+            self.first = data;
+            return;
+        }
+        while !data.is_empty() {
+            let room = self.blocks.last().map_or(0, |block| block.capacity() - block.len());
+            match self.blocks.last_mut() {
+                Some(block) if room > 0 => block.extend_from_slice(&data.split_to(room.min(data.len()))),
+                None => self.blocks.push(BytesMut::with_capacity(FREE_BYTES)),
+                Some(_) => self.blocks.push(BytesMut::with_capacity(BLOCK_BYTES)),
+            }
+        }
+    }
+
+    fn join(self) -> Bytes {
+        if self.blocks.is_empty() {
+            return self.first;
+        }
+        let mut whole = BytesMut::with_capacity(self.bytes);
+        whole.extend_from_slice(&self.first);
+        for block in self.blocks {
+            whole.extend_from_slice(&block);
+        }
+        whole.freeze()
+    }
 }
 
 impl Exchange {
@@ -163,31 +204,24 @@ impl Exchange {
         if body.size_hint().lower() > u64::try_from(bytes_max).unwrap_or(u64::MAX) {
             return Err(too_long());
         }
-        let (mut whole, mut first) = (BytesMut::new(), Bytes::new());
         let mut share = Share::default();
+        let mut pieces = Pieces::default();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| {
                 let message = "The body ended early or is not framed as the header says.";
                 Refusal::new(StatusCode::BAD_REQUEST, "IncompleteBody", message)
             })?;
             let Ok(data) = frame.into_data() else { continue };
-            let bytes = first.len() + whole.len() + data.len();
+            let bytes = pieces.bytes + data.len();
             if bytes > bytes_max {
                 return Err(too_long());
             }
             if bytes > FREE_BYTES && !self.memory.grow(&mut share, bytes * COPIES) {
                 return Err(out_of_memory());
             }
-            if first.is_empty() && whole.is_empty() {
-                first = data;
-            } else {
-                // Most bodies come in one piece and are not copied.
-                whole.extend_from_slice(&std::mem::take(&mut first));
-                whole.extend_from_slice(&data);
-            }
+            pieces.push(data);
         }
-        let bytes = if whole.is_empty() { first } else { whole.freeze() };
-        Ok(Collected { bytes, _share: share })
+        Ok(Collected { bytes: pieces.join(), _share: share })
     }
 
     /// Reads and forgets what is left of a refused body: ended without that, the connection is reset, and a client that
@@ -244,4 +278,27 @@ fn header_bytes(parts: &Parts) -> usize {
     let authority = parts.uri.authority().map_or(0, |authority| authority.as_str().len());
     let fields = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
     line + authority + " HTTP/1.1\r\n".len() + fields.sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_what_came_in_however_many_pieces() {
+        let body = (0..200_000_u32).map(|index| u8::try_from(index % 251).unwrap()).collect::<Vec<_>>();
+        for size in [1, 2, 1_000, FREE_BYTES, FREE_BYTES + 1, BLOCK_BYTES, BLOCK_BYTES + 1, 150_000, body.len()] {
+            let mut pieces = Pieces::default();
+            // An empty piece is none.
+            pieces.push(Bytes::new());
+            for piece in body.chunks(size) {
+                pieces.push(Bytes::copy_from_slice(piece));
+                pieces.push(Bytes::new());
+            }
+            let taken = pieces.blocks.iter().map(BytesMut::capacity).sum::<usize>();
+            assert!(taken <= body.len() + FREE_BYTES + BLOCK_BYTES, "{taken} bytes for pieces of {size}");
+            assert_eq!(pieces.join(), body, "pieces of {size} bytes");
+        }
+        assert!(Pieces::default().join().is_empty());
+    }
 }
