@@ -112,18 +112,21 @@ pub struct Resized {
 /// Sources of a message from which images were made although something about them was odd. Worth counting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Oddities {
-    /// JPEGs of a rare kind, which cost the time and the memory of all their pixels: [`pixels::Probe::is_jpeg_fallback`].
-    pub jpeg_fallbacks: u64,
     /// Those whose colour profile was passed over: [`ProfileUse::Ignored`].
     pub profiles_ignored: u64,
+    /// Why the first of them was.
+    pub profile_ignored_because: Option<&'static str>,
+    /// Those in four inks (CMYK) without a profile that could be used, whose colours are those of the simple formula.
+    pub inks_without_profile: u64,
     /// Those that ended before their image did, where the job allows it.
     pub truncated: u64,
 }
 
 impl std::ops::AddAssign for Oddities {
     fn add_assign(&mut self, other: Self) {
-        self.jpeg_fallbacks += other.jpeg_fallbacks;
         self.profiles_ignored += other.profiles_ignored;
+        self.profile_ignored_because = self.profile_ignored_because.or(other.profile_ignored_because);
+        self.inks_without_profile += other.inks_without_profile;
         self.truncated += other.truncated;
     }
 }
@@ -217,14 +220,7 @@ impl Resizer {
     ) -> Result<(Vec<Encoded>, Oddities), Failure> {
         let probe = pixels::probe(&bytes, &limits).map_err(|error| failure(&error))?;
         let memory = self.options.pixel_memory.spend(probe.memory_bytes_max(&renditions), deadline).await?;
-        if probe.is_jpeg_fallback() {
-            tracing::info!("a JPEG of a rare kind is decoded whole");
-        }
-        let mut oddities = Oddities {
-            jpeg_fallbacks: u64::from(probe.is_jpeg_fallback()),
-            truncated: u64::from(probe.truncated),
-            profiles_ignored: 0,
-        };
+        let (is_inks, is_truncated) = (probe.is_inks(), probe.truncated);
         let renderer = self.renderers.clone().acquire_owned().await;
         let (deadline, arenas) = (*deadline, Arc::clone(&self.arenas));
         // The permits move into the thread: a job that is dropped at the deadline leaves its thread running, and what that
@@ -248,10 +244,17 @@ impl Resizer {
             },
         };
         let images = images?;
-        if let Some(ProfileUse::Ignored(reason)) = images.first().map(|image| image.profile) {
+        let profile = images.first().map(|image| image.profile).unwrap_or_default();
+        let ignored = if let ProfileUse::Ignored(reason) = profile { Some(reason) } else { None };
+        if let Some(reason) = ignored {
             tracing::info!("the colour profile of an image is passed over: {reason}");
-            oddities.profiles_ignored = 1;
         }
+        let oddities = Oddities {
+            profiles_ignored: u64::from(ignored.is_some()),
+            profile_ignored_because: ignored,
+            inks_without_profile: u64::from(is_inks && profile != ProfileUse::Converted),
+            truncated: u64::from(is_truncated),
+        };
         Ok((images, oddities))
     }
 

@@ -88,7 +88,7 @@ impl Metrics {
                     "Metrics": [
                         metric("Messages", "Count"), metric("Done", "Count"), metric("DeadLettered", "Count"),
                         metric("Failed", "Count"), metric("Postponed", "Count"), metric("Duplicates", "Count"),
-                        metric("JpegFallbacks", "Count"), metric("ProfilesIgnored", "Count"),
+                        metric("ProfilesIgnored", "Count"), metric("InksWithoutProfile", "Count"),
                         metric("TruncatedSources", "Count"), metric("BatchDuration", "Milliseconds"),
                     ],
                 }],
@@ -100,8 +100,8 @@ impl Metrics {
             "Failed": counts.failed,
             "Postponed": counts.postponed,
             "Duplicates": counts.duplicates,
-            "JpegFallbacks": oddities.jpeg_fallbacks,
             "ProfilesIgnored": oddities.profiles_ignored,
+            "InksWithoutProfile": oddities.inks_without_profile,
             "TruncatedSources": oddities.truncated,
             "BatchDuration": elapsed_ms,
         })
@@ -141,17 +141,18 @@ mod tests {
     #[test]
     fn odd_sources_are_counted_over_all_that_is_done() {
         let settings = Settings::read([]).unwrap();
-        let record = |jpeg_fallbacks, profiles_ignored| RecordReport {
+        let record = |inks_without_profile, profiles_ignored| RecordReport {
             message: Arc::default(),
             outcome: Outcome::Done(Resized {
-                oddities: Oddities { jpeg_fallbacks, profiles_ignored, truncated: 1 },
+                oddities: Oddities { profiles_ignored, inks_without_profile, truncated: 1, ..Oddities::default() },
                 ..Resized::default()
             }),
             elapsed: Duration::ZERO,
         };
         let records = vec![record(1, 0), record(0, 1), record(2, 1)];
         let line = Metrics::new(&settings).line(&BatchReport { records, elapsed: Duration::ZERO }, 7);
-        let counts = ["JpegFallbacks", "ProfilesIgnored", "TruncatedSources"].map(|name| line[name].as_u64().unwrap());
+        let counts =
+            ["InksWithoutProfile", "ProfilesIgnored", "TruncatedSources"].map(|name| line[name].as_u64().unwrap());
         assert_eq!(counts, [3, 2, 3]);
     }
 }

@@ -131,7 +131,10 @@ const PIXELS: &[Row] = &[
     ("color", &["error", "fields", "limits", "options", "probe", "raster"]),
     ("resampling", &["encode", "format", "geometry", "options", "probe"]),
     ("picture", &["area", "error", "jpeg", "orientation", "planes", "raster", "resampling", "scale"]),
-    ("decode", &["area", "error", "format", "jpeg", "limits", "picture", "probe", "raster", "resampling", "tiff"]),
+    (
+        "decode",
+        &["area", "color", "error", "format", "jpeg", "limits", "picture", "probe", "raster", "resampling", "tiff"],
+    ),
     ("price", &["area", "geometry", "jpeg", "options", "probe", "resampling"]),
 ];
 

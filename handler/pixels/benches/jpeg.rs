@@ -73,7 +73,7 @@ fn arms(bytes: &[u8]) -> Vec<Arm> {
         .map(|&scale| {
             let mut arena = Arena::default();
             let run = move || {
-                let decoder = Decoder::new(bytes, &Limits::default()).expect("it is sound").expect("it is taken");
+                let decoder = Decoder::new(bytes, &Limits::default()).expect("it is sound");
                 let window = Window::whole(scale.apply(decoder.size()));
                 let pixels = decoder.decode(scale, &window, &mut arena).expect("it is sound");
                 arena.recycle(pixels.data);
@@ -84,7 +84,7 @@ fn arms(bytes: &[u8]) -> Vec<Arm> {
     for scale in Scale::ALL.into_iter().rev() {
         let mut arena = Arena::default();
         let run = move || {
-            let decoder = Decoder::new(bytes, &Limits::default()).expect("it is sound").expect("it is taken");
+            let decoder = Decoder::new(bytes, &Limits::default()).expect("it is sound");
             let window = Window::whole(decoder.size());
             let planes = decoder.decode_planes([scale; 3], &window, &mut arena).expect("it is sound");
             for plane in planes {

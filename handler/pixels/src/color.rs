@@ -6,7 +6,9 @@
 //! - What cannot be used (broken, or for another kind of colours) is passed over and said so: the picture is there, and
 //!   without its profile it looks as it does in software that knows no profiles.
 //! - Alpha has no colour and is not touched.
-//! - The pixels of a JPEG of four colours have been made RGB, naively, by its decoder: no profile describes them any more.
+//! - Four inks become RGB while they are decoded, because no format that is written here has them. Their profile is applied to
+//!   each pixel as decoded, as sharp does; without one it is the simple formula, what each ink leaves of white times what
+//!   black leaves of it. (libvips has a profile of a printing press for these, which is darker and duller.)
 
 mod profile;
 
@@ -21,7 +23,7 @@ use super::options::{Metadata, Rendition};
 use super::probe::Probe;
 use super::raster::Raster;
 
-use profile::Meaning;
+use profile::{Kind, Meaning};
 
 /// Pixels that are converted at once.
 const CHUNK_PIXELS: usize = 1024;
@@ -42,12 +44,48 @@ pub enum ProfileUse {
     Ignored(&'static str),
 }
 
+/// How four inks become red, green and blue.
+#[derive(Default)]
+pub(super) struct Inks(Option<Arc<Transform8BitExecutor>>);
+
+impl Inks {
+    /// Makes pixels of inks, from none to all of each, as many as there are.
+    pub(super) fn to_rgb(&self, inks: &[u8], rgb: &mut [u8]) -> Result<(), PixelError> {
+        let length = inks.len() / 4 * 3;
+        let rgb = rgb.get_mut(..length).ok_or_else(|| internal("there is no room for the colours".to_owned()))?;
+        let Some(transform) = &self.0 else {
+            for ([cyan, magenta, yellow, black], pixel) in inks.as_chunks().0.iter().zip(rgb.as_chunks_mut::<3>().0) {
+                *pixel = [cyan, magenta, yellow].map(|ink| part_of(!ink, !black));
+            }
+            return Ok(());
+        };
+        transform.transform(inks, rgb).map_err(|error| internal(error.to_string()))
+    }
+
+    pub(super) fn has_profile(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+/// One part of another, of 255 each, rounded to nearest.
+#[expect(clippy::cast_possible_truncation, reason = "a part of a byte is a byte")]
+fn part_of(value: u8, of: u8) -> u8 {
+    let product = u32::from(value) * u32::from(of) + 128;
+    ((product + (product >> 8)) >> 8) as u8
+}
+
+fn internal(reason: String) -> PixelError {
+    PixelError::Internal { stage: "converting colours", reason }
+}
+
 /// The colours of one source, for all its renditions.
 pub(super) struct Colors<'a> {
     icc: Option<Cow<'a, [u8]>>,
     gray: bool,
     found: ProfileUse,
     transform: Option<Arc<Transform8BitExecutor>>,
+    /// For the decoder of what is stored as inks.
+    pub(super) inks: Inks,
 }
 
 impl<'a> Colors<'a> {
@@ -58,13 +96,29 @@ impl<'a> Colors<'a> {
         renditions: &[Rendition],
         limits: &Limits,
     ) -> Result<Self, PixelError> {
-        let absent = Self { icc: None, gray: probe.is_gray(), found: ProfileUse::Absent, transform: None };
+        let absent = Self {
+            icc: None,
+            gray: probe.is_gray(),
+            found: ProfileUse::Absent,
+            transform: None,
+            inks: Inks::default(),
+        };
+        let kind = match () {
+            () if probe.is_inks => Kind::Inks,
+            () if probe.is_gray() => Kind::Gray,
+            () => Kind::Rgb,
+        };
         let icc = match probe.icc.read(bytes, limits)? {
             Ok(None) => return Ok(absent),
             Ok(Some(icc)) => icc,
             Err(reason) => return Ok(Self { found: ProfileUse::Ignored(reason), ..absent }),
         };
-        Ok(match profile::read(&icc, probe.is_gray()) {
+        Ok(match profile::read(&icc, kind) {
+            // It describes no output, which is why none keeps it.
+            Ok(Meaning::Other(profile)) if kind == Kind::Inks => match profile.to_srgb() {
+                Ok(transform) => Self { found: ProfileUse::Converted, inks: Inks(Some(transform)), ..absent },
+                Err(reason) => Self { found: ProfileUse::Ignored(reason), ..absent },
+            },
             Ok(Meaning::Srgb) => Self { icc: Some(icc), found: ProfileUse::Srgb, ..absent },
             Ok(Meaning::Other(profile)) => {
                 // A gray profile may have to be applied even to what is to keep it.
@@ -122,9 +176,7 @@ fn convert(transform: &Arc<Transform8BitExecutor>, raster: &mut Raster) -> Resul
         for (color, pixel) in from.chunks_exact_mut(colors).zip(chunk.chunks_exact(channels)) {
             color.copy_from_slice(&pixel[..colors]);
         }
-        transform
-            .transform(&from[..length], &mut to[..length])
-            .map_err(|error| PixelError::Internal { stage: "converting colours", reason: error.to_string() })?;
+        transform.transform(&from[..length], &mut to[..length]).map_err(|error| internal(error.to_string()))?;
         for (pixel, color) in chunk.chunks_exact_mut(channels).zip(to.chunks_exact(colors)) {
             pixel[..colors].copy_from_slice(color);
         }

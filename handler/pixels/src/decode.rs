@@ -1,13 +1,15 @@
 //! From a probed file to pixels of eight bits, within the price that the probe named.
 //!
 //! - A JPEG is decoded by our own decoder, straight to the scale and the part that is needed, as planes that are not yet
-//!   pixels. A TIFF is decoded whole by our own reader, on decompressors of others. The few kinds of JPEG that ours does not
-//!   take, and all other formats, are decoded whole by `image`.
+//!   pixels. TIFF and GIF are decoded whole by our own readers, on decompressors of others. All other formats are decoded
+//!   whole by `image`.
 //! - `image`'s own limits are set as a second net. They do not bind the output buffer, which is therefore ours: its
 //!   length is compared with the price and its memory is reserved fallibly.
-//! - Wider channels become eight bits, gray stays gray, CMYK becomes RGB.
-//! - Colour profiles are not looked at here.
+//! - Wider channels become eight bits, gray stays gray.
+//! - Four inks become RGB a few rows at a time, by their profile or by a simple formula. All other colours stay as they are
+//!   stored; their profiles are applied after scaling.
 
+mod gif;
 mod partly;
 mod words;
 
@@ -15,16 +17,17 @@ use std::error::Error as _;
 use std::io::{self, Cursor};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use image::codecs::{bmp::BmpDecoder, gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder};
+use image::codecs::{bmp::BmpDecoder, png::PngDecoder, webp::WebPDecoder};
 use image::{ColorType, ExtendedColorType, ImageDecoder, ImageError, ImageResult, Rgba};
 
 use super::area::Window;
+use super::color::Inks;
 use super::error::PixelError;
 use super::format::InputFormat;
 use super::jpeg::{self, ComponentPlane, Scale};
 use super::limits::Limits;
 use super::picture::{Colors, Layer, Picture};
-use super::probe::{JpegDecoding, Probe, png};
+use super::probe::{JpegDecoding, Probe, bmp, png};
 use super::raster::{Layout, Raster, zeroed_bytes};
 use super::resampling::Resampling;
 use super::tiff;
@@ -34,47 +37,48 @@ pub(super) fn decode(
     bytes: &[u8],
     probe: &Probe,
     resamplings: &[Resampling],
+    inks: &Inks,
     limits: &Limits,
     arena: &mut jpeg::Arena,
 ) -> Result<Picture, PixelError> {
-    let is_open = probe.jpeg.as_ref().is_some_and(|shape| shape.is_open);
-    let no_end = || PixelError::truncated(probe.format, "no end marker");
-    if let Some(decoding) = probe.jpeg_decoding(resamplings)
-        && let Some(decoder) = jpeg::Decoder::new(bytes, limits)?
-    {
-        let decoder = decoder.with_truncated(limits.truncated).with_last_row(is_open);
+    if let (Some(decoding), Some(shape)) = (probe.jpeg_decoding(resamplings), &probe.jpeg) {
+        let decoder = jpeg::Decoder::new(bytes, limits)?;
+        let decoder = decoder.with_truncated(limits.truncated).with_last_row(shape.is_open);
         let picture = match decoding {
-            JpegDecoding::Pixels(scale) => decode_pixels(&decoder, scale, resamplings, arena),
+            JpegDecoding::Pixels(scale) => decode_pixels(&decoder, scale, resamplings, inks, arena),
             JpegDecoding::Planes(scales) => decode_planes(&decoder, scales, resamplings, arena),
         };
         return picture.map_err(|error| match error {
-            PixelError::Truncated { .. } if is_open => no_end(),
+            PixelError::Truncated { .. } if shape.is_open => PixelError::truncated(probe.format, "no end marker"),
             error => error,
         });
     }
-    if is_open {
-        return Err(no_end());
-    }
-    // Decoders of others have panicked at broken files: zune-jpeg 0.5.15 in its transform, tiff 0.11.3 in tiles of planes. What
-    // a panic leaves behind is dropped here, and the file will not be any better the next time.
-    let raster = catch_unwind(AssertUnwindSafe(|| decode_whole(bytes, probe, limits)))
+    // Decoders of others have panicked at broken files. What a panic leaves behind is dropped here, and the file will not be
+    // any better the next time.
+    let raster = catch_unwind(AssertUnwindSafe(|| decode_whole(bytes, probe, inks, limits)))
         .unwrap_or_else(|_| Err(PixelError::corrupt(probe.format, "its parts contradict each other")))?;
     Picture::whole(raster.without_needless_alpha(), resamplings)
 }
 
 /// Decodes by code that is not ours, or not all.
-fn decode_whole(bytes: &[u8], probe: &Probe, limits: &Limits) -> Result<Raster, PixelError> {
+fn decode_whole(bytes: &[u8], probe: &Probe, inks: &Inks, limits: &Limits) -> Result<Raster, PixelError> {
     let file = Cursor::new(bytes);
     match probe.format {
-        InputFormat::Jpeg => read(JpegDecoder::new(file), probe, limits),
-        InputFormat::Png => match png::closed(bytes).filter(|_| !probe.truncated) {
-            Some(closed) => read(open_png(Cursor::new(closed.as_slice()), probe, limits), probe, limits),
+        InputFormat::Jpeg => Err(PixelError::Internal { stage: "decoding", reason: "a JPEG has no shape".to_owned() }),
+        InputFormat::Png => match png::mended(bytes).filter(|_| !probe.truncated) {
+            Some(mended) => read(open_png(Cursor::new(mended.as_slice()), probe, limits), probe, limits),
             None => read(open_png(file, probe, limits), probe, limits),
         },
         InputFormat::Webp => read(open_webp(file), probe, limits),
-        InputFormat::Gif => read(GifDecoder::new(file), probe, limits),
-        InputFormat::Tiff => tiff::decode(bytes, limits),
-        InputFormat::Bmp => read(BmpDecoder::new(file), probe, limits),
+        InputFormat::Gif => gif::decode(bytes, limits),
+        InputFormat::Tiff => {
+            let by_profile = |four: &[u8], rgb: &mut [u8]| inks.to_rgb(four, rgb);
+            tiff::decode(bytes, inks.has_profile().then_some(&by_profile), limits)
+        }
+        InputFormat::Bmp => match bmp::mended(bytes) {
+            Some(mended) => read(BmpDecoder::new(Cursor::new(mended.as_slice())), probe, limits),
+            None => read(BmpDecoder::new(file), probe, limits),
+        },
     }
 }
 
@@ -86,6 +90,7 @@ fn decode_pixels(
     decoder: &jpeg::Decoder<'_>,
     scale: Scale,
     resamplings: &[Resampling],
+    inks: &Inks,
     arena: &mut jpeg::Arena,
 ) -> Result<Picture, PixelError> {
     let (size, denominator) = (scale.apply(decoder.size()), f64::from(scale.denominator()));
@@ -94,9 +99,22 @@ fn decode_pixels(
     let windows = resamplings.iter().map(|resampling| resampling.luma.divided(per_sample).needed(size));
     let window = windows.reduce(|one, other| one.and(&other)).unwrap_or_else(|| Window::whole(size));
     let (left, top) = (f64::from(window.columns.start), f64::from(window.rows.start));
-    let pixels = decoder.decode(scale, &window, arena)?;
-    let layout = if pixels.gray { Layout::Gray } else { Layout::Rgb };
-    let raster = Raster { size: pixels.size, layout, data: pixels.data };
+    let raster = if decoder.is_inks() {
+        let mut raster = Raster::zeroed(window.size(), Layout::Rgb)?;
+        let row_bytes = window.columns.len() * Layout::Rgb.channels();
+        let mut result = Ok(());
+        decoder.decode_bands(scale, &window, arena, |first, rows| {
+            let colors = raster.data.get_mut(first as usize * row_bytes..).unwrap_or_default();
+            let converted = inks.to_rgb(rows, colors);
+            result = std::mem::replace(&mut result, Ok(())).and(converted);
+        })?;
+        result?;
+        raster
+    } else {
+        let pixels = decoder.decode(scale, &window, arena)?;
+        let layout = if pixels.channels == 1 { Layout::Gray } else { Layout::Rgb };
+        Raster { size: pixels.size, layout, data: pixels.data }
+    };
     let layer = Layer { raster, left: left * denominator, top: top * denominator, per_sample };
     Ok(Picture { layers: vec![layer], colors: Colors::Pixels })
 }

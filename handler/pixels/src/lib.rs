@@ -120,7 +120,8 @@ pub fn render(
     };
     let resamplings: Vec<Resampling> = plans.iter().zip(renditions).map(wanted).collect();
     let sources = resampling::sources(&resamplings);
-    let mut decoded = decode::decode(bytes, probe, &resampling::roots(&resamplings, &sources), limits, arena)?;
+    let roots = resampling::roots(&resamplings, &sources);
+    let mut decoded = decode::decode(bytes, probe, &roots, &colors.inks, limits, arena)?;
     let outputs = renditions.iter().map(|_| None).collect();
     let mut rendering =
         Rendering { probe, renditions, colors, plans, resamplings, sources, scaler: scale::Scaler::default(), outputs };

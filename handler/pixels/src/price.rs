@@ -98,7 +98,8 @@ impl Probe {
             let Region { width, height, .. } = wanted.region.divided(per_sample);
             Scale::covering(width, height, wanted.scaled, Fidelity::default())
         };
-        if resamplings.iter().any(Resampling::needs_pixels) {
+        // What inks mean together is not what each means alone.
+        if self.is_inks || resamplings.iter().any(Resampling::needs_pixels) {
             let scales = resamplings.iter().map(|resampling| scale(resampling.luma, (1.0, 1.0)));
             return Some(JpegDecoding::Pixels(scales.min().unwrap_or_default()));
         }

@@ -15,8 +15,8 @@ use super::orientation::Orientation;
 
 pub(super) use icc::Icc;
 
-mod bmp;
-mod gif;
+pub(super) mod bmp;
+pub(super) mod gif;
 mod icc;
 mod jpeg;
 pub(super) mod png;
@@ -28,6 +28,9 @@ const BASE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// A colour profile unpacked, copied, read and made into tables, by its own length.
 const PROFILE_COPIES: u64 = 8;
+
+/// The table of every 16th amount of four inks that a profile becomes, and what it is made of.
+const INKS_TABLE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What the header of an accepted file says. Only [`probe`] makes one, so that holding it proves that the limits hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,11 +59,13 @@ pub struct Probe {
     pub(super) color_bytes: u64,
     /// Channels of a decoded pixel.
     pub(super) channels: u8,
+    /// Whether the file's colours are amounts of four inks, of which the decoder makes RGB.
+    pub(super) is_inks: bool,
     /// Bytes of a decoded channel.
     channel_bytes: u8,
     /// Bytes that the decoder needs besides its output.
     decoder_bytes: u64,
-    /// What our own decoder of JPEG needs to know for its price; none where another decoder reads the file.
+    /// What the decoder of JPEG needs to know for its price; none for other formats.
     pub(super) jpeg: Option<JpegShape>,
 }
 
@@ -90,6 +95,13 @@ impl Default for JpegDecoding {
 }
 
 impl Probe {
+    /// Whether the file's colours are amounts of four inks (CMYK, YCCK), which become sRGB by their profile or, where there is
+    /// none that can be used, by the simple formula.
+    #[must_use]
+    pub fn is_inks(&self) -> bool {
+        self.is_inks
+    }
+
     /// The size as stored.
     #[must_use]
     pub fn size(&self) -> Size {
@@ -100,13 +112,6 @@ impl Probe {
     #[must_use]
     pub fn oriented_size(&self) -> Size {
         self.orientation.apply(self.size())
-    }
-
-    /// Whether this is a JPEG of a rare kind (CMYK, for one) that the decoder for reduced scales does not take, so that it
-    /// costs the time and the memory of all its pixels. Worth counting.
-    #[must_use]
-    pub fn is_jpeg_fallback(&self) -> bool {
-        self.format == InputFormat::Jpeg && self.jpeg.is_none()
     }
 
     /// The most memory, in bytes, that decoding takes, or afterwards scaling to a size no larger than the source.
@@ -147,7 +152,8 @@ impl Probe {
 
     /// The least memory that anything can be made of the file with.
     fn decoding_bytes_min(&self) -> u64 {
-        let least = JpegDecoding::Planes([Scale::Eighth; 3]);
+        let least =
+            if self.is_inks { JpegDecoding::Pixels(Scale::Eighth) } else { JpegDecoding::Planes([Scale::Eighth; 3]) };
         if self.jpeg.is_some() { self.peak(least, 0) } else { self.decoding_bytes().1 }
     }
 
@@ -176,6 +182,9 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> {
     };
     let mut probe = found.map_err(|error| not_in_part(error, limits))?;
     probe.color_bytes = probe.icc.bytes_max(limits).saturating_mul(PROFILE_COPIES);
+    if probe.is_inks && probe.color_bytes > 0 {
+        probe.color_bytes += INKS_TABLE_BYTES;
+    }
     limits.check_memory(probe.decoding_bytes_min())?;
     Ok(probe)
 }
@@ -183,11 +192,10 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> {
 /// Where files may be read in part, says which cannot.
 fn not_in_part(error: PixelError, limits: &Limits) -> PixelError {
     match error {
-        PixelError::Truncated {
-            format: format @ (InputFormat::Webp | InputFormat::Gif | InputFormat::Tiff),
-            missing,
-        } if limits.truncated == Truncated::Allow => {
-            PixelError::truncated(format, format!("{missing}; only JPEG, PNG and BMP can be read in part"))
+        PixelError::Truncated { format: format @ (InputFormat::Webp | InputFormat::Tiff), missing }
+            if limits.truncated == Truncated::Allow =>
+        {
+            PixelError::truncated(format, format!("{missing}; only JPEG, PNG, GIF and BMP can be read in part"))
         }
         error => error,
     }

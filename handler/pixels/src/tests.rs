@@ -323,7 +323,10 @@ fn planes_that_keep_their_size_are_passed_through() {
         let file = probe(&bytes, &limits).unwrap();
         let rendition = to_width(width, OutputFormat::Jpeg);
         let resampling = Resampling::new(&Plan::new(file.oriented_size(), &rendition), &rendition, &file, false);
-        let mut decoded = decode::decode(&bytes, &file, &[resampling], &limits, &mut jpeg::Arena::default()).unwrap();
+        let mut decoded = {
+            let (inks, mut arena) = (color::Inks::default(), jpeg::Arena::default());
+            decode::decode(&bytes, &file, &[resampling], &inks, &limits, &mut arena).unwrap()
+        };
         let scaled = decoded.scaled(&resampling, &mut scale::Scaler::default()).unwrap();
         assert_eq!(decoded.layers.len(), 3);
         for (from, to) in decoded.layers.iter().zip(&scaled.layers) {

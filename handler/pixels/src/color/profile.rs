@@ -40,6 +40,17 @@ const CURVE_TOLERANCE: f64 = 2.0;
 
 static SRGB: LazyLock<ColorProfile> = LazyLock::new(ColorProfile::new_srgb);
 
+/// What colours a profile is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// One value a pixel.
+    Gray,
+    /// Red, green and blue.
+    Rgb,
+    /// Cyan, magenta, yellow and black.
+    Inks,
+}
+
 /// What a profile says.
 pub(super) enum Meaning {
     /// The colours are those of sRGB, or so near that nobody sees a difference.
@@ -51,20 +62,24 @@ pub(super) enum Meaning {
 /// A profile that can be applied.
 pub(super) struct Profile {
     read: ColorProfile,
-    gray: bool,
+    kind: Kind,
     intent: RenderingIntent,
 }
 
-/// Reads the profile of gray or of RGB pixels.
-pub(super) fn read(icc: &[u8], gray: bool) -> Result<Meaning, &'static str> {
-    let (icc, intent) = needed(icc, gray)?;
+/// Reads the profile of pixels of a kind.
+pub(super) fn read(icc: &[u8], kind: Kind) -> Result<Meaning, &'static str> {
+    let (icc, intent) = needed(icc, kind)?;
     let options = ParsingOptions {
         max_profile_size: icc.len() + 1,
         max_allowed_clut_size: icc.len(),
         max_allowed_trc_size: CURVE_SAMPLES_MAX,
     };
     let profile = ColorProfile::new_from_slice_with_options(&icc, options).map_err(|_| "it is broken")?;
-    let space = if gray { DataColorSpace::Gray } else { DataColorSpace::Rgb };
+    let space = match kind {
+        Kind::Gray => DataColorSpace::Gray,
+        Kind::Rgb => DataColorSpace::Rgb,
+        Kind::Inks => DataColorSpace::Cmyk,
+    };
     if profile.color_space != space {
         return Err("it is for another kind of colours");
     }
@@ -74,12 +89,16 @@ pub(super) fn read(icc: &[u8], gray: bool) -> Result<Meaning, &'static str> {
     ) {
         return Err("it is of a class that describes no image");
     }
-    let is_srgb = if gray { is_srgb_curve(profile.gray_trc.as_ref()) } else { is_srgb(&profile) };
+    let is_srgb = match kind {
+        Kind::Gray => is_srgb_curve(profile.gray_trc.as_ref()),
+        Kind::Rgb => is_srgb(&profile),
+        Kind::Inks => false,
+    };
     if is_srgb {
         return Ok(Meaning::Srgb);
     }
     let intent = intent.unwrap_or_default();
-    Ok(Meaning::Other(Box::new(Profile { read: profile, gray, intent })))
+    Ok(Meaning::Other(Box::new(Profile { read: profile, kind, intent })))
 }
 
 impl Profile {
@@ -91,12 +110,15 @@ impl Profile {
             prefer_fixed_point: false,
             ..TransformOptions::default()
         };
-        let transform = if self.gray {
-            let mut target = ColorProfile::new_gray_with_gamma(2.2);
-            target.gray_trc.clone_from(&SRGB.red_trc);
-            self.read.create_transform_8bit(Layout::Gray, &target, Layout::Gray, options)
-        } else {
-            self.read.create_transform_8bit(Layout::Rgb, &SRGB, Layout::Rgb, options)
+        let transform = match self.kind {
+            Kind::Gray => {
+                let mut target = ColorProfile::new_gray_with_gamma(2.2);
+                target.gray_trc.clone_from(&SRGB.red_trc);
+                self.read.create_transform_8bit(Layout::Gray, &target, Layout::Gray, options)
+            }
+            Kind::Rgb => self.read.create_transform_8bit(Layout::Rgb, &SRGB, Layout::Rgb, options),
+            // Four values a pixel, whatever they mean.
+            Kind::Inks => self.read.create_transform_8bit(Layout::Rgba, &SRGB, Layout::Rgb, options),
         };
         transform.map_err(|_| "its colours cannot be computed")
     }
@@ -106,7 +128,7 @@ impl Profile {
 ///
 /// What is not needed may be broken, as texts often are; and a few bytes could otherwise ask for the same large table a
 /// hundred thousand times.
-fn needed(icc: &[u8], gray: bool) -> Result<(Vec<u8>, Option<RenderingIntent>), &'static str> {
+fn needed(icc: &[u8], kind: Kind) -> Result<(Vec<u8>, Option<RenderingIntent>), &'static str> {
     let broken = "it is broken";
     if slice(icc, 36, 4) != Some(b"acsp") {
         return Err(broken);
@@ -117,7 +139,7 @@ fn needed(icc: &[u8], gray: bool) -> Result<(Vec<u8>, Option<RenderingIntent>), 
     }
     let tags = slice(icc, TAGS_AT, count * TAG_BYTES).ok_or(broken)?;
     let has = |name: &[u8; 4]| tags.chunks_exact(TAG_BYTES).any(|tag| tag.starts_with(name));
-    let table = if gray { None } else { TABLES.iter().find(|(name, _)| has(name)) };
+    let table = if kind == Kind::Gray { None } else { TABLES.iter().find(|(name, _)| has(name)) };
     let mut copy = icc.to_vec();
     let mut seen: Vec<[u8; 4]> = Vec::new();
     let mut odd_types: Vec<usize> = Vec::new();

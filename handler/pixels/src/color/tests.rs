@@ -387,6 +387,8 @@ fn seeded_mutants_of_profiles_never_fail_a_picture() {
         DISPLAY_P3.profile_with_table(),
         moxcms::ColorProfile::new_display_p3().encode().unwrap(),
         icc::gray_profile(1.8),
+        PRESS.profile_of_inks(2),
+        PRESS.profile_of_inks(1),
     ];
     let (mut used, mut ignored) = (0, 0);
     for (index, profile) in profiles.iter().enumerate() {
@@ -404,7 +406,12 @@ fn seeded_mutants_of_profiles_never_fail_a_picture() {
                     _ => mutant.truncate(at.max(1)),
                 }
             }
-            let meaning = profile::read(&mutant, index == 4);
+            let kind = match index {
+                4 => Kind::Gray,
+                5 | 6 => Kind::Inks,
+                _ => Kind::Rgb,
+            };
+            let meaning = profile::read(&mutant, kind);
             let transform = meaning.and_then(|meaning| match meaning {
                 Meaning::Srgb => Err("nothing to do"),
                 Meaning::Other(profile) => profile.to_srgb(),
@@ -413,6 +420,11 @@ fn seeded_mutants_of_profiles_never_fail_a_picture() {
             let mut raster = Raster::zeroed(crate::Size { width: 37, height: 9 }, layout).unwrap();
             random.fill(&mut raster.data);
             match transform {
+                Ok(transform) if kind == Kind::Inks => {
+                    let inks = vec![random.u8(..); 37 * 9 * 4];
+                    Inks(Some(transform)).to_rgb(&inks, &mut raster.data).unwrap();
+                    used += 1;
+                }
                 Ok(transform) => {
                     convert(&transform, &mut raster).unwrap();
                     used += 1;
@@ -422,4 +434,141 @@ fn seeded_mutants_of_profiles_never_fail_a_picture() {
         }
     }
     assert!(used > 0 && ignored > 0, "{used} used, {ignored} ignored");
+}
+
+/// What inks make on a press whose colours sRGB has all of.
+const PRESS: Space = Space { curve: Curve::Gamma(1.8), ..SRGB };
+
+/// Inks at the nodes of the tables that the tests write, so that little is left to interpolation.
+const INKS: [[u8; 4]; 9] = [
+    [0, 0, 0, 0],
+    [0, 0, 0, 255],
+    [255, 0, 0, 0],
+    [0, 204, 51, 0],
+    [51, 51, 51, 51],
+    [102, 0, 204, 51],
+    [0, 102, 153, 102],
+    [153, 51, 0, 0],
+    [0, 0, 0, 153],
+];
+
+fn jpeg_of_inks(inks: [u8; 4], color: jpeg_encoder::ColorType, icc: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    jpeg_encoder::Encoder::new(&mut bytes, 100).encode(&inks.repeat(16 * 16), 16, 16, color).unwrap();
+    if icc.is_empty() {
+        return bytes;
+    }
+    icc.chunks(60_000).zip(1..).fold(bytes, |bytes, (part, number)| {
+        let count = u8::try_from(icc.len().div_ceil(60_000)).unwrap();
+        samples::with_jpeg_segment(&bytes, 0xe2, &[b"ICC_PROFILE\0", [number, count].as_slice(), part].concat())
+    })
+}
+
+/// An uncompressed TIFF of inks with so many bytes a sample, alpha behind them or not.
+fn tiff_of_inks(inks: [u8; 4], wide: bool, alpha: bool, icc: &[u8]) -> Vec<u8> {
+    let samples: Vec<u8> = inks.into_iter().chain(alpha.then_some(255)).collect();
+    let pixel: Vec<u8> = samples.iter().flat_map(|sample| vec![*sample; if wide { 2 } else { 1 }]).collect();
+    let pixels = pixel.repeat(16 * 16);
+    let long = |number: usize| u32::try_from(number).unwrap();
+    let entries: [(u16, u16, u32, u32); 11] = [
+        (256, 3, 1, 16),
+        (257, 3, 1, 16),
+        (258, 3, 1, if wide { 16 } else { 8 }),
+        (259, 3, 1, 1),
+        (262, 3, 1, 5),
+        (273, 4, 1, 8 + 2 + 11 * 12 + 4),
+        (277, 3, 1, long(samples.len())),
+        (278, 3, 1, 16),
+        (279, 4, 1, long(pixels.len())),
+        (338, 3, u32::from(alpha), 2),
+        (if icc.is_empty() { 40_000 } else { 34_675 }, 7, long(icc.len()), 8 + 2 + 11 * 12 + 4 + long(pixels.len())),
+    ];
+    let mut bytes = b"II*\0\x08\0\0\0\x0b\0".to_vec();
+    for (tag, kind, count, value) in entries {
+        bytes.extend([tag.to_le_bytes(), kind.to_le_bytes()].concat());
+        bytes.extend([count.to_le_bytes(), value.to_le_bytes()].concat());
+    }
+    [bytes, vec![0; 4], pixels, icc.to_vec()].concat()
+}
+
+fn files_of_inks(inks: [u8; 4], icc: &[u8]) -> [(&'static str, Vec<u8>); 6] {
+    use jpeg_encoder::ColorType::{Cmyk, CmykAsYcck};
+    [
+        ("CMYK", jpeg_of_inks(inks, Cmyk, icc)),
+        ("YCCK", jpeg_of_inks(inks, CmykAsYcck, icc)),
+        ("TIFF", tiff_of_inks(inks, false, false, icc)),
+        ("TIFF of words", tiff_of_inks(inks, true, false, icc)),
+        ("TIFF with alpha", tiff_of_inks(inks, false, true, icc)),
+        ("TIFF of words with alpha", tiff_of_inks(inks, true, true, icc)),
+    ]
+}
+
+#[test]
+fn inks_become_the_colours_of_their_profile() {
+    for (width, tolerance) in [(2, 3), (1, 5)] {
+        let profile = PRESS.profile_of_inks(width);
+        // Bytes of L*a*b* are too coarse for what has nothing of a colour.
+        for inks in INKS.into_iter().filter(|inks| width == 2 || !PRESS.inks_in_srgb(*inks).contains(&0)) {
+            for (name, bytes) in files_of_inks(inks, &profile) {
+                for metadata in [Metadata::Strip, Metadata::KeepIcc] {
+                    // No output has inks, which the profile describes.
+                    let output = resize(&bytes, &small(OutputFormat::Png, metadata)).unwrap();
+                    assert_eq!(output.profile, ProfileUse::Converted, "{name}");
+                    assert!(!output.bytes.windows(4).any(|kind| kind == b"iCCP"), "{name}");
+                    let expected = PRESS.inks_in_srgb(inks);
+                    assert_near(middle(&output), expected, tolerance, &format!("{name} {inks:?} {width}"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn inks_without_a_profile_that_can_be_used_follow_the_simple_formula() {
+    let whole = PRESS.profile_of_inks(2);
+    let left = |ink: u8| f64::from(255 - ink) / 255.0;
+    let profiles: [(&[u8], Option<&str>); 4] = [
+        (&[], None),
+        (&DISPLAY_P3.profile(), Some("it is for another kind of colours")),
+        (&whole[..whole.len() / 2], Some("it is broken")),
+        (&[whole[..128].to_vec(), vec![0; 4]].concat(), Some("its colours cannot be computed")),
+    ];
+    for (icc, reason) in profiles {
+        for inks in INKS {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of 255")]
+            let expected = [0, 1, 2].map(|ink| (left(inks[ink]) * left(inks[3]) * 255.0).round() as u8);
+            for (name, bytes) in files_of_inks(inks, icc) {
+                let output = stripped(&bytes);
+                assert_eq!(output.profile, reason.map_or(ProfileUse::Absent, ProfileUse::Ignored), "{name}");
+                assert_near(middle(&output), expected, 2, &format!("{name} {inks:?}"));
+            }
+        }
+    }
+}
+
+/// In strips of any kind, and at every scale that JPEG is decoded at, inks are colours before they are mixed.
+#[test]
+fn inks_are_converted_wherever_they_lie() {
+    let (width, height) = (96_u16, 80_u16);
+    let quarter = |x: u16, y: u16| INKS[usize::from(x >= width / 2) + 2 * usize::from(y >= height / 2) + 3];
+    let pixels: Vec<u8> = (0..height).flat_map(|y| (0..width).flat_map(move |x| quarter(x, y))).collect();
+    for way in 0..3 {
+        let mut bytes = Vec::new();
+        let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 100);
+        encoder.set_progressive(way == 1);
+        encoder.set_optimized_huffman_tables(way == 2);
+        encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_2_2);
+        encoder.encode(&pixels, width, height, jpeg_encoder::ColorType::CmykAsYcck).unwrap();
+        let profile = PRESS.profile_of_inks(2);
+        let bytes = samples::with_jpeg_segment(&bytes, 0xe2, &[b"ICC_PROFILE\0\x01\x01", profile.as_slice()].concat());
+        for side in [96, 60, 40, 20, 10] {
+            let rendition = Rendition { width: Some(side), format: OutputFormat::Png, ..Rendition::default() };
+            let output = decoded(&resize(&bytes, &rendition).unwrap().bytes).to_rgb8();
+            let (width, height) = output.dimensions();
+            for (nth, (x, y)) in [(1, 1), (3, 1), (1, 3), (3, 3)].into_iter().enumerate() {
+                let found = output.get_pixel(width * x / 4, height * y / 4).0;
+                assert_near(found, PRESS.inks_in_srgb(INKS[3 + nth]), 4, &format!("{way} {side} {nth}"));
+            }
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Rows of three planes woven into rows of pixels, by libjpeg's conversion, to the bit.
+//! Rows of planes woven into rows of pixels, by libjpeg's conversion, to the bit.
 
 /// Pixels that are converted at once.
 const LANES: usize = 16;
@@ -8,16 +8,49 @@ const RUN_BYTES: usize = LANES * 3 + 1;
 
 /// Luma and colour differences to red, green and blue. All rows have as many samples as `pixels` has pixels.
 pub(super) fn from_ycbcr(planes: [&[u8]; 3], pixels: &mut [u8]) {
-    weave(planes, pixels, |luma, blue, red| {
-        let (luma, blue, red) = (i16::from(luma), i16::from(blue) - 128, i16::from(red) - 128);
-        let [wide_blue, wide_red] = [blue, red].map(i32::from);
-        // 1.402, 0.34414, 0.71414 and 1.772, each as a whole number and sixteen bits of fraction.
-        (
-            byte(luma + red + upper(wide_red * 26_345)),
-            byte(luma - red + upper(wide_red * 18_734 - wide_blue * 22_554)),
-            byte(luma + blue * 2 + upper(wide_blue * -14_942)),
-        )
-    });
+    weave(planes, pixels, rgb);
+}
+
+#[inline(always)]
+fn rgb(luma: u8, blue: u8, red: u8) -> (u8, u8, u8) {
+    let (luma, blue, red) = (i16::from(luma), i16::from(blue) - 128, i16::from(red) - 128);
+    let [wide_blue, wide_red] = [blue, red].map(i32::from);
+    // 1.402, 0.34414, 0.71414 and 1.772, each as a whole number and sixteen bits of fraction.
+    (
+        byte(luma + red + upper(wide_red * 26_345)),
+        byte(luma - red + upper(wide_red * 18_734 - wide_blue * 22_554)),
+        byte(luma + blue * 2 + upper(wide_blue * -14_942)),
+    )
+}
+
+/// Inks, from none to all, of what Adobe's programs store: the light that each leaves. Files without Adobe's marker are
+/// taken for such, too, as in libvips.
+pub(super) fn from_cmyk(planes: [&[u8]; 3], black: &[u8], pixels: &mut [u8]) {
+    weave_inks(planes, black, pixels, |cyan, magenta, yellow| (!cyan, !magenta, !yellow));
+}
+
+/// The same where three of the inks are stored as if what they leave were the inverse of red, green and blue.
+pub(super) fn from_ycck(planes: [&[u8]; 3], black: &[u8], pixels: &mut [u8]) {
+    weave_inks(planes, black, pixels, rgb);
+}
+
+/// Four samples as they are.
+pub(super) fn stored([first, second, third, fourth]: [&[u8]; 4], pixels: &mut [u8]) {
+    let samples = first.iter().zip(second).zip(third).zip(fourth);
+    for (pixel, (((first, second), third), fourth)) in pixels.as_chunks_mut::<4>().0.iter_mut().zip(samples) {
+        *pixel = [*first, *second, *third, *fourth];
+    }
+}
+
+#[inline(always)]
+fn weave_inks(planes: [&[u8]; 3], black: &[u8], pixels: &mut [u8], convert: impl Fn(u8, u8, u8) -> (u8, u8, u8)) {
+    let count = pixels.len() / 4;
+    let [first, second, third] = planes.map(|plane| &plane[..count]);
+    let pixels = pixels.as_chunks_mut::<4>().0.iter_mut().zip(&black[..count]).enumerate();
+    for (at, (pixel, black)) in pixels {
+        let (cyan, magenta, yellow) = convert(first[at], second[at], third[at]);
+        *pixel = [cyan, magenta, yellow, !black];
+    }
 }
 
 /// Red, green and blue as they are.

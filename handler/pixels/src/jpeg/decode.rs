@@ -6,7 +6,7 @@ use super::arena::{Arena, sized};
 use super::bits::{Bits, Chunk};
 use super::decoder::Decoder;
 use super::defect::Defect;
-use super::headers::{Coding, HuffmanSpec, Scan, ScanComponent, Tables};
+use super::headers::{COMPONENTS_MAX, Coding, HuffmanSpec, Scan, ScanComponent, Tables};
 use super::huffman::{Decoding, Pairs, Skipping};
 use super::layout::Layout;
 use super::planes::{ComponentPlane, WholePlanes};
@@ -20,6 +20,9 @@ use crate::area::Window;
 use crate::error::PixelError;
 use crate::limits::Truncated;
 
+/// Rows that are handed over at once.
+pub(super) const BAND_ROWS: usize = 32;
+
 /// What becomes of the samples.
 pub(super) enum Output<'o, 'm> {
     /// Rows of pixels, one after the other into what is left of a buffer.
@@ -32,7 +35,7 @@ pub(super) enum Output<'o, 'm> {
 
 impl Output<'_, '_> {
     /// Where the next row of MCUs goes.
-    fn next_targets(&mut self, components: &[usize]) -> [Target<'_>; 3] {
+    fn next_targets(&mut self, components: &[usize]) -> [Target<'_>; COMPONENTS_MAX] {
         match self {
             Self::Buffer(strips, _) | Self::Bands(strips, ..) => strips.targets(components, 0, false),
             Self::Planes(planes) => planes.next_targets(components),
@@ -41,7 +44,7 @@ impl Output<'_, '_> {
 
     /// Where a row of MCUs goes, or of blocks for a component that is `alone`, counted from the image's first. For the
     /// files whose strip is the whole image.
-    fn targets(&mut self, components: &[usize], row: usize, alone: bool) -> [Target<'_>; 3] {
+    fn targets(&mut self, components: &[usize], row: usize, alone: bool) -> [Target<'_>; COMPONENTS_MAX] {
         match self {
             Self::Buffer(strips, _) | Self::Bands(strips, ..) => strips.targets(components, row, alone),
             Self::Planes(planes) => planes.targets(components, row, alone),
@@ -57,7 +60,7 @@ impl Output<'_, '_> {
     }
 
     /// Makes the next row of MCUs of its coefficients.
-    fn transform(&mut self, coefficients: &Coefficients<'_>, steps: &[Block; 3]) {
+    fn transform(&mut self, coefficients: &Coefficients<'_>, steps: &[Block; COMPONENTS_MAX]) {
         match self {
             Self::Buffer(strips, _) | Self::Bands(strips, ..) => strips.transform(coefficients, steps),
             Self::Planes(planes) => planes.transform(coefficients, steps),
@@ -68,19 +71,22 @@ impl Output<'_, '_> {
     fn emit(&mut self) -> Result<(), PixelError> {
         match self {
             Self::Buffer(strips, left) => {
-                let length = strips.ready().len() * strips.row_bytes();
-                let (pixels, rest) = std::mem::take(left).split_at_mut(length);
-                strips.emit(pixels);
+                let rows = strips.ready();
+                let (pixels, rest) = std::mem::take(left).split_at_mut(rows.len() * strips.row_bytes());
+                strips.make(rows, pixels);
+                strips.advance();
                 *left = rest;
             }
             Self::Bands(strips, band, take) => {
-                let rows = strips.ready();
-                let first = u32::try_from(rows.start - strips.first_row()).unwrap_or(u32::MAX);
-                sized(band, rows.len() * strips.row_bytes(), 0)?;
-                strips.emit(band);
-                if !rows.is_empty() {
+                let ready = strips.ready();
+                for start in ready.clone().step_by(BAND_ROWS) {
+                    let rows = start..ready.end.min(start + BAND_ROWS);
+                    let first = u32::try_from(start - strips.first_row()).unwrap_or(u32::MAX);
+                    sized(band, rows.len() * strips.row_bytes(), 0)?;
+                    strips.make(rows, band);
                     take(first, band);
                 }
+                strips.advance();
             }
             Self::Planes(planes) => planes.advance(),
         }
@@ -126,6 +132,9 @@ impl Decoder<'_> {
         window: &Window,
         arena: &mut Arena,
     ) -> Result<Vec<ComponentPlane>, PixelError> {
+        if self.frame.components.len() > scales.len() {
+            return Err(internal("planes of four inks"));
+        }
         let layout = Layout::of_planes(&self.frame, scales);
         if !window.is_within(layout.size) {
             return Err(internal("the window is empty or larger than the image"));
@@ -149,7 +158,7 @@ impl Decoder<'_> {
     }
 
     fn layout(&self, scale: Scale, window: &Window) -> Result<(Layout, strips::Window), PixelError> {
-        let layout = Layout::new(&self.frame, scale).ok_or_else(|| internal("the sampling is not whole"))?;
+        let layout = Layout::new(&self.frame, scale);
         if !window.is_within(layout.size) {
             return Err(internal("the window is empty or larger than the image"));
         }
@@ -192,7 +201,7 @@ impl Decoder<'_> {
             rows: wanted.rows,
             coefficients: Coefficients::new(layout, &mut coefficients[..values]),
             tables: Tables::default(),
-            steps: [None; 3],
+            steps: [None; COMPONENTS_MAX],
             chunk,
             output,
             started: false,
@@ -221,7 +230,7 @@ struct Run<'r, 'a, 'o, 'm> {
     coefficients: Coefficients<'r>,
     tables: Tables,
     /// The quantisation of each component, fixed by its first scan.
-    steps: [Option<Block>; 3],
+    steps: [Option<Block>; COMPONENTS_MAX],
     chunk: &'r mut Chunk,
     output: Output<'o, 'm>,
     /// Whether there is coded data, so that something can be shown.
@@ -402,12 +411,14 @@ impl ScanTables {
         for component in &scan.components {
             let dc = &mut made.dc[component.dc];
             if dc.is_none() {
-                *dc = Some(decoding(tables.dc[component.dc].as_deref())?);
+                let standard = || HuffmanSpec::standard_dc(component.dc);
+                *dc = Some(decoding(tables.dc[component.dc].as_deref().copied().or_else(standard).as_ref())?);
             }
             if made.ac[component.ac].is_none() {
                 let sharing = || scan.components.iter().filter(|other| other.ac == component.ac);
                 let flat = |other: &ScanComponent| layout.planes[other.index].side == 1;
-                let codes = decoding(tables.ac[component.ac].as_deref())?;
+                let standard = || HuffmanSpec::standard_ac(component.ac);
+                let codes = decoding(tables.ac[component.ac].as_deref().copied().or_else(standard).as_ref())?;
                 let skips = partial || sharing().any(flat);
                 let skipping = if skips { Skipping::new(&codes) } else { Skipping::none() };
                 let pairs = if sharing().all(flat) { Pairs::none() } else { Pairs::new(&codes) };
@@ -423,7 +434,7 @@ fn sequential<'t, 'a>(
     scan: &Scan,
     tables: &'t ScanTables,
     layout: &Layout,
-    steps: &'t [Option<Block>; 3],
+    steps: &'t [Option<Block>; COMPONENTS_MAX],
     bits: Bits<'a>,
     restart_interval: u32,
 ) -> Sequential<'t, 'a> {

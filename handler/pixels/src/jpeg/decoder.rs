@@ -3,7 +3,7 @@
 use super::arena::Arena;
 use super::headers::{ColorHints, Colors, Frame, Scan};
 use super::planes::ComponentPlane;
-use super::price::{is_taken, memory_bytes_max};
+use super::price::memory_bytes_max;
 use super::scale::Scale;
 use super::segments::{Segment, Segments, marker};
 use crate::area::{Size, Window};
@@ -13,13 +13,14 @@ use crate::limits::{Limits, Truncated};
 
 const FORMAT: InputFormat = InputFormat::Jpeg;
 
-/// Decoded pixels: rows without padding, from the top, of one (gray) or three channels (red, green, blue).
+/// Decoded pixels: rows without padding, from the top, of one channel (gray), three (red, green, blue) or four (the inks
+/// cyan, magenta, yellow and black, from none to all).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decoded {
     /// That of the window.
     pub size: Size,
-    /// Whether a pixel is one byte.
-    pub gray: bool,
+    /// Bytes of a pixel.
+    pub channels: usize,
     /// The pixels.
     pub data: Vec<u8>,
 }
@@ -38,9 +39,8 @@ pub struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads the headers up to the first scan. None for a kind of JPEG that is not taken; an error for one that no
-    /// decoder should.
-    pub fn new(bytes: &'a [u8], limits: &Limits) -> Result<Option<Self>, PixelError> {
+    /// Reads the headers up to the first scan.
+    pub fn new(bytes: &'a [u8], limits: &Limits) -> Result<Self, PixelError> {
         let mut frame: Option<Frame> = None;
         let mut hints = ColorHints::default();
         let mut segments = Segments::new(bytes);
@@ -51,12 +51,12 @@ impl<'a> Decoder<'a> {
                     let frame = frame.ok_or_else(|| PixelError::corrupt(FORMAT, "a scan comes before the frame"))?;
                     return Self::with_frame(bytes, frame, hints, body, limits);
                 }
-                _ if marker::begins_frame(marker) => match Frame::read(marker, body) {
-                    Ok(read) if frame.is_none() => frame = Some(read),
-                    Ok(_) => return Err(PixelError::corrupt(FORMAT, "it has two frame headers")),
-                    Err(PixelError::UnsupportedFeature { .. }) => return Ok(None),
-                    Err(error) => return Err(error),
-                },
+                _ if marker::begins_frame(marker) => {
+                    if frame.is_some() {
+                        return Err(PixelError::corrupt(FORMAT, "it has two frame headers"));
+                    }
+                    frame = Some(Frame::read(marker, body)?);
+                }
                 _ => hints.note(marker, body),
             }
         }
@@ -69,17 +69,18 @@ impl<'a> Decoder<'a> {
         hints: ColorHints,
         first_scan: &[u8],
         limits: &Limits,
-    ) -> Result<Option<Self>, PixelError> {
+    ) -> Result<Self, PixelError> {
         limits.check_source(frame.size)?;
-        let Some(colors) = hints.colors(&frame) else { return Ok(None) };
-        if frame.size.pixels() == 0 || !is_taken(&frame) {
-            return Ok(None);
+        if frame.size.pixels() == 0 {
+            let Size { width, height } = frame.size;
+            return Err(PixelError::corrupt(FORMAT, format!("its size is {width}x{height}")));
         }
+        let colors = hints.colors(&frame);
         let scan = Scan::read(first_scan, &frame)?;
         let interleaved = scan.components.len() == frame.components.len();
         let truncated = Truncated::default();
         let (scans_max, to_the_last_row) = (limits.jpeg_scans_max, false);
-        Ok(Some(Self { bytes, frame, colors, interleaved, scans_max, truncated, to_the_last_row }))
+        Ok(Self { bytes, frame, colors, interleaved, scans_max, truncated, to_the_last_row })
     }
 
     /// Says whether a single scan is read to its last row, whatever is wanted of it: only then it is known that nothing is
@@ -95,27 +96,28 @@ impl<'a> Decoder<'a> {
         Self { truncated, ..self }
     }
 
-    /// Says what three components mean, where the file around this one knows it.
+    /// Says what three components mean, where the file around this one knows it. One or four are left as they are stored.
     #[must_use]
     pub(crate) fn with_ycbcr(self, is_ycbcr: bool) -> Self {
-        let colors = match self.colors {
-            Colors::Gray => Colors::Gray,
-            _ if is_ycbcr => Colors::YCbCr,
-            _ => Colors::Rgb,
+        let colors = match self.colors.channels() {
+            1 => Colors::Gray,
+            3 if is_ycbcr => Colors::YCbCr,
+            3 => Colors::Rgb,
+            _ => Colors::Stored,
         };
         Self { colors, ..self }
+    }
+
+    /// Whether the pixels are four inks.
+    #[must_use]
+    pub fn is_inks(&self) -> bool {
+        self.colors.channels() == 4
     }
 
     /// The image as stored.
     #[must_use]
     pub fn size(&self) -> Size {
         self.frame.size
-    }
-
-    /// Whether the pixels have one channel.
-    #[must_use]
-    pub fn is_gray(&self) -> bool {
-        self.colors == Colors::Gray
     }
 
     /// Whether the planes are luma and chroma.
@@ -138,11 +140,11 @@ impl<'a> Decoder<'a> {
     /// Decodes a window of the image at a scale into one buffer, which may come from the arena and may go back there.
     pub fn decode(&self, scale: Scale, window: &Window, arena: &mut Arena) -> Result<Decoded, PixelError> {
         let size = window.size();
-        let channels = if self.is_gray() { 1 } else { 3 };
-        let length = usize::try_from(size.pixels() * channels).unwrap_or(usize::MAX);
+        let channels = self.colors.channels();
+        let length = usize::try_from(size.pixels() * channels as u64).unwrap_or(usize::MAX);
         let mut data = arena.output(length)?;
         self.decode_buffer(scale, window, arena, &mut data)?;
-        Ok(Decoded { size, gray: self.is_gray(), data })
+        Ok(Decoded { size, channels, data })
     }
 
     /// Decodes a window of the image at a scale a few rows at a time. `take` gets the number of the first row, within the
@@ -159,7 +161,7 @@ impl<'a> Decoder<'a> {
 
     /// Decodes the planes of a window of the image, in pixels as stored, each component at its own scale: first luma, then
     /// the two of chroma, or one for gray. Nothing is brought to the size of anything else, and no colour is converted;
-    /// those of an RGB file are red, green and blue.
+    /// those of an RGB file are red, green and blue. Four inks are not decoded this way.
     ///
     /// Planes begin and end with whole MCUs, so that they may show more than the window.
     pub fn decode_planes(

@@ -19,6 +19,9 @@ pub(crate) enum Coding {
     Progressive,
 }
 
+/// Components of a frame.
+pub(super) const COMPONENTS_MAX: usize = 4;
+
 /// One component as the frame header has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Component {
@@ -129,9 +132,26 @@ pub(super) enum Colors {
     Gray,
     YCbCr,
     Rgb,
+    /// Four inks.
+    Cmyk,
+    /// Four inks, three of which are stored as luma and chroma.
+    Ycck,
+    /// Four samples that are not converted.
+    Stored,
 }
 
-/// The markers that say what three components mean, as libjpeg weighs them.
+impl Colors {
+    /// Bytes of a pixel.
+    pub(super) fn channels(self) -> usize {
+        match self {
+            Self::Gray => 1,
+            Self::YCbCr | Self::Rgb => 3,
+            Self::Cmyk | Self::Ycck | Self::Stored => 4,
+        }
+    }
+}
+
+/// The markers that say what three or four components mean, as libjpeg weighs them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ColorHints {
     pub(super) jfif: bool,
@@ -148,18 +168,19 @@ impl ColorHints {
         }
     }
 
-    /// The meaning of a frame's components; none for those that are not read here.
-    pub(super) fn colors(self, frame: &Frame) -> Option<Colors> {
+    /// The meaning of a frame's components.
+    pub(super) fn colors(self, frame: &Frame) -> Colors {
         match frame.components.as_slice() {
-            [_] => Some(Colors::Gray),
+            [_] => Colors::Gray,
             [red, green, blue] => {
                 let is_rgb = match self.adobe_transform {
                     Some(transform) => transform == 0,
                     None => [red.id, green.id, blue.id] == *b"RGB",
                 };
-                Some(if is_rgb && !self.jfif { Colors::Rgb } else { Colors::YCbCr })
+                if is_rgb && !self.jfif { Colors::Rgb } else { Colors::YCbCr }
             }
-            _ => None,
+            _ if matches!(self.adobe_transform, None | Some(0)) => Colors::Cmyk,
+            _ => Colors::Ycck,
         }
     }
 }
@@ -170,6 +191,61 @@ pub(super) struct HuffmanSpec {
     pub(super) counts: [u8; 16],
     pub(super) symbols: [u8; 256],
 }
+
+impl HuffmanSpec {
+    /// A table of ISO 10918-1, Annex K.3.3. Frames of motion JPEG have none of their own, and mean these.
+    fn standard(counts: [u8; 16], listed: &[u8]) -> Self {
+        let mut symbols = [0; 256];
+        symbols[..listed.len()].copy_from_slice(listed);
+        Self { counts, symbols }
+    }
+
+    /// The standard table of differences by number: luma's or chroma's.
+    pub(super) fn standard_dc(number: usize) -> Option<Self> {
+        let listed = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
+        match number {
+            0 => Some(Self::standard([0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0], &listed)),
+            1 => Some(Self::standard([0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0], &listed)),
+            _ => None,
+        }
+    }
+
+    /// The standard table of the other coefficients by number: luma's or chroma's.
+    pub(super) fn standard_ac(number: usize) -> Option<Self> {
+        match number {
+            0 => Some(Self::standard([0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 125], &STANDARD_AC[0])),
+            1 => Some(Self::standard([0, 2, 1, 2, 4, 4, 3, 4, 7, 5, 4, 4, 0, 1, 2, 119], &STANDARD_AC[1])),
+            _ => None,
+        }
+    }
+}
+
+/// Tables K.5 and K.6: luma's and chroma's.
+#[rustfmt::skip]
+const STANDARD_AC: [[u8; 162]; 2] = [
+    [
+        0x01, 0x02, 0x03, 0x00, 0x04, 0x11, 0x05, 0x12, 0x21, 0x31, 0x41, 0x06, 0x13, 0x51, 0x61, 0x07, 0x22, 0x71,
+        0x14, 0x32, 0x81, 0x91, 0xa1, 0x08, 0x23, 0x42, 0xb1, 0xc1, 0x15, 0x52, 0xd1, 0xf0, 0x24, 0x33, 0x62, 0x72,
+        0x82, 0x09, 0x0a, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x34, 0x35, 0x36, 0x37,
+        0x38, 0x39, 0x3a, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58, 0x59,
+        0x5a, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6a, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x79, 0x7a, 0x83,
+        0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9a, 0xa2, 0xa3,
+        0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xb2, 0xb3, 0xb4, 0xb5, 0xb6, 0xb7, 0xb8, 0xb9, 0xba, 0xc2, 0xc3,
+        0xc4, 0xc5, 0xc6, 0xc7, 0xc8, 0xc9, 0xca, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8, 0xd9, 0xda, 0xe1, 0xe2,
+        0xe3, 0xe4, 0xe5, 0xe6, 0xe7, 0xe8, 0xe9, 0xea, 0xf1, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9, 0xfa,
+    ],
+    [
+        0x00, 0x01, 0x02, 0x03, 0x11, 0x04, 0x05, 0x21, 0x31, 0x06, 0x12, 0x41, 0x51, 0x07, 0x61, 0x71, 0x13, 0x22,
+        0x32, 0x81, 0x08, 0x14, 0x42, 0x91, 0xa1, 0xb1, 0xc1, 0x09, 0x23, 0x33, 0x52, 0xf0, 0x15, 0x62, 0x72, 0xd1,
+        0x0a, 0x16, 0x24, 0x34, 0xe1, 0x25, 0xf1, 0x17, 0x18, 0x19, 0x1a, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x35, 0x36,
+        0x37, 0x38, 0x39, 0x3a, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58,
+        0x59, 0x5a, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6a, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x79, 0x7a,
+        0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9a,
+        0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xb2, 0xb3, 0xb4, 0xb5, 0xb6, 0xb7, 0xb8, 0xb9, 0xba,
+        0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7, 0xc8, 0xc9, 0xca, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8, 0xd9, 0xda,
+        0xe2, 0xe3, 0xe4, 0xe5, 0xe6, 0xe7, 0xe8, 0xe9, 0xea, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9, 0xfa,
+    ],
+];
 
 /// What the table segments have said so far.
 #[derive(Clone, Debug, Default)]
@@ -276,11 +352,14 @@ impl Scan {
         let &[first, last, bits] = rest.get(count * 2..).and_then(<[u8]>::first_chunk).ok_or(cut)?;
         let mut components: Vec<ScanComponent> = Vec::with_capacity(frame.components.len());
         for &[id, tables] in pairs {
-            let index = frame.components.iter().position(|component| component.id == id);
-            let index = index.ok_or(Defect::Corrupt("a scan names an unknown component"))?;
-            if components.iter().any(|component| component.index >= index) {
-                return Err(Defect::Corrupt("the components of a scan are not in order"));
+            // Several may have the same name. As in libjpeg each is the next one then.
+            let next = components.last().map_or(0, |last| last.index + 1);
+            let mut named = frame.components.iter().enumerate().filter(|(_, component)| component.id == id).peekable();
+            if named.peek().is_none() {
+                return Err(Defect::Corrupt("a scan names an unknown component"));
             }
+            let index = named.map(|(index, _)| index).find(|index| *index >= next);
+            let index = index.ok_or(Defect::Corrupt("the components of a scan are not in order"))?;
             let (dc, ac) = (usize::from(tables >> 4), usize::from(tables & 15));
             if dc > 3 || ac > 3 {
                 return Err(Defect::Corrupt("a scan names an unknown Huffman table"));

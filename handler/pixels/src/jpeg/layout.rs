@@ -19,6 +19,8 @@ pub(super) enum Upsampling {
     Triangle,
     /// Each sample so many times across; rows are repeated by being read again.
     Repeat(usize),
+    /// The sample at each pixel's left edge, where so many samples are so many pixels wide and that is no whole ratio.
+    Nearest { samples: usize, pixels: usize },
 }
 
 impl Upsampling {
@@ -87,8 +89,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// The layout of a frame; none for samplings whose ratio is not a whole number.
-    pub(super) fn new(frame: &Frame, scale: Scale) -> Option<Self> {
+    pub(super) fn new(frame: &Frame, scale: Scale) -> Self {
         let side_min = scale.block_side();
         let (factors, (across_max, down_max)) = factors(frame);
         let planes = factors.iter().map(|&factors| {
@@ -102,18 +103,18 @@ impl Layout {
             }
             let plane = Plane::new(frame.size, factors, (across_max, down_max), side);
             let group = (across * side / side_min, down * side / side_min);
-            let upsampling = upsampling(group, (across_max, down_max), side_min > 1, plane.width)?;
-            Some(Plane { rows_in_group: group.1, upsampling, ..plane })
+            let upsampling = upsampling(group, (across_max, down_max), side_min > 1, plane.width);
+            Plane { rows_in_group: group.1, upsampling, ..plane }
         });
-        let planes = planes.collect::<Option<Vec<Plane>>>()?;
-        Some(Self {
+        let planes = planes.collect::<Vec<Plane>>();
+        Self {
             size: scale.apply(frame.size),
             mcus: mcus(frame.size, (across_max, down_max)),
             mcu_size: (across_max * side_min, down_max * side_min),
             rows_in_group: down_max,
             needs_neighbours: planes.iter().any(|plane| plane.upsampling.needs_neighbours()),
             planes,
-        })
+        }
     }
 
     /// The layout of a frame whose planes are wanted as they are, each component at its own scale. The pixels are those of
@@ -168,16 +169,20 @@ fn mcus(size: Size, factors_max: (usize, usize)) -> (usize, usize) {
     ((size.width as usize).div_ceil(8 * factors_max.0), (size.height as usize).div_ceil(8 * factors_max.1))
 }
 
-/// libjpeg's choice for a component of which `group` samples become `of` pixels.
-fn upsampling(group: (usize, usize), of: (usize, usize), smooth: bool, width: usize) -> Option<Upsampling> {
-    if !of.0.is_multiple_of(group.0) || !of.1.is_multiple_of(group.1) {
-        return None;
+/// libjpeg's choice for a component of which `group` samples become `of` pixels, where it has one: ratios that are not
+/// whole it does not read.
+fn upsampling(group: (usize, usize), of: (usize, usize), smooth: bool, width: usize) -> Upsampling {
+    if !of.0.is_multiple_of(group.0) {
+        return Upsampling::Nearest { samples: group.0, pixels: of.0 };
     }
-    Some(match (of.0 / group.0, of.1 / group.1) {
+    if !of.1.is_multiple_of(group.1) {
+        return Upsampling::Repeat(of.0 / group.0);
+    }
+    match (of.0 / group.0, of.1 / group.1) {
         (1, 1) => Upsampling::None,
         (2, 1) if smooth && width > 2 => Upsampling::TriangleAcross,
         (1, 2) if smooth => Upsampling::TriangleDown,
         (2, 2) if smooth && width > 2 => Upsampling::Triangle,
         (across, _) => Upsampling::Repeat(across),
-    })
+    }
 }

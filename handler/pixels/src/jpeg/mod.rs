@@ -5,8 +5,8 @@
 //!                              `- bits -> progressive -> coefficients `-> planes as they are
 //! ```
 //!
-//! - Taken is what cameras and the web write: Huffman coding with eight bits, sequential or progressive, gray, YCbCr or
-//!   RGB, any whole sampling, any order of scans. For the rest [`Decoder::new`] returns none, and another decoder is asked.
+//! - Taken is what cameras, the web and printers write: Huffman coding with eight bits, sequential or progressive, gray,
+//!   YCbCr, RGB, CMYK or YCCK, any sampling, any order of scans. The rest is refused by its name.
 //! - At a reduced scale the coefficients that it does not need are read over, not stored; blocks outside of the window are
 //!   read over whole, and what follows the window's last row is not read at all.
 //! - The samples are those of libjpeg's `djpeg -scale` with its accurate transform and smooth upsampling, to the bit.
@@ -44,7 +44,7 @@ pub use planes::ComponentPlane;
 pub use scale::{Fidelity, Scale};
 
 pub(crate) use headers::{Coding, Frame};
-pub(crate) use price::{is_taken, memory_bytes_max, planes_bytes_max};
+pub(crate) use price::{memory_bytes_max, planes_bytes_max};
 pub(crate) use segments::{Segment, Segments, marker};
 
 pub use super::area::Window;

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::arena::Arena;
 use super::dispatch::dispatch;
+use super::headers::COMPONENTS_MAX;
 use super::layout::{Layout, Plane};
 use super::progressive::{Coefficients, Transform};
 use super::sequential::Target;
@@ -65,12 +66,12 @@ impl<'m> WholePlanes<'m> {
     }
 
     /// Where the next row of MCUs of these components goes.
-    pub(super) fn next_targets(&mut self, components: &[usize]) -> [Target<'_>; 3] {
+    pub(super) fn next_targets(&mut self, components: &[usize]) -> [Target<'_>; COMPONENTS_MAX] {
         self.targets(components, self.rows.start + self.done, false)
     }
 
     /// Where a row of MCUs goes, or of blocks for a component that is `alone`, counted from the image's first.
-    pub(super) fn targets(&mut self, components: &[usize], row: usize, alone: bool) -> [Target<'_>; 3] {
+    pub(super) fn targets(&mut self, components: &[usize], row: usize, alone: bool) -> [Target<'_>; COMPONENTS_MAX] {
         let geometry = |plane: &Plane| {
             // Components that are not asked for have other rows, which may lie before the window.
             let row = if alone { row - self.rows.start * plane.down } else { row - self.rows.start };
@@ -80,7 +81,7 @@ impl<'m> WholePlanes<'m> {
         let planes = self.layout.planes.iter().enumerate();
         let starts: Vec<Option<(usize, usize, usize)>> =
             planes.map(|(index, plane)| components.contains(&index).then(|| geometry(plane))).collect();
-        let mut targets: [Target<'_>; 3] = Default::default();
+        let mut targets: [Target<'_>; COMPONENTS_MAX] = Default::default();
         let wanted = starts.into_iter().zip(&mut self.samples).filter_map(|(start, samples)| Some((start?, samples)));
         for (target, ((start, stride, left), samples)) in targets.iter_mut().zip(wanted) {
             *target = Target { samples: &mut samples[start..], stride, left };
@@ -89,7 +90,7 @@ impl<'m> WholePlanes<'m> {
     }
 
     /// Makes the next row of MCUs of its coefficients.
-    pub(super) fn transform(&mut self, coefficients: &Coefficients<'_>, steps: &[Block; 3]) {
+    pub(super) fn transform(&mut self, coefficients: &Coefficients<'_>, steps: &[Block; COMPONENTS_MAX]) {
         let (layout, columns, mcu_row) = (self.layout, self.columns.clone(), self.rows.start + self.done);
         for (component, plane) in layout.planes.iter().enumerate() {
             let [target, ..] = self.next_targets(&[component]);

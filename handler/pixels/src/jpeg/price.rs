@@ -1,14 +1,10 @@
 //! What decoding costs in memory, known from the header.
 
 use super::arena::Arena;
-use super::headers::{Coding, Frame};
+use super::decode::BAND_ROWS;
+use super::headers::{COMPONENTS_MAX, Coding, Frame};
 use super::layout::Layout;
 use super::scale::Scale;
-
-/// Whether the samplings of a frame are of whole ratios, at every scale.
-pub(crate) fn is_taken(frame: &Frame) -> bool {
-    matches!(frame.components.len(), 1 | 3) && Scale::ALL.iter().all(|scale| Layout::new(frame, *scale).is_some())
-}
 
 /// Tables, and the chunk of bytes that are read at once.
 const TABLES_BYTES: u64 = 96 * 1024;
@@ -22,11 +18,14 @@ pub(crate) fn planes_bytes_max(frame: &Frame, scales: [Scale; 3]) -> u64 {
 
 /// The most memory, in bytes, that decoding a frame takes, without the file and the output.
 pub(crate) fn memory_bytes_max(frame: &Frame, interleaved: bool, scale: Scale) -> u64 {
-    let Some(layout) = Layout::new(frame, scale) else { return u64::MAX };
+    let layout = Layout::new(frame, scale);
     let (mcu_rows, coefficients) = match frame.coding {
         Coding::Progressive => (1, layout.coefficients()),
         Coding::Sequential if interleaved => (1, 0),
         Coding::Sequential => (layout.mcus.1, 0),
     };
-    TABLES_BYTES + Arena::strip_bytes(&layout, mcu_rows) + coefficients * 2
+    // Inks are handed over a few rows at a time, to become colours.
+    let is_inks = frame.components.len() == COMPONENTS_MAX;
+    let band = if is_inks { u64::from(layout.size.width) * (COMPONENTS_MAX * BAND_ROWS) as u64 } else { 0 };
+    TABLES_BYTES + Arena::strip_bytes(&layout, mcu_rows) + coefficients * 2 + band
 }

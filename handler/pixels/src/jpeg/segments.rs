@@ -19,6 +19,11 @@ pub(crate) mod marker {
         matches!(marker, 0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf)
     }
 
+    /// Whether nothing depends on a segment: comments, what applications note, a height that is known already.
+    pub(super) fn is_passed_over(marker: u8) -> bool {
+        matches!(marker, 0xdc | 0xe0..=0xef | 0xfe)
+    }
+
     /// Whether a segment follows.
     pub(super) fn has_segment(marker: u8) -> bool {
         !matches!(marker, START | END | TEMPORARY)
@@ -66,7 +71,7 @@ impl<'a> Iterator for Segments<'a> {
         if !marker::has_segment(marker) {
             return Some(Ok(Segment { marker, body: &[], body_at: at }));
         }
-        Some(segment(self.bytes, at).map(|body| {
+        Some(segment(self.bytes, marker, at).map(|body| {
             self.at = at + 2 + body.len();
             Segment { marker, body, body_at: at + 2 }
         }))
@@ -87,11 +92,15 @@ fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
     }
 }
 
-/// The body of the segment whose length field is at `at`.
-fn segment(bytes: &[u8], at: usize) -> Result<&[u8], Defect> {
+/// The body of the segment whose length field is at `at`. One that would be shorter than this field has none where, as in
+/// libjpeg, nothing depends on it.
+fn segment(bytes: &[u8], marker: u8, at: usize) -> Result<&[u8], Defect> {
     let cut = Defect::Truncated("it ends within its header");
     let length = usize::from(ByteOrder::Big.u16(bytes, at).ok_or(cut)?);
-    let length = length.checked_sub(2).ok_or(Defect::Corrupt("a segment is shorter than its length"))?;
+    let length = match length.checked_sub(2) {
+        None if marker::is_passed_over(marker) => 0,
+        length => length.ok_or(Defect::Corrupt("a segment is shorter than its length"))?,
+    };
     slice(bytes, at + 2, length).ok_or(cut)
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::arena::{Arena, sized};
 use super::color;
 use super::dispatch::dispatch;
-use super::headers::Colors;
+use super::headers::{COMPONENTS_MAX, Colors};
 use super::layout::{Layout, Plane, Upsampling};
 use super::progressive::{Coefficients, Transform};
 use super::sequential::Target;
@@ -15,6 +15,11 @@ use crate::error::PixelError;
 
 /// What a plane holds before anything is decoded: mid-grey.
 pub(super) const GREY: u8 = 128;
+
+/// What stands for samples that a broken file lacks: no black ink, as Adobe stores it, makes the others grey.
+fn missing(component: usize) -> u8 {
+    if component == 3 { u8::MAX } else { GREY }
+}
 
 /// A part of the output, in pixels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,15 +31,15 @@ pub(super) struct Window {
 /// The memory of [`Strips`], kept by the [`Arena`].
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    planes: [Vec<u8>; 3],
+    planes: [Vec<u8>; COMPONENTS_MAX],
     /// One row of the output, by plane.
-    wide: [Vec<u8>; 3],
+    wide: [Vec<u8>; COMPONENTS_MAX],
     sums: Vec<u16>,
 }
 
 impl Rows {
     pub(super) fn bytes(&self) -> usize {
-        let of = |rows: &[Vec<u8>; 3]| rows.iter().map(Vec::capacity).sum::<usize>();
+        let of = |rows: &[Vec<u8>; COMPONENTS_MAX]| rows.iter().map(Vec::capacity).sum::<usize>();
         of(&self.planes) + of(&self.wide) + self.sums.capacity() * 2
     }
 }
@@ -62,12 +67,12 @@ impl<'m> Strips<'m> {
         mcu_rows: usize,
         memory: &'m mut Rows,
     ) -> Result<Self, PixelError> {
-        for (plane, samples) in layout.planes.iter().zip(&mut memory.planes) {
+        for (component, (plane, samples)) in layout.planes.iter().zip(&mut memory.planes).enumerate() {
             let rows = plane.mcu_rows * mcu_rows + layout.kept_rows(plane);
-            sized(samples, plane.stride * rows, GREY)?;
+            sized(samples, plane.stride * rows, missing(component))?;
         }
         let width = layout.mcus.0 * layout.mcu_size.0;
-        for wide in &mut memory.wide {
+        for (_, wide) in layout.planes.iter().zip(&mut memory.wide) {
             sized(wide, width, 0)?;
         }
         sized(&mut memory.sums, width, 0)?;
@@ -78,8 +83,8 @@ impl<'m> Strips<'m> {
 
     /// Where the samples of these components go, from a row of MCUs of the strip on. A scan of one component counts its
     /// blocks' rows instead, so that `row` is that of a block then.
-    pub(super) fn targets(&mut self, components: &[usize], row: usize, alone: bool) -> [Target<'_>; 3] {
-        let mut targets: [Target<'_>; 3] = Default::default();
+    pub(super) fn targets(&mut self, components: &[usize], row: usize, alone: bool) -> [Target<'_>; COMPONENTS_MAX] {
+        let mut targets: [Target<'_>; COMPONENTS_MAX] = Default::default();
         let planes = self.layout.planes.iter().zip(&mut self.memory.planes).enumerate();
         let wanted = planes.filter(|(index, _)| components.contains(index));
         for (target, (_, (plane, samples))) in targets.iter_mut().zip(wanted) {
@@ -92,13 +97,13 @@ impl<'m> Strips<'m> {
 
     /// Makes the strip grey, for what a broken file lacks.
     pub(super) fn clear(&mut self) {
-        for (plane, samples) in self.layout.planes.iter().zip(&mut self.memory.planes) {
-            samples[self.layout.kept_rows(plane) * plane.stride..].fill(GREY);
+        for (component, (plane, samples)) in self.layout.planes.iter().zip(&mut self.memory.planes).enumerate() {
+            samples[self.layout.kept_rows(plane) * plane.stride..].fill(missing(component));
         }
     }
 
     /// Makes the strip, one row of MCUs, of its coefficients.
-    pub(super) fn transform(&mut self, coefficients: &Coefficients<'_>, steps: &[Block; 3]) {
+    pub(super) fn transform(&mut self, coefficients: &Coefficients<'_>, steps: &[Block; COMPONENTS_MAX]) {
         let columns = mcu_column_range(self.layout, &self.window);
         let (mcu_row, layout) = (self.first_mcu_row, self.layout);
         for (component, plane) in layout.planes.iter().enumerate() {
@@ -126,16 +131,19 @@ impl<'m> Strips<'m> {
 
     /// Bytes of a row of the output.
     pub(super) fn row_bytes(&self) -> usize {
-        self.window.columns.len() * if self.colors == Colors::Gray { 1 } else { 3 }
+        self.window.columns.len() * self.colors.channels()
     }
 
-    /// Makes all rows that are ready, and turns to the next strip. `pixels` has just as many rows.
-    pub(super) fn emit(&mut self, pixels: &mut [u8]) {
-        let rows = self.ready();
+    /// Makes some of the rows that are ready, which follow those made before. `pixels` has just as many rows.
+    pub(super) fn make(&mut self, rows: Range<usize>, pixels: &mut [u8]) {
         self.next_row = rows.end;
         for (y, pixels) in rows.zip(pixels.chunks_exact_mut(self.row_bytes())) {
             self.row(y, pixels);
         }
+    }
+
+    /// Turns to the next strip, once all rows that were ready are made.
+    pub(super) fn advance(&mut self) {
         for (plane, samples) in self.layout.planes.iter().zip(&mut self.memory.planes) {
             let from = plane.mcu_rows * self.mcu_rows * plane.stride;
             samples.copy_within(from..from + self.layout.kept_rows(plane) * plane.stride, 0);
@@ -145,16 +153,20 @@ impl<'m> Strips<'m> {
 
     fn row(&mut self, y: usize, pixels: &mut [u8]) {
         let Rows { planes, wide, sums } = &mut *self.memory;
-        let mut rows: [&[u8]; 3] = [&[]; 3];
+        let mut rows: [&[u8]; COMPONENTS_MAX] = [&[]; COMPONENTS_MAX];
         for (((plane, samples), wide), row) in self.layout.planes.iter().zip(planes).zip(wide).zip(&mut rows) {
             let (base, kept) = (self.first_mcu_row * plane.mcu_rows, self.layout.kept_rows(plane));
             let source = Source { plane, samples, base, kept, rows_in_group: self.layout.rows_in_group };
             *row = source.widened(y, &self.window.columns, wide, sums);
         }
+        let [first, second, third, fourth] = rows;
         match self.colors {
-            Colors::Gray => pixels.copy_from_slice(rows[0]),
-            Colors::YCbCr => color::from_ycbcr(rows, pixels),
-            Colors::Rgb => color::from_rgb(rows, pixels),
+            Colors::Gray => pixels.copy_from_slice(first),
+            Colors::YCbCr => color::from_ycbcr([first, second, third], pixels),
+            Colors::Rgb => color::from_rgb([first, second, third], pixels),
+            Colors::Cmyk => color::from_cmyk([first, second, third], fourth, pixels),
+            Colors::Ycck => color::from_ycck([first, second, third], fourth, pixels),
+            Colors::Stored => color::stored(rows, pixels),
         }
     }
 }
@@ -194,6 +206,15 @@ impl<'s> Source<'s> {
                 upsample::both(near, far, sums, &mut wide[..halves.len() * 2]);
                 (halves, 2)
             }
+            Upsampling::Nearest { samples, pixels } => {
+                let of = |column: usize| column * samples / pixels;
+                let part = of(columns.start)..of(columns.end - 1) + 1;
+                let from = self.samples_of(nearest, &part);
+                for (column, to) in columns.clone().zip(wide.iter_mut()) {
+                    *to = from[of(column) - part.start];
+                }
+                return &wide[..columns.len()];
+            }
             Upsampling::Repeat(times) => {
                 let part = columns.start / times..columns.end.div_ceil(times);
                 upsample::repeat(self.samples_of(nearest, &part), times, &mut wide[..part.len() * times]);
@@ -226,6 +247,6 @@ pub(super) fn mcu_column_range(layout: &Layout, window: &Window) -> Range<usize>
 impl Arena {
     /// Bytes of working memory for a layout, besides coefficients and the output.
     pub(super) fn strip_bytes(layout: &Layout, mcu_rows: usize) -> u64 {
-        layout.strip_bytes(mcu_rows) + (layout.mcus.0 * layout.mcu_size.0 * 5) as u64
+        layout.strip_bytes(mcu_rows) + (layout.mcus.0 * layout.mcu_size.0 * (layout.planes.len().max(3) + 2)) as u64
     }
 }

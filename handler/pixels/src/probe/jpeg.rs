@@ -4,23 +4,19 @@ use super::icc::JpegParts;
 use super::{Icc, JpegShape, Probe, check_size};
 use crate::error::PixelError;
 use crate::format::InputFormat;
-use crate::jpeg::{self, Coding, Frame, Segment, Segments, marker};
+use crate::jpeg::{Coding, Frame, Segment, Segments, marker};
 use crate::limits::{Limits, Truncated};
 use crate::orientation::Orientation;
 
 const FORMAT: InputFormat = InputFormat::Jpeg;
-
-/// Coefficients of a block, two bytes each.
-const BLOCK_BYTES: u64 = 64 * 2;
 
 /// Segments of one file. Those that the longest file has room for when each is as long as can be are half as many.
 const SEGMENTS_MAX: u32 = 8192;
 
 /// Walks every marker up to the end marker.
 ///
-/// Decoders of others fill what a cut file lacks with grey, so that to them the end marker is the only sign that nothing is
-/// missing. Ours knows of a single scan whether all of it is there, and so a file that lacks the marker and nothing else is
-/// read, as sharp does. Where cut files are allowed, there must at least be a scan.
+/// Of a single scan the decoder knows whether all of it is there, and so a file that lacks the end marker and nothing else is
+/// read, as sharp does; of several only the marker tells. Where cut files are allowed, there must at least be a scan.
 pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> {
     let mut frame = None;
     let (mut exif, mut first_scan) = (None, None);
@@ -75,18 +71,33 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         check_entropy(&frame, entropy_bytes)?;
     }
     let interleaved = usize::from(components) == frame.components.len();
-    let taken = jpeg::is_taken(&frame);
-    if is_open && !(taken && interleaved && scans == 1 && frame.coding == Coding::Sequential) {
+    if is_open && !(interleaved && scans == 1 && frame.coding == Coding::Sequential) {
         return Err(no_end());
     }
-    // The other decoder (zune-jpeg 0.5.15) returns wrong colours for these without saying so.
-    if scans > 1 && frame.coding == Coding::Sequential && !taken {
-        return Err(PixelError::unsupported(FORMAT, "baseline coding in several scans"));
-    }
-    let icc = parts.finish(limits)?;
     let orientation = exif.and_then(Orientation::from_exif_block).unwrap_or_default();
-    let jpeg = taken.then(|| JpegShape { frame: frame.clone(), interleaved, is_open });
-    Ok(Probe { truncated, icc, jpeg, ..describe(&frame, bytes.len(), orientation) })
+    let icc = parts.finish(limits)?;
+    Ok(Probe { truncated, icc, ..describe(JpegShape { frame, interleaved, is_open }, orientation) })
+}
+
+fn describe(shape: JpegShape, orientation: Orientation) -> Probe {
+    let components = shape.frame.components.len();
+    Probe {
+        format: FORMAT,
+        width: shape.frame.size.width,
+        height: shape.frame.size.height,
+        orientation,
+        has_alpha: false,
+        animated: false,
+        palette: false,
+        truncated: false,
+        icc: Icc::Absent,
+        color_bytes: 0,
+        channels: if components == 1 { 1 } else { 3 },
+        is_inks: components == 4,
+        channel_bytes: 1,
+        decoder_bytes: 0,
+        jpeg: Some(shape),
+    }
 }
 
 fn check_segments(segments: u32) -> Result<(), PixelError> {
@@ -105,28 +116,4 @@ fn check_entropy(frame: &Frame, entropy_bytes: u64) -> Result<(), PixelError> {
         return Err(PixelError::too_short(FORMAT, frame.size));
     }
     Ok(())
-}
-
-fn describe(frame: &Frame, length: usize, orientation: Orientation) -> Probe {
-    // What the other decoder needs. It keeps the coefficients of the whole image until the last scan.
-    let coefficients = if frame.coding == Coding::Progressive { frame.blocks() * BLOCK_BYTES } else { 0 };
-    // A baseline decoder keeps rows of blocks: six bytes a sample, eight rows, with the sides of the widest sampling.
-    let rows = u64::from(frame.size.width) * frame.components.len() as u64 * 32 * 6;
-    Probe {
-        format: FORMAT,
-        width: frame.size.width,
-        height: frame.size.height,
-        orientation,
-        has_alpha: false,
-        animated: false,
-        palette: false,
-        truncated: false,
-        icc: Icc::Absent,
-        color_bytes: 0,
-        channels: if frame.components.len() == 1 { 1 } else { 3 },
-        channel_bytes: 1,
-        // That decoder copies its input.
-        decoder_bytes: coefficients + rows + length as u64,
-        jpeg: None,
-    }
 }

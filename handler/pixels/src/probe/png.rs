@@ -55,7 +55,7 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
     let (mut data_bytes, mut transparency, mut animated, mut exif) = (0_u64, false, false, None);
     // What a profile has to come before.
     let (mut icc, mut truncated, mut has_colors) = (None, false, false);
-    let mut is_open = false;
+    let mut is_mended = false;
     loop {
         let (kind, body, next) = match chunk(bytes, at) {
             Err(_) if limits.truncated == Truncated::Allow && holds_data(bytes, at, data_bytes) => {
@@ -64,7 +64,7 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
             }
             // Whether all pixels are there the decoder finds out.
             Err(_) if is_open_at(bytes, at, data_bytes) => {
-                is_open = true;
+                is_mended = true;
                 break;
             }
             chunk => chunk?,
@@ -79,7 +79,10 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
                 }
                 has_colors = true;
             }
-            b"tRNS" => transparency = true,
+            b"tRNS" => {
+                transparency = true;
+                is_mended |= masked(body, color, depth).is_some();
+            }
             b"iCCP" if !has_colors => icc = icc.or_else(|| Some(Icc::png(body, body_at))),
             b"acTL" => animated = true,
             b"eXIf" => exif = exif.or(Some(body)),
@@ -109,9 +112,10 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         icc: icc.unwrap_or_default(),
         color_bytes: 0,
         channels: colors + u8::from(has_alpha),
+        is_inks: false,
         channel_bytes: if depth == 16 { 2 } else { 1 },
-        // Rows before and after filtering; an interlaced image also keeps a row of each pass. An open file is copied.
-        decoder_bytes: row_bytes * 8 + if is_open { bytes.len() as u64 } else { 0 },
+        // Rows before and after filtering; an interlaced image also keeps a row of each pass. A file that is mended is copied.
+        decoder_bytes: row_bytes * 8 + if is_mended { bytes.len() as u64 + END.len() as u64 } else { 0 },
         jpeg: None,
     })
 }
@@ -121,17 +125,52 @@ fn is_open_at(bytes: &[u8], at: usize, data_bytes: u64) -> bool {
     data_bytes > 0 && slice(bytes, at + 4, 4) != Some(b"IDAT")
 }
 
-/// A copy with an end chunk of a file that has none, which the decoder would not read; none of a file that has one.
-pub(crate) fn closed(bytes: &[u8]) -> Option<Vec<u8>> {
-    const END: &[u8] = b"\0\0\0\0IEND\xae\x42\x60\x82";
-    let mut at = 8;
-    loop {
+/// The end chunk.
+const END: &[u8] = b"\0\0\0\0IEND\xae\x42\x60\x82";
+
+/// A copy of a file that the decoder would not read, or not rightly: with an end chunk where there is none, and with a
+/// transparent gray of as many bits as a pixel has. None of a file that is well.
+pub(crate) fn mended(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (depth, color) = (*bytes.get(24)?, *bytes.get(25)?);
+    let (mut at, mut gray) = (8, None);
+    let end = loop {
         match chunk(bytes, at) {
-            Ok((b"IEND", ..)) => return None,
-            Ok((.., next)) => at = next,
-            Err(_) => return Some([bytes.get(..at)?, END].concat()),
+            Ok((b"IEND", ..)) => break None,
+            Ok((kind, body, next)) => {
+                if kind == b"tRNS" && gray.is_none() {
+                    gray = masked(body, color, depth).map(|gray| (at + 8, gray));
+                }
+                at = next;
+            }
+            Err(_) => break Some(at),
         }
+    };
+    if end.is_none() && gray.is_none() {
+        return None;
     }
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len() + END.len()).ok()?;
+    copy.extend_from_slice(bytes.get(..end.unwrap_or(bytes.len()))?);
+    if end.is_some() {
+        copy.extend_from_slice(END);
+    }
+    if let Some((at, gray)) = gray {
+        copy.get_mut(at..at + 2)?.copy_from_slice(&gray);
+        let mut sum = flate2::Crc::new();
+        sum.update(copy.get(at - 4..at + 2)?);
+        copy.get_mut(at + 2..at + 6)?.copy_from_slice(&sum.sum().to_be_bytes());
+    }
+    Some(copy)
+}
+
+/// The transparent gray of a chunk that has bits which no pixel has, without them: as in libpng they do not count.
+fn masked(body: &[u8], color: u8, depth: u8) -> Option<[u8; 2]> {
+    let &[high, low] = body else { return None };
+    if color != 0 || depth >= 8 {
+        return None;
+    }
+    let gray = low & ((1 << depth) - 1);
+    (high != 0 || low != gray).then_some([0, gray])
 }
 
 /// The decoder (png 0.18.1) panics at a palette that ends within a colour.

@@ -23,6 +23,7 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
         icc,
         color_bytes: 0,
         channels: u8::try_from(layout.channels()).unwrap_or(4),
+        is_inks: image.is_inks(),
         channel_bytes: 1,
         decoder_bytes: image.memory_bytes_max(),
         jpeg: None,

@@ -88,6 +88,7 @@ fn describe(size: Size, coding: Coding, found: Found) -> Probe {
         icc: found.icc,
         color_bytes: 0,
         channels: if found.has_alpha { 4 } else { 3 },
+        is_inks: false,
         channel_bytes: 1,
         decoder_bytes: size.pixels() * bytes_per_pixel,
         jpeg: None,

@@ -52,12 +52,18 @@ fn png_with_a_transparent_colour() {
         ("palette of two bits", first(2, PALETTE, &[0])),
         ("gray", first(8, GRAY, &[0, 0])),
         ("gray of two bits", first(2, GRAY, &[0, 0])),
+        // As in libpng, bits that no pixel has do not count.
+        ("gray of two bits, with others set", first(2, GRAY, &[0, 0xfc])),
+        ("gray of four bits, with others set", first(4, GRAY, &[1, 0xf0])),
+        ("gray of eight bits, with others set", first(8, GRAY, &[0xff, 0])),
         ("RGB", first(8, RGB, &QUARTERS[0].map(|value| [0, value]).concat())),
         ("RGB of sixteen bits", first(16, RGB, &QUARTERS[0].map(wide).concat())),
     ] {
         assert_eq!((corner(&bytes, 1), corner(&bytes, 30)), (0, 255), "{case}");
         assert!(probe(&bytes, &Limits::default()).unwrap().has_alpha, "{case}");
     }
+    let bit = shown(&first(1, GRAY, &[0xff, 0xfe])).to_rgba8();
+    assert_eq!((bit.get_pixel(1, 1).0[3], bit.get_pixel(30, 24).0[3]), (0, 255), "gray of one bit, with others set");
 }
 
 #[test]
@@ -104,7 +110,6 @@ fn jpeg_of_every_sampling_and_kind_of_colour() {
         for sampling in samplings {
             let bytes = encoded(&quarters, ColorType::Rgb, sampling, progressive);
             assert_quarters(&shown(&bytes), &format!("{sampling:?}, progressive {progressive}"));
-            assert!(!probe(&bytes, &Limits::default()).unwrap().is_jpeg_fallback());
         }
         let gray = GrayImage::from_fn(width.into(), height.into(), |x, y| {
             image::Luma([GRAYS[files::quarter(x as usize, y as usize)]])
@@ -115,7 +120,7 @@ fn jpeg_of_every_sampling_and_kind_of_colour() {
         for color in [ColorType::Cmyk, ColorType::CmykAsYcck] {
             let bytes = encoded(&inks, color, Sampling::F_1_1, progressive);
             assert_quarters(&shown(&bytes), &format!("{color:?}, progressive {progressive}"));
-            assert!(probe(&bytes, &Limits::default()).unwrap().is_jpeg_fallback());
+            assert!(probe(&bytes, &Limits::default()).unwrap().is_inks);
         }
     }
 }
@@ -143,6 +148,172 @@ fn bmp_of_every_depth_from_either_end_and_in_runs() {
     assert_color(&one_bit, (1, 1), QUARTERS[0], "one bit");
     assert_color(&one_bit, (30, 1), QUARTERS[1], "one bit");
     assert_quarters(&shown(&files::bmp(8, false, true)), "runs");
+}
+
+/// Headers that are shorter, longer or less true than those of Windows.
+#[test]
+fn bmp_of_other_writers() {
+    let header = |bytes: &[u8]| bytes[14..54].to_vec();
+    let with_header = |bytes: &[u8], header: &[u8]| {
+        let length = long(header.len());
+        let place = u32::from_le_bytes(bytes[10..14].try_into().unwrap()) + length - 40;
+        [&bytes[..10], &place.to_le_bytes(), &length.to_le_bytes(), &header[4..], &bytes[54..]].concat()
+    };
+    for (bits, runs) in [(4, false), (8, false), (8, true), (16, false), (24, false), (32, false)] {
+        let bytes = files::bmp(bits, false, runs);
+        let os2_long = [header(&bytes), vec![0; 24]].concat();
+        let no_place = [&bytes[..10], &[0; 4], &bytes[14..]].concat();
+        let mut cases = vec![("OS/2 2.x", with_header(&bytes, &os2_long)), ("no place", no_place)];
+        if !runs {
+            // Compression and the number of colours are among what is left out.
+            let palette = if bits <= 8 { 1_usize << bits } else { 0 };
+            let mut short = with_header(&bytes, &header(&bytes)[..16]);
+            let at = u32::from_le_bytes(short[10..14].try_into().unwrap()) as usize;
+            let missing = palette.saturating_sub(4) * 4;
+            short.splice(at..at, vec![0; if bits <= 8 { missing } else { 0 }]);
+            short[10..14].copy_from_slice(&long(at + if bits <= 8 { missing } else { 0 }).to_le_bytes());
+            cases.push(("OS/2 2.x of 16 bytes", short));
+            let mut padded = bytes.clone();
+            let padding = (WIDTH * usize::from(bits)).div_ceil(32) * 4 - (WIDTH * usize::from(bits)).div_ceil(8);
+            padded.truncate(bytes.len() - padding);
+            cases.push(("no padding at the end", padded));
+        }
+        if bits <= 8 {
+            let mut many = bytes.clone();
+            many[46..50].copy_from_slice(&5000_u32.to_le_bytes());
+            cases.push(("a palette of 5000 colours", many));
+        }
+        for (case, bytes) in cases {
+            assert_quarters(&shown(&bytes), &format!("{case}, {bits} bits, runs {runs}"));
+        }
+        let cut = &bytes[..bytes.len() - 40];
+        assert!(runs || probe(cut, &Limits::default()).is_err(), "{bits}");
+    }
+    for (compression, name) in [(3_u32, "Huffman compression"), (4, "runs of 24 bits")] {
+        let mut bytes =
+            with_header(&files::bmp(24, false, false), &[header(&files::bmp(24, false, false)), vec![0; 24]].concat());
+        bytes[30..34].copy_from_slice(&compression.to_le_bytes());
+        let text = probe(&bytes, &Limits::default()).unwrap_err().to_string();
+        assert_eq!(text, format!("BMP uses {name}, which is not supported"));
+    }
+}
+
+#[test]
+fn bmp_of_masks_with_alpha_behind_a_short_header() {
+    let plain = files::bmp(32, false, false);
+    let masks = [0xff_u32, 0xff00, 0xff_0000, 0xff00_0000].map(u32::to_le_bytes).concat();
+    // Red comes first here, and alpha is a half.
+    let pixels: Vec<u8> = plain[54..].as_chunks::<4>().0.iter().flat_map(|[b, g, r, _]| [*r, *g, *b, 128]).collect();
+    let mut bytes = [&plain[..54], &masks, &pixels].concat();
+    bytes[10..14].copy_from_slice(&70_u32.to_le_bytes());
+    bytes[30..34].copy_from_slice(&6_u32.to_le_bytes());
+    let found = shown(&bytes).to_rgba8();
+    for (nth, (x, y)) in [(1, 1), (30, 1), (1, 24), (30, 24)].into_iter().enumerate() {
+        let [r, g, b] = QUARTERS[nth];
+        assert_eq!(found.get_pixel(x, y).0, [r, g, b, 128], "{nth}");
+    }
+}
+
+fn long(value: usize) -> u32 {
+    u32::try_from(value).unwrap()
+}
+
+/// A GIF of numbers, with codes that are as long as they begin and a code that clears the table before each.
+fn gif(
+    screen: (u8, u8),
+    place: (u8, u8),
+    size: (u8, u8),
+    table: &[[u8; 3]],
+    numbers: &[u8],
+    interlaced: bool,
+) -> Vec<u8> {
+    let mut bits: Vec<bool> = Vec::new();
+    let mut code = |code: u16| bits.extend((0..9).map(|bit| code >> bit & 1 == 1));
+    for number in numbers {
+        code(256);
+        code(u16::from(*number));
+    }
+    code(257);
+    let data: Vec<u8> =
+        bits.chunks(8).map(|byte| byte.iter().rev().fold(0, |sum, bit| sum << 1 | u8::from(*bit))).collect();
+    let flags = if table.is_empty() { 0 } else { 0x80 | u8::try_from(table.len().ilog2() - 1).unwrap() };
+    let mut bytes = b"GIF89a".to_vec();
+    bytes.extend([screen.0, 0, screen.1, 0, flags, 0, 0]);
+    bytes.extend(table.concat());
+    bytes.extend([0x2c, place.0, 0, place.1, 0, size.0, 0, size.1, 0, if interlaced { 0x40 } else { 0 }, 8]);
+    for part in data.chunks(100) {
+        bytes.push(u8::try_from(part.len()).unwrap());
+        bytes.extend(part);
+    }
+    bytes.extend([0, 0x3b]);
+    bytes
+}
+
+fn gif_pixels(bytes: &[u8], limits: &Limits) -> Result<(u32, u32, Vec<[u8; 4]>), PixelError> {
+    let found = probe(bytes, limits)?;
+    let rendition = to_width(found.width, OutputFormat::Png);
+    let output = picture(&resize(bytes, &[rendition], limits)?[0]).to_rgba8();
+    let pixels = output.pixels().map(|pixel| pixel.0).collect();
+    Ok((output.width(), output.height(), pixels))
+}
+
+#[test]
+fn gif_without_a_screen_or_without_colours() {
+    let table = [[10, 20, 30], [200, 100, 50], [0, 90, 0], [1, 2, 3]];
+    let numbers = [0, 1, 2, 3, 3, 2, 1, 0, 0, 0, 1, 1];
+    let seen = |[r, g, b]: [u8; 3]| [r, g, b, 255];
+    let expected: Vec<[u8; 4]> = numbers.iter().map(|number| seen(table[usize::from(*number)])).collect();
+    let limits = Limits::default();
+    for screen in [(4, 3), (0, 0), (0, 3), (4, 0)] {
+        // Where there is no screen, neither is there a place on it.
+        let place = if screen == (4, 3) { (0, 0) } else { (2, 1) };
+        let bytes = gif(screen, place, (4, 3), &table, &numbers, false);
+        assert_eq!(gif_pixels(&bytes, &limits).unwrap(), (4, 3, expected.clone()), "{screen:?}");
+    }
+    // Black, white, and black again.
+    let bare = gif((4, 3), (0, 0), (4, 3), &[], &numbers, false);
+    let of = |number: u8| if number == 1 { [255; 4] } else { [0, 0, 0, 255] };
+    let expected: Vec<[u8; 4]> = numbers.into_iter().map(of).collect();
+    assert_eq!(gif_pixels(&bare, &limits).unwrap(), (4, 3, expected));
+}
+
+#[test]
+fn gif_in_passes_and_beyond_its_screen() {
+    let table = [[10, 20, 30], [200, 100, 50], [0, 90, 0], [1, 2, 3]];
+    // Each row has a number of its own, and rows are stored as the passes come.
+    let stored: Vec<u8> = [0_u8, 8, 4, 2, 6, 10, 1, 3, 5, 7, 9].iter().flat_map(|row| vec![row % 4; 5]).collect();
+    let bytes = gif((7, 9), (4, 2), (5, 11), &table, &stored, true);
+    let (width, height, pixels) = gif_pixels(&bytes, &Limits::default()).unwrap();
+    assert_eq!((width, height), (7, 9));
+    for (at, pixel) in pixels.iter().enumerate() {
+        let (x, y) = (at % 7, at / 7);
+        let expected = if x < 4 || y < 2 {
+            [0; 4]
+        } else {
+            let color = table[(y - 2) % 4];
+            [color[0], color[1], color[2], 255]
+        };
+        assert_eq!(*pixel, expected, "{x} {y}");
+    }
+}
+
+/// Of pixels that are missing the rule of cut files holds: an error, or transparent where that is allowed.
+#[test]
+fn gif_with_too_few_pixels() {
+    let table = [[10, 20, 30], [200, 100, 50]];
+    let short = gif((4, 3), (0, 0), (4, 3), &table, &[1, 1, 1, 1, 1, 0], false);
+    let text = gif_pixels(&short, &Limits::default()).unwrap_err().to_string();
+    assert_eq!(text, "GIF is truncated: its first frame has too few pixels");
+    let allow = Limits { truncated: crate::jpeg::Truncated::Allow, ..Limits::DEFAULT };
+    let (_, _, pixels) = gif_pixels(&short, &allow).unwrap();
+    let expected: Vec<[u8; 4]> = (0..12)
+        .map(|at| match at {
+            0..5 => [200, 100, 50, 255],
+            5 => [10, 20, 30, 255],
+            _ => [0; 4],
+        })
+        .collect();
+    assert_eq!(pixels, expected);
 }
 
 #[test]

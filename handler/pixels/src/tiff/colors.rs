@@ -239,6 +239,21 @@ impl<S: Sample> Part<'_, S> {
         self.paint_with(pixels, |alpha| alpha, color);
     }
 
+    /// Pixels of colours that are known, with the alpha of the samples.
+    pub(super) fn put(&self, colors: &[u8], pixels: &mut [u8]) {
+        let colors = colors.as_chunks::<3>().0;
+        let Some(alpha) = self.alpha else {
+            pixels.as_chunks_mut().0.iter_mut().zip(colors).for_each(|(pixel, color)| *pixel = *color);
+            return;
+        };
+        let samples = self.samples.chunks_exact(self.each);
+        for ((pixel, color), sample) in pixels.as_chunks_mut::<4>().0.iter_mut().zip(colors).zip(samples) {
+            let part = sample[alpha.sample].byte();
+            let [red, green, blue] = if alpha.associated { color.map(|value| value.divided(part)) } else { *color };
+            *pixel = [red, green, blue, part];
+        }
+    }
+
     fn paint_with<T: Sample, const N: usize>(
         &self,
         pixels: &mut [u8],

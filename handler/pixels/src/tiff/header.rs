@@ -286,6 +286,11 @@ impl<'a> Image<'a> {
         }
     }
 
+    /// Whether the pixels are amounts of four inks.
+    pub(crate) fn is_inks(&self) -> bool {
+        matches!(self.colors, Colors::Cmyk)
+    }
+
     /// Whether the pixels are numbers of a palette.
     pub(crate) fn has_palette(&self) -> bool {
         matches!(self.colors, Colors::Palette(_))
@@ -294,6 +299,8 @@ impl<'a> Image<'a> {
     /// The most memory that decoding takes, without the file and the picture.
     pub(crate) fn memory_bytes_max(&self) -> u64 {
         let row = u64::from(self.chunk.width) * self.samples as u64 * (self.bits.div_ceil(8) as u64 * 4 + 8);
+        // Four inks and their colours, where they have a profile.
+        let row = row + if self.is_inks() { u64::from(self.chunk.width) * 7 } else { 0 };
         let reversed = if self.reversed { self.packed_bytes } else { 0 };
         let each = reversed + self.jpeg.bytes_max + DECOMPRESSOR_BYTES;
         each.saturating_mul(self.planes() as u64).saturating_add(row)

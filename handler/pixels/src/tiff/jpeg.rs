@@ -2,10 +2,6 @@
 
 use std::borrow::Cow;
 
-use zune_jpeg::zune_core::bytestream::ZCursor;
-use zune_jpeg::zune_core::colorspace::ColorSpace;
-use zune_jpeg::zune_core::options::DecoderOptions;
-
 use super::FORMAT;
 use crate::area::{Size, Window};
 use crate::error::PixelError;
@@ -17,9 +13,6 @@ const SEGMENTS_MAX: usize = 64;
 
 /// Tiles are often larger than a small image.
 const TILE_SIDE_MIN: u32 = 512;
-
-/// What the other decoder holds of each sample: coefficients, rows, its output and a copy.
-const OTHER_BYTES_PER_SAMPLE: u64 = 5;
 
 /// What each JPEG has to fit into.
 pub(super) struct Place<'a> {
@@ -56,37 +49,16 @@ impl<'i, 'a> Reader<'i, 'a> {
         if place.memory_bytes(&file, data.len(), self.limits)? > place.bytes_max {
             return Err(PixelError::corrupt(FORMAT, "its JPEG tables contradict a JPEG within it"));
         }
-        let decoder = jpeg::Decoder::new(&file, self.limits).map_err(within)?;
-        let (pixels, size, samples) = match decoder {
-            Some(decoder) => {
-                let size = decoder.size();
-                let decoder = decoder.with_ycbcr(place.is_ycbcr);
-                let rgb = decoder.decode(Scale::Full, &Window::whole(size), &mut self.arena).map_err(within)?;
-                (rgb.data, size, if rgb.gray { 1 } else { 3 })
-            }
-            None => other(&file, place)?,
-        };
-        let width = place.chunk.width.min(place.image.width);
+        let decoder = jpeg::Decoder::new(&file, self.limits).map_err(within)?.with_ycbcr(place.is_ycbcr);
+        let size = decoder.size();
+        let pixels = decoder.decode(Scale::Full, &Window::whole(size), &mut self.arena).map_err(within)?;
+        let (width, samples) = (place.chunk.width.min(place.image.width), pixels.channels);
         if samples != place.samples || size.width < width {
             let found = format!("a JPEG within it is {} pixels wide, of {samples} samples", size.width);
             return Err(PixelError::corrupt(FORMAT, format!("{found}, its place {width}, of {}", place.samples)));
         }
-        Ok((pixels, size.width as usize * samples))
+        Ok((pixels.data, size.width as usize * samples))
     }
-}
-
-/// Four samples as they are stored, or fewer of rare samplings, for which there is another decoder.
-fn other(file: &[u8], place: &Place<'_>) -> Result<(Vec<u8>, Size, usize), PixelError> {
-    let refused = |_| PixelError::corrupt(FORMAT, "a JPEG within it cannot be decoded");
-    let mut decoder = zune_jpeg::JpegDecoder::new(ZCursor::new(file));
-    decoder.decode_headers().map_err(refused)?;
-    let (width, height) = decoder.dimensions().unwrap_or_default();
-    let colors = if place.is_ycbcr { Some(ColorSpace::RGB) } else { decoder.input_colorspace() };
-    let colors = colors.ok_or_else(|| PixelError::unsupported(FORMAT, "a JPEG of a rare kind"))?;
-    decoder.set_options(DecoderOptions::default().jpeg_set_out_colorspace(colors));
-    let pixels = decoder.decode().map_err(refused)?;
-    let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
-    Ok((pixels, Size { width: side(width), height: side(height) }, colors.num_components()))
 }
 
 /// The tables without the marker of their end, then the file without that of its beginning.
@@ -129,14 +101,7 @@ impl Place<'_> {
         }
         let samples = frame.components.len() as u64;
         let files = 2 * (length + self.tables.len()) as u64;
-        let working = if jpeg::is_taken(&frame) {
-            frame.size.pixels() * samples + jpeg::memory_bytes_max(&frame, false, Scale::Full)
-        } else {
-            // Whole blocks, of four by four at most.
-            let padded = Size { width: width.next_multiple_of(32), height: height.next_multiple_of(32) };
-            padded.pixels() * samples * OTHER_BYTES_PER_SAMPLE
-        };
-        Ok(files + working)
+        Ok(files + frame.size.pixels() * samples + jpeg::memory_bytes_max(&frame, false, Scale::Full))
     }
 }
 

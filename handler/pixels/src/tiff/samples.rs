@@ -1,6 +1,7 @@
 //! From the rows of strips or tiles to numbers, and with colours to pixels.
 
-use super::colors::{Part, paint};
+use super::ByProfile;
+use super::colors::{Colors, Part, Sample, paint};
 use super::data::Source;
 use super::header::Image;
 use super::jpeg;
@@ -23,10 +24,19 @@ pub(super) struct Rows<'i, 'a> {
     row: Vec<u8>,
     words: Vec<u16>,
     floats: Vec<f32>,
+    painter: Painter<'i>,
+}
+
+/// What makes colours of samples.
+struct Painter<'i> {
+    inks: Option<&'i ByProfile<'i>>,
+    /// A row of four inks, and of their colours.
+    inked: Vec<u8>,
+    colors: Vec<u8>,
 }
 
 impl<'i, 'a> Rows<'i, 'a> {
-    pub(super) fn new(image: &'i Image<'a>) -> Result<Self, PixelError> {
+    pub(super) fn new(image: &'i Image<'a>, inks: Option<&'i ByProfile<'i>>) -> Result<Self, PixelError> {
         let packed = zeroed_bytes(image.row_bytes() as u64)?;
         Ok(Self {
             image,
@@ -37,6 +47,7 @@ impl<'i, 'a> Rows<'i, 'a> {
             row: Vec::new(),
             words: Vec::new(),
             floats: Vec::new(),
+            painter: Painter { inks, inked: Vec::new(), colors: Vec::new() },
         })
     }
 
@@ -76,17 +87,17 @@ impl<'i, 'a> Rows<'i, 'a> {
         let row = self.row.get(..width * image.samples * bytes).unwrap_or_default();
         match (image.bits, image.kind) {
             (..=8, _) if image.is_plain() && row.len() == pixels.len() => pixels.copy_from_slice(row),
-            (..=8, _) => paint(&Part { samples: row, each, alpha }, &image.colors, pixels),
+            (..=8, _) => self.painter.paint(&Part { samples: row, each, alpha }, &image.colors, pixels)?,
             (16, Kind::Unsigned | Kind::Signed) => {
                 let middle = if image.kind == Kind::Signed { 1 << 15 } else { 0 };
                 self.words.clear();
                 self.words.extend(row.as_chunks().0.iter().map(|word| u16::from_le_bytes(*word) ^ middle));
-                paint(&Part { samples: &self.words, each, alpha }, &image.colors, pixels);
+                self.painter.paint(&Part { samples: &self.words, each, alpha }, &image.colors, pixels)?;
             }
             _ => {
                 self.floats.clear();
                 floats(row, image, &mut self.floats);
-                paint(&Part { samples: &self.floats, each, alpha }, &image.colors, pixels);
+                self.painter.paint(&Part { samples: &self.floats, each, alpha }, &image.colors, pixels)?;
             }
         }
         Ok(())
@@ -128,6 +139,29 @@ impl<'i, 'a> Rows<'i, 'a> {
             }
         }
         self.block_row = (self.block_row + 1) % down;
+        Ok(())
+    }
+}
+
+impl Painter<'_> {
+    /// Makes pixels of samples.
+    fn paint<S: Sample>(
+        &mut self,
+        part: &Part<'_, S>,
+        colors: &Colors<'_>,
+        pixels: &mut [u8],
+    ) -> Result<(), PixelError> {
+        let (Some(to_rgb), Colors::Cmyk) = (self.inks, colors) else {
+            paint(part, colors, pixels);
+            return Ok(());
+        };
+        self.inked.clear();
+        for sample in part.samples.chunks_exact(part.each) {
+            self.inked.extend(sample.iter().take(4).map(|ink| ink.byte()));
+        }
+        self.colors.resize(self.inked.len() / 4 * 3, 0);
+        to_rgb(&self.inked, &mut self.colors)?;
+        part.put(&self.colors, pixels);
         Ok(())
     }
 }

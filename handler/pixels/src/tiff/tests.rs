@@ -17,11 +17,11 @@ use crate::limits::Limits;
 use crate::raster::Raster;
 
 fn decoded(bytes: &[u8]) -> Raster {
-    decode(bytes, &Limits::default()).unwrap()
+    decode(bytes, None, &Limits::default()).unwrap()
 }
 
 fn refusal(bytes: &[u8]) -> String {
-    decode(bytes, &Limits::default()).unwrap_err().to_string()
+    decode(bytes, None, &Limits::default()).unwrap_err().to_string()
 }
 
 /// What chance makes of a file is an image or a refusal. Nothing catches a panic here.
@@ -39,6 +39,6 @@ fn mutate(file: &[u8], seed: u64, times: usize) {
             }
         }
         let limits = Limits { pixels_max: 1 << 16, ..Limits::default() };
-        let _ = decode(&bytes, &limits);
+        let _ = decode(&bytes, None, &limits);
     }
 }

@@ -152,6 +152,55 @@ impl Space {
     }
 }
 
+/// Every how many steps of 255 a table of inks has a node.
+const INK_STEP: u8 = 51;
+
+/// The colour that inks make: what each leaves of white, times what black leaves of it.
+fn inked([cyan, magenta, yellow, black]: [u8; 4]) -> [u8; 3] {
+    let left = |ink: u8| f64::from(255 - ink) / 255.0;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of 255")]
+    [cyan, magenta, yellow].map(|ink| (left(ink) * left(black) * 255.0).round() as u8)
+}
+
+impl Space {
+    /// What inks are in sRGB, exactly at the nodes of the table.
+    pub(super) fn inks_in_srgb(self, inks: [u8; 4]) -> [u8; 3] {
+        self.in_srgb(inked(inks))
+    }
+
+    /// A profile of four inks that make the colours of this space, with a table of bytes or of words.
+    pub(super) fn profile_of_inks(self, bytes_a_value: u8) -> Vec<u8> {
+        let nodes = 255 / INK_STEP + 1;
+        let mut tag = vec![b'm', b'f', b't', b'0' + bytes_a_value];
+        tag.extend([0, 0, 0, 0, 4, 3, nodes, 0]);
+        for row in 0..3 {
+            for column in 0..3 {
+                tag.extend(fixed(if row == column { 1.0 } else { 0.0 }));
+            }
+        }
+        let ramp = |tag: &mut Vec<u8>, curves: usize| match bytes_a_value {
+            1 => (0..curves).for_each(|_| tag.extend(0..=255)),
+            _ => tag.extend([0, 0, 0xff, 0xff].repeat(curves)),
+        };
+        if bytes_a_value == 2 {
+            tag.extend([0, 2, 0, 2]);
+        }
+        ramp(&mut tag, 4);
+        let nodes = usize::from(nodes);
+        for index in 0..nodes.pow(4) {
+            let ink = |place: u32| u8::try_from(index / nodes.pow(place) % nodes).unwrap() * INK_STEP;
+            let light = self.light(inked([ink(3), ink(2), ink(1), ink(0)]));
+            let [l, a, b] = lab(times(self.matrix(), light));
+            match bytes_a_value {
+                1 => tag.extend([l * 2.55, a + 128.0, b + 128.0].map(|value| short(value * 256.0)[0])),
+                _ => tag.extend([l * 652.8, (a + 128.0) * 256.0, (b + 128.0) * 256.0].iter().flat_map(|v| short(*v))),
+            }
+        }
+        ramp(&mut tag, 3);
+        written(*b"CMYK", *b"Lab ", &[(*b"wtpt", tag_xyz(xyz(D50))), (*b"A2B0", tag)])
+    }
+}
+
 fn lab(color: Vector) -> Vector {
     let white = xyz(D50);
     let [x, y, z] = [0, 1, 2].map(|channel| {

@@ -39,7 +39,7 @@ fn encode(planes: &Planes, quality: u8, effort: u8) -> Result<Vec<u8>, PixelErro
 
 /// The pixels by our own decoder and by zune-jpeg.
 fn decoded(file: &[u8]) -> [(Size, Vec<u8>); 2] {
-    let decoder = Decoder::new(file, &Limits::default()).unwrap().expect("it is taken");
+    let decoder = Decoder::new(file, &Limits::default()).unwrap();
     let ours = decoder.decode(Scale::Full, &Window::whole(decoder.size()), &mut Arena::default()).unwrap();
     let decoder = image::codecs::jpeg::JpegDecoder::new(Cursor::new(file)).unwrap();
     let (width, height) = decoder.dimensions();

@@ -85,7 +85,7 @@ fn windows_of_planes_are_parts_of_them() {
                 {
                     let Size { width, height } = part.plane.size;
                     let within = Window { columns: part.left..part.left + width, rows: part.top..part.top + height };
-                    let whole = Decoded { size: whole.plane.size, gray: true, data: whole.plane.data };
+                    let whole = Decoded { size: whole.plane.size, channels: 1, data: whole.plane.data };
                     assert!(part.plane.data == cut(&whole, &within), "{sampling:?} {way} {scales:?} {window:?}");
                     let pixels = |sample: u32, per: f64| f64::from(sample * scale.denominator()) * per;
                     assert!(pixels(within.columns.start, per_sample.0) <= f64::from(window.columns.start));

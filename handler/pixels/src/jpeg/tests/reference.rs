@@ -43,14 +43,14 @@ pub(super) fn djpeg_with(bytes: &[u8], scale: Scale, options: &[&str]) -> Option
     let mut number = || std::str::from_utf8(fields.next()?).ok()?.parse().ok();
     let size = Size { width: number()?, height: number()? };
     let data = fields.next()?.strip_prefix(b"255\n")?.to_vec();
-    Some(Decoded { size, gray, data })
+    Some(Decoded { size, channels: if gray { 1 } else { 3 }, data })
 }
 
 pub(super) fn assert_like_libjpeg(bytes: &[u8], case: &str) {
     for scale in Scale::ALL {
         let expected = djpeg(bytes, scale).unwrap();
         let found = decoded(bytes, scale).unwrap_or_else(|error| panic!("{case}: {error}"));
-        assert_eq!((found.size, found.gray), (expected.size, expected.gray), "{case}, {scale:?}");
+        assert_eq!((found.size, found.channels), (expected.size, expected.channels), "{case}, {scale:?}");
         let differences = found.data.iter().zip(&expected.data).map(|(found, expected)| found.abs_diff(*expected));
         let largest = differences.clone().max().unwrap_or(0);
         let count = differences.filter(|difference| *difference > 0).count();
@@ -135,16 +135,10 @@ fn generated_images_are_those_of_libjpeg_to_the_bit() {
     }
     let count = if std::env::var_os("SLOW").is_some() { 4000 } else { 250 };
     let first: u64 = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
-    let mut taken = 0;
     for seed in first..first + count {
         let (bytes, case) = file(seed);
-        match Decoder::new(&bytes, &Limits::default()).unwrap() {
-            Some(_) => assert_like_libjpeg(&bytes, &case),
-            None => continue,
-        }
-        taken += 1;
+        assert_like_libjpeg(&bytes, &case);
     }
-    assert!(taken * 10 >= count * 9, "{taken} of {count}");
 }
 
 #[test]

@@ -192,7 +192,7 @@ fn jpeg_in_tiff_has_the_pixels_of_its_jpegs() {
             for (width, height) in sizes {
                 let file = jpeg(width as u16, height as u16, color, sampling);
                 let (own_tables, rest) = apart(&file);
-                let decoder = Decoder::new(&file, &Limits::default()).unwrap().unwrap();
+                let decoder = Decoder::new(&file, &Limits::default()).unwrap();
                 let size = Size { width: width as u32, height: height as u32 };
                 let decoder = decoder.with_ycbcr(photometric == 6);
                 let own = decoder.decode(Scale::Full, &Window::whole(size), &mut Arena::default()).unwrap();
@@ -215,7 +215,7 @@ fn jpeg_in_tiff_has_the_pixels_of_its_jpegs() {
 #[test]
 fn jpeg_in_tiles_and_in_four_inks() {
     let tile = jpeg(32, 32, ColorType::Rgb, SamplingFactor::F_2_2);
-    let whole = Decoder::new(&tile, &Limits::default()).unwrap().unwrap();
+    let whole = Decoder::new(&tile, &Limits::default()).unwrap();
     let window = Window::whole(Size { width: 32, height: 32 });
     let whole = whole.decode(Scale::Full, &window, &mut Arena::default()).unwrap().data;
     let file =
