@@ -166,6 +166,79 @@ fn json_is_one_document_with_every_image() {
     assert_eq!(body["outputs"][0]["quality"], 50);
 }
 
+/// A file with a profile that is none, one of inks without any, and one that is cut.
+fn odd(place: &Place, folder: &str) {
+    let good = fs::read(photos().join("misnamed/a-jpeg-called.png")).unwrap();
+    let profile = [&[0xff, 0xe2, 0, 19], b"ICC_PROFILE\0\x01\x01nop".as_slice()].concat();
+    let mut inks = Vec::new();
+    let encoder = jpeg_encoder::Encoder::new(&mut inks, 90);
+    encoder.encode(&[40; 16 * 16 * 4], 16, 16, jpeg_encoder::ColorType::Cmyk).unwrap();
+    fs::create_dir_all(place.at(folder)).unwrap();
+    fs::write(place.at(&format!("{folder}/profile.jpg")), [&good[..2], &profile, &good[2..]].concat()).unwrap();
+    fs::write(place.at(&format!("{folder}/inks.jpg")), inks).unwrap();
+    fs::write(place.at(&format!("{folder}/cut.jpg")), &good[..good.len() / 2]).unwrap();
+}
+
+#[test]
+fn what_is_odd_about_a_source_is_said_of_each() {
+    let place = Place::empty();
+    odd(&place, "photos");
+    place.photo("misnamed/a-jpeg-called.png", "photos/well.jpg");
+    let run = place.resize("run photos --width 16 --out thumbs --allow-truncated");
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+    let notes = [
+        ("cut.jpg", "note: truncated: what is missing is grey or transparent"),
+        ("profile.jpg", "note: colour profile ignored: it is broken"),
+        ("inks.jpg", "note: CMYK without a profile: colours by the simple formula"),
+    ];
+    for (name, note) in notes {
+        assert_eq!(run.row(&format!("photos/{name}"))[1], "done");
+        assert!(run.stdout.contains(note), "{note}: {}", run.stdout);
+    }
+    assert_eq!(run.stdout.matches("note: ").count(), 3, "{}", run.stdout);
+    for line in [
+        "1 image was truncated.",
+        "1 image had a colour profile that was ignored.",
+        "1 image in CMYK had no profile to use.",
+    ] {
+        assert!(run.stdout.lines().any(|found| found == line), "{line}: {}", run.stdout);
+    }
+
+    let run = place.resize("run photos --width 16 --out thumbs --allow-truncated --json");
+    let document: Value = serde_json::from_str(&run.stdout).unwrap();
+    let image = |name: &str| {
+        let images = document["images"].as_array().unwrap();
+        images.iter().find(|image| image["source"] == format!("photos/{name}")).unwrap().clone()
+    };
+    assert_eq!(image("cut.jpg")["truncated"], true);
+    assert_eq!(image("profile.jpg")["profile_ignored"], "it is broken");
+    assert_eq!(image("inks.jpg")["inks_without_profile"], true);
+    for field in ["truncated", "profile_ignored", "inks_without_profile"] {
+        assert!(image("well.jpg").get(field).is_none(), "{field}");
+    }
+    let totals = &document["totals"];
+    for field in ["truncated", "profiles_ignored", "inks_without_profile"] {
+        assert_eq!(totals[field], 1, "{field} of {totals}");
+    }
+    let cut = place.resize("run photos/cut.jpg --width 16 --out thumbs");
+    assert_eq!(cut.row("cut.jpg")[1], "dead-lettered", "unless it is asked for");
+}
+
+/// Of many images only those are listed of which there is something to say.
+#[test]
+fn odd_sources_are_listed_among_many() {
+    let place = Place::empty();
+    odd(&place, "photos");
+    for number in 0..20 {
+        place.photo("misnamed/a-jpeg-called.png", &format!("photos/{number}.jpg"));
+    }
+    let run = place.resize("run photos --width 16 --out thumbs --allow-truncated");
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let note = "note: colour profile ignored: it is broken";
+    assert_eq!(run.row("photos/profile.jpg"), ["photos/profile.jpg", "done", note]);
+    assert!(!run.stdout.contains("photos/7.jpg"), "{}", run.stdout);
+}
+
 #[test]
 fn all_made_is_exit_code_0_and_renditions_are_several_outputs_of_one_image() {
     let place = Place::empty();

@@ -59,6 +59,10 @@ pub(crate) struct Run {
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(128..=1_048_576))]
     pub(crate) memory: Option<u64>,
 
+    /// Make what there is of a file that ends before its image does; what is missing is grey or transparent.
+    #[arg(long)]
+    pub(crate) allow_truncated: bool,
+
     /// Print one JSON document, with every image, instead of the table.
     #[arg(long)]
     pub(crate) json: bool,

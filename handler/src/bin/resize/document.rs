@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use handler::resize::Oddities;
 use serde_json::{Value, json};
 
 use super::report::{Done, Report};
@@ -32,6 +33,7 @@ pub(crate) fn of(report: &Report) -> String {
     let left_out: Vec<Value> = left_out.collect();
     let passed_over = report.passed_over.iter().map(|passed| json!({ "path": shown(&passed.path), "is": passed.what }));
     let passed_over: Vec<Value> = passed_over.collect();
+    let sum = |of: fn(&Oddities) -> u64| report.odd.iter().map(|odd| of(&odd.oddities)).sum::<u64>();
     let document = json!({
         "out": shown(&report.out),
         "interrupted": report.interruption.is_some(),
@@ -46,6 +48,9 @@ pub(crate) fn of(report: &Report) -> String {
             "bytes_in": report.bytes_in,
             "bytes_out": report.bytes_out,
             "outputs_renamed": report.renamed,
+            "truncated": sum(|odd| odd.truncated),
+            "profiles_ignored": sum(|odd| odd.profiles_ignored),
+            "inks_without_profile": sum(|odd| odd.inks_without_profile),
         },
         "images": images,
         "left_out": left_out,
@@ -70,6 +75,16 @@ fn image(report: &Report, done: &Done) -> Value {
     });
     if let Some(retried) = retry_reason {
         image["retry_reason"] = retried.reason.clone().into();
+    }
+    let odd = done.oddities;
+    if odd.truncated > 0 {
+        image["truncated"] = true.into();
+    }
+    if let Some(reason) = odd.profile_ignored_because {
+        image["profile_ignored"] = reason.into();
+    }
+    if odd.inks_without_profile > 0 {
+        image["inks_without_profile"] = true.into();
     }
     image
 }

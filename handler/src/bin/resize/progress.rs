@@ -8,11 +8,11 @@ use std::time::Duration;
 use handler::batch::{Observer, Outcome};
 use handler::event::Message;
 use handler::job::ResizeJob;
-use handler::resize::Resized;
+use handler::resize::{Oddities, Resized};
 use handler::storage::Location;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::report::{Done, Made, Retried};
+use super::report::{Done, Made, Odd, Retried};
 
 /// How often the bar moves although nothing has happened, so that its time goes on.
 const TICK: Duration = Duration::from_millis(200);
@@ -44,6 +44,7 @@ pub(crate) struct Tally {
     pub(crate) bytes_out: u64,
     pub(crate) each: Option<Vec<Done>>,
     pub(crate) retried: Vec<Retried>,
+    pub(crate) odd: Vec<Odd>,
     /// The last failures of messages that are retried, by message id.
     pub(crate) last_failures: HashMap<String, String>,
 }
@@ -106,6 +107,10 @@ impl Tally {
             let reason = last.unwrap_or_else(|| "the function ended before it".to_owned());
             self.retried.push(Retried { source: source_of(message), receives, reason });
         }
+        let oddities = resized.oddities;
+        if oddities != Oddities::default() {
+            self.odd.push(Odd { source: source_of(message), oddities });
+        }
         if let Some(each) = &mut self.each {
             let outputs = resized.outputs.iter().map(|output| Made {
                 path: path_of(&output.target),
@@ -114,7 +119,7 @@ impl Tally {
                 bytes: output.bytes,
             });
             let outputs = outputs.collect();
-            each.push(Done { source: source_of(message), receives, bytes_in: resized.bytes_in, outputs });
+            each.push(Done { source: source_of(message), receives, bytes_in: resized.bytes_in, outputs, oddities });
         }
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use handler::resize::Oddities;
+
 use super::dead_letters::DeadLetter;
 use super::stop::Interruption;
 
@@ -14,6 +16,7 @@ pub(crate) struct Done {
     pub(crate) receives: u32,
     pub(crate) bytes_in: u64,
     pub(crate) outputs: Vec<Made>,
+    pub(crate) oddities: Oddities,
 }
 
 /// One output.
@@ -32,6 +35,27 @@ pub(crate) struct Retried {
     pub(crate) receives: u32,
     /// Why the try before failed.
     pub(crate) reason: String,
+}
+
+/// An image that was made although something about its source was odd.
+#[derive(Debug)]
+pub(crate) struct Odd {
+    pub(crate) source: PathBuf,
+    pub(crate) oddities: Oddities,
+}
+
+/// What is odd about a source, for people; nothing where it is as it should be.
+pub(crate) fn remarks(oddities: &Oddities) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if oddities.truncated > 0 {
+        remarks.push("truncated: what is missing is grey or transparent".to_owned());
+    }
+    if let Some(reason) = oddities.profile_ignored_because {
+        remarks.push(format!("colour profile ignored: {reason}"));
+    } else if oddities.inks_without_profile > 0 {
+        remarks.push("CMYK without a profile: colours by the simple formula".to_owned());
+    }
+    remarks
 }
 
 /// An image for which there can be no job.
@@ -65,6 +89,7 @@ pub(crate) struct Report {
     /// Every image that was made, if every one is to be listed.
     pub(crate) each: Option<Vec<Done>>,
     pub(crate) retried: Vec<Retried>,
+    pub(crate) odd: Vec<Odd>,
     pub(crate) dead_letters: Vec<DeadLetter>,
     pub(crate) refused: Vec<Refused>,
     /// Photos in formats that are not read.
@@ -89,6 +114,7 @@ impl Report {
             bytes_out: 0,
             each: None,
             retried: Vec::new(),
+            odd: Vec::new(),
             dead_letters: Vec::new(),
             refused: Vec::new(),
             left_out: BTreeMap::new(),
@@ -110,6 +136,7 @@ impl Report {
     pub(crate) fn sort(&mut self) {
         self.each.iter_mut().for_each(|each| each.sort_by(|a, b| a.source.cmp(&b.source)));
         self.retried.sort_by(|a, b| a.source.cmp(&b.source));
+        self.odd.sort_by(|a, b| a.source.cmp(&b.source));
         self.dead_letters.sort_by(|a, b| a.source.cmp(&b.source));
         self.refused.sort_by(|a, b| a.source.cmp(&b.source));
     }

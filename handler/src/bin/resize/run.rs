@@ -10,6 +10,7 @@ use handler::batch::{Backoff, Batch, BatchOptions};
 use handler::budget::Deadline;
 use handler::dead_letter::SqsSink;
 use handler::event::body::BodyReader;
+use handler::pixels::limits::Truncated;
 use handler::resize::{ResizeOptions, Resizer};
 use handler::storage::Storage;
 use local_queue::LocalQueue;
@@ -65,7 +66,12 @@ pub(crate) async fn run(arguments: &Run, stop: &Stop) -> anyhow::Result<Report> 
     };
     report.left_out.clone_from(&found.left_out);
     report.passed_over.clone_from(&found.passed_over);
-    let Plan { planned, refused, renamed } = plan::plan(found, &making, &out)?;
+    let Plan { mut planned, refused, renamed } = plan::plan(found, &making, &out)?;
+    if arguments.allow_truncated {
+        for planned in &mut planned {
+            planned.job = planned.job.clone().with_truncated(Truncated::Allow);
+        }
+    }
     report.images = (planned.len() + refused.len()) as u64;
     report.renamed = renamed;
     report.refused = refused;
@@ -104,11 +110,11 @@ async fn work(arguments: &Run, planned: Vec<Planned>, stop: &Stop, report: &mut 
 
     report.interruption = drive(&queues, function, stop).await?;
 
-    let Tally { done, outputs, bytes_in, bytes_out, each, retried, last_failures } = progress.finish();
+    let Tally { done, outputs, bytes_in, bytes_out, each, retried, odd, last_failures } = progress.finish();
     let history = History { last_failures, ..History::default() };
     report.dead_letters = dead_letters::read(&client, &dead_letter_queue_url, &history).await?;
     (report.done, report.outputs, report.bytes_in, report.bytes_out) = (done, outputs, bytes_in, bytes_out);
-    (report.each, report.retried, report.elapsed) = (each, retried, began.elapsed());
+    (report.each, report.retried, report.odd, report.elapsed) = (each, retried, odd, began.elapsed());
     Ok(())
 }
 

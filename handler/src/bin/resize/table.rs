@@ -5,10 +5,11 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table, presets};
+use handler::resize::Oddities;
 use indicatif::HumanBytes;
 use local_queue_terminal::one_line;
 
-use super::report::{Done, Report};
+use super::report::{Done, Report, remarks};
 
 /// Up to so many images every one is listed, so that a first try shows what was made.
 pub(crate) const EACH_MAX: usize = 20;
@@ -76,7 +77,12 @@ fn rows(report: &Report) -> (Vec<[String; 3]>, usize) {
                 let outcome = format!("done (try {})", retried.receives);
                 [shown(&retried.source), outcome, format!("before: {}", one_line(&retried.reason))]
             });
-            rows.extend(retried.take(PROBLEMS_MAX.saturating_sub(rows.len())));
+            problems += report.odd.len();
+            let odd = report.odd.iter().map(|odd| {
+                let remarks: Vec<String> = remarks(&odd.oddities).iter().map(|text| note(text)).collect();
+                [shown(&odd.source), "done".to_owned(), remarks.join("\n")]
+            });
+            rows.extend(retried.chain(odd).take(PROBLEMS_MAX.saturating_sub(rows.len())));
         }
     }
     let listed = rows.len();
@@ -93,7 +99,13 @@ fn made(report: &Report, done: &Done) -> String {
         let name = made.path.strip_prefix(&report.out).unwrap_or(&made.path).display().to_string();
         format!("{}, {}x{}, {}", one_line(&name), made.width, made.height, HumanBytes(made.bytes))
     });
-    outputs.collect::<Vec<_>>().join("\n")
+    let remarks = remarks(&done.oddities);
+    outputs.chain(remarks.iter().map(|text| note(text))).collect::<Vec<_>>().join("\n")
+}
+
+/// What is said below the outputs of an image.
+fn note(text: &str) -> String {
+    format!("note: {}", one_line(text))
 }
 
 fn totals(report: &Report) -> Table {
@@ -125,6 +137,21 @@ fn notes(report: &Report) -> String {
         let more = report.passed_over.len() - shown.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let _ = writeln!(text, "Passed over: {}{more}.", shown.join(", "));
+    }
+    let sum = |of: fn(&Oddities) -> u64| report.odd.iter().map(|odd| of(&odd.oddities)).sum::<u64>();
+    let kinds = [
+        (sum(|odd| odd.truncated), "was truncated", "were truncated"),
+        (
+            sum(|odd| odd.profiles_ignored),
+            "had a colour profile that was ignored",
+            "had colour profiles that were ignored",
+        ),
+        (sum(|odd| odd.inks_without_profile), "in CMYK had no profile to use", "in CMYK had no profile to use"),
+    ];
+    for (images, one, several) in kinds {
+        if images > 0 {
+            let _ = writeln!(text, "{} {}.", count(images, "image"), if images == 1 { one } else { several });
+        }
     }
     if report.renamed > 0 {
         let outputs = count(report.renamed as u64, "output");
