@@ -5,11 +5,13 @@ use super::bytes::{crc32, jpeg_segment, length16, length32, png_chunk};
 use super::samples::{sample, samples};
 
 /// One good file of each kind of coding.
-const TORN: [&str; 18] = [
+const TORN: [&str; 24] = [
     "jpeg-420",
     "jpeg-progressive-420",
     "jpeg-several-scans",
     "jpeg-cmyk",
+    "jpeg-cmyk-icc",
+    "jpeg-ycck-progressive",
     "png-rgba-8",
     "png-interlaced",
     "png-palette-4",
@@ -21,6 +23,10 @@ const TORN: [&str; 18] = [
     "gif-interlaced",
     "tiff-rgb",
     "tiff-tiles",
+    "tiff-tiles-of-planes",
+    "tiff-cmyk-icc",
+    "tiff-palette",
+    "tiff-fax",
     "tiff-lzw",
     "bmp-24",
     "bmp-rle8",

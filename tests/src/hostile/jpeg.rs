@@ -56,7 +56,9 @@ fn scan_at(file: &[u8]) -> (usize, usize) {
 }
 
 fn frames(corpus: &mut Corpus) {
-    for name in ["jpeg-420", "jpeg-gray", "jpeg-progressive", "jpeg-cmyk", "jpeg-several-scans"] {
+    for name in
+        ["jpeg-420", "jpeg-gray", "jpeg-progressive", "jpeg-cmyk", "jpeg-ycck-progressive", "jpeg-several-scans"]
+    {
         let good = sample(name);
         for (width, height) in
             [(16_000, 16_000), (65_500, 65_500), (65_535, 65_535), (65_500, 1000), (1000, 65_500), (7000, 7200)]

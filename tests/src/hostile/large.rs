@@ -15,7 +15,7 @@ use super::tiff;
 pub type Make = fn(u32, u32) -> Vec<u8>;
 
 /// Every way of coding: its name and how to make a file.
-pub const INPUTS: [(&str, Make); 29] = [
+pub const INPUTS: [(&str, Make); 31] = [
     ("jpeg 4:2:0", |width, height| {
         jpeg(width, height, ColorType::Rgb, |encoder| encoder.set_sampling_factor(SamplingFactor::F_2_2))
     }),
@@ -28,6 +28,12 @@ pub const INPUTS: [(&str, Make); 29] = [
     }),
     ("jpeg progressive", |width, height| jpeg(width, height, ColorType::Rgb, |encoder| encoder.set_progressive(true))),
     ("jpeg CMYK", |width, height| jpeg(width, height, ColorType::Cmyk, |_| {})),
+    ("jpeg CMYK several scans", |width, height| {
+        jpeg(width, height, ColorType::Cmyk, |encoder| encoder.set_optimized_huffman_tables(true))
+    }),
+    ("jpeg YCCK progressive", |width, height| {
+        jpeg(width, height, ColorType::CmykAsYcck, |encoder| encoder.set_progressive(true))
+    }),
     ("png gray 1", |width, height| png(width, height, 1, 0)),
     ("png palette 8", |width, height| png(width, height, 8, 3)),
     ("png transparent palette 8", |width, height| {
@@ -82,7 +88,7 @@ fn jpeg(width: u32, height: u32, color: ColorType, set: fn(&mut Encoder<&mut Vec
     set(&mut encoder);
     let channels = match color {
         ColorType::Luma => 1,
-        ColorType::Cmyk => 4,
+        ColorType::Cmyk | ColorType::CmykAsYcck => 4,
         _ => 3,
     };
     let pixels = texture(width as usize * channels, height as usize);

@@ -14,6 +14,7 @@ mod bytes;
 mod exif;
 mod general;
 mod gif;
+mod inks;
 mod jpeg;
 mod jpeg_bombs;
 mod png;
@@ -85,6 +86,7 @@ pub fn corpus() -> Vec<HostileFile> {
     }
     jpeg::hostile(&mut corpus);
     jpeg_bombs::hostile(&mut corpus);
+    inks::hostile(&mut corpus);
     png::hostile(&mut corpus);
     webp::hostile(&mut corpus);
     gif::hostile(&mut corpus);

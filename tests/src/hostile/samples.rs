@@ -62,6 +62,14 @@ fn jpegs() -> Vec<Sample> {
         jpeg("jpeg-444", rgb, 3, |encoder| encoder.set_sampling_factor(SamplingFactor::F_1_1)),
         jpeg("jpeg-gray", ColorType::Luma, 1, |_| {}),
         jpeg("jpeg-cmyk", ColorType::Cmyk, 4, |_| {}),
+        jpeg("jpeg-cmyk-several-scans", ColorType::Cmyk, 4, |encoder| {
+            encoder.set_optimized_huffman_tables(true);
+            encoder.set_sampling_factor(SamplingFactor::F_2_2);
+        }),
+        jpeg("jpeg-ycck-progressive", ColorType::CmykAsYcck, 4, |encoder| {
+            encoder.set_progressive(true);
+            encoder.set_sampling_factor(SamplingFactor::F_2_1);
+        }),
         jpeg("jpeg-restarts", rgb, 3, |encoder| encoder.set_restart_interval(2)),
         jpeg("jpeg-several-scans", rgb, 3, |encoder| encoder.set_optimized_huffman_tables(true)),
         jpeg("jpeg-progressive", rgb, 3, |encoder| encoder.set_progressive(true)),
@@ -79,7 +87,10 @@ fn jpegs() -> Vec<Sample> {
     let mut icc = with("jpeg-icc", &[]);
     let profile = jpeg_segment(0xe2, &[b"ICC_PROFILE\0\x01\x01", icc_profile().as_slice()].concat());
     icc.bytes.splice(2..6, profile);
-    all.extend([exif, icc]);
+    let mut inks = all.iter().find(|sample| sample.name == "jpeg-cmyk").expect("it was made").bytes.clone();
+    let profile = jpeg_segment(0xe2, &[b"ICC_PROFILE\0\x01\x01", inks_profile().as_slice()].concat());
+    inks.splice(2..2, profile);
+    all.extend([exif, icc, Sample { name: "jpeg-cmyk-icc", bytes: inks }]);
     all
 }
 
@@ -97,6 +108,27 @@ pub(crate) fn icc_profile() -> Vec<u8> {
     profile[12..24].copy_from_slice(b"mntrRGB XYZ ");
     profile[36..40].copy_from_slice(b"acsp");
     profile
+}
+
+/// The profile of a press whose inks each take from the lightness: a table with two nodes of each.
+pub(crate) fn inks_profile() -> Vec<u8> {
+    let mut table = b"mft2\0\0\0\0\x04\x03\x02\0".to_vec();
+    table.extend([[0, 1, 0, 0], [0; 4], [0; 4], [0; 4]].concat());
+    table.extend([[0, 1, 0, 0], [0; 4], [0; 4], [0; 4], [0, 1, 0, 0]].concat());
+    table.extend([0, 2, 0, 2]);
+    table.extend([0, 0, 0xff, 0xff].repeat(4));
+    for inks in 0_u32..16 {
+        let lightness = u16::try_from((4 - inks.count_ones()) * 0x3f00).expect("at most all of it");
+        table.extend([lightness.to_be_bytes(), [0x80, 0], [0x80, 0]].concat());
+    }
+    table.extend([0, 0, 0xff, 0xff].repeat(3));
+    let long = |value: usize| u32::try_from(value).expect("it is short").to_be_bytes();
+    let mut profile = vec![0; 128];
+    profile[..4].copy_from_slice(&long(144 + table.len()));
+    profile[8..12].copy_from_slice(&[2, 0x20, 0, 0]);
+    profile[12..24].copy_from_slice(b"prtrCMYKLab ");
+    profile[36..40].copy_from_slice(b"acsp");
+    [profile, long(1).to_vec(), b"A2B0".to_vec(), long(144).to_vec(), long(table.len()).to_vec(), table].concat()
 }
 
 /// The parts of a PNG that is not interlaced.

@@ -1,7 +1,7 @@
 //! TIFF files, good and hostile.
 
 use super::bytes::{deflated, length32};
-use super::samples::{Sample, icc_profile, pixels};
+use super::samples::{Sample, icc_profile, inks_profile, pixels};
 use super::{Corpus, SIDES};
 
 pub(super) const SHORT: u16 = 3;
@@ -13,11 +13,11 @@ pub(super) const BITS: u16 = 258;
 pub(super) const COMPRESSION: u16 = 259;
 pub(super) const PHOTOMETRIC: u16 = 262;
 const FILL_ORDER: u16 = 266;
-const STRIP_OFFSETS: u16 = 273;
+pub(super) const STRIP_OFFSETS: u16 = 273;
 const ORIENTATION: u16 = 274;
 pub(super) const SAMPLES: u16 = 277;
 pub(super) const ROWS_PER_STRIP: u16 = 278;
-const STRIP_BYTES: u16 = 279;
+pub(super) const STRIP_BYTES: u16 = 279;
 pub(super) const PLANAR: u16 = 284;
 pub(super) const PREDICTOR: u16 = 317;
 const COLOR_MAP: u16 = 320;
@@ -28,7 +28,7 @@ pub(super) const TILE_BYTES: u16 = 325;
 pub(super) const EXTRA_SAMPLES: u16 = 338;
 const SAMPLE_FORMAT: u16 = 339;
 const CHROMA_SUBSAMPLING: u16 = 530;
-const ICC: u16 = 34_675;
+pub(super) const ICC: u16 = 34_675;
 
 /// A little-endian file: the picture's data from the eighth byte on, then the directory.
 #[derive(Clone)]
@@ -146,12 +146,12 @@ impl Tiff {
     }
 }
 
-fn lzw(data: &[u8]) -> Vec<u8> {
+pub(super) fn lzw(data: &[u8]) -> Vec<u8> {
     weezl::encode::Encoder::with_tiff_size_switch(weezl::BitOrder::Msb, 8).encode(data).expect("all bytes are codes")
 }
 
 /// Runs of literals, as a lazy writer makes them.
-fn packbits(data: &[u8]) -> Vec<u8> {
+pub(super) fn packbits(data: &[u8]) -> Vec<u8> {
     data.chunks(128)
         .flat_map(|chunk| {
             std::iter::once(super::bytes::length32(chunk.len() - 1).to_le_bytes()[0]).chain(chunk.to_vec())
@@ -219,6 +219,7 @@ pub(crate) fn samples(width: u32, height: u32) -> Vec<Sample> {
         sample("tiff-gray-16", &Tiff::of(width, height, 1, 16)),
         sample("tiff-rgba", &Tiff::of(width, height, 4, 8)),
         sample("tiff-cmyk", &cmyk),
+        Sample { name: "tiff-cmyk-icc", bytes: super::inks::tiff(&inks_profile()) },
         sample("tiff-floats", &floats),
         sample("tiff-spot-lzw-16", &spot),
         sample("tiff-associated-alpha", &associated),

@@ -7,7 +7,7 @@ use super::tiff::{
     BITS, COMPRESSION, DATA_AT, EXTRA_SAMPLES, HEIGHT, LONG, PHOTOMETRIC, PLANAR, PREDICTOR, ROWS_PER_STRIP, SAMPLES,
     SHORT, TILE_BYTES, TILE_HEIGHT, TILE_OFFSETS, TILE_WIDTH, WIDTH,
 };
-use super::tiff::{Tiff, planes, tiled};
+use super::tiff::{STRIP_BYTES, STRIP_OFFSETS, Tiff, lzw, packbits, planes, tiled};
 
 pub(super) fn data(corpus: &mut Corpus, rgb: &Tiff) {
     for compression in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 32_773, 32_946, 34_712, 34_925, 50_000, 50_001, 65_535] {
@@ -86,11 +86,57 @@ pub(super) fn tiles(corpus: &mut Corpus) {
         wide.data = zeros;
         corpus.add("tiff: bombs", format!("tiff-wide-tiles-planar-{planar}"), wide.file());
     }
+    whole_tiles(corpus);
     // Samples that nobody looks at.
     let many = Tiff::of(40, 27, 64, 32).with(WIDTH, LONG, &[7000]).with(HEIGHT, LONG, &[7000]);
     let many = many.with(ROWS_PER_STRIP, LONG, &[7000]).with(EXTRA_SAMPLES, SHORT, &[0]);
     let many = many.with_data(8, super::bytes::deflated_zeros(1 << 24));
     corpus.add("tiff: bombs", "tiff-49-megapixels-of-64-samples", many.file());
+}
+
+/// Tiles of every kind of sample and packing, the last of which reach beyond the image.
+fn whole_tiles(corpus: &mut Corpus) {
+    const IMAGE: (u32, u32) = (40, 27);
+    for (samples, bits) in
+        [1, 2, 3, 4, 5].into_iter().flat_map(|samples| [1, 2, 4, 8, 16, 32].map(|bits| (samples, bits)))
+    {
+        for planar in [false, true] {
+            for (width, height) in [(16, 16), (32, 16), (16, 48)] {
+                let tiles = IMAGE.0.div_ceil(width) * IMAGE.1.div_ceil(height) * if planar { samples } else { 1 };
+                let row_bytes = (width * bits * if planar { 1 } else { samples }).div_ceil(8);
+                let tile = super::samples::pixels(row_bytes, height, 1);
+                let packings: [(u32, Vec<u8>, u32); 6] = [
+                    (1, tile.clone(), 1),
+                    (5, lzw(&tile), 1),
+                    (5, lzw(&tile), 2),
+                    (8, deflated(&tile), 1),
+                    (8, deflated(&tile), 2),
+                    (32_773, packbits(&tile), 1),
+                ];
+                for (compression, packed, predictor) in packings {
+                    let length = length32(packed.len());
+                    let mut tiff = Tiff::of(IMAGE.0, IMAGE.1, samples, bits);
+                    for tag in [STRIP_OFFSETS, STRIP_BYTES, ROWS_PER_STRIP] {
+                        tiff.remove(tag);
+                    }
+                    tiff.data = packed.repeat(tiles as usize);
+                    let offsets: Vec<u32> = (0..tiles).map(|tile| DATA_AT + tile * length).collect();
+                    let tiff = tiff
+                        .with(TILE_WIDTH, LONG, &[width])
+                        .with(TILE_HEIGHT, LONG, &[height])
+                        .with(TILE_OFFSETS, LONG, &offsets)
+                        .with(TILE_BYTES, LONG, &vec![length; offsets.len()])
+                        .with(COMPRESSION, SHORT, &[compression])
+                        .with(PREDICTOR, SHORT, &[predictor])
+                        .with(PLANAR, SHORT, &[if planar { 2 } else { 1 }]);
+                    let name = format!(
+                        "tiff-tiles-{width}x{height}-of-{samples}x{bits}-planar-{planar}-{compression}-predictor-{predictor}"
+                    );
+                    corpus.add("tiff: tiles", name, tiff.file());
+                }
+            }
+        }
+    }
 }
 
 /// Rows of fax of every kind over codes that mean little.
