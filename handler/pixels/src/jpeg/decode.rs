@@ -8,7 +8,7 @@ use super::decoder::Decoder;
 use super::defect::Defect;
 use super::headers::{COMPONENTS_MAX, Coding, HuffmanSpec, Scan, ScanComponent, Tables};
 use super::huffman::{Decoding, Pairs, Skipping};
-use super::layout::Layout;
+use super::layout::{BAND_ROWS, Layout};
 use super::planes::{ComponentPlane, WholePlanes};
 use super::progressive::{Coefficients, first_coefficients, later_coefficients};
 use super::scale::Scale;
@@ -19,9 +19,6 @@ use super::transform::Block;
 use crate::area::Window;
 use crate::error::PixelError;
 use crate::limits::Truncated;
-
-/// Rows that are handed over at once.
-pub(super) const BAND_ROWS: usize = 32;
 
 /// What becomes of the samples.
 pub(super) enum Output<'o, 'm> {

@@ -6,6 +6,9 @@ use super::headers::Frame;
 use super::scale::Scale;
 use crate::area::Size;
 
+/// Rows of the output that are handed over at once.
+pub(super) const BAND_ROWS: usize = 32;
+
 /// How the samples of a plane become those of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Upsampling {

@@ -1,9 +1,8 @@
 //! What decoding costs in memory, known from the header.
 
 use super::arena::Arena;
-use super::decode::BAND_ROWS;
 use super::headers::{COMPONENTS_MAX, Coding, Frame};
-use super::layout::Layout;
+use super::layout::{BAND_ROWS, Layout};
 use super::scale::Scale;
 
 /// Tables, and the chunk of bytes that are read at once.
