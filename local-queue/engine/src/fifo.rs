@@ -8,13 +8,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    sync::Arc,
+    hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState},
+    num::NonZeroU64,
     time::Duration,
 };
 
 use crate::{
     Limits, MessageId, SequenceNumber, Time, footprint,
-    message::DeduplicationKey,
     order::{Arrival, Order},
     slab::Slab,
 };
@@ -127,42 +127,109 @@ impl Groups {
 }
 
 /// What a FIFO queue remembers of the messages sent in the last five minutes.
+///
+/// A busy queue remembers hundreds of thousands. So they stand in a line by age, and are found by the hashes of their keys,
+/// which a map that grows can move without looking at a key.
 #[derive(Debug, Default)]
 pub(crate) struct Deduplication {
-    seen: HashMap<Arc<DeduplicationKey>, (MessageId, SequenceNumber)>,
-    by_age: VecDeque<(Time, Arc<DeduplicationKey>)>,
+    by_age: VecDeque<Seen>,
+    /// How many have been forgotten. Messages are numbered from 1.
+    forgotten: u64,
+    /// The number of the last message whose key has this hash.
+    by_hash: HashMap<u64, NonZeroU64, BuildHasherDefault<AsItIs>>,
+    hashes: RandomState,
     bytes: u64,
+}
+
+/// A deduplication id; behind its group and NUL, which is in none, if the queue's scope is the group.
+#[derive(Debug)]
+pub(crate) struct DeduplicationKey {
+    pub(crate) text: Box<str>,
+    hash: u64,
+}
+
+#[derive(Debug)]
+struct Seen {
+    message_id: MessageId,
+    sequence_number: SequenceNumber,
+    sent_at: Time,
+    key: DeduplicationKey,
+    /// The number of the message before whose key has the same hash; it may be forgotten.
+    before: Option<NonZeroU64>,
 }
 
 impl Deduplication {
     pub(crate) fn advance(&mut self, now: Time, limits: &Limits) {
         let now = if canary!(DeduplicationOffByOne) { now - Duration::from_millis(1) } else { now };
-        while let Some((sent_at, _)) = self.by_age.front()
+        while let Some(Seen { sent_at, .. }) = self.by_age.front()
             && *sent_at + limits.deduplication_interval <= now
         {
-            if let Some((_, key)) = self.by_age.pop_front() {
-                self.seen.remove(&key);
+            if let Some(Seen { key, .. }) = self.by_age.pop_front() {
+                self.forgotten += 1;
                 self.bytes -= footprint::of_deduplication(&key);
+                if self.by_hash.get(&key.hash).is_some_and(|last| last.get() <= self.forgotten) {
+                    self.by_hash.remove(&key.hash);
+                }
             }
         }
     }
 
+    /// The key of this text.
+    pub(crate) fn key(&self, text: impl Into<Box<str>>) -> DeduplicationKey {
+        let text = text.into();
+        DeduplicationKey { hash: self.hashes.hash_one(&text), text }
+    }
+
     /// The first message that was sent with this key, if it was within the interval.
     pub(crate) fn find(&self, key: &DeduplicationKey) -> Option<(MessageId, SequenceNumber)> {
-        self.seen.get(key).copied()
+        let mut number = *self.by_hash.get(&key.hash)?;
+        loop {
+            let place = number.get().checked_sub(self.forgotten + 1)?;
+            let seen = self.by_age.get(usize::try_from(place).ok()?)?;
+            if seen.key.text == key.text {
+                return Some((seen.message_id, seen.sequence_number));
+            }
+            number = seen.before?;
+        }
     }
 
     /// AWS (validated): this outlives the message. A late repetition is a duplicate also after a delete.
-    pub(crate) fn remember(&mut self, key: DeduplicationKey, first: (MessageId, SequenceNumber), now: Time) {
+    pub(crate) fn remember(
+        &mut self,
+        key: DeduplicationKey,
+        (message_id, sequence_number): (MessageId, SequenceNumber),
+        now: Time,
+    ) {
         self.bytes += footprint::of_deduplication(&key);
-        let key = Arc::new(key);
-        self.by_age.push_back((now, Arc::clone(&key)));
-        self.seen.insert(key, first);
+        let number = NonZeroU64::MIN.saturating_add(self.forgotten + self.by_age.len() as u64);
+        let before = self.by_hash.insert(key.hash, number);
+        self.by_age.push_back(Seen { message_id, sequence_number, sent_at: now, key, before });
     }
 
     /// What this takes of memory.
     pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
+    }
+}
+
+/// Takes a number that is a hash already for its own hash.
+#[derive(Debug, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // Not for what is hashed here, but right for all.
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
     }
 }
 
@@ -213,5 +280,31 @@ impl Attempts {
     /// What this takes of memory.
     pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_one_hash_are_told_apart_and_forgotten_by_age() {
+        let mut seen = Deduplication::default();
+        let limits = Limits::STRICT;
+        let message = |number: u64| (MessageId::from_random(number, number), SequenceNumber(number));
+        let at = |seconds: u64| Time::from_millis(seconds * 1_000);
+        let key = |number: u64| DeduplicationKey { text: format!("id-{number}").into(), hash: number % 2 };
+        for number in 0..6 {
+            assert_eq!(seen.find(&key(number)), None);
+            seen.remember(key(number), message(number), at(number));
+        }
+        for forgotten in 0..=6 {
+            for number in 0..6 {
+                let expected = (number >= forgotten).then(|| message(number));
+                assert_eq!(seen.find(&key(number)), expected, "{number} when {forgotten} are forgotten");
+            }
+            seen.advance(at(forgotten) + limits.deduplication_interval, &limits);
+        }
+        assert_eq!((seen.bytes(), seen.by_age.len(), seen.by_hash.len()), (0, 0, 0));
     }
 }

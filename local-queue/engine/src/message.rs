@@ -1,12 +1,15 @@
 //! Messages: what a sender gives, what the engine keeps, what a receiver gets.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroU128, sync::Arc, time::Duration};
 
 use crate::{EngineError, MessageAttributes, MessageId, QueueArn, Time, characters::first_refused_character};
 
 /// The body of a message: not empty, and only of characters that SQS accepts.
-#[derive(Clone, PartialEq, Eq)]
-pub struct MessageBody(Box<str>);
+#[derive(Clone)]
+pub struct MessageBody {
+    text: Box<str>,
+    digest: Option<NonZeroU128>,
+}
 
 impl MessageBody {
     /// Checks a body. Its size is checked against the queue's own limit when it is sent.
@@ -18,25 +21,43 @@ impl MessageBody {
         if let Some(character) = first_refused_character(&body) {
             return Err(EngineError::MessageContentsInvalid { character: character.into() });
         }
-        Ok(Self(body))
+        Ok(Self { text: body, digest: None })
+    }
+
+    /// Keeps a digest of the body with it, for whoever shows one at each receive. Nothing here computes or reads it.
+    #[must_use]
+    pub fn with_digest(self, digest: [u8; 16]) -> Self {
+        // The one digest of zeros is as good as none.
+        Self { digest: NonZeroU128::new(u128::from_be_bytes(digest)), ..self }
+    }
+
+    /// The digest that is kept with the body.
+    #[must_use]
+    pub fn digest(&self) -> Option<[u8; 16]> {
+        self.digest.map(|digest| digest.get().to_be_bytes())
     }
 
     /// The body as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
+
+impl PartialEq for MessageBody {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for MessageBody {}
 
 impl fmt::Debug for MessageBody {
     /// Only the size: bodies do not belong into logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MessageBody({} bytes)", self.0.len())
+        write!(f, "MessageBody({} bytes)", self.text.len())
     }
 }
-
-/// A deduplication id, within a group if the queue's scope is the group.
-pub(crate) type DeduplicationKey = (Option<String>, String);
 
 /// What a sender asks for.
 #[derive(Clone, Debug)]
@@ -72,7 +93,7 @@ impl SendMessage {
     /// What counts towards the queue's limit: the UTF-8 bytes of the body and of each attribute's name, type and value.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.body.0.len() as u64 + self.attributes.bytes()
+        self.body.text.len() as u64 + self.attributes.bytes()
     }
 }
 

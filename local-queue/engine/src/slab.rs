@@ -1,39 +1,50 @@
 //! Things kept under small numbers, which are used again once free.
 
+/// Values in one piece of memory: a slab that grows moves none of those that are there, and leaves no memory behind.
+const CHUNK: usize = 256;
+
 /// Values under `u32` keys. Inserting, looking up and removing are O(1).
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
-    slots: Vec<Option<T>>,
+    /// All but the last are full. The first grows as vectors do, so that a few values take little.
+    chunks: Vec<Vec<Option<T>>>,
     free: Vec<u32>,
 }
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Self { slots: Vec::new(), free: Vec::new() }
+        Self { chunks: Vec::new(), free: Vec::new() }
     }
 }
 
 impl<T> Slab<T> {
     pub(crate) fn insert(&mut self, value: T) -> u32 {
         if let Some(key) = self.free.pop() {
-            self.slots[key as usize] = Some(value);
+            *self.slot_mut(key).expect("a freed key has its slot") = Some(value);
             return key;
         }
-        let key = u32::try_from(self.slots.len()).expect("fewer than 2^32 values");
-        self.slots.push(Some(value));
+        let key = u32::try_from(self.slots()).expect("fewer than 2^32 values");
+        if let Some(chunk) = self.chunks.last_mut().filter(|chunk| chunk.len() < CHUNK) {
+            chunk.push(Some(value));
+        } else {
+            let mut chunk = Vec::with_capacity(if self.chunks.is_empty() { 0 } else { CHUNK });
+            chunk.push(Some(value));
+            self.chunks.push(chunk);
+        }
         key
     }
 
     pub(crate) fn get(&self, key: u32) -> Option<&T> {
-        self.slots.get(key as usize)?.as_ref()
+        let (chunk, at) = place(key);
+        self.chunks.get(chunk)?.get(at)?.as_ref()
     }
 
     pub(crate) fn get_mut(&mut self, key: u32) -> Option<&mut T> {
-        self.slots.get_mut(key as usize)?.as_mut()
+        self.slot_mut(key)?.as_mut()
     }
 
     pub(crate) fn remove(&mut self, key: u32) -> Option<T> {
-        let value = self.slots.get_mut(key as usize)?.take();
+        let value = self.slot_mut(key)?.take();
         if value.is_some() {
             self.free.push(key);
         }
@@ -41,13 +52,28 @@ impl<T> Slab<T> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.slots() - self.free.len()
     }
 
     pub(crate) fn clear(&mut self) {
-        self.slots.clear();
+        self.chunks.clear();
         self.free.clear();
     }
+
+    /// Values and free places.
+    fn slots(&self) -> usize {
+        self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.len())
+    }
+
+    fn slot_mut(&mut self, key: u32) -> Option<&mut Option<T>> {
+        let (chunk, at) = place(key);
+        self.chunks.get_mut(chunk)?.get_mut(at)
+    }
+}
+
+/// The chunk of a key, and its place in it.
+const fn place(key: u32) -> (usize, usize) {
+    (key as usize / CHUNK, key as usize % CHUNK)
 }
 
 impl<T> std::ops::Index<u32> for Slab<T> {
@@ -77,5 +103,25 @@ mod tests {
         assert_eq!(slab.len(), 2);
         assert_eq!(slab.insert("d"), keys[1]);
         assert_eq!(keys.map(|key| slab[key]), ["a", "d", "c"]);
+    }
+
+    #[test]
+    fn keys_are_counted_on_over_the_ends_of_chunks() {
+        let count = u32::try_from(3 * CHUNK + 1).unwrap();
+        let mut slab = Slab::default();
+        for expected in 0..count {
+            assert_eq!((slab.len(), slab.insert(expected)), (expected as usize, expected));
+        }
+        for key in (0..count).step_by(7) {
+            assert_eq!(slab.remove(key), Some(key));
+        }
+        for key in 0..count {
+            assert_eq!(slab.get(key).copied(), (!key.is_multiple_of(7)).then_some(key));
+        }
+        assert_eq!(slab.get(count), None);
+        assert_eq!(slab.remove(count), None);
+        assert_eq!(slab.len(), (count - count.div_ceil(7)) as usize);
+        slab.clear();
+        assert_eq!((slab.len(), slab.insert(7)), (0, 0));
     }
 }

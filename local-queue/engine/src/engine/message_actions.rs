@@ -8,8 +8,7 @@ use super::Engine;
 use crate::{
     DeduplicationScope, Delivery, EngineError, FifoThroughputLimit, Message, Place, QuotaAction, ReceiptHandle,
     Receive, Received, SendMessage, Sent, SequenceNumber, Time, WaiterId,
-    fifo::Handed,
-    message::DeduplicationKey,
+    fifo::{DeduplicationKey, Handed},
     queue::{Entry, Queue},
 };
 
@@ -316,7 +315,9 @@ impl Engine {
 /// Checks what a FIFO queue asks of a message, and says by what it is recognised when it is sent again.
 fn prepare_fifo(queue: &Queue, request: &mut SendMessage) -> Result<DeduplicationKey, EngineError> {
     let fifo = queue.settings.fifo.unwrap_or_default();
-    let Some(group_id) = request.group_id.clone() else { return Err(EngineError::MessageGroupIdMissing) };
+    if request.group_id.is_none() {
+        return Err(EngineError::MessageGroupIdMissing);
+    }
     // AWS (recorded): a delay of zero is accepted, and the queue's own delay holds.
     match request.delay.take() {
         Some(delay) if !delay.is_zero() => {
@@ -328,11 +329,12 @@ fn prepare_fifo(queue: &Queue, request: &mut SendMessage) -> Result<Deduplicatio
     if request.deduplication_id.is_none() && fifo.content_based_deduplication {
         request.deduplication_id = Some(content_id(request.body.as_str()));
     }
-    let id = request.deduplication_id.clone().ok_or(EngineError::DeduplicationIdMissing)?;
-    Ok(match fifo.deduplication_scope {
-        DeduplicationScope::Queue => (None, id),
-        DeduplicationScope::MessageGroup if canary!(GroupScopeIgnored) => (None, id),
-        DeduplicationScope::MessageGroup => (Some(group_id), id),
+    let id = request.deduplication_id.as_deref().ok_or(EngineError::DeduplicationIdMissing)?;
+    Ok(match (fifo.deduplication_scope, &request.group_id) {
+        (DeduplicationScope::MessageGroup, Some(group_id)) if !canary!(GroupScopeIgnored) => {
+            queue.deduplication.key([group_id, "\0", id].concat())
+        }
+        _ => queue.deduplication.key(id),
     })
 }
 
