@@ -130,11 +130,26 @@ const HANDLE_SHOWN_MAX: usize = 1_024;
 pub(crate) struct WireError {
     pub(crate) kind: ErrorKind,
     pub(crate) message: Cow<'static, str>,
+    /// What it is in an entry of a batch, if AWS words it differently there.
+    in_entry: Option<InEntry>,
+}
+
+/// Errors that read differently in an entry of a batch: a message that is too long (recorded), a parameter of the other
+/// type of queue, and an expired handle, which has another code too (both quoted by users).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InEntry {
+    MessageTooLong { bytes_max: u64 },
+    OtherQueueType,
+    HandleExpired,
 }
 
 impl WireError {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), in_entry: None }
+    }
+
+    fn or_in_entry(self, in_entry: InEntry) -> Self {
+        Self { in_entry: Some(in_entry), ..self }
     }
 
     pub(crate) fn missing(parameter: &str) -> Self {
@@ -176,12 +191,11 @@ impl WireError {
     }
 
     /// An error about attributes, among them perhaps this redrive policy: AWS shows it as it came (quoted by users).
-    pub(crate) fn from_attributes(error: EngineError, redrive_policy: Option<&str>) -> Self {
-        let mut error = Self::from(error);
-        if let Some((policy, (_, reason))) = redrive_policy.zip(error.message.split_once(OF_REDRIVE_POLICY)) {
-            error.message = format!("Value {policy}{OF_REDRIVE_POLICY}{reason}").into();
+    pub(crate) fn from_attributes(error: EngineError, given: Option<&str>) -> Self {
+        match (given, redrive_policy(&error)) {
+            (Some(given), Some((_, reason))) => Self::invalid_value(given, "RedrivePolicy", &reason),
+            _ => error.into(),
         }
-        error
     }
 
     /// An error about a message that was named by this handle, whose text AWS echoes.
@@ -196,25 +210,30 @@ impl WireError {
                 "ReceiptHandle",
                 "Message does not exist or is not available for visibility timeout change.",
             ),
-            EngineError::ReceiptHandleExpired => Self::invalid_value(handle, "ReceiptHandle", HANDLE_EXPIRED),
+            EngineError::ReceiptHandleExpired => {
+                Self::invalid_value(handle, "ReceiptHandle", HANDLE_EXPIRED).or_in_entry(InEntry::HandleExpired)
+            }
             other => other.into(),
         }
     }
 
-    /// As this error reads in an entry of a batch, where AWS words three of them differently: a message that is too long
-    /// (recorded), a parameter of the other type of queue, and an expired handle, which has another code too (both quoted
-    /// by users).
-    pub(crate) fn in_batch_entry(mut self) -> Self {
-        if self.message.ends_with(HANDLE_EXPIRED) {
-            return Self::new(ErrorKind::ReceiptHandleIsInvalid, HANDLE_EXPIRED.trim_end_matches('.'));
+    /// As this error reads in an entry of a batch.
+    pub(crate) fn in_batch_entry(self) -> Self {
+        match self.in_entry {
+            None => self,
+            Some(InEntry::MessageTooLong { bytes_max }) => Self::new(
+                self.kind,
+                format!(
+                    "One or more parameters cannot be validated. Reason: Message must be shorter than {bytes_max} bytes."
+                ),
+            ),
+            Some(InEntry::OtherQueueType) => {
+                Self::new(self.kind, "The request include parameter that is not valid for this queue type")
+            }
+            Some(InEntry::HandleExpired) => {
+                Self::new(ErrorKind::ReceiptHandleIsInvalid, "The receipt handle has expired")
+            }
         }
-        if self.message.ends_with(OTHER_QUEUE_TYPE) {
-            return Self::new(self.kind, OTHER_QUEUE_TYPE.trim_end_matches('.'));
-        }
-        if let Some(rest) = self.message.strip_prefix("One or more parameters are invalid.") {
-            self.message = format!("One or more parameters cannot be validated.{rest}").into();
-        }
-        self
     }
 }
 
@@ -270,24 +289,16 @@ impl From<EngineError> for WireError {
             EngineError::ThroughputLimitNeedsGroupScope => {
                 Self::new(Kind::InvalidAttributeValue, THROUGHPUT_LIMIT_NEEDS_GROUP_SCOPE)
             }
-            EngineError::MaxReceiveCountInvalid { policy } => {
-                let count = policy.max_receive_count;
-                redrive_policy(
-                    &policy,
-                    &format!(
-                        "Invalid value for maxReceiveCount: {count}, valid values are from 1 to 1000 both inclusive."
-                    ),
-                )
-            }
-            EngineError::DeadLetterTargetDoesNotExist { policy } => {
-                redrive_policy(&policy, "Dead letter target does not exist.")
-            }
-            EngineError::DeadLetterTargetOfOtherType { policy } => {
-                redrive_policy(&policy, "Dead-letter queue must be same type of queue as the source.")
-            }
-            EngineError::DeadLetterTargetDenies { policy } => {
-                redrive_policy(&policy, "Queue does not have permission to use the specified dead-letter queue.")
-            }
+            EngineError::MaxReceiveCountInvalid { .. }
+            | EngineError::DeadLetterTargetDoesNotExist { .. }
+            | EngineError::DeadLetterTargetOfOtherType { .. }
+            | EngineError::DeadLetterTargetDenies { .. } => match redrive_policy(&error) {
+                Some((RedrivePolicy { dead_letter_target: target, max_receive_count: count }, reason)) => {
+                    let shown = format!("{{\"deadLetterTargetArn\":\"{target}\",\"maxReceiveCount\":{count}}}");
+                    Self::invalid_value(shown, "RedrivePolicy", &reason)
+                }
+                None => unreachable!("{error:?} is about a redrive policy"),
+            },
             EngineError::TooManyTags { queue, .. } => {
                 Self::new(Kind::InvalidParameterValue, format!("Too many tags added for queue {}.", queue.name()))
             }
@@ -303,7 +314,8 @@ impl From<EngineError> for WireError {
             EngineError::MessageTooLong { bytes_max, .. } => Self::new(
                 Kind::InvalidParameterValue,
                 format!("One or more parameters are invalid. Reason: Message must be shorter than {bytes_max} bytes."),
-            ),
+            )
+            .or_in_entry(InEntry::MessageTooLong { bytes_max }),
             EngineError::TooManyMessageAttributes { count, count_max } => Self::new(
                 Kind::InvalidParameterValue,
                 format!("Number of message attributes [{count}] exceeds the allowed maximum [{count_max}]."),
@@ -312,7 +324,7 @@ impl From<EngineError> for WireError {
                 Self::new(Kind::InvalidParameterValue, message_attribute(&name, &problem))
             }
             EngineError::ParameterNotValidForQueueType { parameter, value } => {
-                Self::invalid_value(value, parameter, OTHER_QUEUE_TYPE)
+                Self::invalid_value(value, parameter, OTHER_QUEUE_TYPE).or_in_entry(InEntry::OtherQueueType)
             }
             EngineError::OutOfRange { parameter, value, min, max } => {
                 Self::invalid_value(value, parameter, &range(parameter, min, max))
@@ -351,12 +363,24 @@ impl From<EngineError> for WireError {
     }
 }
 
-const OF_REDRIVE_POLICY: &str = " for parameter RedrivePolicy is invalid. Reason: ";
-
-fn redrive_policy(policy: &RedrivePolicy, reason: &str) -> WireError {
-    let (target, count) = (&policy.dead_letter_target, policy.max_receive_count);
-    let shown = format!("{{\"deadLetterTargetArn\":\"{target}\",\"maxReceiveCount\":{count}}}");
-    WireError::invalid_value(shown, "RedrivePolicy", reason)
+/// The redrive policy that an error is about, and what is wrong with it.
+fn redrive_policy(error: &EngineError) -> Option<(&RedrivePolicy, Cow<'static, str>)> {
+    Some(match error {
+        EngineError::MaxReceiveCountInvalid { policy } => {
+            let count = policy.max_receive_count;
+            let reason =
+                format!("Invalid value for maxReceiveCount: {count}, valid values are from 1 to 1000 both inclusive.");
+            (policy, reason.into())
+        }
+        EngineError::DeadLetterTargetDoesNotExist { policy } => (policy, "Dead letter target does not exist.".into()),
+        EngineError::DeadLetterTargetOfOtherType { policy } => {
+            (policy, "Dead-letter queue must be same type of queue as the source.".into())
+        }
+        EngineError::DeadLetterTargetDenies { policy } => {
+            (policy, "Queue does not have permission to use the specified dead-letter queue.".into())
+        }
+        _ => return None,
+    })
 }
 
 fn move_task(problem: MoveTaskProblem) -> WireError {
