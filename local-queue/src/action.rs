@@ -19,6 +19,14 @@ macro_rules! actions {
                     $(Self::$name => stringify!($name)),+
                 }
             }
+
+            /// The action of this name, if SQS has it.
+            pub(crate) fn parse(name: &str) -> Option<Self> {
+                match name {
+                    $(stringify!($name) => Some(Self::$name),)+
+                    _ => None,
+                }
+            }
         }
     };
 }
@@ -50,12 +58,6 @@ actions!(
 );
 
 impl Action {
-    /// The action of this name, if SQS has it.
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        let index = Self::ALL.binary_search_by(|action| action.name().cmp(name)).ok()?;
-        Some(Self::ALL[index])
-    }
-
     /// Whether it is one of the actions on several messages at once.
     pub(crate) const fn is_batch(self) -> bool {
         matches!(self, Self::ChangeMessageVisibilityBatch | Self::DeleteMessageBatch | Self::SendMessageBatch)

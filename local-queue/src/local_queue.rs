@@ -5,6 +5,7 @@ mod waiting;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    future::poll_fn,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
@@ -12,9 +13,10 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use self::waiting::{Begun, Waiting};
 use self::{
     timers::Timers,
-    waiting::{Begun, Parked, Waiting, Wake},
+    waiting::{Parked, Wake},
 };
 use crate::{
     clock::Clock,
@@ -23,7 +25,7 @@ use crate::{
         Attribute, Delivery, Engine, EngineError, IdSource, Limits, Output, Peeked, QueueArn, QueueAttributes,
         QueueName, ReceiptHandle, Receive, Received, Scope, SendMessage, Sent, Time, Uuid, WaiterId,
     },
-    faults::Faults,
+    faults::{Faults, Shuffle},
     metrics::{RequestCounts, Sample, Samplers},
     receipt_handle::{Seal, Secret},
 };
@@ -341,27 +343,44 @@ impl LocalQueue {
     /// A receive that waits is timed by the tokio runtime that polls it, so that receives of several runtimes can wait for
     /// one emulator, and any of these may end. Outside of a runtime nothing but the calls of others ends a wait.
     pub async fn receive(&self, queue: &QueueArn, request: Receive) -> Result<Vec<Delivery>, EngineError> {
-        self.receive_until(queue, request, std::future::pending()).await
+        match self.begin_receive(queue, request)? {
+            Begun::Done(deliveries) => Ok(deliveries),
+            Begun::Waiting(mut waiting) => poll_fn(|cx| waiting.poll(cx)).await,
+        }
     }
 
-    /// As [`receive`](Self::receive), but waits no longer than until `end`, with which no message is lost on its way.
-    pub(crate) async fn receive_until(
-        &self,
-        queue: &QueueArn,
-        request: Receive,
-        end: impl Future<Output = ()>,
-    ) -> Result<Vec<Delivery>, EngineError> {
+    /// As [`receive`](Self::receive), as far as it goes without waiting.
+    pub(crate) fn begin_receive(&self, queue: &QueueArn, request: Receive) -> Result<Begun, EngineError> {
         let faults = &self.shared.faults;
         let reorder = || self.call(|engine, now| faults.reorder(engine, now, queue));
         let shuffle = if faults.is_empty() { None } else { reorder() };
-        let mut deliveries = self.receive_as_it_comes(queue.as_str(), request, end).await?;
+        // What a wait is to give back when its caller goes.
+        let attempt_id = request.attempt_id.clone();
+        let mut state = self.shared.lock();
+        let now = self.shared.clock.now();
+        let received = state.engine.receive(now, queue.as_str(), request);
+        // Whoever waits is entered before anybody else can answer it.
+        if let Ok(Received::Waiting(waiter)) = received {
+            let waiting = Waiting::begin(self, state, waiter, (queue.clone(), attempt_id), shuffle);
+            return Ok(Begun::Waiting(Box::new(waiting)));
+        }
+        self.shared.finish(state);
+        match received? {
+            Received::Now(deliveries) => Ok(Begun::Done(self.end_receive(queue, deliveries, shuffle))),
+            Received::Waiting(waiter) => unreachable!("{waiter:?} has been entered"),
+        }
+    }
+
+    /// Lets the injected faults of delivery strike what was received.
+    fn end_receive(&self, queue: &QueueArn, mut deliveries: Vec<Delivery>, shuffle: Option<Shuffle>) -> Vec<Delivery> {
         if let Some(mut shuffle) = shuffle {
             shuffle.shuffle(&mut deliveries);
         }
+        let faults = &self.shared.faults;
         if !faults.is_empty() {
             self.call(|engine, now| faults.duplicate(engine, now, queue, &deliveries));
         }
-        Ok(deliveries)
+        deliveries
     }
 
     /// How many receives wait for a message at this moment.
@@ -410,34 +429,6 @@ impl LocalQueue {
             tracing::warn!("{warning}");
         }
         result
-    }
-
-    async fn receive_as_it_comes(
-        &self,
-        arn: &str,
-        request: Receive,
-        end: impl Future<Output = ()>,
-    ) -> Result<Vec<Delivery>, EngineError> {
-        match self.begin_receive(arn, request)? {
-            Begun::Done(deliveries) => Ok(deliveries),
-            Begun::Waiting(waiting) => waiting.answer(end).await,
-        }
-    }
-
-    fn begin_receive<'a>(&'a self, arn: &'a str, request: Receive) -> Result<Begun<'a>, EngineError> {
-        let attempt_id = request.attempt_id.clone();
-        let mut state = self.shared.lock();
-        let now = self.shared.clock.now();
-        let received = state.engine.receive(now, arn, request);
-        // Whoever waits is entered before anybody else can answer it.
-        if let Ok(Received::Waiting(waiter)) = received {
-            return Ok(Begun::Waiting(Waiting::begin(&self.shared, state, waiter, (arn, attempt_id))));
-        }
-        self.shared.finish(state);
-        received.map(|received| match received {
-            Received::Now(deliveries) => Begun::Done(deliveries),
-            Received::Waiting(waiter) => unreachable!("{waiter:?} has been entered"),
-        })
     }
 }
 

@@ -74,6 +74,12 @@ impl Share {
         self.0.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
     }
 
+    /// Whether it is a share of nothing.
+    #[cfg(feature = "server")]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Bytes that keep this share until nobody has them any more.
     pub(crate) fn keep_with(self, bytes: impl AsRef<[u8]> + Send + 'static) -> Bytes {
         Bytes::from_owner(Held { bytes, _share: self })

@@ -3,26 +3,52 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Mutex, MutexGuard},
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use http::StatusCode;
 
+use crate::action::Action;
+
 /// How often each action was requested, by the status of its answer.
 #[derive(Debug, Default)]
-pub(crate) struct RequestCounts(Mutex<BTreeMap<(&'static str, u16), u64>>);
+pub(crate) struct RequestCounts {
+    /// Requests that succeeded, by action: what nearly all are, and counted without a lock.
+    successes: [AtomicU64; Action::ALL.len()],
+    others: Mutex<BTreeMap<(&'static str, u16), u64>>,
+}
 
 impl RequestCounts {
-    pub(crate) fn count(&self, action: &'static str, status: StatusCode) {
-        *self.lock().entry((action, status.as_u16())).or_default() += 1;
+    /// Counts a request, whose action SQS may not have.
+    pub(crate) fn count(&self, action: Option<Action>, status: StatusCode) {
+        match action.and_then(|action| self.successes.get(action as usize)) {
+            Some(successes) if status == StatusCode::OK => _ = successes.fetch_add(1, Ordering::Relaxed),
+            _ => {
+                let name = action.map_or("unknown", Action::name);
+                *self.lock().entry((name, status.as_u16())).or_default() += 1;
+            }
+        }
     }
 
     pub(crate) fn clear(&self) {
+        self.successes.iter().for_each(|successes| successes.store(0, Ordering::Relaxed));
         self.lock().clear();
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, BTreeMap<(&'static str, u16), u64>> {
-        self.0.lock().expect("nobody panics while counting")
+    /// By name and status, without those that never came.
+    pub(crate) fn all(&self) -> BTreeMap<(&'static str, u16), u64> {
+        let successes = Action::ALL
+            .iter()
+            .zip(&self.successes)
+            .map(|(action, successes)| ((action.name(), StatusCode::OK.as_u16()), successes.load(Ordering::Relaxed)));
+        successes.filter(|(_, count)| *count > 0).chain(self.lock().clone()).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(&'static str, u16), u64>> {
+        self.others.lock().expect("nobody panics while counting")
     }
 }
 

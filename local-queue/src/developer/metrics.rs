@@ -60,8 +60,8 @@ pub(super) fn respond(queues: &LocalQueue) -> Response<Bytes> {
     text.sample("local_queue_long_polls_waiting", &[], long_polls);
     text.storage(storage);
     text.family("local_queue_requests_total", "counter", "Requests to SQS, by action and status of the answer.");
-    for ((action, status), count) in queues.request_counts().lock().iter() {
-        let labels = [("action", *action), ("status", &*status.to_string())];
+    for ((action, status), count) in queues.request_counts().all() {
+        let labels = [("action", action), ("status", &*status.to_string())];
         text.sample("local_queue_requests_total", &labels, count);
     }
     text.family("local_queue_faults_total", "counter", "Faults that have struck, by effect.");

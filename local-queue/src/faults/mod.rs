@@ -35,8 +35,9 @@ use std::{
 };
 
 pub use self::fault::{Effect, FailedEntries, Fault, FaultError};
+pub(crate) use self::verdict::Shuffle;
 pub(crate) use self::verdict::{EntryFailures, Verdict};
-use self::verdict::{Next, Shuffle, below, unit};
+use self::verdict::{Next, below, unit};
 use crate::{
     action::Action,
     engine::{Delivery, Engine, IdSource, QueueArn, Time},

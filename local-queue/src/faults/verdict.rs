@@ -69,6 +69,7 @@ impl EntryFailures {
 }
 
 /// Seeded dice that bring things into another order.
+#[derive(Debug)]
 pub(crate) struct Shuffle(pub(super) IdSource);
 
 impl Shuffle {

@@ -1,8 +1,9 @@
 //! Receives that wait, as tasks see them: parked until what they wait for wakes them.
 
 use std::{
-    pin::pin,
-    sync::{Arc, MutexGuard},
+    pin::Pin,
+    sync::MutexGuard,
+    task::{Context, Poll, ready},
 };
 
 use tokio::{
@@ -10,8 +11,11 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::{Shared, State};
-use crate::engine::{Delivery, EngineError, WaiterId};
+use super::{LocalQueue, State};
+use crate::{
+    engine::{Delivery, EngineError, QueueArn, WaiterId},
+    faults::Shuffle,
+};
 
 /// How a receive that waits is reached.
 #[derive(Debug)]
@@ -42,59 +46,65 @@ impl State {
 }
 
 /// How a receive begins.
-pub(super) enum Begun<'a> {
+pub(crate) enum Begun {
     Done(Vec<Delivery>),
-    Waiting(Waiting<'a>),
+    Waiting(Box<Waiting>),
 }
 
-/// A receive that waits; forgotten by the engine when it goes.
-pub(super) struct Waiting<'a> {
-    shared: &'a Arc<Shared>,
+/// A receive that waits; forgotten by the engine when it goes. It holds no more than it needs to go on: thousands may wait.
+pub(crate) struct Waiting {
+    queues: LocalQueue,
     waiter: WaiterId,
     /// The queue, and how the receive is called if it has a name.
-    request: (&'a str, Option<String>),
+    request: (QueueArn, Option<String>),
     wake: oneshot::Receiver<Wake>,
     /// The runtime whose timer is its.
     runtime: Option<Id>,
+    /// How an injected fault brings its messages into another order.
+    shuffle: Option<Shuffle>,
 }
 
-impl<'a> Waiting<'a> {
+impl Waiting {
     pub(super) fn begin(
-        shared: &'a Arc<Shared>,
+        queues: &LocalQueue,
         mut state: MutexGuard<'_, State>,
         waiter: WaiterId,
-        request: (&'a str, Option<String>),
+        request: (QueueArn, Option<String>),
+        shuffle: Option<Shuffle>,
     ) -> Self {
         let (sender, wake) = oneshot::channel();
         state.parked.insert(waiter, Parked { wake: sender, runtime: None });
-        let mut waiting = Self { shared, waiter, request, wake, runtime: None };
-        waiting.move_in(state);
+        let mut waiting = Self { queues: queues.clone(), waiter, request, wake, runtime: None, shuffle };
+        move_in(queues, &mut waiting.runtime, waiter, state);
         waiting
     }
 
-    /// Waits for the answer, but no longer than until `end`.
-    pub(super) async fn answer(mut self, end: impl Future<Output = ()>) -> Result<Vec<Delivery>, EngineError> {
-        let mut end = pin!(end);
+    /// Ready when the answer is there.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<Delivery>, EngineError>> {
         loop {
-            let wake = tokio::select! {
-                biased;
-                wake = &mut self.wake => wake.expect("a waiting receive is answered before it is forgotten"),
-                () = &mut end => {
-                    let mut state = self.shared.lock();
-                    return self.give_up(&mut state).unwrap_or_else(|| Ok(Vec::new()));
-                }
-            };
-            match wake {
-                Wake::Answer(result) => return result,
+            let wake = ready!(Pin::new(&mut self.wake).poll(cx));
+            match wake.expect("a waiting receive is answered before it is forgotten") {
+                Wake::Answer(result) => return Poll::Ready(self.end(result)),
                 Wake::TimerGone(next) => {
                     self.wake = next;
-                    self.move_in(self.shared.lock());
+                    move_in(&self.queues, &mut self.runtime, self.waiter, self.queues.shared.lock());
                 }
             }
         }
     }
 
-    /// Waits no longer; from here on it is not answered. Says what it was answered before, if that has not been taken.
+    /// Waits no longer. What has been answered already is not lost.
+    pub(crate) fn stop(&mut self) -> Result<Vec<Delivery>, EngineError> {
+        let queues = self.queues.clone();
+        let answered = self.give_up(&mut queues.shared.lock());
+        self.end(answered.unwrap_or_else(|| Ok(Vec::new())))
+    }
+
+    fn end(&mut self, result: Result<Vec<Delivery>, EngineError>) -> Result<Vec<Delivery>, EngineError> {
+        result.map(|deliveries| self.queues.end_receive(&self.request.0, deliveries, self.shuffle.take()))
+    }
+
+    /// From here on it is not answered. Says what it was answered before, if that has not been taken.
     fn give_up(&mut self, state: &mut State) -> Option<Result<Vec<Delivery>, EngineError>> {
         state.engine.cancel(self.waiter);
         state.parked.remove(&self.waiter);
@@ -109,35 +119,36 @@ impl<'a> Waiting<'a> {
             }
         }
     }
+}
 
-    /// Has itself timed by the runtime that it is polled by now.
-    fn move_in(&mut self, mut state: MutexGuard<'_, State>) {
-        // Outside of a runtime there is no timer, and in one that is shutting down none that would stay: there a receive is
-        // woken only by the calls of others.
-        let runtime = Handle::try_current().ok().filter(|runtime| self.runtime != Some(runtime.id()));
-        self.runtime = runtime.as_ref().map(Handle::id);
-        if let Some(parked) = state.parked.get_mut(&self.waiter) {
-            parked.runtime = self.runtime;
-        }
-        let timer = runtime.and_then(|runtime| state.timers.enter(&runtime));
-        state.drain();
-        drop(state);
-        if let Some(timer) = timer {
-            timer.run(self.shared);
-        }
+/// Has a waiting receive timed by the runtime that it is polled by now; before, it was timed by `before`.
+fn move_in(queues: &LocalQueue, before: &mut Option<Id>, waiter: WaiterId, mut state: MutexGuard<'_, State>) {
+    // Outside of a runtime there is no timer, and in one that is shutting down none that would stay: there a receive is
+    // woken only by the calls of others.
+    let runtime = Handle::try_current().ok().filter(|runtime| *before != Some(runtime.id()));
+    *before = runtime.as_ref().map(Handle::id);
+    if let Some(parked) = state.parked.get_mut(&waiter) {
+        parked.runtime = *before;
+    }
+    let timer = runtime.and_then(|runtime| state.timers.enter(&runtime));
+    state.drain();
+    drop(state);
+    if let Some(timer) = timer {
+        timer.run(&queues.shared);
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiting {
     fn drop(&mut self) {
+        let queues = self.queues.clone();
         // A panic in the engine has been reported where it happened.
-        let Ok(mut state) = self.shared.state.lock() else { return };
+        let Ok(mut state) = queues.shared.state.lock() else { return };
         // What was on its way here when the caller went stays in its queue.
         if let Some(Ok(deliveries)) = self.give_up(&mut state) {
-            let (arn, attempt_id) = &self.request;
+            let (queue, attempt_id) = &self.request;
             let handles = deliveries.iter().map(|delivery| delivery.receipt_handle);
-            let now = self.shared.clock.now();
-            state.engine.take_back(now, arn, handles, attempt_id.as_deref());
+            let now = queues.shared.clock.now();
+            state.engine.take_back(now, queue.as_str(), handles, attempt_id.as_deref());
             state.drain();
         }
     }

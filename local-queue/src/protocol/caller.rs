@@ -1,9 +1,15 @@
 //! Who asks, as far as a server knows, and what the server gives to a request.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use crate::memory::{Memory, Share};
 
@@ -19,8 +25,8 @@ pub(crate) const LIGHT_BYTES: usize = 16 * 1024;
 /// What a server knows of the client of a request, and gives to it.
 #[derive(Debug)]
 pub(crate) struct Caller {
-    /// Whether a receive is to wait no longer, because the client may have gone.
-    is_hasty: watch::Receiver<bool>,
+    /// Whether a receive is to wait no longer, because the client may have gone. Who sets it has the request polled anew.
+    is_hasty: Arc<AtomicBool>,
     /// Where the memory for answers comes from.
     memory: Memory,
     /// Where long work is done; nowhere else for what is there already, which must not wait either.
@@ -40,7 +46,7 @@ pub(super) struct Reserved {
 
 #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "only a server has clients"))]
 impl Caller {
-    pub(crate) const fn new(is_hasty: watch::Receiver<bool>, memory: Memory, heavy: HeavyWork) -> Self {
+    pub(crate) const fn new(is_hasty: Arc<AtomicBool>, memory: Memory, heavy: HeavyWork) -> Self {
         Self { is_hasty, memory, heavy: Some(heavy) }
     }
 }
@@ -50,14 +56,13 @@ impl Caller {
     /// nothing waits.
     pub(super) fn beside(&self, body: &[u8]) -> Option<(HeavyWork, Self)> {
         let heavy = self.heavy.as_ref().filter(|_| body.len() >= HEAVY_BODY_BYTES)?.clone();
-        let (_, is_hasty) = watch::channel(true);
+        let is_hasty = Arc::new(AtomicBool::new(true));
         Some((heavy, Self { is_hasty, memory: self.memory.clone(), heavy: None }))
     }
 
-    /// Waits until a receive is to wait no longer.
-    pub(super) async fn hastens(&self) {
-        // The client of a connection that is no more has gone, too.
-        let _ = self.is_hasty.clone().wait_for(|is_hasty| *is_hasty).await;
+    /// Whether a receive is to wait no longer.
+    pub(super) fn is_hasty(&self) -> bool {
+        self.is_hasty.load(Ordering::Relaxed)
     }
 
     /// Takes the memory for an answer of so many bytes; an error if there is none in time.

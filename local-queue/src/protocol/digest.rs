@@ -4,13 +4,24 @@ use std::fmt;
 
 use md5::{Digest as _, Md5};
 
-use crate::engine::{MessageAttribute, MessageAttributeValue};
+use crate::engine::{MessageAttribute, MessageAttributeValue, MessageBody};
 
 /// An MD5, which is shown in lower-case hex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Digest([u8; 16]);
 
 impl Digest {
+    /// The digest of this body, which is kept with it from here on.
+    pub(super) fn keep(body: MessageBody) -> (MessageBody, Self) {
+        let digest = body_md5(body.as_str());
+        (body.with_digest(digest.0), digest)
+    }
+
+    /// The digest of a body, which is computed only if its sender has not left it: one that is no client of the wire.
+    pub(super) fn kept(body: &MessageBody) -> Self {
+        body.digest().map_or_else(|| body_md5(body.as_str()), Self)
+    }
+
     /// Adds the digest to a text.
     pub(super) fn write_to(self, text: &mut String) {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";

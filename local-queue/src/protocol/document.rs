@@ -28,6 +28,8 @@ impl Eq for Body {}
 pub(crate) enum Document {
     Null,
     Text(String),
+    /// A text in which neither protocol escapes anything.
+    Plain(String),
     Body(Body),
     Digest(Digest),
     Id(Uuid),
@@ -45,16 +47,16 @@ impl Document {
 
     /// Compact JSON, for which room for so many bytes is made at once, or for a short answer.
     pub(crate) fn to_json(&self, bytes: usize) -> String {
-        let mut json = String::with_capacity(if bytes == 0 { self.plain_bytes() } else { bytes });
+        let mut json = String::with_capacity(if bytes == 0 { self.plain_bytes() - 1 } else { bytes });
         self.write_json(&mut json);
         json
     }
 
-    /// How long its JSON is if nothing is escaped, or a little less.
+    /// How long its JSON is with a comma behind it if nothing is escaped, or about that.
     fn plain_bytes(&self) -> usize {
         match self {
             Self::Null | Self::Integer(_) | Self::Boolean(_) => 8,
-            Self::Text(text) => text.len() + 3,
+            Self::Text(text) | Self::Plain(text) => text.len() + 3,
             Self::Body(body) => body.as_str().len() + 3,
             Self::Digest(_) => 35,
             Self::Id(_) => 39,
@@ -70,6 +72,7 @@ impl Document {
         match self {
             Self::Null => out.push_str("null"),
             Self::Text(text) => write_json_string(text, out),
+            Self::Plain(text) => out.extend(["\"", text, "\""]),
             Self::Body(body) => write_json_string(body.as_str(), out),
             Self::Digest(digest) => {
                 out.push('"');
@@ -93,13 +96,24 @@ impl Document {
                 }
                 out.push(']');
             }
-            Self::Map(entries) => write_members(entries.iter().map(|(name, value)| (name.as_str(), value)), out),
-            Self::Struct(members) => write_members(members.iter().map(|(name, value)| (*name, value)), out),
+            Self::Map(entries) => {
+                let entries = entries.iter().map(|(name, value)| (name.as_str(), value));
+                write_members(entries, out, write_json_string);
+            }
+            // Names of AWS's have nothing to escape.
+            Self::Struct(members) => {
+                let members = members.iter().map(|(name, value)| (*name, value));
+                write_members(members, out, |name, out| out.extend(["\"", name, "\""]));
+            }
         }
     }
 }
 
-fn write_members<'a>(members: impl Iterator<Item = (&'a str, &'a Document)>, out: &mut String) {
+fn write_members<'a>(
+    members: impl Iterator<Item = (&'a str, &'a Document)>,
+    out: &mut String,
+    write_name: impl Fn(&str, &mut String),
+) {
     out.push('{');
     let mut last = None;
     for (name, value) in members {
@@ -108,7 +122,7 @@ fn write_members<'a>(members: impl Iterator<Item = (&'a str, &'a Document)>, out
             out.push(',');
         }
         last = Some(name);
-        write_json_string(name, out);
+        write_name(name, out);
         out.push(':');
         value.write_json(out);
     }

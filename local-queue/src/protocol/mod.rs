@@ -17,21 +17,21 @@ mod queue_url;
 mod subject;
 mod xml;
 
-use std::{borrow::Cow, sync::OnceLock};
+use std::{borrow::Cow, pin::Pin};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use tokio::runtime::Handle;
 
-pub(crate) use self::caller::{Caller, Counted};
 #[cfg(feature = "server")]
-pub(crate) use self::caller::{HeavyWork, LIGHT_BYTES, PATIENCE};
+pub(crate) use self::caller::PATIENCE;
+pub(crate) use self::caller::{Caller, Counted};
+pub(crate) use self::caller::{HeavyWork, LIGHT_BYTES};
 use self::{
-    caller::Reserved,
     document::Document,
     error::{ErrorKind, WireError},
     fields::Fields,
-    operations::Call,
+    operations::{Call, Outcome, Receiving},
     query::Node,
 };
 #[cfg(feature = "server")]
@@ -48,7 +48,7 @@ use crate::{
     json::{self, Object},
 };
 
-const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
 const PLAIN_JSON: HeaderValue = HeaderValue::from_static("application/json");
 const XML: HeaderValue = HeaderValue::from_static("text/xml");
 pub(crate) static TARGET: HeaderName = HeaderName::from_static("x-amz-target");
@@ -63,16 +63,46 @@ const PLAIN_BODY_BYTES_MAX: usize = 256 * 1024;
 ///
 /// An answer that carries the extension [`ResponseLost`] must not reach the client.
 pub async fn respond(queues: &LocalQueue, request: Request<Bytes>) -> Response<Bytes> {
-    respond_to(queues, request, None).await
+    match begin(queues, request, None) {
+        Begun::Answered(response) => response,
+        Begun::Later(response) => response.await,
+    }
 }
 
-/// As [`respond`], to a client of a server.
-pub(crate) async fn respond_to(
+/// How far a request has come at once.
+pub(crate) enum Begun<'a> {
+    Answered(Response<Bytes>),
+    /// It waits for something, for which it holds no more than it needs: of a long poll, nothing of the request.
+    Later(Later<'a>),
+}
+
+pub(crate) type Later<'a> = Pin<Box<dyn Future<Output = Response<Bytes>> + Send + 'a>>;
+
+/// As [`respond`], to a client of a server, and at once what can be done at once.
+pub(crate) fn begin<'a>(queues: &'a LocalQueue, request: Request<Bytes>, caller: Option<&'a Caller>) -> Begun<'a> {
+    let action = subject::action(&request);
+    if !queues.faults().is_empty() {
+        return Begun::Later(Box::pin(respond_as_judged(queues, request, action, caller)));
+    }
+    let end = End { queues, action, request_id: queues.next_request_id(), response_is_lost: false };
+    if let Some((heavy, caller)) = caller.and_then(|caller| caller.beside(request.body())) {
+        return Begun::Later(Box::pin(carry_out_beside(request, heavy, caller, end)));
+    }
+    match carry_out(queues, &request, action, caller, end.request_id) {
+        Carried::Out(response) => Begun::Answered(end.of(response)),
+        Carried::Receiving(receiving, form) => {
+            Begun::Later(Box::pin(async move { end.of(receive(receiving, form, queues, caller).await) }))
+        }
+    }
+}
+
+/// Answers a request that injected faults may strike.
+async fn respond_as_judged(
     queues: &LocalQueue,
     mut request: Request<Bytes>,
+    action: Option<Action>,
     caller: Option<&Caller>,
 ) -> Response<Bytes> {
-    let action = subject::action(&request);
     let verdict = queues.faults().judge(action, || subject::queue(&request));
     if !verdict.latency.is_zero() {
         queues.clock().sleep_until(queues.clock().now() + verdict.latency).await;
@@ -81,34 +111,167 @@ pub(crate) async fn respond_to(
         request.extensions_mut().insert(failures);
     }
     let request_id = queues.next_request_id();
-    let mut response = match (verdict.refusal, caller.and_then(|caller| caller.beside(request.body()))) {
-        (Some(effect), _) if request.headers().contains_key(&TARGET) => json_error(refusal(&effect)),
-        (Some(effect), _) => query_error(&refusal(&effect), request.headers(), &request_id.to_string()),
-        (None, None) => carry_out(queues, &request, caller, request_id).await,
-        (None, Some((heavy, caller))) => {
-            let (queues, runtime) = (queues.clone(), Handle::current());
-            heavy.run(move || runtime.block_on(carry_out(&queues, &request, Some(&caller), request_id))).await
+    let end = End { queues, action, request_id, response_is_lost: verdict.response_is_lost };
+    if let Some(effect) = verdict.refusal {
+        return end.of(Form::of(&request, request_id).error(&refusal(&effect)));
+    }
+    if let Some((heavy, caller)) = caller.and_then(|caller| caller.beside(request.body())) {
+        return carry_out_beside(request, heavy, caller, end).await;
+    }
+    let carried = carry_out(queues, &request, action, caller, request_id);
+    drop(request);
+    end.of(match carried {
+        Carried::Out(response) => response,
+        Carried::Receiving(receiving, form) => receive(receiving, form, queues, caller).await,
+    })
+}
+
+/// What is done with every answer.
+#[derive(Clone, Copy)]
+struct End<'a> {
+    queues: &'a LocalQueue,
+    action: Option<Action>,
+    request_id: Uuid,
+    response_is_lost: bool,
+}
+
+impl End<'_> {
+    fn of(self, mut response: Response<Bytes>) -> Response<Bytes> {
+        if let Ok(request_id) = HeaderValue::try_from(self.request_id.to_string()) {
+            response.headers_mut().insert(REQUEST_ID.clone(), request_id);
         }
+        if self.response_is_lost {
+            response.extensions_mut().insert(ResponseLost);
+        }
+        self.queues.request_counts().count(self.action, response.status());
+        response
+    }
+}
+
+/// A request that has been carried out, but for a receive that waits or whose answer is long.
+enum Carried {
+    Out(Response<Bytes>),
+    Receiving(Box<Receiving>, Form),
+}
+
+/// Carries a request with a long body out, beside others.
+async fn carry_out_beside(request: Request<Bytes>, heavy: HeavyWork, caller: Caller, end: End<'_>) -> Response<Bytes> {
+    let End { queues, action, request_id, .. } = end;
+    let (queues, runtime) = (queues.clone(), Handle::current());
+    let work = move || match carry_out(&queues, &request, action, Some(&caller), request_id) {
+        Carried::Out(response) => response,
+        Carried::Receiving(receiving, form) => runtime.block_on(receive(receiving, form, &queues, Some(&caller))),
     };
-    if let Ok(request_id) = HeaderValue::try_from(request_id.to_string()) {
-        response.headers_mut().insert(REQUEST_ID.clone(), request_id);
+    end.of(heavy.run(work).await)
+}
+
+fn carry_out(
+    queues: &LocalQueue,
+    request: &Request<Bytes>,
+    action: Option<Action>,
+    caller: Option<&Caller>,
+    request_id: Uuid,
+) -> Carried {
+    let form = Form::of(request, request_id);
+    let done = match form.kind {
+        FormKind::Json => run_json(queues, request, action, caller),
+        FormKind::Xml | FormKind::PlainJson => run_query(queues, request, caller),
+    };
+    match done {
+        Ok((action, Outcome::Answer(document))) => Carried::Out(form.document(action, document.as_ref())),
+        Ok((_, Outcome::Receiving(receiving))) => Carried::Receiving(receiving, form),
+        Err(Refused::With(error)) => Carried::Out(form.error(&error)),
+        Err(Refused::NoAction) => {
+            Carried::Out(response(StatusCode::NOT_FOUND, XML, "<UnknownOperationException/>".to_owned()))
+        }
     }
-    if verdict.response_is_lost {
-        response.extensions_mut().insert(ResponseLost);
-    }
-    queues.request_counts().count(action.map_or("unknown", Action::name), response.status());
+}
+
+/// Waits for the messages of a receive and for the memory to show them, and answers.
+async fn receive(
+    receiving: Box<Receiving>,
+    form: Form,
+    queues: &LocalQueue,
+    caller: Option<&Caller>,
+) -> Response<Bytes> {
+    let (document, reserved) = match receiving.end(queues, caller).await {
+        Ok(received) => received,
+        Err(error) => return form.error(&error),
+    };
+    let Some(reserved) = reserved else { return form.document(Action::ReceiveMessage, Some(&document)) };
+    let bytes = reserved.bytes();
+    let write = move || form.text(Action::ReceiveMessage, Some(&document), bytes);
+    let text = Caller::work(caller, Some(&reserved), write).await;
+    let mut response = response(StatusCode::OK, form.content_type(), String::new()).map(|_| reserved.keep_with(text));
+    response.extensions_mut().insert(Counted);
     response
 }
 
-async fn carry_out(
-    queues: &LocalQueue,
-    request: &Request<Bytes>,
-    caller: Option<&Caller>,
+/// How an answer is written.
+#[derive(Clone, Copy)]
+struct Form {
+    kind: FormKind,
     request_id: Uuid,
-) -> Response<Bytes> {
-    match request.headers().get(&TARGET) {
-        None => respond_query(queues, request, caller, &request_id.to_string()).await,
-        Some(target) => respond_json(queues, request, caller, target).await,
+}
+
+#[derive(Clone, Copy)]
+enum FormKind {
+    Json,
+    /// In the Query protocol.
+    Xml,
+    /// In the Query protocol, for a client that wants JSON instead of XML.
+    PlainJson,
+}
+
+impl Form {
+    fn of(request: &Request<Bytes>, request_id: Uuid) -> Self {
+        let headers = request.headers();
+        let kind = if headers.contains_key(&TARGET) {
+            FormKind::Json
+        } else if accepts_only_json(headers) {
+            FormKind::PlainJson
+        } else {
+            FormKind::Xml
+        };
+        Self { kind, request_id }
+    }
+
+    const fn content_type(self) -> HeaderValue {
+        match self.kind {
+            FormKind::Json => JSON,
+            FormKind::Xml => XML,
+            FormKind::PlainJson => PLAIN_JSON,
+        }
+    }
+
+    /// An answer that is not long.
+    fn document(self, action: Action, document: Option<&Document>) -> Response<Bytes> {
+        response(StatusCode::OK, self.content_type(), self.text(action, document, 0))
+    }
+
+    /// The text of an answer, for which room for so many bytes is made at once, or for a short answer.
+    fn text(self, action: Action, document: Option<&Document>, bytes: usize) -> String {
+        match self.kind {
+            FormKind::Json => document.map(|document| document.to_json(bytes)).unwrap_or_default(),
+            FormKind::Xml => xml::response(action.name(), document, &self.request_id.to_string(), bytes),
+            FormKind::PlainJson => xml::json_response(action.name(), document, &self.request_id.to_string()),
+        }
+    }
+
+    fn error(self, error: &WireError) -> Response<Bytes> {
+        let status = error.kind.row().status;
+        let message = match error.kind {
+            // The two protocols word this one differently (recorded).
+            ErrorKind::QueueDoesNotExist => "The specified queue does not exist for this wsdl version.",
+            _ => &error.message,
+        };
+        match self.kind {
+            FormKind::Json => json_error(error),
+            FormKind::Xml => response(status, XML, xml::error(error, message, &self.request_id.to_string())),
+            FormKind::PlainJson => {
+                response(status, PLAIN_JSON, xml::json_error(error, message, &self.request_id.to_string()))
+            }
+        }
     }
 }
 
@@ -125,30 +288,35 @@ fn refusal(effect: &Effect) -> WireError {
     }
 }
 
-async fn respond_json(
-    queues: &LocalQueue,
-    request: &Request<Bytes>,
-    caller: Option<&Caller>,
-    target: &HeaderValue,
-) -> Response<Bytes> {
-    let answer = async {
-        let target = target.to_str().unwrap_or_default();
-        let name = target.strip_prefix(TARGET_PREFIX).unwrap_or_default();
-        let action = Action::parse(name)
-            .ok_or_else(|| WireError::new(ErrorKind::UnknownOperation, format!("Unknown operation {target:?}.")))?;
-        check_size(action, request.body())?;
-        let members = parse_json(request.body())?;
-        let call = call(queues, request, caller, Fields::Json(&members), "");
-        let document = operations::run(action, &call).await?;
-        let write = |bytes| document.map(|document| document.to_json(bytes)).unwrap_or_default();
-        Ok(written(JSON, call.caller, call.reserved.into_inner(), write).await)
-    };
-    answer.await.unwrap_or_else(json_error)
+/// Why a request has no result.
+enum Refused {
+    With(WireError),
+    /// It is in the Query protocol and names no action, for which AWS has an answer that is no error.
+    NoAction,
 }
 
-fn json_error(error: WireError) -> Response<Bytes> {
+impl From<WireError> for Refused {
+    fn from(error: WireError) -> Self {
+        Self::With(error)
+    }
+}
+
+type Done = Result<(Action, Outcome), Refused>;
+
+fn run_json(queues: &LocalQueue, request: &Request<Bytes>, action: Option<Action>, caller: Option<&Caller>) -> Done {
+    let action = action.ok_or_else(|| {
+        let target = request.headers().get(&TARGET).and_then(|target| target.to_str().ok()).unwrap_or_default();
+        WireError::new(ErrorKind::UnknownOperation, format!("Unknown operation {target:?}."))
+    })?;
+    check_size(action, request.body())?;
+    let members = parse_json(request.body())?;
+    let call = call(queues, request, caller, Fields::Json(&members), "");
+    Ok((action, operations::run(action, &call)?))
+}
+
+fn json_error(error: &WireError) -> Response<Bytes> {
     let row = error.kind.row();
-    let members = vec![("__type", Document::text(row.json_type)), ("message", Document::text(error.message))];
+    let members = vec![("__type", Document::text(row.json_type)), ("message", Document::text(&*error.message))];
     let mut response = response(row.status, JSON, Document::Struct(members).to_json(0));
     if let Ok(code) = HeaderValue::try_from(format!("{};{}", row.code, row.fault())) {
         response.headers_mut().insert("x-amzn-query-error", code);
@@ -156,81 +324,30 @@ fn json_error(error: WireError) -> Response<Bytes> {
     response
 }
 
-async fn respond_query(
-    queues: &LocalQueue,
-    request: &Request<Bytes>,
-    caller: Option<&Caller>,
-    request_id: &str,
-) -> Response<Bytes> {
-    let query_error = |error: &WireError, request_id: &str| query_error(error, request.headers(), request_id);
+fn run_query(queues: &LocalQueue, request: &Request<Bytes>, caller: Option<&Caller>) -> Done {
     let path = request.uri().path();
-    let parameters = std::str::from_utf8(request.body())
-        .map_err(|_| WireError::new(ErrorKind::MalformedInput, "The request body is not valid UTF-8."))
-        .and_then(|body| Node::parse(&[request.uri().query().unwrap_or_default(), body]));
-    let parameters = match parameters {
-        Ok(parameters) => parameters,
-        Err(error) => return query_error(&error, request_id),
-    };
-    let Some(name) = parameters.text("Action") else {
-        return response(StatusCode::NOT_FOUND, XML, "<UnknownOperationException/>".to_owned());
-    };
+    let body = std::str::from_utf8(request.body())
+        .map_err(|_| WireError::new(ErrorKind::MalformedInput, "The request body is not valid UTF-8."))?;
+    let parameters = Node::parse(&[request.uri().query().unwrap_or_default(), body])?;
+    let name = parameters.text("Action").ok_or(Refused::NoAction)?;
     let is_queue_path = queue_url::is_queue_path(path);
     // AWS (validated): an action that is about no queue is as unknown on a queue's own URL as one that does not exist.
-    let found = Action::parse(name)
-        .filter(|action| !is_queue_path || !matches!(action, Action::CreateQueue | Action::ListQueues));
-    let Some(action) = found else {
-        let message = format!("The action {name} is not valid for this endpoint.");
-        return query_error(&WireError::new(ErrorKind::UnknownOperation, message), request_id);
-    };
-    if let Err(error) = check_size(action, request.body()).and_then(|()| parameters.check_lists()) {
-        return query_error(&error, request_id);
-    }
+    let action = Action::parse(name)
+        .filter(|action| !is_queue_path || !matches!(action, Action::CreateQueue | Action::ListQueues))
+        .ok_or_else(|| {
+            let message = format!("The action {name} is not valid for this endpoint.");
+            WireError::new(ErrorKind::UnknownOperation, message)
+        })?;
+    check_size(action, request.body())?;
+    parameters.check_lists()?;
     let fields = Fields::Query { node: &parameters, operation: action.name() };
     let call = call(queues, request, caller, fields, path);
-    let document = match operations::run(action, &call).await {
-        Ok(document) => document,
-        Err(error) => return query_error(&error, request_id),
-    };
-    let (name, request_id, reserved) = (action.name(), request_id.to_owned(), call.reserved.into_inner());
-    if accepts_only_json(request.headers()) {
-        let write = move |_| xml::json_response(name, document.as_ref(), &request_id);
-        return written(PLAIN_JSON, caller, reserved, write).await;
-    }
-    let write = move |bytes| xml::response(name, document.as_ref(), &request_id, bytes);
-    written(XML, caller, reserved, write).await
-}
-
-/// An answer as `write` writes it, which is told how long it may be if that is long.
-async fn written(
-    content_type: HeaderValue,
-    caller: Option<&Caller>,
-    reserved: Option<Reserved>,
-    write: impl FnOnce(usize) -> String + Send + 'static,
-) -> Response<Bytes> {
-    let bytes = reserved.as_ref().map_or(0, Reserved::bytes);
-    let text = Caller::work(caller, reserved.as_ref(), move || write(bytes)).await;
-    let Some(reserved) = reserved else { return response(StatusCode::OK, content_type, text) };
-    let mut response = response(StatusCode::OK, content_type, String::new()).map(|_| reserved.keep_with(text));
-    response.extensions_mut().insert(Counted);
-    response
+    Ok((action, operations::run(action, &call)?))
 }
 
 /// Whether a client of the Query protocol wants JSON instead of XML.
 pub(crate) fn accepts_only_json(headers: &HeaderMap) -> bool {
     headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().eq_ignore_ascii_case(b"application/json"))
-}
-
-fn query_error(error: &WireError, request: &HeaderMap, request_id: &str) -> Response<Bytes> {
-    let message = match error.kind {
-        // The two protocols word this one differently (recorded).
-        ErrorKind::QueueDoesNotExist => "The specified queue does not exist for this wsdl version.",
-        _ => &error.message,
-    };
-    let status = error.kind.row().status;
-    if accepts_only_json(request) {
-        return response(status, PLAIN_JSON, xml::json_error(error, message, request_id));
-    }
-    response(status, XML, xml::error(error, message, request_id))
 }
 
 fn response(status: StatusCode, content_type: HeaderValue, body: String) -> Response<Bytes> {
@@ -249,8 +366,8 @@ fn call<'a>(
 ) -> Call<'a> {
     let trace_header = request.headers().get(&TRACE_ID).and_then(|trace| trace.to_str().ok());
     let failed_entries = request.extensions().get::<EntryFailures>();
-    let (scope, reserved) = (scope(queues, request), OnceLock::new());
-    Call { queues, request, caller, reserved, scope, fields, path, trace_header, failed_entries }
+    let scope = scope(queues, request);
+    Call { queues, request, caller, scope, fields, path, trace_header, failed_entries }
 }
 
 /// Only messages make a request long. Of any other action a long body is refused before it is taken apart: its parts
@@ -277,8 +394,11 @@ fn scope<'a>(queues: &'a LocalQueue, request: &Request<Bytes>) -> Cow<'a, Scope>
     let default = queues.scope();
     let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let signature = authorization.or_else(|| request.uri().query()).unwrap_or_default();
-    let credential = signature.split_once("Credential=").map_or("", |(_, rest)| rest);
-    let credential = credential.split([',', ' ', '&']).next().unwrap_or_default();
+    // As SDKs write it, or wherever it is.
+    let credential = signature.strip_prefix("AWS4-HMAC-SHA256 Credential=");
+    let credential = credential.or_else(|| Some(signature.split_once("Credential=")?.1)).unwrap_or_default();
+    let end = credential.bytes().position(|byte| matches!(byte, b',' | b' ' | b'&')).unwrap_or(credential.len());
+    let credential = &credential[..end];
     let decoded;
     let credential = if credential.contains('%') {
         decoded = credential.replace("%2F", "/");

@@ -102,7 +102,7 @@ impl Xml {
             }
             Document::Struct(members) => self.element(name, |xml| xml.members(operation, members)),
             Document::Null => {}
-            Document::Text(text) => self.text(name, text),
+            Document::Text(text) | Document::Plain(text) => self.text(name, text),
             Document::Body(body) => self.text(name, body.as_str()),
             Document::Digest(digest) => self.text(name, &digest.to_string()),
             Document::Id(id) => self.text(name, &id.to_string()),

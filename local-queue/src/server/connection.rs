@@ -6,13 +6,16 @@
 
 use std::{
     pin::Pin,
-    sync::{Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicU8, Ordering},
+    },
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
 use tokio::{
-    sync::watch,
+    task::coop::has_budget_remaining,
     time::{Instant, Sleep},
 };
 
@@ -20,6 +23,7 @@ use super::Bounds;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 enum Phase {
     /// Nothing has come of the next request.
     Idle,
@@ -37,9 +41,11 @@ enum Phase {
 #[derive(Debug)]
 pub(super) struct Activity {
     state: Mutex<State>,
+    /// The phase once more, for the connection itself, which alone changes it: most of what it asks needs no lock.
+    phase: AtomicU8,
     /// Whether a receive of this client is to wait no longer: it has ended its side, and perhaps has gone, or it has sent
     /// so much that this could not be seen.
-    is_hasty: watch::Sender<bool>,
+    is_hasty: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -68,8 +74,9 @@ impl State {
         *self.polled_at.get_or_insert_with(Instant::now)
     }
 
-    fn enter(&mut self, phase: Phase) {
+    fn enter(&mut self, phase: Phase, shown: &AtomicU8) {
         (self.phase, self.since) = (phase, self.now());
+        shown.store(phase as u8, Ordering::Relaxed);
     }
 
     fn wake(&mut self) {
@@ -114,17 +121,21 @@ impl Activity {
             waker: None,
             polled_at: None,
         };
-        Self { state: Mutex::new(state), is_hasty: watch::Sender::new(false) }
+        Self { state: Mutex::new(state), phase: AtomicU8::new(Phase::Idle as u8), is_hasty: Arc::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("nothing panics with a connection's state in hand")
     }
 
+    fn is_in(&self, phase: Phase) -> bool {
+        self.phase.load(Ordering::Relaxed) == phase as u8
+    }
+
     /// A header is complete.
     pub(super) fn begin_body(&self) {
         let mut state = self.lock();
-        state.enter(Phase::Body);
+        state.enter(Phase::Body, &self.phase);
         (state.has_read_ahead, state.is_body_over) = (false, false);
         state.requests += 1;
     }
@@ -145,48 +156,53 @@ impl Activity {
     /// A request is complete.
     pub(super) fn begin_answer(&self) {
         self.lock().phase = Phase::Answering;
+        self.phase.store(Phase::Answering as u8, Ordering::Relaxed);
     }
 
     /// An answer is given to hyper.
     pub(super) fn begin_writing(&self) {
         let mut state = self.lock();
-        state.enter(Phase::Writing);
+        state.enter(Phase::Writing, &self.phase);
         state.waits_since = state.since;
     }
 
     /// Bytes have come. Says how many requests came before if they are of a header.
     pub(super) fn on_read(&self) -> Option<u64> {
+        if self.is_in(Phase::Body) {
+            return None;
+        }
         let mut state = self.lock();
         match state.phase {
-            Phase::Idle => state.enter(Phase::Header),
+            Phase::Idle => state.enter(Phase::Header, &self.phase),
             Phase::Answering | Phase::Writing => state.has_read_ahead = true,
             Phase::Header | Phase::Body => {}
         }
         (state.phase == Phase::Header).then_some(state.requests)
     }
 
-    /// Says whether a receive of this client may go on waiting.
-    pub(super) fn set_hasty(&self, is_hasty: bool) {
-        self.is_hasty.send_if_modified(|before| std::mem::replace(before, is_hasty) != is_hasty);
+    /// Says whether a receive of this client may go on waiting. Says whether that is new; then the connection is to be
+    /// polled, which polls the receive.
+    pub(super) fn set_hasty(&self, is_hasty: bool) -> bool {
+        self.is_hasty.swap(is_hasty, Ordering::Relaxed) != is_hasty
     }
 
-    /// Tells when a receive of this client is to wait no longer.
-    pub(super) fn hasty(&self) -> watch::Receiver<bool> {
-        self.is_hasty.subscribe()
+    /// What tells whether a receive of this client is to wait no longer.
+    pub(super) fn hasty(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_hasty)
     }
 
     /// All that was written has left.
     pub(super) fn on_flushed(&self) {
-        let mut state = self.lock();
-        if state.phase == Phase::Writing {
+        if self.is_in(Phase::Writing) {
+            let mut state = self.lock();
             let next = if state.has_read_ahead { Phase::Header } else { Phase::Idle };
-            state.enter(next);
+            state.enter(next, &self.phase);
             state.waits_since = state.since;
         }
     }
 
     pub(super) fn is_answering(&self) -> bool {
-        self.lock().phase == Phase::Answering
+        self.is_in(Phase::Answering)
     }
 
     /// Until when the present phase may last, if this is not for others to end.
@@ -260,11 +276,13 @@ impl Activity {
 #[derive(Debug)]
 pub(super) struct Deadline {
     sleep: Pin<Box<Sleep>>,
+    /// Whom the sleep wakes.
+    waker: Option<Waker>,
 }
 
 impl Deadline {
     pub(super) fn new(bounds: &Bounds) -> Self {
-        Self { sleep: Box::pin(tokio::time::sleep(bounds.idle_timeout)) }
+        Self { sleep: Box::pin(tokio::time::sleep(bounds.idle_timeout)), waker: None }
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, activity: &Activity, bounds: &Bounds) -> Poll<()> {
@@ -276,8 +294,17 @@ impl Deadline {
                 && deadline < self.sleep.deadline()
             {
                 self.sleep.as_mut().reset(deadline);
+                self.waker = None;
             }
+            // It has been told whom to wake.
+            let is_asleep = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+            if is_asleep && !self.sleep.is_elapsed() {
+                return Poll::Pending;
+            }
+            // A task that has used its turn up is polled anew, before which the sleep does not look at it.
+            self.waker = has_budget_remaining().then(|| cx.waker().clone());
             ready!(self.sleep.as_mut().poll(cx));
+            self.waker = None;
             let now = Instant::now();
             match activity.deadline(bounds) {
                 Some(deadline) if deadline <= now => return Poll::Ready(()),

@@ -1,9 +1,18 @@
 //! One request and its answer: the bounds, the guard and the signature, then the protocol.
 
-use std::{future::poll_fn, net::SocketAddr, pin::pin, task::Poll, time::Duration};
+use std::{
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::EXPECT, request::Parts};
+use http::{
+    HeaderMap, HeaderValue, Request, Response, StatusCode,
+    header::{CONTENT_TYPE, EXPECT},
+    request::Parts,
+};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 
@@ -19,7 +28,7 @@ use crate::{
     clock::Clock,
     developer,
     memory::{Memory, Share},
-    protocol::{self, Caller, Counted, HeavyWork, LIGHT_BYTES, PATIENCE},
+    protocol::{self, Begun, Caller, Counted, HeavyWork, LIGHT_BYTES, Later, PATIENCE},
 };
 
 /// Headers and bodies up to here are not counted: they are no more than what a connection takes anyway.
@@ -42,10 +51,27 @@ pub(super) struct Exchange {
     heavy: HeavyWork,
 }
 
-/// A complete body, and its part of the memory until it is dropped.
-struct Collected {
-    bytes: Bytes,
-    _share: Share,
+/// The allowed origin of a page that may read the answer, and whether it only asks what it may do.
+pub(super) type Readers = Box<(HeaderValue, bool)>;
+
+/// How far a request has come.
+pub(super) enum Progress<'a> {
+    Answered(Response<Bytes>),
+    /// Its body is being read.
+    Reading(Reading),
+    /// It waits for something, for which it holds no more than it needs.
+    Later(Later<'a>),
+    /// The answer has been given.
+    Over,
+}
+
+/// A request whose header has been let in, and what has come of its body.
+pub(super) struct Reading {
+    parts: Parts,
+    body: Incoming,
+    pieces: Pieces,
+    /// The memory for these.
+    share: Share,
 }
 
 /// A body as it comes. Most bodies come in one piece and are not copied; the others are copied into blocks and put together
@@ -93,35 +119,30 @@ impl Exchange {
         Self { queues, bounds, guard: Guard::default(), key_pair: None, memory, heavy: HeavyWork::default() }
     }
 
-    /// Answers a request of `caller` that came to the address `reached`, and tells `activity` when its body has been read.
-    pub(super) async fn answer(
-        &self,
-        request: Request<Incoming>,
-        reached: SocketAddr,
-        activity: &Activity,
-        caller: &Caller,
-    ) -> Response<Bytes> {
+    /// Begins with a request that came to the address `reached`. Says too which page is to be let read the answer.
+    pub(super) fn begin(&self, request: Request<Incoming>, reached: SocketAddr) -> (Progress<'_>, Option<Readers>) {
         let (mut parts, body) = request.into_parts();
         let sender = match self.check_header(&parts, reached) {
             Ok(sender) => sender,
-            Err(refusal) => {
-                self.drain(&parts.headers, body).await;
-                return refuse(&refusal, &parts.headers);
-            }
+            Err(refusal) => return (self.refuse_unread(refusal, parts, body), None),
         };
         if protocol::shows_urls(&parts.headers) {
             let endpoint = self.guard.endpoint(&parts.headers, &sender, reached);
             parts.extensions.insert(endpoint);
         }
         let is_preflight = guard::is_preflight(&parts.method, &parts.headers);
-        let mut response = match &sender.origin {
-            Some(_) if is_preflight => no_content(),
-            _ => self.answer_checked(parts, body, activity, caller).await,
-        };
-        if let Some(origin) = sender.origin {
-            guard::add_cors(response.headers_mut(), origin, is_preflight);
+        let readers = sender.origin.map(|origin| Box::new((origin, is_preflight)));
+        if is_preflight && readers.is_some() {
+            return (Progress::Answered(no_content()), readers);
         }
-        response
+        // What SQS asks of a request's content is not asked of the developer's API.
+        if !developer::is_path(parts.uri.path())
+            && let Err(refusal) = guard::check_content(&parts.method, &parts.headers)
+        {
+            return (self.refuse_unread(refusal, parts, body), readers);
+        }
+        let (pieces, share) = (Pieces::default(), Share::default());
+        (Progress::Reading(Reading { parts, body, pieces, share }), readers)
     }
 
     /// What a client is to the protocol.
@@ -137,91 +158,98 @@ impl Exchange {
         self.guard.check_sender(parts, reached, self.key_pair.is_some())
     }
 
-    async fn answer_checked(
-        &self,
-        parts: Parts,
-        mut body: Incoming,
+    /// Goes on with a request of `caller`, whose answer is given once. Tells `activity` when its body has been read.
+    pub(super) fn poll<'a>(
+        &'a self,
+        progress: &mut Progress<'a>,
         activity: &Activity,
-        caller: &Caller,
-    ) -> Response<Bytes> {
-        // What SQS asks of a request's content is not asked of the developer's API.
-        if !developer::is_path(parts.uri.path())
-            && let Err(refusal) = guard::check_content(&parts.method, &parts.headers)
-        {
-            self.drain(&parts.headers, body).await;
-            return refuse(&refusal, &parts.headers);
+        caller: &'a Caller,
+        cx: &mut Context<'_>,
+    ) -> Poll<Response<Bytes>> {
+        loop {
+            let read = match progress {
+                Progress::Reading(reading) => ready!(self.poll_reading(reading, activity, cx)),
+                Progress::Later(response) => {
+                    let response = ready!(response.as_mut().poll(cx));
+                    *progress = Progress::Over;
+                    return Poll::Ready(response);
+                }
+                Progress::Answered(_) => Ok(()),
+                Progress::Over => return Poll::Pending,
+            };
+            *progress = match (std::mem::replace(progress, Progress::Over), read) {
+                (Progress::Answered(response), _) => return Poll::Ready(response),
+                (Progress::Reading(reading), Ok(())) => {
+                    activity.begin_answer();
+                    self.answer(reading, caller)
+                }
+                (Progress::Reading(Reading { parts, .. }), Err(Unread::InTime)) => {
+                    let seconds = self.bounds.body_timeout.as_secs();
+                    let message = format!("The body did not come within {seconds} seconds.");
+                    let refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", message);
+                    Progress::Answered(refuse(&refusal, &parts.headers))
+                }
+                (Progress::Reading(Reading { parts, body, .. }), Err(Unread::Refused(refusal))) => {
+                    self.refuse_unread(refusal, parts, body)
+                }
+                (other, _) => other,
+            };
         }
-        let collected = match in_time(activity, self.collect(&mut body)).await {
-            Some(Ok(collected)) => collected,
-            Some(Err(refusal)) => {
-                self.drain(&parts.headers, body).await;
-                return refuse(&refusal, &parts.headers);
-            }
-            None => {
-                let message = format!("The body did not come within {} seconds.", self.bounds.body_timeout.as_secs());
-                let refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", message);
-                return refuse(&refusal, &parts.headers);
-            }
-        };
-        activity.begin_answer();
-        if let Some(key_pair) = &self.key_pair
-            && let Err(refusal) = signature::check(key_pair, Clock::wall_now(), &parts, &collected.bytes)
-        {
-            tracing::info!(code = refusal.code, "refused a request");
-            return refusal.respond(&parts.headers);
-        }
-        let is_json = parts.headers.contains_key(&protocol::TARGET);
-        let request = Request::from_parts(parts, collected.bytes.clone());
-        let response = match developer::respond(&self.queues, &request) {
-            Some(response) => response,
-            None => protocol::respond_to(&self.queues, request, Some(caller)).await,
-        };
-        self.hold(response, is_json).await
     }
 
-    /// Counts an answer until the client has taken it, if that has not been done.
-    async fn hold(&self, response: Response<Bytes>, is_json: bool) -> Response<Bytes> {
-        let bytes = response.body().len();
-        if bytes <= LIGHT_BYTES || response.extensions().get::<Counted>().is_some() {
-            return response;
+    fn answer<'a>(&'a self, reading: Reading, caller: &'a Caller) -> Progress<'a> {
+        let (parts, bytes) = reading.into_parts();
+        if let Some(key_pair) = &self.key_pair
+            && let Err(refusal) = signature::check(key_pair, Clock::wall_now(), &parts, &bytes)
+        {
+            tracing::info!(code = refusal.code, "refused a request");
+            return Progress::Answered(refusal.respond(&parts.headers));
         }
-        if let Some(share) = self.memory.take(bytes, PATIENCE).await {
+        let request = Request::from_parts(parts, bytes);
+        let begun = match developer::respond(&self.queues, &request) {
+            Some(response) => Begun::Answered(response),
+            None => protocol::begin(&self.queues, request, Some(caller)),
+        };
+        match begun {
+            Begun::Answered(response) if is_held(&response) => Progress::Answered(response),
+            Begun::Answered(response) => Progress::Later(Box::pin(self.hold(response))),
+            Begun::Later(response) => Progress::Later(response),
+        }
+    }
+
+    /// Counts an answer until the client has taken it.
+    async fn hold(&self, response: Response<Bytes>) -> Response<Bytes> {
+        if let Some(share) = self.memory.take(response.body().len(), PATIENCE).await {
             return response.map(|body| share.keep_with(body));
         }
         let mut request = HeaderMap::new();
-        if is_json {
+        if response.headers().get(CONTENT_TYPE) == Some(&protocol::JSON) {
             request.insert("x-amz-target", HeaderValue::from_static(""));
         }
         refuse(&out_of_memory(), &request)
     }
 
-    async fn collect(&self, body: &mut Incoming) -> Result<Collected, Refusal> {
-        let too_long = || {
-            let message = format!("The body is longer than {} bytes.", self.bounds.body_bytes_max);
-            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLarge", message)
-        };
-        let bytes_max = self.bounds.body_bytes_max;
-        if body.size_hint().lower() > u64::try_from(bytes_max).unwrap_or(u64::MAX) {
-            return Err(too_long());
+    /// Ready when all of the body has come, or will not come any more.
+    fn poll_reading(
+        &self,
+        reading: &mut Reading,
+        activity: &Activity,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Unread>> {
+        match reading.poll(&self.bounds, &self.memory, cx) {
+            Poll::Ready(read) => Poll::Ready(read.map_err(Unread::Refused)),
+            // When its time ends is the connection's to say, so that no request needs a timer of its own.
+            Poll::Pending if activity.is_body_over() => Poll::Ready(Err(Unread::InTime)),
+            Poll::Pending => Poll::Pending,
         }
-        let mut share = Share::default();
-        let mut pieces = Pieces::default();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| {
-                let message = "The body ended early or is not framed as the header says.";
-                Refusal::new(StatusCode::BAD_REQUEST, "IncompleteBody", message)
-            })?;
-            let Ok(data) = frame.into_data() else { continue };
-            let bytes = pieces.bytes + data.len();
-            if bytes > bytes_max {
-                return Err(too_long());
-            }
-            if bytes > FREE_BYTES && !self.memory.grow(&mut share, bytes * COPIES) {
-                return Err(out_of_memory());
-            }
-            pieces.push(data);
-        }
-        Ok(Collected { bytes: pieces.join(), _share: share })
+    }
+
+    /// Answers a request whose body has not been read to its end.
+    fn refuse_unread(&self, refusal: Refusal, parts: Parts, body: Incoming) -> Progress<'_> {
+        Progress::Later(Box::pin(async move {
+            self.drain(&parts.headers, body).await;
+            refuse(&refusal, &parts.headers)
+        }))
     }
 
     /// Reads and forgets what is left of a refused body: ended without that, the connection is reset, and a client that
@@ -244,16 +272,55 @@ impl Exchange {
     }
 }
 
-/// What comes of reading a body, unless its time ends before; that is the connection's to say, so that no request needs a
-/// timer of its own.
-async fn in_time<T>(activity: &Activity, reading: impl Future<Output = T>) -> Option<T> {
-    let mut reading = pin!(reading);
-    poll_fn(|cx| match reading.as_mut().poll(cx) {
-        Poll::Ready(read) => Poll::Ready(Some(read)),
-        Poll::Pending if activity.is_body_over() => Poll::Ready(None),
-        Poll::Pending => Poll::Pending,
-    })
-    .await
+/// Why a body has not been read.
+enum Unread {
+    /// It did not come in time.
+    InTime,
+    Refused(Refusal),
+}
+
+impl Reading {
+    /// Ready when all of the body has come.
+    fn poll(&mut self, bounds: &Bounds, memory: &Memory, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        let bytes_max = bounds.body_bytes_max;
+        let too_long = || {
+            let message = format!("The body is longer than {bytes_max} bytes.");
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLarge", message)
+        };
+        if self.body.size_hint().lower() > u64::try_from(bytes_max).unwrap_or(u64::MAX) {
+            return Poll::Ready(Err(too_long()));
+        }
+        // Where the header says how long it is, its end is known without asking for more.
+        while !self.body.is_end_stream() {
+            let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else { break };
+            let Ok(frame) = frame else {
+                let message = "The body ended early or is not framed as the header says.";
+                return Poll::Ready(Err(Refusal::new(StatusCode::BAD_REQUEST, "IncompleteBody", message)));
+            };
+            let Ok(data) = frame.into_data() else { continue };
+            let bytes = self.pieces.bytes + data.len();
+            if bytes > bytes_max {
+                return Poll::Ready(Err(too_long()));
+            }
+            if bytes > FREE_BYTES && !memory.grow(&mut self.share, bytes * COPIES) {
+                return Poll::Ready(Err(out_of_memory()));
+            }
+            self.pieces.push(data);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The request's header, and its body with its part of the memory.
+    fn into_parts(self) -> (Parts, Bytes) {
+        let bytes = self.pieces.join();
+        let bytes = if self.share.is_empty() { bytes } else { self.share.keep_with(bytes) };
+        (self.parts, bytes)
+    }
+}
+
+/// Whether an answer takes no memory that is counted, or has been counted.
+fn is_held(response: &Response<Bytes>) -> bool {
+    response.body().len() <= LIGHT_BYTES || response.extensions().get::<Counted>().is_some()
 }
 
 fn refuse(refusal: &Refusal, headers: &HeaderMap) -> Response<Bytes> {

@@ -26,8 +26,9 @@ use std::{
     future::poll_fn,
     net::SocketAddr,
     num::NonZeroUsize,
+    pin::Pin,
     sync::Arc,
-    task::{Poll, ready},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -45,7 +46,7 @@ pub use self::{
 };
 use self::{
     connection::{Activity, Deadline, Summons},
-    exchange::Exchange,
+    exchange::{Exchange, Progress, Readers},
     listeners::Listeners,
     places::{Place, Places},
     threads::Threads,
@@ -167,6 +168,7 @@ impl Connection {
         let Ok(reached) = stream.local_addr() else { return };
         let bounds = &self.exchange.bounds;
         let caller = self.exchange.caller(&self.activity);
+        let client = Client { connection: &self, caller: &caller, reached };
         let (socket, listening) = socket::split(stream, &self.activity, &self.exchange.memory);
         let connection = http1::Builder::new()
             // A client that has ended its side may still read; `listening` tells it from one that has gone.
@@ -174,7 +176,7 @@ impl Connection {
             // The phases have their own times; hyper's would begin while the connection is idle.
             .header_read_timeout(None)
             .max_buf_size(bounds.header_bytes_max.saturating_mul(2).max(8 * 1024))
-            .serve_connection(TokioIo::new(socket), service_fn(|request| self.answer(request, reached, &caller)));
+            .serve_connection(TokioIo::new(socket), service_fn(|request| client.answer(request)));
         tokio::pin!(connection);
         let mut deadline = Deadline::new(bounds);
         poll_fn(|cx| {
@@ -184,9 +186,13 @@ impl Connection {
                     log_end(ended);
                     return Poll::Ready(());
                 }
-                if let Poll::Ready(error) = listening.poll(cx) {
-                    tracing::debug!(%error, "the client has gone");
-                    return Poll::Ready(());
+                match listening.poll(cx) {
+                    Poll::Ready(Ok(())) => continue,
+                    Poll::Ready(Err(error)) => {
+                        tracing::debug!(%error, "the client has gone");
+                        return Poll::Ready(());
+                    }
+                    Poll::Pending => {}
                 }
                 self.place.offer(&self.activity);
                 match self.activity.summons(cx) {
@@ -213,25 +219,54 @@ impl Connection {
         })
         .await;
     }
+}
 
-    async fn answer(
-        &self,
-        request: Request<Incoming>,
-        reached: SocketAddr,
-        caller: &Caller,
-    ) -> Result<Response<Full<Bytes>>, ResponseLost> {
-        self.activity.begin_body();
-        let seen = tracing::enabled!(tracing::Level::DEBUG).then(|| describe(&request));
-        let response = self.exchange.answer(request, reached, &self.activity, caller).await;
-        if let Some((method, path, action)) = seen {
+/// Who sends the requests of a connection.
+struct Client<'a> {
+    connection: &'a Connection,
+    caller: &'a Caller,
+    /// The address that it has reached.
+    reached: SocketAddr,
+}
+
+impl<'a> Client<'a> {
+    fn answer(&'a self, request: Request<Incoming>) -> Answering<'a> {
+        self.connection.activity.begin_body();
+        let seen = tracing::enabled!(tracing::Level::DEBUG).then(|| Box::new(describe(&request)));
+        let (progress, readers) = self.connection.exchange.begin(request, self.reached);
+        Answering { client: self, progress, readers, seen }
+    }
+}
+
+/// One request on its way to its answer. hyper keeps room for one for as long as the connection lasts, so it is small, and
+/// what waits is elsewhere.
+struct Answering<'a> {
+    client: &'a Client<'a>,
+    progress: Progress<'a>,
+    readers: Option<Readers>,
+    /// What is logged of it, if that is.
+    seen: Option<Box<(http::Method, String, String)>>,
+}
+
+impl Future for Answering<'_> {
+    type Output = Result<Response<Full<Bytes>>, ResponseLost>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { client, progress, readers, seen } = &mut *self;
+        let Connection { activity, exchange, .. } = client.connection;
+        let mut response = ready!(exchange.poll(progress, activity, client.caller, cx));
+        if let Some((origin, is_preflight)) = readers.take().map(|readers| *readers) {
+            guard::add_cors(response.headers_mut(), origin, is_preflight);
+        }
+        if let Some((method, path, action)) = seen.take().map(|seen| *seen) {
             tracing::debug!(%method, path, action, status = response.status().as_u16(), "answered");
         }
-        self.activity.begin_writing();
-        match response.extensions().get::<ResponseLost>() {
+        activity.begin_writing();
+        Poll::Ready(match response.extensions().get::<ResponseLost>() {
             // hyper closes the connection without an answer.
             Some(lost) => Err(*lost),
             None => Ok(response.map(Full::new)),
-        }
+        })
     }
 }
 

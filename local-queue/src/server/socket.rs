@@ -71,10 +71,10 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    /// Reads ahead while an answer is under way. Ready when the client has gone. That it has ended its side, which it may do
-    /// and still read, is only told to the connection's [`Activity`]; so is that it has sent so much that its end would not
-    /// be seen.
-    pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
+    /// Reads ahead while an answer is under way. An error when the client has gone. That it has ended its side, which it may
+    /// do and still read, is told to the connection's [`Activity`], and so is that it has sent so much that its end would not
+    /// be seen: ready when that is new, and the answer is to be polled.
+    pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.activity.is_answering() {
             return Poll::Pending;
         }
@@ -85,11 +85,9 @@ impl Listening {
             self.activity.on_read();
         }
         match polled {
-            Poll::Ready(Err(error)) => return Poll::Ready(error),
-            Poll::Ready(Ok(())) => self.activity.set_hasty(true),
-            Poll::Pending => {}
+            Poll::Ready(Ok(())) if !self.activity.set_hasty(true) => Poll::Pending,
+            polled => polled,
         }
-        Poll::Pending
     }
 }
 

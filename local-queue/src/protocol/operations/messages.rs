@@ -3,19 +3,23 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
-    pin::Pin,
+    future::poll_fn,
     sync::Arc,
+    task::Poll,
     time::Duration,
 };
 
-use super::{Answer, Call};
+use super::{Answer, Call, Outcome};
 use crate::{
+    LocalQueue,
     engine::{
         Delivery, Engine, EngineError, Limits, Message, MessageAttribute, MessageAttributeValue, MessageAttributes,
         MessageBody, QueueArn, QuotaAction, ReceiptHandle, Receive, SendMessage, Sent, Time,
     },
+    local_queue::{Begun, Waiting},
     protocol::{
-        Caller,
+        Caller, LIGHT_BYTES,
+        caller::Reserved,
         digest::{self, Digest},
         document::{Body, Document, members},
         error::{ErrorKind, WireError},
@@ -54,9 +58,11 @@ impl Prepared {
     /// Reads what is to be sent, from a request or from an entry of a batch, for this operation.
     pub(super) fn parse(call: &Call<'_>, fields: &Fields<'_>, operation: &str) -> Result<Self, WireError> {
         let request = parse_message(fields, call.queues.limits(), call.trace_header, operation)?;
+        let (body, body_digest) = Digest::keep(request.body);
+        let request = SendMessage { body, ..request };
         let attributes = &request.attributes;
         let digests = Digests {
-            body: digest::body_md5(request.body.as_str()),
+            body: body_digest,
             attributes: (!attributes.is_empty()).then(|| digest::attributes_md5(attributes.iter())),
             system_attributes: request.trace_header.as_ref().map(|trace| {
                 let attribute = MessageAttribute::string(trace.clone());
@@ -167,46 +173,75 @@ fn seconds(
     }
 }
 
-pub(super) fn receive_message<'a>(call: &'a Call<'a>) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>> {
-    Box::pin(async move {
-        let queue = call.queue()?;
-        let limits = call.queues.limits();
-        // Without quotas everybody is admitted.
-        if limits.fifo_calls_per_second.is_some() {
-            call.queues.call(|engine, now| engine.admit(now, queue.as_str(), QuotaAction::Receive))?;
-        }
-        let request = parse_receive(&call.fields, limits)?;
-        let wanted = Wanted::parse(&call.fields)?;
-        let attempt_id = request.attempt_id.clone();
-        let deliveries = match call.caller {
-            Some(caller) => call.queues.receive_until(&queue, request, caller.hastens()).await?,
-            None => call.queues.receive(&queue, request).await?,
+pub(super) fn receive_message(call: &Call<'_>) -> Result<Outcome, WireError> {
+    let queue = call.queue()?;
+    let limits = call.queues.limits();
+    // Without quotas everybody is admitted.
+    if limits.fifo_calls_per_second.is_some() {
+        call.queues.call(|engine, now| engine.admit(now, queue.as_str(), QuotaAction::Receive))?;
+    }
+    let request = parse_receive(&call.fields, limits)?;
+    let wanted = Wanted::parse(&call.fields)?;
+    let attempt_id = request.attempt_id.clone();
+    let (begun, is_query) = (call.queues.begin_receive(&queue, request)?, call.fields.is_query());
+    if let Begun::Done(deliveries) = &begun
+        && (call.caller.is_none() || rendered_bytes(deliveries, is_query) <= LIGHT_BYTES)
+    {
+        return Ok(Outcome::Answer(Some(wanted.render_all(deliveries, &queue, call.queues.seal()))));
+    }
+    Ok(Outcome::Receiving(Box::new(Receiving { begun, queue, attempt_id, wanted, is_query })))
+}
+
+/// A receive that waits, for messages or for the memory to show them, with all that it needs to go on.
+pub(in crate::protocol) struct Receiving {
+    begun: Begun,
+    queue: QueueArn,
+    attempt_id: Option<String>,
+    wanted: Wanted,
+    is_query: bool,
+}
+
+impl Receiving {
+    /// The answer, and the memory for it if it is long.
+    pub(in crate::protocol) async fn end(
+        self: Box<Self>,
+        queues: &LocalQueue,
+        caller: Option<&Caller>,
+    ) -> Result<(Document, Option<Reserved>), WireError> {
+        let Self { begun, queue, attempt_id, wanted, is_query } = *self;
+        let deliveries = match begun {
+            Begun::Done(deliveries) => deliveries,
+            Begun::Waiting(waiting) => received(waiting, caller).await?,
         };
-        let is_query = call.fields.is_query();
-        let bytes = deliveries.iter().map(|delivery| rendered_bytes(&delivery.message, is_query)).sum();
-        let reserved = match call.caller {
-            Some(caller) => caller.reserve(bytes).await.map_err(|_| {
-                call.queues.take_back(&queue, &deliveries, attempt_id.as_deref());
+        let reserved = match caller {
+            Some(caller) => caller.reserve(rendered_bytes(&deliveries, is_query)).await.map_err(|_| {
+                queues.take_back(&queue, &deliveries, attempt_id.as_deref());
                 out_of_memory()
             })?,
             None => None,
         };
-        let queues = call.queues.clone();
-        let render = move || {
-            let seal = queues.seal();
-            deliveries.iter().map(|delivery| wanted.render(delivery, &queue, seal)).collect::<Vec<_>>()
-        };
-        let messages = Caller::work(call.caller, reserved.as_ref(), render).await;
-        if let Some(reserved) = reserved {
-            call.reserved.set(reserved).expect("a call has one answer");
-        }
-        let messages = (!messages.is_empty()).then_some(Document::List(messages));
-        Ok(Some(Document::Struct(members! { "Messages": messages })))
+        let queues = queues.clone();
+        let render = move || wanted.render_all(&deliveries, &queue, queues.seal());
+        Ok((Caller::work(caller, reserved.as_ref(), render).await, reserved))
+    }
+}
+
+/// What a receive that waits gets, at the latest when its client may have gone.
+async fn received(mut waiting: Box<Waiting>, caller: Option<&Caller>) -> Result<Vec<Delivery>, EngineError> {
+    poll_fn(|cx| match waiting.poll(cx) {
+        Poll::Pending if caller.is_some_and(Caller::is_hasty) => Poll::Ready(waiting.stop()),
+        polled => polled,
     })
+    .await
+}
+
+/// How long the messages of an answer may be, without looking at each of their bytes.
+fn rendered_bytes(deliveries: &[Delivery], is_query: bool) -> usize {
+    deliveries.iter().map(|delivery| message_bytes(&delivery.message, is_query)).sum()
 }
 
 /// How long a message may be in an answer, without looking at each of its bytes.
-fn rendered_bytes(message: &Message, is_query: bool) -> usize {
+fn message_bytes(message: &Message, is_query: bool) -> usize {
     /// Names and elements around the texts, handle and digests.
     const AROUND: usize = 1_024;
     // A quotation mark takes two bytes in JSON and six in XML.
@@ -299,6 +334,11 @@ impl Wanted {
         })
     }
 
+    fn render_all(&self, deliveries: &[Delivery], queue: &QueueArn, seal: &Seal) -> Document {
+        let messages = deliveries.iter().map(|delivery| self.render(delivery, queue, seal)).collect::<Vec<_>>();
+        Document::Struct(members! { "Messages": (!messages.is_empty()).then_some(Document::List(messages)) })
+    }
+
     fn render(&self, delivery: &Delivery, queue: &QueueArn, seal: &Seal) -> Document {
         let message = &delivery.message;
         let attributes = message.attributes().iter().filter(|(name, _)| self.wants(name)).collect::<Vec<_>>();
@@ -314,11 +354,11 @@ impl Wanted {
         Document::Struct(members! {
             "Attributes": (!system.is_empty()).then_some(Document::Map(system)),
             "Body": Some(Document::Body(Body(Arc::clone(message)))),
-            "MD5OfBody": Some(Document::Digest(digest::body_md5(message.body.as_str()))),
+            "MD5OfBody": Some(Document::Digest(Digest::kept(&message.body))),
             "MD5OfMessageAttributes": attributes_md5,
             "MessageAttributes": (!attributes.is_empty()).then_some(Document::Map(attributes)),
             "MessageId": Some(Document::Id(message.id)),
-            "ReceiptHandle": Some(Document::Text(seal.encode(delivery.receipt_handle))),
+            "ReceiptHandle": Some(Document::Plain(seal.encode(delivery.receipt_handle))),
         })
     }
 }

@@ -5,12 +5,13 @@ mod messages;
 mod move_tasks;
 mod queues;
 
-use std::{borrow::Cow, sync::OnceLock};
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::Request;
 
-use super::{Caller, caller::Reserved, document::Document, error::WireError, fields::Fields, queue_url};
+pub(super) use self::messages::Receiving;
+use super::{Caller, document::Document, error::WireError, fields::Fields, queue_url};
 use crate::{
     LocalQueue,
     action::Action,
@@ -24,8 +25,6 @@ pub(super) struct Call<'a> {
     pub(super) request: &'a Request<Bytes>,
     /// The client of a server, if it is one.
     pub(super) caller: Option<&'a Caller>,
-    /// The memory for the answer, if it is long.
-    pub(super) reserved: OnceLock<Reserved>,
     /// The region and account that the request comes from.
     pub(super) scope: Cow<'a, Scope>,
     pub(super) fields: Fields<'a>,
@@ -54,9 +53,16 @@ impl Call<'_> {
 /// What an operation answers: nothing at all, or a document.
 pub(super) type Answer = Result<Option<Document>, WireError>;
 
+/// What comes of an operation at once.
+pub(super) enum Outcome {
+    Answer(Option<Document>),
+    /// A receive waits, for messages or for the memory to show them.
+    Receiving(Box<Receiving>),
+}
+
 /// Carries an action out. An operation is added here and nowhere else.
-pub(super) async fn run(action: Action, call: &Call<'_>) -> Answer {
-    match action {
+pub(super) fn run(action: Action, call: &Call<'_>) -> Result<Outcome, WireError> {
+    let answer = match action {
         Action::AddPermission => queues::add_permission(call),
         Action::CancelMessageMoveTask => move_tasks::cancel_message_move_task(call),
         Action::ChangeMessageVisibility => messages::change_message_visibility(call),
@@ -72,7 +78,7 @@ pub(super) async fn run(action: Action, call: &Call<'_>) -> Answer {
         Action::ListQueueTags => queues::list_queue_tags(call),
         Action::ListQueues => queues::list_queues(call),
         Action::PurgeQueue => queues::purge_queue(call),
-        Action::ReceiveMessage => messages::receive_message(call).await,
+        Action::ReceiveMessage => return messages::receive_message(call),
         Action::RemovePermission => queues::remove_permission(call),
         Action::SendMessage => messages::send_message(call),
         Action::SendMessageBatch => batches::send_message_batch(call),
@@ -80,5 +86,6 @@ pub(super) async fn run(action: Action, call: &Call<'_>) -> Answer {
         Action::StartMessageMoveTask => move_tasks::start_message_move_task(call),
         Action::TagQueue => queues::tag_queue(call),
         Action::UntagQueue => queues::untag_queue(call),
-    }
+    };
+    answer.map(Outcome::Answer)
 }
