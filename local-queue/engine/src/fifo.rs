@@ -15,6 +15,7 @@ use std::{
 
 use crate::{
     Limits, MessageId, SequenceNumber, Time, footprint,
+    message::DeduplicationKey,
     order::{Arrival, Order},
     slab::Slab,
 };
@@ -139,13 +140,6 @@ pub(crate) struct Deduplication {
     by_hash: HashMap<u64, NonZeroU64, BuildHasherDefault<AsItIs>>,
     hashes: RandomState,
     bytes: u64,
-}
-
-/// A deduplication id; behind its group and NUL, which is in none, if the queue's scope is the group.
-#[derive(Debug)]
-pub(crate) struct DeduplicationKey {
-    pub(crate) text: Box<str>,
-    hash: u64,
 }
 
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 //! The numbers are those of a 64-bit machine with an allocator that gives up to an eighth more than was asked for. They
 //! are compared with a whole process by the tests of the server.
 
-use crate::{Message, MessageAttributes, QueueArn, SendMessage, fifo::DeduplicationKey};
+use crate::{Message, MessageAttributes, QueueArn, SendMessage, message::DeduplicationKey};
 
 /// A queue without anything.
 pub(crate) const QUEUE: u64 = 2_048;

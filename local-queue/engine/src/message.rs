@@ -59,6 +59,14 @@ impl fmt::Debug for MessageBody {
     }
 }
 
+/// A deduplication id; behind its group and NUL, which is in none, if the queue's scope is the group.
+#[derive(Debug)]
+pub(crate) struct DeduplicationKey {
+    pub(crate) text: Box<str>,
+    /// The hash by which its queue finds it.
+    pub(crate) hash: u64,
+}
+
 /// What a sender asks for.
 #[derive(Clone, Debug)]
 pub struct SendMessage {

@@ -8,7 +8,8 @@ use super::Engine;
 use crate::{
     DeduplicationScope, Delivery, EngineError, FifoThroughputLimit, Message, Place, QuotaAction, ReceiptHandle,
     Receive, Received, SendMessage, Sent, SequenceNumber, Time, WaiterId,
-    fifo::{DeduplicationKey, Handed},
+    fifo::Handed,
+    message::DeduplicationKey,
     queue::{Entry, Queue},
 };
 
