@@ -2,7 +2,7 @@
 //!
 //! - A profile that means sRGB is not applied: its primaries and curves are compared, not its name, because there are many.
 //! - A profile with a table is applied by its perceptual table, else by its colorimetric one; one without is applied by its
-//!   matrix and curves. There is no compensation of the black point, as in sharp with profiles of version 2.
+//!   matrix and curves. There is no compensation of the black point but for inks, as in sharp.
 //! - What cannot be used (broken, or for another kind of colours) is passed over and said so: the picture is there, and
 //!   without its profile it looks as it does in software that knows no profiles.
 //! - Alpha has no colour and is not touched.

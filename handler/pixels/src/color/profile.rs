@@ -3,8 +3,8 @@
 use std::sync::{Arc, LazyLock};
 
 use moxcms::{
-    ColorProfile, DataColorSpace, Layout, ParsingOptions, ProfileClass, RenderingIntent, ToneReprCurve,
-    Transform8BitExecutor, TransformOptions, Xyzd,
+    ColorProfile, DataColorSpace, Layout, LutStore, LutWarehouse, ParsingOptions, ProfileClass, ProfileVersion,
+    RenderingIntent, ToneReprCurve, Transform8BitExecutor, TransformOptions, Vector3d, Xyzd,
 };
 
 use crate::fields::{ByteOrder, slice};
@@ -37,6 +37,15 @@ const PRIMARY_TOLERANCE: f64 = 0.003;
 /// How far, in values of eight bits, its curve may be from the standard's. Short tables are within one; a plain gamma of
 /// 2.2 is five away.
 const CURVE_TOLERANCE: f64 = 2.0;
+
+/// The white of every profile.
+const WHITE: [f64; 3] = [0.9642, 1.0, 0.8249];
+
+/// The darkest of what profiles of version 4 mean perceptually.
+const PERCEPTUAL_BLACK: [f64; 3] = [0.003_36, 0.003_473_1, 0.002_87];
+
+/// The luminance that is no black any more, as in Little CMS: L* of 50.
+const BLACK_MAX: f64 = 0.184_2;
 
 static SRGB: LazyLock<ColorProfile> = LazyLock::new(ColorProfile::new_srgb);
 
@@ -118,10 +127,122 @@ impl Profile {
             }
             Kind::Rgb => self.read.create_transform_8bit(Layout::Rgb, &SRGB, Layout::Rgb, options),
             // Four values a pixel, whatever they mean.
-            Kind::Inks => self.read.create_transform_8bit(Layout::Rgba, &SRGB, Layout::Rgb, options),
+            Kind::Inks => {
+                let target = compensated(self.black()?);
+                self.read.create_transform_8bit(Layout::Rgba, &target, Layout::Rgb, options)
+            }
         };
         transform.map_err(|_| "its colours cannot be computed")
     }
+}
+
+impl Profile {
+    /// The darkest that inks can be, in XYZ.
+    fn black(&self) -> Result<[f64; 3], &'static str> {
+        if self.read.version() >= ProfileVersion::V4_0 && self.intent == RenderingIntent::Perceptual {
+            return Ok(PERCEPTUAL_BLACK);
+        }
+        let black = match self.last_node() {
+            Some(black) => black,
+            None => self.seen_black()?,
+        };
+        // What is no black compensates for nothing.
+        Ok(if black[1] > BLACK_MAX { [0.0; 3] } else { black })
+    }
+
+    /// What a table of version 2 has for all of each ink.
+    pub(super) fn last_node(&self) -> Option<[f64; 3]> {
+        let table = match self.intent {
+            RenderingIntent::Perceptual => &self.read.lut_a_to_b_perceptual,
+            _ => &self.read.lut_a_to_b_colorimetric,
+        };
+        let LutWarehouse::Lut(table) = table.as_ref()? else { return None };
+        let entries = usize::from(table.num_input_table_entries);
+        let ends_at_all = |ink: usize| Some(part(&table.input_table, (ink + 1) * entries - 1)? > 0.999_9);
+        if entries == 0 || !(0..4).all(|ink| ends_at_all(ink) == Some(true)) {
+            return None;
+        }
+        let (nodes, is_wide) = match &table.clut_table {
+            LutStore::Store8(nodes) => (nodes.len(), false),
+            LutStore::Store16(nodes) => (nodes.len(), true),
+        };
+        let last = usize::from(table.num_output_table_entries).checked_sub(1)?;
+        let mut values = [0.0; 3];
+        for (axis, value) in values.iter_mut().enumerate() {
+            #[expect(clippy::cast_precision_loss, reason = "tables have few entries")]
+            let place = part(&table.clut_table, (nodes + axis).checked_sub(3)?)? * last as f64;
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in a table")]
+            let below = place as usize;
+            let curve = |at: usize| part(&table.output_table, axis * (last + 1) + at.min(last));
+            *value = curve(below)? + (curve(below + 1)? - curve(below)?) * place.fract();
+        }
+        let [first, second, third] = values;
+        Some(match self.read.pcs {
+            DataColorSpace::Xyz => values.map(|value| value * 65_535.0 / 32_768.0),
+            // As version 2 has it: of words 0xff00 is 100 in L, and 0x8000 is zero in a and b.
+            _ if is_wide => {
+                xyz([first * 65_535.0 / 652.8, second * 65_535.0 / 256.0 - 128.0, third * 65_535.0 / 256.0 - 128.0])
+            }
+            _ => xyz([first * 100.0, second * 255.0 - 128.0, third * 255.0 - 128.0]),
+        })
+    }
+
+    /// What all of each ink becomes in sRGB, which takes as long as to make a table for all colours.
+    pub(super) fn seen_black(&self) -> Result<[f64; 3], &'static str> {
+        let options = TransformOptions { rendering_intent: self.intent, ..TransformOptions::default() };
+        let mut darkest = [0; 3];
+        self.read
+            .create_transform_16bit(Layout::Rgba, &SRGB, Layout::Rgb, options)
+            .and_then(|transform| transform.transform(&[u16::MAX; 4], &mut darkest))
+            .map_err(|_| "its colours cannot be computed")?;
+        let light = darkest.map(|value| linear(f64::from(value) / f64::from(u16::MAX)));
+        Ok(SRGB.rgb_to_xyz_matrix().mul_vector(Vector3d { v: light }).v)
+    }
+}
+
+/// An entry of a table as a part of one.
+fn part(table: &LutStore, at: usize) -> Option<f64> {
+    Some(match table {
+        LutStore::Store8(table) => f64::from(*table.get(at)?) / 255.0,
+        LutStore::Store16(table) => f64::from(*table.get(at)?) / 65_535.0,
+    })
+}
+
+/// CIE 1976: L*a*b* as XYZ.
+fn xyz([lightness, a, b]: [f64; 3]) -> [f64; 3] {
+    let y = (lightness + 16.0) / 116.0;
+    let of = |value: f64| {
+        if value > 6.0 / 29.0 { value.powi(3) } else { (value - 4.0 / 29.0) * 3.0 * (6.0_f64 / 29.0).powi(2) }
+    };
+    [WHITE[0] * of(y + a / 500.0), WHITE[1] * of(y), WHITE[2] * of(y - b / 200.0)]
+}
+
+/// sRGB for colours whose darkest is not black but shall be, by compensation of the black point: in XYZ what lies between
+/// that and white is stretched to what lies between nothing and white. In sRGB's light this is a matrix and a difference, of
+/// which the one is in the target's primaries and the other in its curves. White stays one before the difference, because
+/// what is more would be cut off.
+fn compensated(black: [f64; 3]) -> ColorProfile {
+    let stretch = [0, 1, 2].map(|axis| WHITE[axis] / (WHITE[axis] - black[axis]));
+    let stretched = [0, 1, 2].map(|axis| black[axis] * stretch[axis]);
+    let dark = SRGB.rgb_to_xyz_matrix().inverse().mul_vector(Vector3d { v: stretched }).v;
+    let primary = |color: Xyzd, dark: f64| {
+        let [x, y, z] = stretch.map(|stretch| (1.0 + dark) / stretch);
+        Xyzd { x: color.x * x, y: color.y * y, z: color.z * z }
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "a part of one")]
+    let curve = |dark: f64| {
+        let part = 1.0 / (1.0 + dark);
+        let root = part.powf(1.0 / 2.4);
+        let parameters = [2.4, root / 1.055, root * 0.055 / 1.055, part / 12.92, 0.040_45, dark * part, dark * part];
+        Some(ToneReprCurve::Parametric(parameters.map(|parameter| parameter as f32).to_vec()))
+    };
+    let mut target = SRGB.clone();
+    target.red_colorant = primary(target.red_colorant, dark[0]);
+    target.green_colorant = primary(target.green_colorant, dark[1]);
+    target.blue_colorant = primary(target.blue_colorant, dark[2]);
+    (target.red_trc, target.green_trc, target.blue_trc) = (curve(dark[0]), curve(dark[1]), curve(dark[2]));
+    target.cicp = None;
+    target
 }
 
 /// A copy of a profile in which only what is needed can be found, and the intent of the table that is left.
@@ -185,6 +306,11 @@ fn is_srgb_curve(curve: Option<&ToneReprCurve>) -> bool {
         let linear = f64::from(curve.evaluate_value(f32::from(value) / 255.0));
         (encoded(linear) * 255.0 - f64::from(value)).abs() <= CURVE_TOLERANCE
     })
+}
+
+/// IEC 61966-2-1: a value of sRGB as light.
+fn linear(value: f64) -> f64 {
+    if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
 }
 
 /// IEC 61966-2-1: light as a value of sRGB.

@@ -387,8 +387,8 @@ fn seeded_mutants_of_profiles_never_fail_a_picture() {
         DISPLAY_P3.profile_with_table(),
         moxcms::ColorProfile::new_display_p3().encode().unwrap(),
         icc::gray_profile(1.8),
-        PRESS.profile_of_inks(2),
-        PRESS.profile_of_inks(1),
+        PRESS.profile_of_inks(2, 0.0),
+        PRESS.profile_of_inks(1, 0.0),
     ];
     let (mut used, mut ignored) = (0, 0);
     for (index, profile) in profiles.iter().enumerate() {
@@ -506,7 +506,7 @@ fn files_of_inks(inks: [u8; 4], icc: &[u8]) -> [(&'static str, Vec<u8>); 6] {
 #[test]
 fn inks_become_the_colours_of_their_profile() {
     for (width, tolerance) in [(2, 3), (1, 5)] {
-        let profile = PRESS.profile_of_inks(width);
+        let profile = PRESS.profile_of_inks(width, 0.0);
         // Bytes of L*a*b* are too coarse for what has nothing of a colour.
         for inks in INKS.into_iter().filter(|inks| width == 2 || !PRESS.inks_in_srgb(*inks).contains(&0)) {
             for (name, bytes) in files_of_inks(inks, &profile) {
@@ -523,9 +523,35 @@ fn inks_become_the_colours_of_their_profile() {
     }
 }
 
+/// The darkest of a press is the black of a screen: as in sharp, whose Little CMS compensates for it.
+#[test]
+fn what_all_inks_leave_becomes_black() {
+    for darkest in [0.004, 0.016, 0.05] {
+        let profile = PRESS.profile_of_inks(2, darkest);
+        for inks in INKS {
+            for (name, bytes) in files_of_inks(inks, &profile).into_iter().take(3) {
+                let expected = PRESS.inks_in_srgb(inks);
+                assert_near(middle(&stripped(&bytes)), expected, 4, &format!("{name} {inks:?} {darkest}"));
+            }
+        }
+    }
+    // By the table, and by what is seen of it.
+    for width in [1, 2] {
+        let Ok(Meaning::Other(profile)) = profile::read(&PRESS.profile_of_inks(width, 0.016), Kind::Inks) else {
+            panic!("it is sound")
+        };
+        let [table, seen] = [profile.last_node().unwrap()[1], profile.seen_black().unwrap()[1]];
+        assert!((table - seen).abs() < 0.002 && (0.012..0.02).contains(&table), "{width}: {table} {seen}");
+    }
+    // More than half of white is no black, and nothing is stretched.
+    let gray = PRESS.profile_of_inks(2, 0.5);
+    let [value, ..] = middle(&stripped(&tiff_of_inks([0, 0, 0, 255], false, false, &gray)));
+    assert!((186..=190).contains(&value), "{value}");
+}
+
 #[test]
 fn inks_without_a_profile_that_can_be_used_follow_the_simple_formula() {
-    let whole = PRESS.profile_of_inks(2);
+    let whole = PRESS.profile_of_inks(2, 0.0);
     let left = |ink: u8| f64::from(255 - ink) / 255.0;
     let profiles: [(&[u8], Option<&str>); 4] = [
         (&[], None),
@@ -559,7 +585,7 @@ fn inks_are_converted_wherever_they_lie() {
         encoder.set_optimized_huffman_tables(way == 2);
         encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_2_2);
         encoder.encode(&pixels, width, height, jpeg_encoder::ColorType::CmykAsYcck).unwrap();
-        let profile = PRESS.profile_of_inks(2);
+        let profile = PRESS.profile_of_inks(2, 0.0);
         let bytes = samples::with_jpeg_segment(&bytes, 0xe2, &[b"ICC_PROFILE\0\x01\x01", profile.as_slice()].concat());
         for side in [96, 60, 40, 20, 10] {
             let rendition = Rendition { width: Some(side), format: OutputFormat::Png, ..Rendition::default() };

@@ -168,8 +168,9 @@ impl Space {
         self.in_srgb(inked(inks))
     }
 
-    /// A profile of four inks that make the colours of this space, with a table of bytes or of words.
-    pub(super) fn profile_of_inks(self, bytes_a_value: u8) -> Vec<u8> {
+    /// A profile of four inks that make the colours of this space, with a table of bytes or of words. `darkest` is the part of
+    /// white that all inks together leave.
+    pub(super) fn profile_of_inks(self, bytes_a_value: u8, darkest: f64) -> Vec<u8> {
         let nodes = 255 / INK_STEP + 1;
         let mut tag = vec![b'm', b'f', b't', b'0' + bytes_a_value];
         tag.extend([0, 0, 0, 0, 4, 3, nodes, 0]);
@@ -190,7 +191,9 @@ impl Space {
         for index in 0..nodes.pow(4) {
             let ink = |place: u32| u8::try_from(index / nodes.pow(place) % nodes).unwrap() * INK_STEP;
             let light = self.light(inked([ink(3), ink(2), ink(1), ink(0)]));
-            let [l, a, b] = lab(times(self.matrix(), light));
+            let seen = times(self.matrix(), light);
+            let paper = xyz(D50);
+            let [l, a, b] = lab([0, 1, 2].map(|axis: usize| paper[axis] * darkest + seen[axis] * (1.0 - darkest)));
             match bytes_a_value {
                 1 => tag.extend([l * 2.55, a + 128.0, b + 128.0].map(|value| short(value * 256.0)[0])),
                 _ => tag.extend([l * 652.8, (a + 128.0) * 256.0, (b + 128.0) * 256.0].iter().flat_map(|v| short(*v))),
