@@ -60,7 +60,8 @@ async fn a_full_queue_refuses_sends_until_there_is_room_again() {
     let (stored, stored_max) =
         (process.metric("local_queue_stored_bytes").await, process.metric("local_queue_stored_bytes_max").await);
     assert!(stored <= stored_max && stored > stored_max - 10_000, "{stored} of {stored_max}");
-    assert_eq!(process.log().matches("sends are refused").count(), 1, "{}", process.log());
+    let log = process.until_log("sends are refused").await;
+    assert_eq!(log.matches("sends are refused").count(), 1, "{log}");
 
     // What makes room goes on.
     let received = caller.receive("jobs").await;

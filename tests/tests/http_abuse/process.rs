@@ -52,6 +52,17 @@ impl Process {
         self.log.lock().unwrap().clone()
     }
 
+    /// What it has written to standard error, as soon as `text` is in it.
+    pub(crate) async fn until_log(&self, text: &str) -> String {
+        let waited = tokio::time::timeout(Duration::from_secs(60), async {
+            while !self.log().contains(text) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        waited.await.unwrap_or_else(|_| panic!("it never writes {text:?}, but {:?}", self.log()));
+        self.log()
+    }
+
     /// A line of its status, in KiB: `VmRSS`, or `VmHWM` for the most there has been.
     pub(crate) fn status_kib(&self, name: &str) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
