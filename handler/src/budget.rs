@@ -56,7 +56,7 @@ impl Memory {
             return Ok(MemoryPermit(permit));
         }
         let text = format!("timed out waiting for {} of image memory", mib(bytes));
-        Err(Failure::new(Blame::Limits, Retry::Elsewhere, "no-memory", text))
+        Err(Failure::new(Blame::Limits, Retry::NextAttempt, "no-memory", text))
     }
 
     /// Raises what was taken to so many bytes in all, if they are free at once: nobody who waits is overtaken.
@@ -109,7 +109,7 @@ mod tests {
         let _held = memory.spend(60 * MIB, &Deadline::NEVER).await.unwrap();
         let before = Instant::now();
         let failure = memory.spend(8 * MIB, &Deadline::NEVER).await.unwrap_err();
-        assert_eq!((failure.retry, before.elapsed()), (Retry::Elsewhere, Duration::from_secs(30)));
+        assert_eq!((failure.retry, before.elapsed()), (Retry::NextAttempt, Duration::from_secs(30)));
         let deadline = Deadline::after(Duration::from_secs(5), Duration::from_secs(1));
         let before = Instant::now();
         assert!(memory.spend(8 * MIB, &deadline).await.is_err());

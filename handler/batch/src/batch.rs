@@ -322,7 +322,7 @@ impl<R: Runner, S: FailureSink> Batch<R, S> {
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
         match failure.retry {
             Retry::Never => None,
-            Retry::Elsewhere => {
+            Retry::NextAttempt => {
                 let seconds = random.u64(1..=self.options.postponement_max.as_secs().max(1));
                 Some(Duration::from_secs(seconds))
             }

@@ -54,8 +54,9 @@ pub enum Retry {
     Never,
     /// It may work after a pause.
     Later,
-    /// It was not the job's fault: another invocation can take it after a short pause.
-    Elsewhere,
+    /// This attempt had no time or memory for it, which is not the job's fault: another invocation takes it after a short
+    /// pause.
+    NextAttempt,
 }
 
 /// One failed job: the decision and the text for people.
@@ -103,7 +104,7 @@ impl Failure {
     /// The invocation's time was spent before the job was done.
     #[must_use]
     pub fn deadline(message: impl Into<String>) -> Self {
-        Self::new(Blame::Limits, Retry::Elsewhere, "deadline", message)
+        Self::new(Blame::Limits, Retry::NextAttempt, "deadline", message)
     }
 
     /// The job panicked. A defect may depend on the moment, so it is tried again; the queue's redrive policy ends it.
@@ -136,7 +137,7 @@ impl Failure {
         let hope = |retry| match retry {
             Retry::Never => 0,
             Retry::Later => 1,
-            Retry::Elsewhere => 2,
+            Retry::NextAttempt => 2,
         };
         if hope(other.retry) > hope(self.retry) { other } else { self }
     }
@@ -187,10 +188,10 @@ mod tests {
     fn a_message_is_given_up_only_when_all_of_it_is_hopeless() {
         let never = Failure::bad_job("never");
         let later = Failure::transient(Blame::Environment, "timeout", "later");
-        let elsewhere = Failure::deadline("elsewhere");
+        let next_attempt = Failure::deadline("no time left");
         assert_eq!(never.clone().or_more_hopeful(later.clone()).kind, "timeout");
         assert_eq!(later.clone().or_more_hopeful(never.clone()).kind, "timeout");
-        assert_eq!(later.or_more_hopeful(elsewhere).kind, "deadline");
+        assert_eq!(later.or_more_hopeful(next_attempt).kind, "deadline");
         assert_eq!(never.clone().or_more_hopeful(Failure::bad_job("second")).message, "never");
     }
 }

@@ -191,7 +191,7 @@ pub(super) fn unfinished<T>(
         Progress::Started(at) => (Failure::panic(&"outside the job"), at.elapsed()),
         _ if group_is_retried => {
             let text = "an earlier message of its group is retried first";
-            (Failure::new(Blame::Environment, Retry::Elsewhere, GROUP_ORDER, text), Duration::ZERO)
+            (Failure::new(Blame::Environment, Retry::NextAttempt, GROUP_ORDER, text), Duration::ZERO)
         }
         _ => (Failure::deadline("the time was up before the job was started"), Duration::ZERO),
     }

@@ -129,7 +129,7 @@ impl<T> BatchReport<T> {
             let count = match &record.outcome {
                 Outcome::Done(_) => &mut counts.done,
                 Outcome::DeadLettered(_) => &mut counts.dead_lettered,
-                Outcome::Reported { failure, .. } if failure.retry == Retry::Elsewhere => &mut counts.postponed,
+                Outcome::Reported { failure, .. } if failure.retry == Retry::NextAttempt => &mut counts.postponed,
                 Outcome::Reported { .. } => &mut counts.failed,
                 Outcome::Duplicate { .. } => &mut counts.duplicates,
             };

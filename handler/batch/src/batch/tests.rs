@@ -44,7 +44,7 @@ impl Runner for Script {
             "panic" => panic!("asked to"),
             "permanent" => Err(Failure::permanent(Blame::Source, "poison", "asked to")),
             "transient" => Err(Failure::transient(Blame::Environment, "timeout", "asked to")),
-            "no-memory" => Err(Failure::new(Blame::Limits, Retry::Elsewhere, "no-memory", "asked to")),
+            "no-memory" => Err(Failure::new(Blame::Limits, Retry::NextAttempt, "no-memory", "asked to")),
             _ => {
                 self.log.lock().unwrap().push(format!("done {name}"));
                 Ok(context.message.body.clone())
