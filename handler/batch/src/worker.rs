@@ -242,7 +242,7 @@ impl<R: Runner, S: FailureSink> Worker<R, S> {
         let patience = LAST_RECEIVE.min(self.options.stop_within / SETTLE_PART);
         if let Ok(Ok(messages)) = tokio::time::timeout(patience, receiving).await {
             for receipt_handle in messages.iter().filter_map(|message| message.receipt_handle.as_deref()) {
-                drop(self.shared.leases.hold(receipt_handle));
+                drop(self.shared.leases.lease(receipt_handle));
             }
         }
     }
@@ -256,7 +256,8 @@ impl<R: Runner, S: FailureSink> Worker<R, S> {
         deletes: &Deletes,
     ) {
         let leased = messages.into_iter().map(|message| {
-            let lease = message.receipt_handle.as_deref().map(|receipt_handle| self.shared.leases.hold(receipt_handle));
+            let lease =
+                message.receipt_handle.as_deref().map(|receipt_handle| self.shared.leases.lease(receipt_handle));
             (message, lease)
         });
         let leased: Vec<_> = leased.collect();

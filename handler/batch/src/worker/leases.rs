@@ -38,13 +38,13 @@ pub(super) struct Leases {
 
 #[derive(Default)]
 struct State {
-    held: HashMap<String, Held>,
+    active: HashMap<String, LeaseState>,
     /// Of leases that were dropped, with the extensions that are under way.
     abandoned: HashMap<String, Option<Extension>>,
     is_closed: bool,
 }
 
-struct Held {
+struct LeaseState {
     received_at: Instant,
     extended_at: Instant,
     extension: Option<Extension>,
@@ -66,16 +66,16 @@ impl Lease {
 
     /// Extends the message no more, and leaves its visibility as it is.
     pub(super) fn end(self) {
-        self.leases.state().held.remove(&self.receipt_handle);
+        self.leases.state().active.remove(&self.receipt_handle);
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         let mut state = self.leases.state();
-        // Not held: it has ended as it should.
-        if let Some(held) = state.held.remove(&self.receipt_handle) {
-            state.abandoned.insert(std::mem::take(&mut self.receipt_handle), held.extension);
+        // Not active: it has ended as it should.
+        if let Some(lease) = state.active.remove(&self.receipt_handle) {
+            state.abandoned.insert(std::mem::take(&mut self.receipt_handle), lease.extension);
             self.leases.changed.notify_one();
         }
     }
@@ -91,23 +91,23 @@ impl Leases {
     }
 
     /// The lease of a message that was received just now.
-    pub(super) fn hold(self: &Arc<Self>, receipt_handle: &str) -> Lease {
+    pub(super) fn lease(self: &Arc<Self>, receipt_handle: &str) -> Lease {
         let now = Instant::now();
-        let held = Held { received_at: now, extended_at: now, extension: None };
-        self.state().held.insert(receipt_handle.to_owned(), held);
+        let lease = LeaseState { received_at: now, extended_at: now, extension: None };
+        self.state().active.insert(receipt_handle.to_owned(), lease);
         Lease { leases: self.clone(), receipt_handle: receipt_handle.to_owned() }
     }
 
     /// Messages under lease.
     pub(super) fn len(&self) -> usize {
-        self.state().held.len()
+        self.state().active.len()
     }
 
     /// Extends messages no more, and waits until no extension of them is under way.
     pub(super) async fn end<'a>(&self, receipt_handles: impl Iterator<Item = &'a str>) {
         let extensions: Vec<_> = {
             let mut state = self.state();
-            receipt_handles.filter_map(|receipt_handle| state.held.remove(receipt_handle)?.extension).collect()
+            receipt_handles.filter_map(|receipt_handle| state.active.remove(receipt_handle)?.extension).collect()
         };
         for extension in extensions {
             ended(extension).await;
@@ -143,12 +143,12 @@ impl Leases {
         self.changed.notify_one();
     }
 
-    /// Makes everything that is still held visible to others.
+    /// Makes everything that is still under lease visible to others.
     pub(super) async fn give_back_all(&self) {
         let all = {
             let mut state = self.state();
-            let held: Vec<_> = state.held.drain().map(|(handle, held)| (handle, held.extension)).collect();
-            state.abandoned.drain().chain(held).collect()
+            let active: Vec<_> = state.active.drain().map(|(handle, lease)| (handle, lease.extension)).collect();
+            state.abandoned.drain().chain(active).collect()
         };
         self.give_back(all).await;
     }
@@ -177,13 +177,13 @@ impl Leases {
     fn due(&self, now: Instant) -> Vec<(Vec<String>, watch::Sender<()>)> {
         let mut state = self.state();
         // AWS: a message is invisible for at most 12 hours after it was received, and asking for more is an error.
-        let may_stay = |held: &Held| now - held.received_at + self.timeout <= INVISIBLE_MAX;
-        let is_due = |held: &Held| now - held.extended_at >= self.timeout / PART / 2 && may_stay(held);
-        let mut due: Vec<_> = state.held.iter_mut().filter(|(_, held)| is_due(held)).collect();
-        let request = |some: &mut [(&String, &mut Held)]| {
+        let may_stay = |lease: &LeaseState| now - lease.received_at + self.timeout <= INVISIBLE_MAX;
+        let is_due = |lease: &LeaseState| now - lease.extended_at >= self.timeout / PART / 2 && may_stay(lease);
+        let mut due: Vec<_> = state.active.iter_mut().filter(|(_, lease)| is_due(lease)).collect();
+        let request = |some: &mut [(&String, &mut LeaseState)]| {
             let (underway, extension) = watch::channel(());
-            let marked = some.iter_mut().map(|(handle, held)| {
-                held.extension = Some(extension.clone());
+            let marked = some.iter_mut().map(|(handle, lease)| {
+                lease.extension = Some(extension.clone());
                 (*handle).clone()
             });
             (marked.collect(), underway)
@@ -195,10 +195,10 @@ impl Leases {
         let is_extended = self.change(&receipt_handles, self.timeout).await;
         let mut state = self.state();
         for receipt_handle in &receipt_handles {
-            if let Some(held) = state.held.get_mut(receipt_handle) {
-                held.extension = None;
+            if let Some(lease) = state.active.get_mut(receipt_handle) {
+                lease.extension = None;
                 if is_extended {
-                    held.extended_at = now;
+                    lease.extended_at = now;
                 }
             }
         }

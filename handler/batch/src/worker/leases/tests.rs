@@ -75,14 +75,14 @@ async fn whoever_ends_a_lease_waits_for_its_own_extension_and_for_no_other() {
     let queue = SlowQueue::new(Duration::from_secs(5));
     let leases = queue.leases();
     let keeping = kept(&leases);
-    let old = leases.hold("old");
+    let old = leases.lease("old");
     pass(11.0).await;
-    let young = leases.hold("young");
+    let young = leases.lease("young");
     // Since second 10, for five seconds, the old one is being extended.
     let began = Instant::now();
     leases.end(["young"].into_iter()).await;
     assert_eq!(began.elapsed(), Duration::ZERO, "nothing is under way for it");
-    drop(leases.hold("third"));
+    drop(leases.lease("third"));
     assert_eq!(began.elapsed(), Duration::ZERO, "no lock is held over the request");
     leases.end(["old"].into_iter()).await;
     assert_eq!(began.elapsed(), Duration::from_secs(4), "its extension has arrived");
@@ -98,8 +98,8 @@ async fn a_lease_that_is_dropped_gives_its_message_back_after_its_extension() {
     let queue = SlowQueue::new(Duration::from_secs(2));
     let leases = queue.leases();
     let keeping = kept(&leases);
-    let dropped = leases.hold("dropped");
-    let ended = leases.hold("ended");
+    let dropped = leases.lease("dropped");
+    let ended = leases.lease("ended");
     pass(11.0).await;
     drop(dropped);
     ended.end();
@@ -115,7 +115,7 @@ async fn a_hundred_messages_are_extended_side_by_side_and_given_back() {
     let queue = SlowQueue::new(Duration::from_secs(4));
     let leases = queue.leases();
     let keeping = kept(&leases);
-    let held: Vec<_> = (0..100).map(|number| leases.hold(&format!("{number:02}"))).collect();
+    let held: Vec<_> = (0..100).map(|number| leases.lease(&format!("{number:02}"))).collect();
     pass(19.0).await;
     assert_eq!(queue.changes().len(), 100, "all within two rounds of the same request");
     assert_eq!(queue.at_once.load(Ordering::SeqCst), 10);
