@@ -44,7 +44,7 @@
 
 mod backoff;
 mod drive;
-mod lanes;
+mod order;
 mod report;
 
 use std::panic::AssertUnwindSafe;
@@ -57,7 +57,7 @@ use crate::deadline::Deadline;
 use crate::event::{self, EventError, Message, Record};
 use crate::failure::{Failure, Retry};
 
-use drive::{Item, Progress};
+use drive::{Item, RecordProgress};
 
 pub use backoff::{Backoff, INVISIBLE_MAX};
 pub use report::{BatchReport, BatchResponse, Counts, Outcome, RecordReport, Unnameable};
@@ -263,18 +263,18 @@ impl<R: Runner, S: FailureSink> Batch<R, S> {
     /// Handles records that are already read, and says all that became of them.
     pub async fn run(&self, records: Vec<Record>, deadline: Deadline) -> BatchReport<R::Output> {
         let began = Instant::now();
-        let plan = lanes::plan(&records);
+        let order = order::arrange(&records);
         let items: Vec<_> = records.into_iter().map(Item::new).collect();
-        let mut progress = drive::drive(self, &items, &plan.lanes, deadline).await;
-        for lane in &plan.lanes {
-            finish_lane(lane, &mut progress, &deadline);
+        let mut progress = drive::drive(self, &items, &order.sequences, deadline).await;
+        for sequence in &order.sequences {
+            finish_sequence(sequence, &mut progress, &deadline);
         }
-        let records = progress.into_iter().zip(&items).zip(plan.duplicate_of);
+        let records = progress.into_iter().zip(&items).zip(order.duplicate_of);
         let records = records.map(|((progress, item), duplicate_of)| {
             let (outcome, elapsed) = match (progress, duplicate_of) {
                 (_, Some(of)) => (Outcome::Duplicate { of }, Duration::ZERO),
-                (Progress::Ended(outcome, elapsed), None) => (outcome, elapsed),
-                (_, None) => unreachable!("each record is a duplicate or in a lane, and each lane is finished"),
+                (RecordProgress::Ended(outcome, elapsed), None) => (outcome, elapsed),
+                (_, None) => unreachable!("each record is a duplicate or in a sequence, and each sequence is finished"),
             };
             RecordReport { message: item.message.clone(), outcome, elapsed }
         });
@@ -334,17 +334,17 @@ impl<R: Runner, S: FailureSink> Batch<R, S> {
 /// How long a batch without a deadline waits for its visibility changes.
 const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Ends what did not end by itself, in the lane's order, so that what follows a message that is retried says so.
-fn finish_lane<T>(lane: &[usize], progress: &mut [Progress<T>], deadline: &Deadline) {
+/// Ends what did not end by itself, in the sequence's order, so that what follows a message that is retried says so.
+fn finish_sequence<T>(sequence: &[usize], progress: &mut [RecordProgress<T>], deadline: &Deadline) {
     let mut group_is_retried = false;
-    for &index in lane {
-        if !matches!(progress[index], Progress::Ended(..)) {
+    for &index in sequence {
+        if !matches!(progress[index], RecordProgress::Ended(..)) {
             let (failure, elapsed) = drive::unfinished(&progress[index], group_is_retried, deadline);
             // A group waits for all of its messages that are invisible: those that only follow another one add no pause.
             let visible_in = (group_is_retried && failure.kind == drive::GROUP_ORDER).then_some(Duration::ZERO);
-            progress[index] = Progress::Ended(Outcome::Reported { failure, visible_in }, elapsed);
+            progress[index] = RecordProgress::Ended(Outcome::Reported { failure, visible_in }, elapsed);
         }
-        group_is_retried |= matches!(progress[index], Progress::Ended(Outcome::Reported { .. }, _));
+        group_is_retried |= matches!(progress[index], RecordProgress::Ended(Outcome::Reported { .. }, _));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Runs the lanes of a batch, bounded, until they are done or the time is up.
+//! Runs the sequences of a batch, bounded, until they are done or the time is up.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -30,35 +30,35 @@ impl Item {
 
 /// What the driver knows of a record.
 #[derive(Debug)]
-pub(super) enum Progress<T> {
+pub(super) enum RecordProgress<T> {
     Waiting,
     Started(Instant),
     Ended(Outcome<T>, Duration),
 }
 
-/// What a lane tells the driver.
+/// What a sequence tells the driver.
 enum Note<T> {
     Started(usize, Instant),
     Ended(usize, Outcome<T>, Duration),
 }
 
-/// Runs the lanes and says how far each record came. Returns no later than the deadline's end of work.
+/// Runs the sequences and says how far each record came. Returns no later than the deadline's end of work.
 pub(super) async fn drive<R: Runner, S: FailureSink>(
     batch: &Batch<R, S>,
     items: &[Arc<Item>],
-    lanes: &[Vec<usize>],
+    sequences: &[Vec<usize>],
     deadline: Deadline,
-) -> Vec<Progress<R::Output>> {
-    let mut progress: Vec<_> = items.iter().map(|_| Progress::Waiting).collect();
-    // Two notes a record at most, so a lane never waits for the driver.
+) -> Vec<RecordProgress<R::Output>> {
+    let mut progress: Vec<_> = items.iter().map(|_| RecordProgress::Waiting).collect();
+    // Two notes a record at most, so a sequence never waits for the driver.
     let (notes, mut inbox) = mpsc::channel(items.len() * 2 + 1);
-    let mut waiting = lanes.iter();
+    let mut waiting = sequences.iter();
     let mut tasks = JoinSet::new();
     loop {
         while tasks.len() < batch.options.concurrency_max.max(1) && !deadline.is_reached() {
-            let Some(lane) = waiting.next() else { break };
-            let lane: Vec<_> = lane.iter().map(|&index| (index, items[index].clone())).collect();
-            tasks.spawn(run_lane(batch.runner.clone(), batch.sink.clone(), lane, deadline, notes.clone()));
+            let Some(sequence) = waiting.next() else { break };
+            let sequence: Vec<_> = sequence.iter().map(|&index| (index, items[index].clone())).collect();
+            tasks.spawn(run_sequence(batch.runner.clone(), batch.sink.clone(), sequence, deadline, notes.clone()));
         }
         if tasks.is_empty() {
             break;
@@ -67,7 +67,7 @@ pub(super) async fn drive<R: Runner, S: FailureSink>(
             biased;
             Some(note) = inbox.recv() => take(batch, items, &mut progress, note),
             () = deadline.reached() => break,
-            // A lane that panicked outside its jobs has left a record started and not ended; that is reported.
+            // A sequence that panicked outside its jobs has left a record started and not ended; that is reported.
             _ = tasks.join_next() => {}
         }
     }
@@ -81,29 +81,29 @@ pub(super) async fn drive<R: Runner, S: FailureSink>(
 fn take<R: Runner, S: FailureSink>(
     batch: &Batch<R, S>,
     items: &[Arc<Item>],
-    progress: &mut [Progress<R::Output>],
+    progress: &mut [RecordProgress<R::Output>],
     note: Note<R::Output>,
 ) {
     match note {
         Note::Started(index, at) => {
-            progress[index] = Progress::Started(at);
+            progress[index] = RecordProgress::Started(at);
             batch.observe(|observer| observer.started(&items[index].message));
         }
         Note::Ended(index, outcome, elapsed) => {
             batch.observe(|observer| observer.ended(&items[index].message, &outcome));
-            progress[index] = Progress::Ended(outcome, elapsed);
+            progress[index] = RecordProgress::Ended(outcome, elapsed);
         }
     }
 }
 
-async fn run_lane<R: Runner, S: FailureSink>(
+async fn run_sequence<R: Runner, S: FailureSink>(
     runner: Arc<R>,
     sink: Arc<S>,
-    lane: Vec<(usize, Arc<Item>)>,
+    sequence: Vec<(usize, Arc<Item>)>,
     deadline: Deadline,
     notes: mpsc::Sender<Note<R::Output>>,
 ) {
-    for (index, item) in lane {
+    for (index, item) in sequence {
         if deadline.is_reached() {
             return;
         }
@@ -180,15 +180,15 @@ pub(super) const GROUP_ORDER: &str = "group-order";
 
 /// Why a record that did not end is retried, and how long it was worked on.
 pub(super) fn unfinished<T>(
-    progress: &Progress<T>,
+    progress: &RecordProgress<T>,
     group_is_retried: bool,
     deadline: &Deadline,
 ) -> (Failure, Duration) {
     match progress {
-        Progress::Started(at) if deadline.is_reached() => {
+        RecordProgress::Started(at) if deadline.is_reached() => {
             (Failure::deadline("the time was up before the job was done"), at.elapsed())
         }
-        Progress::Started(at) => (Failure::panic(&"outside the job"), at.elapsed()),
+        RecordProgress::Started(at) => (Failure::panic(&"outside the job"), at.elapsed()),
         _ if group_is_retried => {
             let text = "an earlier message of its group is retried first";
             (Failure::new(Blame::Environment, Retry::NextAttempt, GROUP_ORDER, text), Duration::ZERO)

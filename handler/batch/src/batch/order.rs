@@ -6,16 +6,16 @@ use crate::event::{Message, Record};
 
 /// The order of a batch. Pure, and made before anything runs.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Plan {
-    /// Records of one lane run in order; lanes run side by side.
-    pub(super) lanes: Vec<Vec<usize>>,
+pub(super) struct Order {
+    /// Records of one sequence run in order; sequences run side by side.
+    pub(super) sequences: Vec<Vec<usize>>,
     /// For each record, the earlier one it is a copy of.
     pub(super) duplicate_of: Vec<Option<usize>>,
 }
 
-pub(super) fn plan(records: &[Record]) -> Plan {
-    let mut lanes: Vec<Vec<usize>> = Vec::new();
-    let mut lane_of_group = HashMap::new();
+pub(super) fn arrange(records: &[Record]) -> Order {
+    let mut sequences: Vec<Vec<usize>> = Vec::new();
+    let mut sequence_of_group = HashMap::new();
     let mut first_with_id = HashMap::new();
     let mut duplicate_of = Vec::with_capacity(records.len());
     for (index, record) in records.iter().enumerate() {
@@ -26,18 +26,18 @@ pub(super) fn plan(records: &[Record]) -> Plan {
             continue;
         }
         if !message.is_fifo() {
-            lanes.push(vec![index]);
+            sequences.push(vec![index]);
             continue;
         }
-        // A FIFO message without a group is not what SQS sends; all of them in one lane is the order nobody can fault.
+        // A FIFO message without a group is not what SQS sends; all of them in one sequence is the order nobody can fault.
         let group = (message.queue_arn.as_deref(), message.group().unwrap_or_default());
-        let lane = *lane_of_group.entry(group).or_insert_with(|| {
-            lanes.push(Vec::new());
-            lanes.len() - 1
+        let sequence = *sequence_of_group.entry(group).or_insert_with(|| {
+            sequences.push(Vec::new());
+            sequences.len() - 1
         });
-        lanes[lane].push(index);
+        sequences[sequence].push(index);
     }
-    Plan { lanes, duplicate_of }
+    Order { sequences, duplicate_of }
 }
 
 /// AWS: a standard queue delivers at least once, so a batch can hold a message twice (documentation: "Amazon SQS
