@@ -177,7 +177,7 @@ pub(crate) struct Submit {
     pub(crate) queue_url: String,
 
     /// Images as `s3://BUCKET/KEY`; one that ends with a slash stands for all images below it.
-    #[arg(value_name = "SOURCE", requires = "making")]
+    #[arg(value_name = "SOURCE", requires = "rendition-choice")]
     pub(crate) sources: Vec<String>,
 
     /// Jobs as they are, one JSON object a line; `-` reads standard input.
@@ -187,14 +187,14 @@ pub(crate) struct Submit {
     /// Where the output goes, such as `s3://thumbs/{dir}/{stem}-{width}.{ext}`.
     ///
     /// In it stand {bucket}, {key}, {dir}, {stem} and {ext} for the source, {width}, {height} and {format} for the output.
-    #[arg(long, value_name = "TEMPLATE", group = "making")]
+    #[arg(long, value_name = "TEMPLATE", group = "rendition-choice")]
     pub(crate) target: Option<String>,
 
     #[command(flatten)]
     pub(crate) output: Output,
 
     /// Several outputs of each source: a JSON list as in the function's setting RENDITIONS.
-    #[arg(long, value_name = "FILE", group = "making", conflicts_with_all = ["width", "height", "fit", "format", "quality", "enlarge"])]
+    #[arg(long, value_name = "FILE", group = "rendition-choice", conflicts_with_all = ["width", "height", "fit", "format", "quality", "enlarge"])]
     pub(crate) renditions: Option<PathBuf>,
 }
 

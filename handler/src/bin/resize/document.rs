@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::report::{Done, Report};
 
 /// The document. Its fields are documented in the README of the package.
-pub(crate) fn of(report: &Report) -> String {
-    let shown = |path: &Path| report.shown.path(path);
+pub(crate) fn render(report: &Report) -> String {
+    let shown = |path: &Path| report.display.path(path);
     let mut images: Vec<Value> = report.each.iter().flatten().map(|done| image(report, done)).collect();
     images.extend(report.dead_letters.iter().map(|dead_letter| {
         json!({
@@ -61,13 +61,13 @@ pub(crate) fn of(report: &Report) -> String {
 
 fn image(report: &Report, done: &Done) -> Value {
     let outputs = done.outputs.iter().map(|made| {
-        let path = report.shown.path(&made.path);
+        let path = report.display.path(&made.path);
         json!({ "path": path, "width": made.width, "height": made.height, "bytes": made.bytes })
     });
     let outputs: Vec<Value> = outputs.collect();
     let retry_reason = report.retried.iter().find(|retried| done.receives > 1 && retried.source == done.source);
     let mut image = json!({
-        "source": report.shown.path(&done.source),
+        "source": report.display.path(&done.source),
         "outcome": "done",
         "receives": done.receives,
         "bytes_in": done.bytes_in,

@@ -35,7 +35,7 @@ pub(crate) struct Image {
 
 /// All that was found.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct InputImages {
     /// In the order of their paths.
     pub(crate) images: Vec<Image>,
     /// Photos in formats that are not read: how many by format.
@@ -56,8 +56,8 @@ enum Content {
 }
 
 /// Finds the images; fails before anything is done if a path is missing or a folder cannot be read.
-pub(crate) fn find(paths: &[PathBuf], out: &Path) -> anyhow::Result<Found> {
-    let mut found = Found::default();
+pub(crate) fn find(paths: &[PathBuf], out: &Path) -> anyhow::Result<InputImages> {
+    let mut found = InputImages::default();
     let mut prefixes = HashSet::new();
     for given in paths {
         let real = given.canonicalize().with_context(|| format!("cannot read {}", given.display()))?;
@@ -88,7 +88,7 @@ fn free_prefix(folder: &Path, taken: &mut HashSet<PathBuf>) -> PathBuf {
     prefix
 }
 
-impl Found {
+impl InputImages {
     fn folder(&mut self, given: &Path, real: &Path, prefix: &Path, out: &Path) -> anyhow::Result<()> {
         // Outputs of an earlier run below the folder are no inputs. A folder below --out is another matter.
         let out = (out != real && out.starts_with(real)).then_some(out);

@@ -4,7 +4,7 @@
 //! arguments    what can be said
 //!   run        the whole of `resize run`: queue, mapping, batch, report
 //!     find     images below the given paths, by content
-//!     making   what is made of an image: flags, or a file of renditions
+//!     renditions  what is made of an image: flags, or a file of renditions
 //!     plan     which output goes where, so that no two meet
 //!     progress what happens, as it happens: the bar and the tally
 //!     report   what became of it all; `table` and `document` print it
@@ -36,10 +36,10 @@ mod dead_letters;
 mod document;
 mod find;
 mod machine;
-mod making;
 mod plan;
 mod progress;
 mod queue;
+mod renditions;
 mod report;
 mod run;
 mod send;
@@ -102,9 +102,9 @@ fn carry_out(command: &Command) -> anyhow::Result<u8> {
     let code = match command {
         Command::Run(arguments) => runtime.block_on(Box::pin(run::run(arguments, &stop))).map(|report| {
             if arguments.json {
-                print_json(&document::of(&report));
+                print_json(&document::render(&report));
             } else {
-                print_text(&table::of(&report));
+                print_text(&table::render(&report));
             }
             report.exit_code()
         }),

@@ -7,8 +7,8 @@ use anyhow::bail;
 use handler::job::{Output, ResizeJob};
 use handler::storage::Location;
 
-use super::find::Found;
-use super::making::Making;
+use super::find::InputImages;
+use super::renditions::RenditionChoice;
 use super::report::Refused;
 
 /// One job to submit.
@@ -20,7 +20,7 @@ pub(crate) struct Planned {
 
 /// What will be submitted.
 #[derive(Debug, Default)]
-pub(crate) struct Plan {
+pub(crate) struct JobPlan {
     pub(crate) planned: Vec<Planned>,
     pub(crate) refused: Vec<Refused>,
     /// Outputs that got longer names because theirs were those of others.
@@ -28,23 +28,23 @@ pub(crate) struct Plan {
 }
 
 /// Makes the jobs.
-pub(crate) fn plan(found: Found, making: &Making, out: &Path) -> anyhow::Result<Plan> {
-    let Found { images, paths, refused, .. } = found;
-    let mut plan = Plan { refused, ..Plan::default() };
-    let mut wishes = Vec::new();
+pub(crate) fn plan(found: InputImages, choice: &RenditionChoice, out: &Path) -> anyhow::Result<JobPlan> {
+    let InputImages { images, paths, refused, .. } = found;
+    let mut plan = JobPlan { refused, ..JobPlan::default() };
+    let mut requested = Vec::new();
     for image in images {
-        match making.outputs(&image) {
-            Ok(outputs) => wishes.push((image, outputs)),
+        match choice.outputs(&image) {
+            Ok(outputs) => requested.push((image, outputs)),
             Err(reason) => plan.refused.push(Refused { source: image.path, reason }),
         }
     }
     let mut names = Names::default();
-    for (name, _) in wishes.iter().flat_map(|(_, outputs)| outputs) {
-        names.wish(name);
+    for (name, _) in requested.iter().flat_map(|(_, outputs)| outputs) {
+        names.request(name);
     }
-    for (image, wished) in wishes {
+    for (image, requested) in requested {
         let mut outputs = Vec::new();
-        for (name, rendition) in wished {
+        for (name, rendition) in requested {
             let name = names.settle(&name, &image.relative);
             let path = out.join(name);
             if paths.contains(&path) {
@@ -70,19 +70,19 @@ pub(crate) fn plan(found: Found, making: &Making, out: &Path) -> anyhow::Result<
 #[derive(Debug, Default)]
 struct Names {
     /// Whether more than one output wants the name.
-    wished: HashMap<String, bool>,
+    requested: HashMap<String, bool>,
     renamed: usize,
 }
 
 impl Names {
-    fn wish(&mut self, name: &str) {
-        self.wished.entry(name.to_lowercase()).and_modify(|shared| *shared = true).or_insert(false);
+    fn request(&mut self, name: &str) {
+        self.requested.entry(name.to_lowercase()).and_modify(|shared| *shared = true).or_insert(false);
     }
 
     /// The name itself if nobody else wants it. Otherwise everyone who wants it puts their source's extension into it,
     /// so that which is which does not hang on who came first; what still meets then is numbered.
     fn settle(&mut self, name: &str, source: &Path) -> String {
-        if self.wished.get(&name.to_lowercase()) != Some(&true) {
+        if self.requested.get(&name.to_lowercase()) != Some(&true) {
             return name.to_owned();
         }
         self.renamed += 1;
@@ -95,11 +95,11 @@ impl Names {
         let stem = of_source.map_or_else(|| stem.to_owned(), |of_source| format!("{stem}.{of_source}"));
         let mut settled = format!("{stem}{extension}");
         let mut number = 1;
-        while self.wished.contains_key(&settled.to_lowercase()) {
+        while self.requested.contains_key(&settled.to_lowercase()) {
             number += 1;
             settled = format!("{stem}-{number}{extension}");
         }
-        self.wished.insert(settled.to_lowercase(), false);
+        self.requested.insert(settled.to_lowercase(), false);
         settled
     }
 }
@@ -108,26 +108,26 @@ impl Names {
 mod tests {
     use super::*;
 
-    fn settled(wishes: &[(&str, &str)]) -> Vec<String> {
+    fn settled(requested: &[(&str, &str)]) -> Vec<String> {
         let mut names = Names::default();
-        for (name, _) in wishes {
-            names.wish(name);
+        for (name, _) in requested {
+            names.request(name);
         }
-        wishes.iter().map(|(name, source)| names.settle(name, Path::new(source))).collect()
+        requested.iter().map(|(name, source)| names.settle(name, Path::new(source))).collect()
     }
 
     #[test]
     fn names_that_meet_get_the_extensions_of_their_sources_and_others_stay() {
-        let wishes = [("a/cat.webp", "a/cat.jpg"), ("a/cat.webp", "a/cat.png"), ("cat.webp", "cat.jpg")];
-        assert_eq!(settled(&wishes), ["a/cat.jpg.webp", "a/cat.png.webp", "cat.webp"]);
+        let requested = [("a/cat.webp", "a/cat.jpg"), ("a/cat.webp", "a/cat.png"), ("cat.webp", "cat.jpg")];
+        assert_eq!(settled(&requested), ["a/cat.jpg.webp", "a/cat.png.webp", "cat.webp"]);
         let capitals = [("Cat.jpg", "Cat.jpg"), ("cat.jpg", "cat.jpg")];
         assert_eq!(settled(&capitals), ["Cat-2.jpg", "cat-3.jpg"]);
     }
 
     #[test]
     fn what_still_meets_is_numbered() {
-        let wishes = [("cat.webp", "cat.jpg"), ("cat.webp", "x/cat.jpg"), ("cat.jpg.webp", "cat.jpg.webp")];
-        assert_eq!(settled(&wishes), ["cat.jpg-2.webp", "cat.jpg-3.webp", "cat.jpg.webp"]);
+        let requested = [("cat.webp", "cat.jpg"), ("cat.webp", "x/cat.jpg"), ("cat.jpg.webp", "cat.jpg.webp")];
+        assert_eq!(settled(&requested), ["cat.jpg-2.webp", "cat.jpg-3.webp", "cat.jpg.webp"]);
         assert_eq!(settled(&[("a/.cat", "x"), ("a/.cat", "y")]), ["a/.cat-2", "a/.cat-3"]);
     }
 }

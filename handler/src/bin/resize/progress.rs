@@ -12,7 +12,7 @@ use handler::resize::{Oddities, Resized};
 use handler::storage::Location;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::report::{Done, Made, Odd, Retried};
+use super::report::{Done, Odd, OutputFile, RetriedImage};
 
 /// How often the bar moves although nothing has happened, so that its time goes on.
 const TICK: Duration = Duration::from_millis(200);
@@ -43,7 +43,7 @@ pub(crate) struct Tally {
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     pub(crate) each: Option<Vec<Done>>,
-    pub(crate) retried: Vec<Retried>,
+    pub(crate) retried: Vec<RetriedImage>,
     pub(crate) odd: Vec<Odd>,
     /// The last failures of messages that are retried, by message id.
     pub(crate) last_failures: HashMap<String, String>,
@@ -105,14 +105,14 @@ impl Tally {
             let last = message.id.as_ref().and_then(|id| self.last_failures.remove(id));
             // What is dropped at the end of the function's time has no last words.
             let reason = last.unwrap_or_else(|| "the function ended before it".to_owned());
-            self.retried.push(Retried { source: source_of(message), receives, reason });
+            self.retried.push(RetriedImage { source: source_of(message), receives, reason });
         }
         let oddities = resized.oddities;
         if oddities != Oddities::default() {
             self.odd.push(Odd { source: source_of(message), oddities });
         }
         if let Some(each) = &mut self.each {
-            let outputs = resized.outputs.iter().map(|output| Made {
+            let outputs = resized.outputs.iter().map(|output| OutputFile {
                 path: path_of(&output.target),
                 width: output.width,
                 height: output.height,
@@ -156,7 +156,7 @@ mod tests {
         let tally = progress.finish();
         assert_eq!(tally.done, 1);
         assert_eq!(tally.retried.len(), 1);
-        let Retried { source, receives, reason } = &tally.retried[0];
+        let RetriedImage { source, receives, reason } = &tally.retried[0];
         assert_eq!((source.to_str(), *receives, reason.as_str()), (Some("/a.jpg"), 2, "storage-full: no room"));
         assert_eq!(tally.last_failures.into_iter().collect::<Vec<_>>(), [("2".into(), "storage-full: no room".into())]);
     }

@@ -15,13 +15,13 @@ pub(crate) struct Done {
     pub(crate) source: PathBuf,
     pub(crate) receives: u32,
     pub(crate) bytes_in: u64,
-    pub(crate) outputs: Vec<Made>,
+    pub(crate) outputs: Vec<OutputFile>,
     pub(crate) oddities: Oddities,
 }
 
 /// One output.
 #[derive(Debug)]
-pub(crate) struct Made {
+pub(crate) struct OutputFile {
     pub(crate) path: PathBuf,
     pub(crate) width: u32,
     pub(crate) height: u32,
@@ -30,7 +30,7 @@ pub(crate) struct Made {
 
 /// An image that was made, but not at the first try.
 #[derive(Debug)]
-pub(crate) struct Retried {
+pub(crate) struct RetriedImage {
     pub(crate) source: PathBuf,
     pub(crate) receives: u32,
     /// Why the try before failed.
@@ -76,7 +76,7 @@ pub(crate) struct PassedOver {
 /// A whole run.
 #[derive(Debug)]
 pub(crate) struct Report {
-    pub(crate) shown: Shown,
+    pub(crate) display: PathDisplay,
     pub(crate) out: PathBuf,
     pub(crate) interruption: Option<Interruption>,
     pub(crate) elapsed: Duration,
@@ -88,7 +88,7 @@ pub(crate) struct Report {
     pub(crate) bytes_out: u64,
     /// Every image that was made, if every one is to be listed.
     pub(crate) each: Option<Vec<Done>>,
-    pub(crate) retried: Vec<Retried>,
+    pub(crate) retried: Vec<RetriedImage>,
     pub(crate) odd: Vec<Odd>,
     pub(crate) dead_letters: Vec<DeadLetter>,
     pub(crate) refused: Vec<Refused>,
@@ -103,7 +103,7 @@ impl Report {
     /// Of a run that has not begun.
     pub(crate) fn new(out: PathBuf) -> Self {
         Self {
-            shown: Shown::here(),
+            display: PathDisplay::here(),
             out,
             interruption: None,
             elapsed: Duration::ZERO,
@@ -144,11 +144,11 @@ impl Report {
 
 /// Paths as they are shown: from the current folder where they are below it.
 #[derive(Debug)]
-pub(crate) struct Shown {
+pub(crate) struct PathDisplay {
     current: Option<PathBuf>,
 }
 
-impl Shown {
+impl PathDisplay {
     pub(crate) fn here() -> Self {
         Self { current: std::env::current_dir().and_then(|current| current.canonicalize()).ok() }
     }

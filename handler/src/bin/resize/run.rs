@@ -26,9 +26,9 @@ use super::arguments::Run;
 use super::dead_letters::{self, History};
 use super::find;
 use super::machine;
-use super::making::Making;
-use super::plan::{self, Plan, Planned};
+use super::plan::{self, JobPlan, Planned};
 use super::progress::{Progress, Tally, beside_bar};
+use super::renditions::RenditionChoice;
 use super::report::Report;
 use super::stop::{Interruption, Stop};
 use super::table::EACH_MAX;
@@ -49,7 +49,7 @@ type Function = Batch<Resizer, SqsSink>;
 
 /// Makes all outputs. Fails only before any of them is begun.
 pub(crate) async fn run(arguments: &Run, stop: &Stop) -> anyhow::Result<Report> {
-    let making = Making::new(arguments)?;
+    let choice = RenditionChoice::new(arguments)?;
     let out = real_path(&arguments.out).with_context(|| cannot_write(&arguments.out))?;
     let mut report = Report::new(out.clone());
     let paths = arguments.paths.clone();
@@ -66,7 +66,7 @@ pub(crate) async fn run(arguments: &Run, stop: &Stop) -> anyhow::Result<Report> 
     };
     report.left_out.clone_from(&found.left_out);
     report.passed_over.clone_from(&found.passed_over);
-    let Plan { mut planned, refused, renamed } = plan::plan(found, &making, &out)?;
+    let JobPlan { mut planned, refused, renamed } = plan::plan(found, &choice, &out)?;
     if arguments.allow_truncated {
         for planned in &mut planned {
             planned.job = planned.job.clone().with_truncated(Truncated::Allow);

@@ -20,7 +20,7 @@ const PROBLEMS_MAX: usize = 50;
 const PASSED_OVER_MAX: usize = 10;
 
 /// The tables and a closing line.
-pub(crate) fn of(report: &Report) -> String {
+pub(crate) fn render(report: &Report) -> String {
     if report.images == 0 && report.interruption.is_none() {
         return format!("no images found\n{}", notes(report));
     }
@@ -52,7 +52,7 @@ pub(crate) fn table<const N: usize>(header: [&str; N]) -> Table {
 /// The rows to show, and how many problems are not among them.
 fn rows(report: &Report) -> (Vec<[String; 3]>, usize) {
     let mut rows = Vec::new();
-    let shown = |path| one_line(&report.shown.path(path)).to_string();
+    let shown = |path| one_line(&report.display.path(path)).to_string();
     let dead_letters = report.dead_letters.iter().map(|dead_letter| {
         let reason = one_line(&format!("{}: {}", dead_letter.kind, dead_letter.reason)).to_string();
         let outcome = match dead_letter.receives {
@@ -133,7 +133,7 @@ fn notes(report: &Report) -> String {
     if !report.passed_over.is_empty() {
         let shown = report.passed_over.iter().take(PASSED_OVER_MAX);
         let shown: Vec<_> =
-            shown.map(|passed| format!("{} ({})", report.shown.path(&passed.path), passed.what)).collect();
+            shown.map(|passed| format!("{} ({})", report.display.path(&passed.path), passed.what)).collect();
         let more = report.passed_over.len() - shown.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let _ = writeln!(text, "Passed over: {}{more}.", shown.join(", "));
@@ -161,7 +161,7 @@ fn notes(report: &Report) -> String {
 }
 
 fn closing(report: &Report) -> String {
-    let out = report.shown.path(&report.out);
+    let out = report.display.path(&report.out);
     let out = one_line(&out);
     let Some(interruption) = report.interruption else {
         return format!("The outputs are in {out}.\n");

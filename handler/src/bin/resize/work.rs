@@ -27,8 +27,8 @@ const MIB: u64 = 1024 * 1024;
 
 /// Works until it is told to stop, or until the queue is empty. Returns the exit code.
 pub(crate) async fn run(arguments: &Work, stop: &Stop) -> anyhow::Result<u8> {
-    let progress = Arc::new(Progress::default());
-    let connecting = connect(arguments, progress.clone());
+    let counter = Arc::new(Counter::default());
+    let connecting = connect(arguments, counter.clone());
     let worker = tokio::select! {
         worker = Box::pin(connecting) => worker?,
         interruption = stop.requested() => {
@@ -44,7 +44,7 @@ pub(crate) async fn run(arguments: &Work, stop: &Stop) -> anyhow::Result<u8> {
         ));
     };
     let report = worker.run(stopping).await?;
-    print(format_args!("{}", progress.closing()));
+    print(format_args!("{}", counter.closing()));
     if report.panics > 0 {
         let attempts = table::count(report.panics as u64, "attempt");
         note(format_args!("resize: {attempts} ended by a defect of this program; their messages were given back"));
@@ -52,7 +52,7 @@ pub(crate) async fn run(arguments: &Work, stop: &Stop) -> anyhow::Result<u8> {
     Ok(u8::from(report.panics > 0))
 }
 
-async fn connect(arguments: &Work, progress: Arc<Progress>) -> anyhow::Result<Worker<Resizer, SqsSink>> {
+async fn connect(arguments: &Work, counter: Arc<Counter>) -> anyhow::Result<Worker<Resizer, SqsSink>> {
     let config = handler::aws::config().await;
     let s3 = S3::new(&config, std::env::var("AWS_ENDPOINT_URL_S3").ok())?;
     let mut storage = Storage::builder().s3(s3).allowed(allowed(&arguments.allow)?);
@@ -70,7 +70,7 @@ async fn connect(arguments: &Work, progress: Arc<Progress>) -> anyhow::Result<Wo
         stop_within: Duration::from_secs(arguments.stop_within.into()),
         drain: arguments.drain,
     };
-    Ok(Worker::connect(client, &arguments.queue_url, resizer, sink, progress, options).await?)
+    Ok(Worker::connect(client, &arguments.queue_url, resizer, sink, counter, options).await?)
 }
 
 /// What `--allow` names, one by one.
@@ -91,9 +91,9 @@ pub(crate) fn renditions(path: &Path) -> anyhow::Result<Renditions> {
 
 /// Reports what becomes of each message, and counts.
 #[derive(Default)]
-struct Progress(Mutex<Counts>);
+struct Counter(Mutex<Counts>);
 
-impl Progress {
+impl Counter {
     fn closing(&self) -> String {
         let Counts { done, dead_lettered, failed, postponed, .. } =
             *self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,7 +106,7 @@ impl Progress {
     }
 }
 
-impl Observer<Resized> for Progress {
+impl Observer<Resized> for Counter {
     fn ended(&self, message: &Message, outcome: &Outcome<Resized>) {
         let id = one_line(message.id.as_deref().unwrap_or("-"));
         match outcome {

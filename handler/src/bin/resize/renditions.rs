@@ -18,14 +18,14 @@ const IN: &str = "in";
 
 /// What is made of every image.
 #[derive(Debug)]
-pub(crate) enum Making {
+pub(crate) enum RenditionChoice {
     /// One output, which has the image's own name.
     One(Rendition),
     /// Renditions by what `auto` means: for JPEG, PNG and WebP.
     Several(Box<[(OutputFormat, Renditions); 3]>),
 }
 
-impl Making {
+impl RenditionChoice {
     /// As the arguments say.
     pub(crate) fn new(arguments: &Run) -> anyhow::Result<Self> {
         if let Some(path) = &arguments.renditions {
@@ -136,11 +136,12 @@ mod tests {
 
     #[test]
     fn renditions_have_targets_below_the_folder_and_know_their_format() {
-        let making =
-            Making::read(r#"[{"target":"{dir}/{stem}-{width}.{format}","width":9},{"target":"x/{key}","height":9}]"#);
+        let choice = RenditionChoice::read(
+            r#"[{"target":"{dir}/{stem}-{width}.{format}","width":9},{"target":"x/{key}","height":9}]"#,
+        );
         let image = |relative: &str, auto| Image { path: "/p".into(), relative: relative.into(), auto };
         let names = |image| -> Vec<_> {
-            making.as_ref().unwrap().outputs(&image).unwrap().into_iter().map(|(name, _)| name).collect()
+            choice.as_ref().unwrap().outputs(&image).unwrap().into_iter().map(|(name, _)| name).collect()
         };
         assert_eq!(names(image("a/cat.gif", OutputFormat::Png)), ["a/cat-9.png", "x/a/cat.gif"]);
         assert_eq!(names(image("cat.jpg", OutputFormat::Jpeg)), ["cat-9.jpeg", "x/cat.jpg"]);
@@ -161,7 +162,7 @@ mod tests {
             (r#"[{"target":"../{stem}","width":1}]"#, "has a '.' or '..' segment"),
             (r#"[{"target":"a","width":1},{"target":"a","width":2}]"#, "target of an earlier output"),
         ] {
-            let error = format!("{:#}", Making::read(text).unwrap_err());
+            let error = format!("{:#}", RenditionChoice::read(text).unwrap_err());
             assert!(error.contains(expected), "{error:?} lacks {expected:?}");
         }
     }
