@@ -292,8 +292,8 @@ fn a_fault_that_could_never_strike_is_refused_by_field() {
     let queues = LocalQueue::builder().build();
     for (fault, text) in [
         (Fault::throttle().on("SendMessge"), "action: \"SendMessge\" is not an action of SQS"),
-        (Fault::duplicate_delivery().on("SendMessage"), "action: SendMessage cannot suffer duplicate_delivery"),
-        (Fault::partial_failure(0.5).on("SendMessage"), "action: SendMessage cannot suffer partial_failure"),
+        (Fault::duplicate_delivery().on("SendMessage"), "action: duplicate_delivery does not apply to SendMessage"),
+        (Fault::partial_failure(0.5).on("SendMessage"), "action: partial_failure does not apply to SendMessage"),
         (Fault::throttle().times(0), "times: must be at least 1"),
         (Fault::throttle().probability(1.5), "probability: must be from 0 to 1, not 1.5"),
         (Fault::partial_failure(-0.5), "share: must be from 0 to 1, not -0.5"),

@@ -52,7 +52,7 @@ impl Effect {
         matches!(self, Self::DuplicateDelivery | Self::Reordering)
     }
 
-    /// Whether an action can suffer it.
+    /// Whether it can strike an action.
     fn fits(&self, action: Option<Action>) -> bool {
         match self {
             Self::PartialFailure(_) => action.is_some_and(Action::is_batch),
@@ -83,7 +83,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// A fault of this effect that strikes every request that can suffer it, until it is removed.
+    /// A fault of this effect that strikes every request that it can strike, until it is removed.
     #[must_use]
     pub const fn new(effect: Effect) -> Self {
         Self { effect, action: None, queue: None, times: None, probability: None }
@@ -180,7 +180,7 @@ impl Fault {
                 return refuse("action", format!("{name:?} is not an action of SQS"));
             };
             if !self.effect.fits(Some(action)) {
-                return refuse("action", format!("{name} cannot suffer {}", self.effect.name()));
+                return refuse("action", format!("{} does not apply to {name}", self.effect.name()));
             }
         }
         if self.times == Some(0) {

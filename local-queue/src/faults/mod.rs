@@ -23,7 +23,7 @@
 //! HTTP; duplicate delivery and reordering also strike [`LocalQueue::receive`](crate::LocalQueue::receive).
 
 mod fault;
-mod verdict;
+mod request_faults;
 
 use std::{
     collections::BTreeMap,
@@ -35,9 +35,9 @@ use std::{
 };
 
 pub use self::fault::{Effect, FailedEntries, Fault, FaultError};
-pub(crate) use self::verdict::Shuffle;
-pub(crate) use self::verdict::{EntryFailures, Verdict};
-use self::verdict::{Next, below, unit};
+pub(crate) use self::request_faults::Shuffle;
+pub(crate) use self::request_faults::{EntryFailures, RequestFaults};
+use self::request_faults::{Next, below, unit};
 use crate::{
     action::Action,
     engine::{Delivery, Engine, IdSource, QueueArn, Time},
@@ -154,7 +154,7 @@ impl Faults {
     }
 
     /// Lets every fault strike that `is_meant` and whose dice say so, until one says that it was the last.
-    fn strike(&self, is_meant: impl Fn(&Fault) -> bool, mut suffer: impl FnMut(&Effect, &mut IdSource) -> Next) {
+    fn strike(&self, is_meant: impl Fn(&Fault) -> bool, mut apply: impl FnMut(&Effect, &mut IdSource) -> Next) {
         let mut state = self.lock();
         let State { injected, dice, struck, .. } = &mut *state;
         for injected in injected.iter_mut().filter(|injected| is_meant(&injected.fault)) {
@@ -165,7 +165,7 @@ impl Faults {
             injected.struck += 1;
             *struck.entry(fault.effect.name()).or_default() += 1;
             fault.times = fault.times.map(|times| times - 1);
-            if suffer(&fault.effect, dice) == Next::Stop {
+            if apply(&fault.effect, dice) == Next::Stop {
                 break;
             }
         }
@@ -174,15 +174,15 @@ impl Faults {
     }
 
     /// Decides what happens to a request, whose action SQS may not have. The queue's name is asked for only if there is a fault.
-    pub(crate) fn judge(&self, action: Option<Action>, queue: impl FnOnce() -> Option<String>) -> Verdict {
-        let mut verdict = Verdict::default();
+    pub(crate) fn of_request(&self, action: Option<Action>, queue: impl FnOnce() -> Option<String>) -> RequestFaults {
+        let mut faults = RequestFaults::default();
         if self.is_empty() {
-            return verdict;
+            return faults;
         }
         let queue = queue();
         let is_meant = |fault: &Fault| !fault.effect.is_of_delivery() && fault.is_about(action, queue.as_deref());
-        self.strike(is_meant, |effect, dice| verdict.suffer(effect, dice));
-        verdict
+        self.strike(is_meant, |effect, dice| faults.apply(effect, dice));
+        faults
     }
 
     /// Lets messages be overtaken before a receive, and says by which dice those of the receive are to be shuffled.

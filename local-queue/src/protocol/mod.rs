@@ -82,7 +82,7 @@ pub(crate) type Later<'a> = Pin<Box<dyn Future<Output = Response<Bytes>> + Send 
 pub(crate) fn begin<'a>(queues: &'a LocalQueue, request: Request<Bytes>, caller: Option<&'a Caller>) -> Begun<'a> {
     let action = subject::action(&request);
     if !queues.faults().is_empty() {
-        return Begun::Later(Box::pin(respond_as_judged(queues, request, action, caller)));
+        return Begun::Later(Box::pin(respond_under_faults(queues, request, action, caller)));
     }
     let end = End { queues, action, request_id: queues.next_request_id(), response_is_lost: false };
     if let Some((heavy, caller)) = caller.and_then(|caller| caller.beside(request.body())) {
@@ -97,22 +97,22 @@ pub(crate) fn begin<'a>(queues: &'a LocalQueue, request: Request<Bytes>, caller:
 }
 
 /// Answers a request that injected faults may strike.
-async fn respond_as_judged(
+async fn respond_under_faults(
     queues: &LocalQueue,
     mut request: Request<Bytes>,
     action: Option<Action>,
     caller: Option<&Caller>,
 ) -> Response<Bytes> {
-    let verdict = queues.faults().judge(action, || subject::queue(&request));
-    if !verdict.latency.is_zero() {
-        queues.clock().sleep_until(queues.clock().now() + verdict.latency).await;
+    let faults = queues.faults().of_request(action, || subject::queue(&request));
+    if !faults.latency.is_zero() {
+        queues.clock().sleep_until(queues.clock().now() + faults.latency).await;
     }
-    if let Some(failures) = verdict.failed_entries {
+    if let Some(failures) = faults.failed_entries {
         request.extensions_mut().insert(failures);
     }
     let request_id = queues.next_request_id();
-    let end = End { queues, action, request_id, response_is_lost: verdict.response_is_lost };
-    if let Some(effect) = verdict.refusal {
+    let end = End { queues, action, request_id, response_is_lost: faults.response_is_lost };
+    if let Some(effect) = faults.refusal {
         return end.of(Form::of(&request, request_id).error(&refusal(&effect)));
     }
     if let Some((heavy, caller)) = caller.and_then(|caller| caller.beside(request.body())) {

@@ -160,21 +160,21 @@ fn batch<'a, P, T>(
     let queue = call.queue()?;
     let entries = parse_entries(call, operation, call.queues.limits()).map(|entries| {
         let ids = call.failed_entries.map(|failures| failures.choose(entries.iter().map(|entry| &*entry.id)));
-        let is_doomed = |entry: &Entry<'_>| ids.as_ref().is_some_and(|ids| ids.contains(&*entry.id));
-        let (doomed, entries): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_doomed);
+        let is_failing = |entry: &Entry<'_>| ids.as_ref().is_some_and(|ids| ids.contains(&*entry.id));
+        let (failing, entries): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_failing);
         let prepared = prepare(&entries);
-        (doomed, entries, prepared)
+        (failing, entries, prepared)
     });
-    let (doomed, entries, results) = call.queues.call(|engine, now| {
+    let (failing, entries, results) = call.queues.call(|engine, now| {
         engine.find_queue(queue.as_str())?;
-        let (doomed, entries, prepared) = entries?;
+        let (failing, entries, prepared) = entries?;
         engine.admit(now, queue.as_str(), action)?;
         let results = run(engine, now, &queue, prepared?)?;
-        Ok::<_, WireError>((doomed, entries, results))
+        Ok::<_, WireError>((failing, entries, results))
     })?;
     let id = |entry: Entry<'_>| ("Id", Document::Text(entry.id.into_owned()));
-    let doomed = doomed.into_iter().map(|entry| failure(id(entry), WireError::internal()));
-    let (mut failed, mut successful) = (doomed.collect::<Vec<_>>(), Vec::with_capacity(entries.len()));
+    let failing = failing.into_iter().map(|entry| failure(id(entry), WireError::internal()));
+    let (mut failed, mut successful) = (failing.collect::<Vec<_>>(), Vec::with_capacity(entries.len()));
     for (entry, result) in entries.into_iter().zip(results) {
         match result.map(&members) {
             Ok(mut members) => {

@@ -14,7 +14,7 @@ pub(super) enum Next {
 
 /// What happens to one request: decided before it is read, once.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Verdict {
+pub(crate) struct RequestFaults {
     /// How long it waits before anything else.
     pub(crate) latency: Duration,
     /// What it is refused with: one of the four effects that refuse.
@@ -25,15 +25,15 @@ pub(crate) struct Verdict {
     pub(crate) failed_entries: Option<EntryFailures>,
 }
 
-impl Verdict {
-    pub(super) fn suffer(&mut self, effect: &Effect, dice: &mut IdSource) -> Next {
+impl RequestFaults {
+    pub(super) fn apply(&mut self, effect: &Effect, dice: &mut IdSource) -> Next {
         match effect {
             Effect::Latency(latency) => self.latency += *latency,
             Effect::LostResponse => self.response_is_lost = true,
             Effect::PartialFailure(entries) => {
                 self.failed_entries = Some(EntryFailures { entries: entries.clone(), seed: dice.next_u64() });
             }
-            // What is refused suffers nothing more.
+            // What is refused meets no further fault.
             effect => {
                 self.refusal = Some(effect.clone());
                 return Next::Stop;
