@@ -82,16 +82,16 @@ impl Share {
 
     /// Bytes that keep this share until nobody has them any more.
     pub(crate) fn keep_with(self, bytes: impl AsRef<[u8]> + Send + 'static) -> Bytes {
-        Bytes::from_owner(Held { bytes, _share: self })
+        Bytes::from_owner(BytesWithShare { bytes, _share: self })
     }
 }
 
-struct Held<T> {
+struct BytesWithShare<T> {
     bytes: T,
     _share: Share,
 }
 
-impl<T: AsRef<[u8]>> AsRef<[u8]> for Held<T> {
+impl<T: AsRef<[u8]>> AsRef<[u8]> for BytesWithShare<T> {
     fn as_ref(&self) -> &[u8] {
         self.bytes.as_ref()
     }

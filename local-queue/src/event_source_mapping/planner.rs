@@ -31,7 +31,7 @@ use std::{
 use bytes::Bytes;
 
 pub use self::actions::{Action, Arrival, Batch, BatchId, CloseReason, DropReason, Settled};
-use self::{backoff::Backoff, holding::Held};
+use self::{backoff::Backoff, holding::HeldMessage};
 use super::{
     event::EVENT_BYTES_EMPTY,
     invoker::FunctionError,
@@ -74,7 +74,7 @@ pub struct Planner {
     batches: u64,
     collecting: Option<Collecting>,
     /// Received, and in no batch yet; in the order in which they were received.
-    held: VecDeque<Held>,
+    held: VecDeque<HeldMessage>,
     /// Batches that are invoked, throttled or deleted.
     working: BTreeMap<BatchId, Working>,
     /// Batches that are throttled, by when they are looked at again.
@@ -244,7 +244,7 @@ impl Planner {
             return;
         }
         let hidden_until = now + self.settings.hidden_for;
-        self.held.extend(wanted.into_iter().map(|arrival| Held::new(arrival, hidden_until)));
+        self.held.extend(wanted.into_iter().map(|arrival| HeldMessage::new(arrival, hidden_until)));
         self.take_held(now);
         self.collect(now);
         self.fill(now);

@@ -9,13 +9,13 @@ use crate::{
 };
 
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct HeldMessage {
     message: SourceMessage,
     record_bytes: usize,
     hidden_until: Time,
 }
 
-impl Held {
+impl HeldMessage {
     pub(super) fn new(arrival: Arrival, hidden_until: Time) -> Self {
         let Arrival { message, record_bytes, is_wanted: _ } = arrival;
         Self { message, record_bytes, hidden_until }
