@@ -35,10 +35,10 @@ impl Clock {
     /// suspend too. It never goes backwards, and does not follow when the wall clock is set.
     #[must_use]
     pub fn system() -> Self {
-        Self::of(Arc::new(ThisMachine))
+        Self::on_machine(Arc::new(ThisMachine))
     }
 
-    fn of(machine: Arc<dyn Machine>) -> Self {
+    fn on_machine(machine: Arc<dyn Machine>) -> Self {
         let (start, origin) = (machine.since_epoch(), machine.running());
         Self(Source::System(SystemClock { machine, start, origin }))
     }
@@ -209,7 +209,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_wall_clock_that_is_set_moves_neither_time_nor_timers() {
         let laptop = Laptop::new();
-        let clock = Clock::of(laptop.clone());
+        let clock = Clock::on_machine(laptop.clone());
         for set_to in [1_800_000_000 - 3_600, 1_800_000_000 + 30 * 86_400].map(Duration::from_secs) {
             let (now, began) = (clock.now(), tokio::time::Instant::now());
             *laptop.wall_set_to.lock().unwrap() = set_to;
@@ -222,7 +222,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn suspend_counts_and_a_wake_up_that_came_due_in_it_is_not_late_by_it() {
         let laptop = Laptop::new();
-        let clock = Clock::of(laptop.clone());
+        let clock = Clock::on_machine(laptop.clone());
         let due = clock.now() + Duration::from_secs(60);
         let sleeper = tokio::spawn({
             let clock = clock.clone();

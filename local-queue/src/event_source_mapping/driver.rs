@@ -19,7 +19,7 @@ use super::{
     invoker::{FunctionError, Invocation, Invoker, invoke_caught},
     metrics::Counters,
     outage::Outage,
-    planner::{Action, Arrival, Batch, BatchId, Planner, PlannerSettings, Settled},
+    planner::{Arrival, Batch, BatchId, Planner, PlannerAction, PlannerSettings, Settled},
     response::{BatchOutcome, count_of},
     source::{Source, SourceMessage},
 };
@@ -185,9 +185,9 @@ impl<S: Source, I: Invoker> Driver<S, I> {
         self.status.send_if_modified(|current| std::mem::replace(current, status) != status);
     }
 
-    fn carry_out(&mut self, action: Action) {
+    fn carry_out(&mut self, action: PlannerAction) {
         match action {
-            Action::Receive { batch, request } => {
+            PlannerAction::Receive { batch, request } => {
                 let intake = Intake {
                     filter_criteria: Arc::clone(&self.filter_criteria),
                     batching_window: self.batching_window,
@@ -195,26 +195,26 @@ impl<S: Source, I: Invoker> Driver<S, I> {
                 let task = receive(Arc::clone(&self.source), intake, batch, request, self.cancel_receive.subscribe());
                 self.spawn(Job::Receive { batch }, task);
             }
-            Action::CancelReceive { .. } => {
+            PlannerAction::CancelReceive { .. } => {
                 self.cancel_receive.send_replace(true);
             }
-            Action::Invoke(batch) => self.invoke(batch),
-            Action::Delete { batch, receipt_handles } => {
+            PlannerAction::Invoke(batch) => self.invoke(batch),
+            PlannerAction::Delete { batch, receipt_handles } => {
                 let (source, count) = (Arc::clone(&self.source), receipt_handles.len());
                 let task = async move { Done::Deleted { batch, entries: delete(source, receipt_handles).await } };
                 self.spawn(Job::Delete { batch, count }, task);
             }
-            Action::DeleteFiltered { receipt_handles } => {
+            PlannerAction::DeleteFiltered { receipt_handles } => {
                 let (source, count) = (Arc::clone(&self.source), receipt_handles.len());
                 let task = async move { Done::FilteredDeleted { entries: delete(source, receipt_handles).await } };
                 self.spawn(Job::DeleteFiltered { count }, task);
             }
-            Action::GiveBack { receipt_handles } => {
+            PlannerAction::GiveBack { receipt_handles } => {
                 let (source, count) = (Arc::clone(&self.source), receipt_handles.len());
                 let task = async move { Done::GivenBack { entries: give_back(source, receipt_handles).await } };
                 self.spawn(Job::GiveBack { count }, task);
             }
-            Action::Drop { messages, reason } => {
+            PlannerAction::Drop { messages, reason } => {
                 self.counters.count(|metrics| &mut metrics.dropped, messages.len());
                 let (function, queue) = (self.function(), self.source.queue_arn().name());
                 tracing::warn!("{function}: dropped {} of {queue}: {reason}", count_of(messages.len()));

@@ -74,7 +74,7 @@ pub use self::{
     invoker::{FunctionError, InProcess, Invocation, Invoker, RESPONSE_BYTES_MAX},
     mapping::{EventSourceMapping, EventSourceMappingError, ProvisionedPollers, ScaleUp},
     metrics::{FailedBatches, Metrics},
-    planner::{Action, Arrival, Batch, BatchId, CloseReason, DropReason, Planner, PlannerSettings, Settled},
+    planner::{Arrival, Batch, BatchId, CloseReason, DropReason, Planner, PlannerAction, PlannerSettings, Settled},
     response::{BatchFailure, BatchOutcome},
     scaling::Scaling,
     source::{DeleteFailure, Depth, ENTRIES_MAX, QueueSource, Source, SourceError, SourceMessage, SystemAttributes},

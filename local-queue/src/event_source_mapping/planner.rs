@@ -3,7 +3,7 @@
 //! Like the engine it has no clock, async or I/O. Its contract:
 //! - **Time is an argument**, and never runs backwards.
 //! - **Effects are results.** After each input, take [`Planner::poll_action`] until it is empty and carry the actions
-//!   out; each but [`Action::Drop`] is answered by one input.
+//!   out; each but [`PlannerAction::Drop`] is answered by one input.
 //! - **The next wake-up is a result.** Call [`Planner::advance`] once to start, and then no later than
 //!   [`Planner::next_wakeup`].
 //!
@@ -30,7 +30,7 @@ use std::{
 
 use bytes::Bytes;
 
-pub use self::actions::{Action, Arrival, Batch, BatchId, CloseReason, DropReason, Settled};
+pub use self::actions::{Arrival, Batch, BatchId, CloseReason, DropReason, PlannerAction, Settled};
 use self::{backoff::Backoff, holding::HeldMessage};
 use super::{
     event::EVENT_BYTES_EMPTY,
@@ -86,7 +86,7 @@ pub struct Planner {
     receives: Backoff,
     random: fastrand::Rng,
     stopping: bool,
-    actions: VecDeque<Action>,
+    actions: VecDeque<PlannerAction>,
 }
 
 #[derive(Debug)]
@@ -152,7 +152,7 @@ impl Planner {
     // Outputs.
 
     /// The next thing to do.
-    pub fn poll_action(&mut self) -> Option<Action> {
+    pub fn poll_action(&mut self) -> Option<PlannerAction> {
         self.actions.pop_front()
     }
 
@@ -204,7 +204,7 @@ impl Planner {
             if working.hidden_until <= now {
                 self.drop_batch(id);
             } else {
-                self.actions.push_back(Action::Invoke(Arc::clone(&working.batch)));
+                self.actions.push_back(PlannerAction::Invoke(Arc::clone(&working.batch)));
             }
         }
         if self.is_saturated() {
@@ -236,7 +236,7 @@ impl Planner {
         if !unwanted.is_empty() {
             self.filter_deletes += 1;
             let receipt_handles = unwanted.into_iter().map(|arrival| arrival.message.receipt_handle).collect();
-            self.actions.push_back(Action::DeleteFiltered { receipt_handles });
+            self.actions.push_back(PlannerAction::DeleteFiltered { receipt_handles });
         }
         if self.stopping {
             self.collecting = None;
@@ -268,7 +268,7 @@ impl Planner {
         };
         let working = self.working.get(&batch).expect("only batches that were given out are invoked");
         let messages = &Arc::clone(&working.batch).messages;
-        let outcome = BatchOutcome::of(reply, messages, self.settings.report_batch_item_failures);
+        let outcome = BatchOutcome::from_reply(reply, messages, self.settings.report_batch_item_failures);
         match outcome {
             BatchOutcome::Failed(BatchFailure::Function(_)) => self.concurrency.failed(),
             BatchOutcome::Failed(_) => {}
@@ -282,7 +282,7 @@ impl Planner {
         if receipt_handles.is_empty() {
             self.deleted(now, batch);
         } else {
-            self.actions.push_back(Action::Delete { batch, receipt_handles });
+            self.actions.push_back(PlannerAction::Delete { batch, receipt_handles });
         }
         Settled::Finished(outcome)
     }
@@ -348,7 +348,7 @@ impl Planner {
             let (hidden_until, reason) = (hidden_until.unwrap_or(now), String::new());
             let throttles = Backoff::THROTTLES;
             self.working.insert(id, Working { batch: Arc::clone(&batch), hidden_until, throttles, reason });
-            self.actions.push_back(Action::Invoke(batch));
+            self.actions.push_back(PlannerAction::Invoke(batch));
             return;
         }
         let window = self.settings.batching_window;
@@ -368,7 +368,7 @@ impl Planner {
             wait_time: Some(wait_time),
             attempt_id: None,
         };
-        self.actions.push_back(Action::Receive { batch: collecting.id, request });
+        self.actions.push_back(PlannerAction::Receive { batch: collecting.id, request });
         self.collecting = Some(Collecting { poll: Poll::Waiting { asked }, ..collecting });
     }
 
@@ -411,7 +411,7 @@ impl Planner {
         let messages = &working.batch.messages;
         self.drop_held_of_groups(messages.iter());
         let reason = DropReason::Throttled { reason: working.reason };
-        self.actions.push_back(Action::Drop { messages: messages.clone(), reason });
+        self.actions.push_back(PlannerAction::Drop { messages: messages.clone(), reason });
     }
 
     fn release(&mut self, id: BatchId) -> Working {

@@ -117,7 +117,7 @@ impl BatchOutcome {
     /// Reads what the function made of a batch. With `report_batch_item_failures` off, any reply is a success (developer
     /// guide).
     #[must_use]
-    pub fn of(
+    pub fn from_reply(
         reply: Result<Bytes, FunctionError>,
         messages: &[SourceMessage],
         report_batch_item_failures: bool,

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::{
     json::{Json, Members},
-    pattern::{Addresses, Comparison, Fields, Literal, Node, Operator, Pattern, Rule, TextRule},
+    pattern::{Addresses, Comparison, FieldPatterns, Literal, Operator, Pattern, PatternNode, Rule, TextRule},
 };
 use crate::{
     engine::QueueArn,
@@ -36,7 +36,7 @@ pub(super) fn record(patterns: &[Pattern], body: &str, metadata: impl FnOnce() -
     patterns.iter().any(|pattern| record.matches(&pattern.fields))
 }
 
-impl Fields {
+impl FieldPatterns {
     fn looks_beside_body(&self) -> bool {
         self.all_of.keys().any(|key| key != "body") || self.any_of.iter().any(Self::looks_beside_body)
     }
@@ -67,7 +67,7 @@ struct Record<'a> {
 }
 
 impl Record<'_> {
-    fn matches(&self, fields: &Fields) -> bool {
+    fn matches(&self, fields: &FieldPatterns) -> bool {
         let all = fields.all_of.iter().all(|(key, node)| match key.as_str() {
             "body" => self.body_matches(node),
             _ => node.matches(self.members.get(key).copied()),
@@ -75,16 +75,16 @@ impl Record<'_> {
         all && (fields.any_of.is_empty() || fields.any_of.iter().any(|fields| self.matches(fields)))
     }
 
-    fn body_matches(&self, node: &Node) -> bool {
+    fn body_matches(&self, node: &PatternNode) -> bool {
         match (node, &self.json) {
-            (Node::Fields(fields), Some(json)) => fields.matches(Some(json.clone())),
-            (Node::Rules(rules), None) => any_rule(rules, &[Literal::String(self.body.to_owned())]),
+            (PatternNode::Fields(fields), Some(json)) => fields.matches(Some(json.clone())),
+            (PatternNode::Rules(rules), None) => any_rule(rules, &[Literal::String(self.body.to_owned())]),
             _ => false,
         }
     }
 }
 
-impl Node {
+impl PatternNode {
     fn matches(&self, value: Option<&RawValue>) -> bool {
         let value = value.and_then(|raw| Json::read(raw).ok());
         match self {
@@ -117,7 +117,7 @@ fn collect_values(value: &Json<'_>, depth: usize, values: &mut Vec<Literal>) {
             let elements = elements.iter().filter_map(|raw| Json::read(raw).ok());
             elements.for_each(|element| collect_values(&element, depth - 1, values));
         }
-        other => values.extend(Literal::of(other)),
+        other => values.extend(Literal::from_json(other)),
     }
 }
 

@@ -12,20 +12,20 @@ const NUMBER_MAX: f64 = 5.0e9;
 /// A filter's pattern: the fields of a record and their rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pattern {
-    pub(super) fields: Fields,
+    pub(super) fields: FieldPatterns,
 }
 
 /// Fields that all have to match, and alternatives of which one has to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Fields {
-    pub(super) all_of: BTreeMap<String, Node>,
+pub(super) struct FieldPatterns {
+    pub(super) all_of: BTreeMap<String, PatternNode>,
     /// `$or`; empty if there is none.
-    pub(super) any_of: Vec<Fields>,
+    pub(super) any_of: Vec<FieldPatterns>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Node {
-    Fields(Fields),
+pub(super) enum PatternNode {
+    Fields(FieldPatterns),
     /// At least one, of which one has to match.
     Rules(Vec<Rule>),
 }
@@ -138,13 +138,13 @@ fn read(raw: &RawValue) -> Result<Json<'_>, PatternProblem> {
 impl Pattern {
     pub(super) fn parse(text: &str) -> Result<Self, PatternProblem> {
         match Json::parse(text).map_err(|error| PatternProblem::new(format!("is not JSON: {error}")))? {
-            Json::Object(members) => Ok(Self { fields: Fields::parse(&members)? }),
+            Json::Object(members) => Ok(Self { fields: FieldPatterns::parse(&members)? }),
             other => Err(PatternProblem::expected("an object", &other)),
         }
     }
 }
 
-impl Fields {
+impl FieldPatterns {
     fn parse(members: &Members<'_>) -> Result<Self, PatternProblem> {
         if members.is_empty() {
             return Err(PatternProblem::new("must not be an empty object"));
@@ -154,7 +154,7 @@ impl Fields {
             let result = match (key.as_str(), read(raw)) {
                 (_, Err(problem)) => Err(problem),
                 ("$or", Ok(value)) => fields.read_alternatives(&value),
-                (_, Ok(value)) => Node::parse(&value).map(|node| {
+                (_, Ok(value)) => PatternNode::parse(&value).map(|node| {
                     fields.all_of.insert(key.clone(), node);
                 }),
             };
@@ -181,10 +181,10 @@ impl Fields {
     }
 }
 
-impl Node {
+impl PatternNode {
     fn parse(value: &Json<'_>) -> Result<Self, PatternProblem> {
         match value {
-            Json::Object(members) => Fields::parse(members).map(Self::Fields),
+            Json::Object(members) => FieldPatterns::parse(members).map(Self::Fields),
             Json::Array(rules) if rules.is_empty() => {
                 Err(PatternProblem::new("must have a rule, and is an empty array"))
             }
@@ -205,7 +205,7 @@ impl Rule {
         let members = match rule {
             Json::Object(members) => members,
             Json::Array(_) => return Err(PatternProblem::expected("a value or an object with one operator", rule)),
-            scalar => return Ok(Self::Is(Literal::of(scalar).expect("neither an object nor an array"))),
+            scalar => return Ok(Self::Is(Literal::from_json(scalar).expect("neither an object nor an array"))),
         };
         let (operator, operand) = only_member(members)?;
         let result = match operator {
@@ -227,7 +227,9 @@ impl Rule {
         let expected =
             "a string, a number, an array of either, or an object with prefix, suffix, equals-ignore-case or wildcard";
         match operand {
-            Json::String(_) | Json::Number(_) => Ok(Self::AnythingBut(Literal::of(operand).into_iter().collect())),
+            Json::String(_) | Json::Number(_) => {
+                Ok(Self::AnythingBut(Literal::from_json(operand).into_iter().collect()))
+            }
             Json::Array(values) => {
                 let values: Vec<Json<'_>> = values.iter().map(|raw| read(raw)).collect::<Result<_, _>>()?;
                 let strings = values.iter().filter(|value| matches!(value, Json::String(_))).count();
@@ -235,7 +237,7 @@ impl Rule {
                 if values.is_empty() || values.len() != strings.max(numbers) {
                     return Err(PatternProblem::new("must be an array of strings or an array of numbers"));
                 }
-                Ok(Self::AnythingBut(values.iter().filter_map(Literal::of).collect()))
+                Ok(Self::AnythingBut(values.iter().filter_map(Literal::from_json).collect()))
             }
             Json::Object(members) => {
                 let (operator, operand) = only_member(members)?;
@@ -265,7 +267,7 @@ fn only_member<'m, 'a>(members: &'m Members<'a>) -> Result<(&'m str, &'a RawValu
 }
 
 impl Literal {
-    pub(super) fn of(value: &Json<'_>) -> Option<Self> {
+    pub(super) fn from_json(value: &Json<'_>) -> Option<Self> {
         match value {
             Json::Null => Some(Self::Null),
             Json::Bool(value) => Some(Self::Bool(*value)),

@@ -55,7 +55,7 @@ pub enum CloseReason {
 
 /// Something for the driver to do, answered by one input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum PlannerAction {
     /// Receive messages; answered by [`Planner::received`](super::Planner::received) or
     /// [`Planner::receive_failed`](super::Planner::receive_failed).
     Receive {

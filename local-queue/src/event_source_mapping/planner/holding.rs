@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::{Action, Arrival, DropReason, Planner};
+use super::{Arrival, DropReason, Planner, PlannerAction};
 use crate::{
     engine::Time,
     event_source_mapping::{event::EVENT_BYTES_MAX, source::SourceMessage},
@@ -84,7 +84,7 @@ impl Planner {
 
     fn let_go(&mut self, messages: Vec<SourceMessage>, reason: DropReason) {
         if !messages.is_empty() {
-            self.actions.push_back(Action::Drop { messages, reason });
+            self.actions.push_back(PlannerAction::Drop { messages, reason });
         }
     }
 }

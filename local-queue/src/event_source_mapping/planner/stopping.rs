@@ -1,6 +1,6 @@
 //! How a mapping stops: what the function has not seen goes back to the queue at once.
 
-use super::{Action, BatchId, Planner, Poll};
+use super::{BatchId, Planner, PlannerAction, Poll};
 use crate::event_source_mapping::source::SourceMessage;
 
 impl Planner {
@@ -17,7 +17,7 @@ impl Planner {
         if let Some(mut collecting) = self.collecting.take() {
             messages.append(&mut collecting.messages);
             if matches!(collecting.poll, Poll::Waiting { .. }) {
-                self.actions.push_back(Action::CancelReceive { batch: collecting.id });
+                self.actions.push_back(PlannerAction::CancelReceive { batch: collecting.id });
                 self.collecting = Some(collecting);
             }
         }
@@ -39,7 +39,7 @@ impl Planner {
         let receipt_handles: Vec<_> = messages.into_iter().map(|message| message.receipt_handle).collect();
         if !receipt_handles.is_empty() {
             self.give_backs += 1;
-            self.actions.push_back(Action::GiveBack { receipt_handles });
+            self.actions.push_back(PlannerAction::GiveBack { receipt_handles });
         }
     }
 }

@@ -62,21 +62,21 @@ fn started(settings: PlannerSettings) -> Planner {
 impl Planner {
     fn expect_receive(&mut self) -> (BatchId, Receive) {
         match self.poll_action() {
-            Some(Action::Receive { batch, request }) => (batch, request),
+            Some(PlannerAction::Receive { batch, request }) => (batch, request),
             other => panic!("expected a receive, got {other:?}"),
         }
     }
 
     fn expect_invoke(&mut self) -> Arc<Batch> {
         match self.poll_action() {
-            Some(Action::Invoke(batch)) => batch,
+            Some(PlannerAction::Invoke(batch)) => batch,
             other => panic!("expected an invocation, got {other:?}"),
         }
     }
 
     fn expect_delete(&mut self) -> Vec<String> {
         match self.poll_action() {
-            Some(Action::Delete { receipt_handles, .. }) => receipt_handles,
+            Some(PlannerAction::Delete { receipt_handles, .. }) => receipt_handles,
             other => panic!("expected deletes, got {other:?}"),
         }
     }
@@ -92,7 +92,7 @@ impl Planner {
         let batch = self.expect_invoke();
         let Settled::Finished(outcome) = self.invoked(at(0), batch.id, reply) else { panic!("it was throttled") };
         if outcome.deletes(0) {
-            let position = self.actions.iter().position(|action| matches!(action, Action::Delete { .. }));
+            let position = self.actions.iter().position(|action| matches!(action, PlannerAction::Delete { .. }));
             self.actions.remove(position.expect("a message that is done is deleted"));
             self.deleted(at(0), batch.id);
         }
@@ -313,7 +313,7 @@ fn stopping_gives_up_the_receive_and_ends_what_has_begun() {
     let running = planner.expect_invoke();
     let (waiting, _) = planner.expect_receive();
     planner.stop();
-    assert_eq!(planner.poll_action(), Some(Action::CancelReceive { batch: waiting }));
+    assert_eq!(planner.poll_action(), Some(PlannerAction::CancelReceive { batch: waiting }));
     planner.received(at(5), waiting, Vec::new());
     planner.expect_nothing();
     assert!(!planner.is_finished());
@@ -328,7 +328,7 @@ fn stopping_gives_up_the_receive_and_ends_what_has_begun() {
 fn stopping_gives_back_what_the_function_has_not_seen() {
     let give_back = |names: &[&str]| {
         let receipt_handles = names.iter().map(|name| format!("handle of {name}")).collect();
-        Some(Action::GiveBack { receipt_handles })
+        Some(PlannerAction::GiveBack { receipt_handles })
     };
     for fails in [false, true] {
         let mut planner = started(PlannerSettings { batching_window: seconds(60), ..SETTINGS });
@@ -340,7 +340,7 @@ fn stopping_gives_back_what_the_function_has_not_seen() {
         }
         planner.stop();
         if !fails {
-            assert_eq!(planner.poll_action(), Some(Action::CancelReceive { batch: id }));
+            assert_eq!(planner.poll_action(), Some(PlannerAction::CancelReceive { batch: id }));
         }
         assert_eq!(planner.poll_action(), give_back(&["a"]));
         if !fails {
@@ -369,7 +369,7 @@ fn stopping_gives_back_a_batch_that_is_throttled_or_given_up() {
             planner.invoked(at(1), batch.id, throttled());
         }
         planner.stop();
-        assert_eq!(planner.poll_action(), Some(Action::CancelReceive { batch: waiting }));
+        assert_eq!(planner.poll_action(), Some(PlannerAction::CancelReceive { batch: waiting }));
         planner.received(at(2), waiting, Vec::new());
         match when {
             "after" => {
@@ -380,7 +380,7 @@ fn stopping_gives_back_a_batch_that_is_throttled_or_given_up() {
             _ => {}
         }
         let receipt_handles = vec!["handle of a".to_owned()];
-        assert_eq!(planner.poll_action(), Some(Action::GiveBack { receipt_handles }), "{when}");
+        assert_eq!(planner.poll_action(), Some(PlannerAction::GiveBack { receipt_handles }), "{when}");
         planner.given_back();
         planner.expect_nothing();
         assert!(planner.is_finished(), "{when}");
@@ -392,7 +392,7 @@ fn a_receive_that_fails_while_stopping_is_not_repeated() {
     let mut planner = started(SETTINGS);
     let (id, _) = planner.expect_receive();
     planner.stop();
-    assert_eq!(planner.poll_action(), Some(Action::CancelReceive { batch: id }));
+    assert_eq!(planner.poll_action(), Some(PlannerAction::CancelReceive { batch: id }));
     planner.receive_failed(at(1), id);
     planner.expect_nothing();
     assert!(planner.is_finished());

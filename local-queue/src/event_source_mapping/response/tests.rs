@@ -16,7 +16,7 @@ fn batch(ids: &[&str]) -> Vec<SourceMessage> {
 }
 
 fn outcome(reply: &str, report: bool) -> BatchOutcome {
-    BatchOutcome::of(Ok(Bytes::copy_from_slice(reply.as_bytes())), &batch(&["a", "b", "c"]), report)
+    BatchOutcome::from_reply(Ok(Bytes::copy_from_slice(reply.as_bytes())), &batch(&["a", "b", "c"]), report)
 }
 
 /// Replies to a batch of `a`, `b` and `c`, and which of them are deleted.
@@ -108,7 +108,7 @@ fn a_malformed_reply_fails_the_whole_batch_and_says_why() {
         assert!((0..3).all(|index| !outcome.deletes(index)), "{name}");
     }
     let bytes = Bytes::from_static(b"{\"batchItemFailures\":[\"\xff\"]}");
-    let outcome = BatchOutcome::of(Ok(bytes), &batch(&["a"]), true);
+    let outcome = BatchOutcome::from_reply(Ok(bytes), &batch(&["a"]), true);
     assert!(matches!(outcome, BatchOutcome::Failed(BatchFailure::NotJson { .. })), "{outcome:?}");
 }
 
@@ -128,7 +128,7 @@ fn a_function_error_fails_the_whole_batch_whatever_was_to_be_reported() {
         FunctionError::ResponseTooLarge { bytes: RESPONSE_BYTES_MAX + 1 },
     ];
     for (error, report) in errors.iter().flat_map(|error| [(error, true), (error, false)]) {
-        let outcome = BatchOutcome::of(Err(error.clone()), &batch(&["a", "b"]), report);
+        let outcome = BatchOutcome::from_reply(Err(error.clone()), &batch(&["a", "b"]), report);
         assert_eq!(outcome, BatchOutcome::Failed(BatchFailure::Function(error.clone())));
         assert!(!outcome.deletes(0) && !outcome.deletes(1));
     }
@@ -137,7 +137,7 @@ fn a_function_error_fails_the_whole_batch_whatever_was_to_be_reported() {
 #[test]
 fn a_message_that_is_twice_in_a_batch_fails_at_both_places() {
     let reply = Bytes::from_static(br#"{"batchItemFailures":[{"itemIdentifier":"a"}]}"#);
-    let outcome = BatchOutcome::of(Ok(reply), &batch(&["a", "b", "a"]), true);
+    let outcome = BatchOutcome::from_reply(Ok(reply), &batch(&["a", "b", "a"]), true);
     assert_eq!(outcome, BatchOutcome::PartiallyFailed { failed: BTreeSet::from([0, 2]) });
 }
 

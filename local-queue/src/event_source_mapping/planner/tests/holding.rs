@@ -30,7 +30,9 @@ fn ids(messages: &[SourceMessage]) -> Vec<&str> {
 
 fn expect_drop(planner: &mut Planner) -> (Vec<String>, DropReason) {
     match planner.poll_action() {
-        Some(Action::Drop { messages, reason }) => (ids(&messages).iter().map(ToString::to_string).collect(), reason),
+        Some(PlannerAction::Drop { messages, reason }) => {
+            (ids(&messages).iter().map(ToString::to_string).collect(), reason)
+        }
         other => panic!("expected messages to be let go, got {other:?}"),
     }
 }
@@ -103,7 +105,7 @@ fn stopping_gives_back_what_did_not_fit() {
     let a = planner.expect_invoke();
     planner.stop();
     let receipt_handles = vec!["handle of b".to_owned()];
-    assert_eq!(planner.poll_action(), Some(Action::GiveBack { receipt_handles }));
+    assert_eq!(planner.poll_action(), Some(PlannerAction::GiveBack { receipt_handles }));
     planner.given_back();
     planner.expect_nothing();
     assert!(!planner.is_finished(), "a is still with the function");

@@ -22,12 +22,12 @@ impl Flood {
     fn fill(&mut self, now: Time) {
         while let Some(action) = self.planner.poll_action() {
             match action {
-                Action::Receive { batch, request } => {
+                PlannerAction::Receive { batch, request } => {
                     let count = usize::try_from(request.max_messages).unwrap();
                     self.planner.received(now, batch, arrivals(many(count)));
                 }
-                Action::Invoke(batch) => self.invoked.push(batch.id),
-                Action::Delete { batch, .. } => self.planner.deleted(now, batch),
+                PlannerAction::Invoke(batch) => self.invoked.push(batch.id),
+                PlannerAction::Delete { batch, .. } => self.planner.deleted(now, batch),
                 other => panic!("{other:?}"),
             }
         }
@@ -132,8 +132,8 @@ fn an_idle_mapping_begins_with_five_again() {
         flood.planner.invoked(at(61_000), batch, SUCCESS);
         while let Some(action) = flood.planner.poll_action() {
             match action {
-                Action::Delete { batch, .. } => flood.planner.deleted(at(61_000), batch),
-                Action::Receive { batch, .. } => waiting = Some(batch),
+                PlannerAction::Delete { batch, .. } => flood.planner.deleted(at(61_000), batch),
+                PlannerAction::Receive { batch, .. } => waiting = Some(batch),
                 other => panic!("{other:?}"),
             }
         }

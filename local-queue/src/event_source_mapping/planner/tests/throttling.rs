@@ -6,9 +6,9 @@ fn throttled() -> Result<Bytes, FunctionError> {
     Err(FunctionError::Throttled { reason: "limit".to_owned() })
 }
 
-fn dropped(ids: &[&str]) -> Action {
+fn dropped(ids: &[&str]) -> PlannerAction {
     let reason = DropReason::Throttled { reason: "limit".to_owned() };
-    Action::Drop { messages: messages(ids), reason }
+    PlannerAction::Drop { messages: messages(ids), reason }
 }
 
 /// A planner whose first batch, received at 0, is being invoked, and whose next is being received.
@@ -112,7 +112,7 @@ fn what_the_filter_refuses_takes_no_place_in_the_batch_and_is_deleted() {
     let mixed = [arrivals(messages(&["a"])), refused(messages(&["x", "y"]))].concat();
     planner.received(at(0), id, mixed);
     let receipt_handles = vec!["handle of x".to_owned(), "handle of y".to_owned()];
-    assert_eq!(planner.poll_action(), Some(Action::DeleteFiltered { receipt_handles }));
+    assert_eq!(planner.poll_action(), Some(PlannerAction::DeleteFiltered { receipt_handles }));
     let (_, request) = planner.expect_receive();
     assert_eq!(request.max_messages, 2);
     planner.received(at(1), id, arrivals(messages(&["b", "c"])));
@@ -128,7 +128,7 @@ fn receives_wait_when_too_many_refused_messages_are_still_to_be_deleted() {
     for _ in 0..FILTER_DELETES_MAX {
         let (id, _) = planner.expect_receive();
         planner.received(at(0), id, refused(messages(&["x"])));
-        assert!(matches!(planner.poll_action(), Some(Action::DeleteFiltered { .. })));
+        assert!(matches!(planner.poll_action(), Some(PlannerAction::DeleteFiltered { .. })));
     }
     planner.expect_nothing();
     assert!(!planner.is_idle(), "deletes are still work");
@@ -150,7 +150,7 @@ fn a_window_ends_on_time_although_deletes_are_slow() {
     for _ in 0..FILTER_DELETES_MAX {
         planner.expect_receive();
         planner.received(at(1_000), id, refused(messages(&["x"])));
-        assert!(matches!(planner.poll_action(), Some(Action::DeleteFiltered { .. })));
+        assert!(matches!(planner.poll_action(), Some(PlannerAction::DeleteFiltered { .. })));
     }
     planner.expect_nothing();
     assert_eq!(planner.next_wakeup(), Some(at(5_000)));
