@@ -66,12 +66,12 @@ const REDRIVE: &str = "redrive = { dead_letter_queue = \"NAME\", max_receive_cou
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     /// At least one.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ConfigProblem>,
 }
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct ConfigProblem {
     /// The line, from 1.
     pub line: usize,
     /// What is wrong there, and what would be accepted.
@@ -80,7 +80,7 @@ pub struct Problem {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, Problem { line, text }) in self.problems.iter().enumerate() {
+        for (index, ConfigProblem { line, text }) in self.problems.iter().enumerate() {
             let separator = if index > 0 { "\n" } else { "" };
             write!(f, "{separator}line {line}: {text}")?;
         }
@@ -122,7 +122,7 @@ struct Located {
 struct Reader<'a> {
     text: &'a str,
     limits: &'a Limits,
-    problems: Vec<Problem>,
+    problems: Vec<ConfigProblem>,
 }
 
 type Value<'a> = Spanned<DeValue<'a>>;
@@ -130,7 +130,7 @@ type Value<'a> = Spanned<DeValue<'a>>;
 impl Reader<'_> {
     fn refuse(&mut self, at: usize, text: String) {
         let line = 1 + self.text[..at].bytes().filter(|byte| *byte == b'\n').count();
-        self.problems.push(Problem { line, text });
+        self.problems.push(ConfigProblem { line, text });
     }
 
     /// The table of a value; something else is refused.
