@@ -59,11 +59,11 @@ pub const FOR_EVER: usize = usize::MAX;
 pub struct Faults {
     seed: u64,
     latency_millis: RangeInclusive<u64>,
-    state: Mutex<HashMap<(Operation, String), Plan>>,
+    state: Mutex<HashMap<(Operation, String), FaultPlan>>,
 }
 
 #[derive(Debug, Default)]
-struct Plan {
+struct FaultPlan {
     calls: u64,
     fault: Option<(Fault, usize)>,
 }
@@ -136,7 +136,7 @@ impl Faults {
         (fault, Duration::from_millis(millis))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(Operation, String), Plan>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(Operation, String), FaultPlan>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

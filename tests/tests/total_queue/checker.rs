@@ -36,7 +36,7 @@ struct Delivery {
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct Acknowledgements {
     deletes: Vec<Duration>,
     /// When a delete was first acknowledged.
     deleted: Option<Duration>,
@@ -49,12 +49,12 @@ pub(crate) struct History {
     start: Instant,
     sent: HashMap<usize, BTreeSet<u8>>,
     deliveries: Vec<Delivery>,
-    told: HashMap<usize, Told>,
+    told: HashMap<usize, Acknowledgements>,
 }
 
 /// What came of a run.
 #[derive(Debug, Default)]
-pub(crate) struct Verdict {
+pub(crate) struct Findings {
     acknowledged: usize,
     received: usize,
     deliveries: usize,
@@ -107,31 +107,31 @@ impl History {
     }
 
     /// Judges the history of one queue, on which receives were duplicated so many times.
-    pub(crate) fn judge(&self, fifo: bool, visibility: Duration, duplications: u64) -> Verdict {
+    pub(crate) fn judge(&self, fifo: bool, visibility: Duration, duplications: u64) -> Findings {
         let mut by_id: BTreeMap<usize, Vec<&Delivery>> = BTreeMap::new();
         for delivery in &self.deliveries {
             delivery.parts.iter().for_each(|part| by_id.entry(part.id).or_default().push(delivery));
         }
         let has = |id: &usize, fate: Fate| self.sent.get(id).is_some_and(|fates| fates.contains(&(fate as u8)));
-        let mut verdict = Verdict { seconds: self.now().as_secs(), ..Verdict::default() };
-        verdict.acknowledged = self.sent.keys().filter(|id| has(id, Fate::Acknowledged)).count();
-        verdict.received = by_id.len();
-        verdict.deliveries = by_id.values().map(Vec::len).sum();
-        verdict.lost =
+        let mut findings = Findings { seconds: self.now().as_secs(), ..Findings::default() };
+        findings.acknowledged = self.sent.keys().filter(|id| has(id, Fate::Acknowledged)).count();
+        findings.received = by_id.len();
+        findings.deliveries = by_id.values().map(Vec::len).sum();
+        findings.lost =
             self.sent.keys().filter(|id| has(id, Fate::Acknowledged) && !by_id.contains_key(id)).copied().collect();
         let is_known = |id: &usize| has(id, Fate::Acknowledged) || has(id, Fate::Unknown);
-        verdict.unexpected = by_id.keys().filter(|id| !is_known(id)).copied().collect();
-        verdict.recovered = by_id.keys().filter(|id| is_known(id) && !has(id, Fate::Acknowledged)).count();
-        verdict.duplicated = by_id.values().filter(|deliveries| deliveries.len() > 1).count();
+        findings.unexpected = by_id.keys().filter(|id| !is_known(id)).copied().collect();
+        findings.recovered = by_id.keys().filter(|id| is_known(id) && !has(id, Fate::Acknowledged)).count();
+        findings.duplicated = by_id.values().filter(|deliveries| deliveries.len() > 1).count();
         // A receive of ten messages is duplicated as a whole. On a FIFO queue there are no copies.
-        verdict.copies_max = if fifo { 0 } else { duplications * 10 };
+        findings.copies_max = if fifo { 0 } else { duplications * 10 };
         for (&id, deliveries) in &by_id {
-            self.judge_message(id, deliveries, visibility, duplications > 0, &mut verdict);
+            self.judge_message(id, deliveries, visibility, duplications > 0, &mut findings);
         }
         if fifo {
-            self.judge_order(&mut verdict);
+            self.judge_order(&mut findings);
         }
-        verdict
+        findings
     }
 
     /// Every delivery after the first has a reason.
@@ -141,9 +141,9 @@ impl History {
         deliveries: &[&Delivery],
         visibility: Duration,
         is_duplicated: bool,
-        verdict: &mut Verdict,
+        findings: &mut Findings,
     ) {
-        let unknown = Told::default();
+        let unknown = Acknowledgements::default();
         let told = self.told.get(&id).unwrap_or(&unknown);
         let mut deliveries = deliveries.to_vec();
         deliveries.sort_by_key(|delivery| delivery.ended);
@@ -155,16 +155,16 @@ impl History {
             let mut given_back = told.given_back.iter();
             let given_back = given_back.any(|(from, to)| *from <= again.ended && *to >= began);
             if told.deleted.is_some_and(|at| at < again.began) {
-                verdict.copies += 1;
+                findings.copies += 1;
             } else if !timed_out && !given_back && !is_duplicated {
-                verdict.unexplained.push(format!("message {id}: {before:?}, then {again:?}, {told:?}"));
+                findings.unexplained.push(format!("message {id}: {before:?}, then {again:?}, {told:?}"));
             }
         }
     }
 
     /// When a message of a group is handed out, all before it are deleted, or are handed out with it. So nothing before it
     /// comes after it.
-    fn judge_order(&self, verdict: &mut Verdict) {
+    fn judge_order(&self, findings: &mut Findings) {
         let mut groups: BTreeMap<&str, Vec<(&Delivery, u128, u128)>> = BTreeMap::new();
         let mut sequences: BTreeMap<&str, BTreeMap<u128, usize>> = BTreeMap::new();
         for delivery in &self.deliveries {
@@ -176,12 +176,12 @@ impl History {
             }
             for (group, numbers) in seen {
                 if !numbers.is_sorted() {
-                    verdict.inversions.push(format!("within one delivery of {group}: {delivery:?}"));
+                    findings.inversions.push(format!("within one delivery of {group}: {delivery:?}"));
                 }
                 groups.entry(group).or_default().push((delivery, numbers[0], numbers[numbers.len() - 1]));
             }
         }
-        verdict.groups = groups.len();
+        findings.groups = groups.len();
         for (group, deliveries) in &groups {
             for (delivery, first, _) in deliveries {
                 let before = deliveries.iter().filter(|(other, ..)| other.ended < delivery.began);
@@ -189,19 +189,19 @@ impl History {
                 if let Some((other, later, _)) = before.max_by_key(|(_, later, _)| *later)
                     && later > first
                 {
-                    verdict.inversions.push(format!("in {group}: {delivery:?} after {other:?}"));
+                    findings.inversions.push(format!("in {group}: {delivery:?} after {other:?}"));
                 }
             }
         }
         for (group, ids) in sequences {
             if !ids.values().is_sorted() {
-                verdict.inversions.push(format!("{group} is not in the order of its producer: {ids:?}"));
+                findings.inversions.push(format!("{group} is not in the order of its producer: {ids:?}"));
             }
         }
     }
 }
 
-impl Verdict {
+impl Findings {
     pub(crate) fn assert(&self, messages: usize) {
         assert!(self.lost.is_empty(), "lost: {:?}", self.lost);
         assert!(self.unexpected.is_empty(), "unexpected: {:?}", self.unexpected);
@@ -214,7 +214,7 @@ impl Verdict {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -261,8 +261,8 @@ mod tests {
     }
 
     fn judge(history: &History, fifo: bool, duplications: u64) -> [usize; 5] {
-        let verdict = history.judge(fifo, seconds(10), duplications);
-        let Verdict { lost, unexpected, unexplained, inversions, copies, .. } = verdict;
+        let findings = history.judge(fifo, seconds(10), duplications);
+        let Findings { lost, unexpected, unexplained, inversions, copies, .. } = findings;
         [lost.len(), unexpected.len(), unexplained.len(), inversions.len(), usize::try_from(copies).unwrap()]
     }
 

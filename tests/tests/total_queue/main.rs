@@ -23,7 +23,7 @@ use std::{
 use serde_json::{Value, json};
 
 use self::{
-    checker::{History, Verdict},
+    checker::{Findings, History},
     client::Client,
 };
 
@@ -69,7 +69,7 @@ fn messages() -> usize {
     if env::var_os("SLOW").is_some_and(|slow| slow == "1") { 50_000 } else { 6_000 }
 }
 
-async fn run(queue: &'static str, duplicates: bool, messages: usize) -> Verdict {
+async fn run(queue: &'static str, duplicates: bool, messages: usize) -> Findings {
     let emulator = Emulator::start();
     let address = emulator.1;
     let fifo = queue.strip_suffix(".fifo").is_some();
@@ -131,11 +131,11 @@ impl Run {
 
 fn judged(queue: &'static str, duplicates: bool, messages: usize) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let verdict = runtime.block_on(run(queue, duplicates, messages));
-    println!("{queue}{}: {verdict}", if duplicates { " with duplicates" } else { "" });
-    verdict.assert(messages);
+    let findings = runtime.block_on(run(queue, duplicates, messages));
+    println!("{queue}{}: {findings}", if duplicates { " with duplicates" } else { "" });
+    findings.assert(messages);
     if queue.strip_suffix(".fifo").is_some() {
-        assert!(verdict.groups >= 1_000, "{} groups", verdict.groups);
+        assert!(findings.groups >= 1_000, "{} groups", findings.groups);
     }
 }
 
