@@ -16,7 +16,7 @@ use crate::pixels::limits::Truncated;
 use crate::pixels::options::{Color, Effort, Fit, Kernel, Metadata, OutputFormat, Position, Rendition};
 use crate::storage::{Location, Role, Storage};
 
-use fields::{Fields, kind_of};
+use fields::{JobFields, kind_of};
 
 /// Pixels a side may have: what WebP, the smallest of the output formats, can hold.
 pub const SIDE_PIXELS_MAX: u32 = 16_383;
@@ -72,7 +72,7 @@ impl ResizeJob {
 
     /// Reads a job that is JSON already.
     pub fn from_value(value: &Value) -> Result<Self, Failure> {
-        let mut fields = Fields::new("", value)?;
+        let mut fields = JobFields::new("", value)?;
         let source = location(&mut fields, "source")?;
         let outputs = fields.required("outputs")?;
         let Some(outputs) = outputs.as_array() else {
@@ -81,7 +81,7 @@ impl ResizeJob {
         let truncated = fields.word("truncated", TRUNCATED_WORDS, truncated_from)?.unwrap_or_default();
         fields.finish()?;
         let outputs = outputs.iter().enumerate().map(|(index, output)| {
-            let mut fields = Fields::new(&format!("outputs[{index}]"), output)?;
+            let mut fields = JobFields::new(&format!("outputs[{index}]"), output)?;
             let target = location(&mut fields, "target")?;
             let rendition = rendition(&mut fields)?;
             fields.finish()?;
@@ -147,7 +147,7 @@ pub(crate) fn templates(value: &Value) -> Result<Vec<(String, Rendition)>, Failu
         return Err(Failure::bad_job(format!("expected a list of 1 to {OUTPUTS_MAX} outputs")));
     };
     let read = |(index, output)| {
-        let mut fields = Fields::new(&format!("[{index}]"), output)?;
+        let mut fields = JobFields::new(&format!("[{index}]"), output)?;
         let target = fields.string("target", "a target template")?;
         let target = target.ok_or_else(|| fields.missing("target"))?.to_owned();
         let rendition = rendition(&mut fields)?;
@@ -223,15 +223,15 @@ const POSITION_WORDS: &str = "one of center, north, northeast, east, southeast, 
                               (or top, right top, right, ...), or a focal point such as {\"x\":0.5,\"y\":0.3}";
 const COLOR_WORDS: &str = "#rgb, #rrggbb or #rrggbbaa";
 
-fn location(fields: &mut Fields<'_>, name: &str) -> Result<Location, Failure> {
+fn location(fields: &mut JobFields<'_>, name: &str) -> Result<Location, Failure> {
     let accepted = "a location such as s3://bucket/key or file:///path";
     let text = fields.string(name, accepted)?.ok_or_else(|| fields.missing(name))?;
     let role = if name == "source" { Role::Source } else { Role::Target };
     Location::parse(text).map_err(|error| error.failure(role, &fields.path(name)))
 }
 
-fn rendition(fields: &mut Fields<'_>) -> Result<Rendition, Failure> {
-    let side = |fields: &mut Fields<'_>, name| fields.integer(name, 1, SIDE_PIXELS_MAX, SIDE_ACCEPTED);
+fn rendition(fields: &mut JobFields<'_>) -> Result<Rendition, Failure> {
+    let side = |fields: &mut JobFields<'_>, name| fields.integer(name, 1, SIDE_PIXELS_MAX, SIDE_ACCEPTED);
     let width = side(fields, "width")?;
     let height = side(fields, "height")?;
     let quality = fields.integer("quality", 1, 100, QUALITY_ACCEPTED)?;
@@ -350,7 +350,7 @@ fn gravity_from(word: &str) -> Option<Position> {
     Some(Position { x, y, focal: false })
 }
 
-fn position(fields: &mut Fields<'_>) -> Result<Position, Failure> {
+fn position(fields: &mut JobFields<'_>) -> Result<Position, Failure> {
     let path = fields.path("position");
     match fields.take("position") {
         None => Ok(Position::CENTER),
@@ -358,7 +358,7 @@ fn position(fields: &mut Fields<'_>) -> Result<Position, Failure> {
             gravity_from(word).ok_or_else(|| fields.unaccepted("position", word, POSITION_WORDS))
         }
         Some(point @ Value::Object(_)) => {
-            let mut point = Fields::new(&path, point)?;
+            let mut point = JobFields::new(&path, point)?;
             let x = point.fraction("x")?;
             let y = point.fraction("y")?;
             point.finish()?;

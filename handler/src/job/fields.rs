@@ -5,13 +5,13 @@ use serde_json::{Map, Value};
 use crate::failure::Failure;
 
 /// The fields of one object that have not been read yet.
-pub(super) struct Fields<'a> {
+pub(super) struct JobFields<'a> {
     path: String,
     object: &'a Map<String, Value>,
     read: Vec<String>,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> JobFields<'a> {
     /// `path` is empty for the job itself.
     pub(super) fn new(path: &str, value: &'a Value) -> Result<Self, Failure> {
         let Some(object) = value.as_object() else {

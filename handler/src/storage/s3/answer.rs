@@ -17,7 +17,7 @@ const TRANSIENT: [&str; 3] = ["RequestTimeout", "SlowDown", "TemporaryRedirect"]
 
 /// An answer that is an error, by its status and by the fields of S3's error document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct ErrorAnswer {
     pub(super) status: u16,
     pub(super) code: Option<String>,
     pub(super) message: Option<String>,
@@ -25,7 +25,7 @@ pub(super) struct Refusal {
     pub(super) region: Option<String>,
 }
 
-impl Refusal {
+impl ErrorAnswer {
     pub(super) fn read(status: u16, headers: &HeaderMap, body: &[u8]) -> Self {
         let mut refusal = Self { status, ..Self::default() };
         // A body that is no document of S3's, such as a page of a proxy, says nothing that could be relied on.
@@ -117,8 +117,8 @@ fn shortened(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn read(status: u16, body: &str) -> Refusal {
-        Refusal::read(status, &HeaderMap::new(), body.as_bytes())
+    fn read(status: u16, body: &str) -> ErrorAnswer {
+        ErrorAnswer::read(status, &HeaderMap::new(), body.as_bytes())
     }
 
     #[test]

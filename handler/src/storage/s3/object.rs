@@ -10,7 +10,7 @@ use http::{HeaderMap, Method};
 use tokio::time::Instant;
 
 use super::Client;
-use super::answer::Refusal;
+use super::answer::ErrorAnswer;
 use super::request::{Answer, Body, RETRIES_MAX, RETRY_WITHIN, Request, deepest, pause, some_of};
 use crate::storage::{Grant, Object, Store, StoreError};
 
@@ -66,7 +66,7 @@ impl Store for Bucket {
         let mut answer = self.client.send(&request).await?;
         // Read to its end, so that the connection can be used again. What is in it was not stored.
         let text = some_of(&mut answer.body, PUT_ANSWER_BYTES_MAX, answer.until).await.unwrap_or_default();
-        let refusal = Refusal::read(500, &HeaderMap::new(), &text);
+        let refusal = ErrorAnswer::read(500, &HeaderMap::new(), &text);
         if refusal.code.is_some() { Err(refusal.into_error(&self.client, &self.name)) } else { Ok(()) }
     }
 }

@@ -21,7 +21,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::Instant;
 
 use super::Client;
-use super::answer::Refusal;
+use super::answer::ErrorAnswer;
 use crate::storage::StoreError;
 
 /// The queue is the outer retry, with its own backoff: within one invocation a request is repeated only briefly.
@@ -66,7 +66,7 @@ enum Attempt {
     /// Nobody answered.
     Unanswered(String),
     /// The answer was an error.
-    Refused(Refusal),
+    Refused(ErrorAnswer),
     /// It could not even be sent.
     Unsent(StoreError),
 }
@@ -117,7 +117,7 @@ impl Client {
         }
         // Why it failed is worth knowing, but the status alone decides when that does not come.
         let text = some_of(&mut body, REFUSAL_BYTES_MAX, until).await.unwrap_or_default();
-        Err(Attempt::Refused(Refusal::read(status, &parts.headers, &text)))
+        Err(Attempt::Refused(ErrorAnswer::read(status, &parts.headers, &text)))
     }
 
     fn signed(
