@@ -135,7 +135,7 @@ fn decode_planes(
     let per_samples: Vec<(f64, f64)> = per_samples.collect();
     let windows = resamplings.iter().flat_map(|resampling| {
         let components = per_samples.iter().enumerate();
-        components.map(|(component, per_sample)| resampling.of(component).needed_pixels(size, *per_sample))
+        components.map(|(component, per_sample)| resampling.scaled_box(component).needed_pixels(size, *per_sample))
     });
     let window = windows.reduce(|one, other| one.and(&other)).unwrap_or_else(|| Window::whole(size));
     let planes = decoder.decode_planes(scales, &window, arena)?;

@@ -65,7 +65,7 @@ impl Picture {
         };
         let layer = |(component, layer): (usize, &mut Layer)| {
             // Red, green and blue are all like luma.
-            let wanted = resampling.of(if colors == Colors::YCbCr { component } else { 0 });
+            let wanted = resampling.scaled_box(if colors == Colors::YCbCr { component } else { 0 });
             let region = layer.region(wanted.region);
             let raster = scaler.scale(&mut layer.raster, alpha, region, wanted.scaled, resampling.kernel)?;
             let Region { left, top, .. } = wanted.region;

@@ -65,7 +65,7 @@ impl Probe {
             (JpegDecoding::Planes(scales), Some(shape)) => {
                 let planes = (0..shape.frame.components.len()).zip(scales).map(|(component, scale)| {
                     let (per_sample, size) = shape.frame.plane(component, scale);
-                    let wanted = resampling.of(component);
+                    let wanted = resampling.scaled_box(component);
                     let working = intermediate(wanted, size, per_sample, 1);
                     // A box that reaches beyond the image, by a pixel of the output, is read from a wider copy.
                     let beyond = wanted.shrink();
@@ -108,7 +108,7 @@ impl Probe {
             let per_sample = frame.pixels_per_sample(component);
             *own = resamplings
                 .iter()
-                .map(|resampling| scale(resampling.of(component), per_sample))
+                .map(|resampling| scale(resampling.scaled_box(component), per_sample))
                 .min()
                 .unwrap_or_default();
         }

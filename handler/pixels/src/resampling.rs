@@ -32,7 +32,7 @@ impl Resampling {
     }
 
     /// What is wanted of a component of a JPEG.
-    pub(super) fn of(&self, component: usize) -> ScaledBox {
+    pub(super) fn scaled_box(&self, component: usize) -> ScaledBox {
         if component == 0 { self.luma } else { self.chroma }
     }
 

@@ -154,20 +154,20 @@ impl Decoder<'_> {
         Ok(planes)
     }
 
-    fn layout(&self, scale: Scale, window: &Window) -> Result<(Layout, strips::Window), PixelError> {
+    fn layout(&self, scale: Scale, window: &Window) -> Result<(Layout, strips::SampleWindow), PixelError> {
         let layout = Layout::new(&self.frame, scale);
         if !window.is_within(layout.size) {
             return Err(internal("the window is empty or larger than the image"));
         }
         let range = |range: &Range<u32>| range.start as usize..range.end as usize;
-        let window = strips::Window { columns: range(&window.columns), rows: range(&window.rows) };
+        let window = strips::SampleWindow { columns: range(&window.columns), rows: range(&window.rows) };
         Ok((layout, window))
     }
 
     fn strips<'m>(
         &self,
         layout: &'m Layout,
-        window: &strips::Window,
+        window: &strips::SampleWindow,
         memory: &'m mut strips::Rows,
     ) -> Result<Strips<'m>, PixelError> {
         let by_rows = self.frame.coding == Coding::Progressive || self.interleaved;

@@ -23,7 +23,7 @@ fn missing(component: usize) -> u8 {
 
 /// A part of the output, in pixels.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Window {
+pub(super) struct SampleWindow {
     pub(super) columns: Range<usize>,
     pub(super) rows: Range<usize>,
 }
@@ -48,7 +48,7 @@ impl Rows {
 pub(super) struct Strips<'m> {
     layout: &'m Layout,
     colors: Colors,
-    window: Window,
+    window: SampleWindow,
     memory: &'m mut Rows,
     /// The first row of MCUs in the planes.
     first_mcu_row: usize,
@@ -63,7 +63,7 @@ impl<'m> Strips<'m> {
     pub(super) fn new(
         layout: &'m Layout,
         colors: Colors,
-        window: Window,
+        window: SampleWindow,
         mcu_rows: usize,
         memory: &'m mut Rows,
     ) -> Result<Self, PixelError> {
@@ -232,13 +232,13 @@ impl<'s> Source<'s> {
 }
 
 /// The rows of MCUs that a window needs, with those that its first and last rows look at.
-pub(super) fn mcu_row_range(layout: &Layout, window: &Window) -> Range<usize> {
+pub(super) fn mcu_row_range(layout: &Layout, window: &SampleWindow) -> Range<usize> {
     let (margin, height) = (2 * layout.rows_in_group, layout.mcu_size.1);
     window.rows.start.saturating_sub(margin) / height..(window.rows.end + margin).div_ceil(height).min(layout.mcus.1)
 }
 
 /// The columns of MCUs that a window needs.
-pub(super) fn mcu_column_range(layout: &Layout, window: &Window) -> Range<usize> {
+pub(super) fn mcu_column_range(layout: &Layout, window: &SampleWindow) -> Range<usize> {
     let width = layout.mcu_size.0;
     // Four columns are one sample at the widest sampling.
     window.columns.start.saturating_sub(4) / width..(window.columns.end + 4).div_ceil(width).min(layout.mcus.0)

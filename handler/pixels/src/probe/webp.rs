@@ -20,7 +20,7 @@ enum Coding {
 }
 
 #[derive(Default)]
-struct Found {
+struct FoundChunks {
     size: Option<Size>,
     has_alpha: bool,
     coding: Option<Coding>,
@@ -32,7 +32,7 @@ struct Found {
 pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> {
     let cut = || PixelError::truncated(FORMAT, "it is shorter than its container says");
     let length = usize::try_from(ByteOrder::Little.u32(bytes, 4).ok_or_else(cut)?).map_err(|_| cut())?;
-    let mut found = Found::default();
+    let mut found = FoundChunks::default();
     let mut at = 12;
     while at + 8 <= length + 8 {
         let kind = slice(bytes, at, 4).ok_or_else(cut)?;
@@ -68,7 +68,7 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
     }
 }
 
-fn describe(size: Size, coding: Coding, found: Found) -> Probe {
+fn describe(size: Size, coding: Coding, found: FoundChunks) -> Probe {
     // Lossless: four bytes a pixel and the images of its transforms. Lossy: the planes, and with alpha a lossless image.
     let bytes_per_pixel = match coding {
         Coding::Frames => 14,
@@ -96,7 +96,7 @@ fn describe(size: Size, coding: Coding, found: Found) -> Probe {
 }
 
 /// Takes the dimensions from the first chunk that has any, and holds the pictures after it against them.
-fn read_size(kind: &[u8], head: &[u8], found: &mut Found, limits: &Limits) -> Result<(), PixelError> {
+fn read_size(kind: &[u8], head: &[u8], found: &mut FoundChunks, limits: &Limits) -> Result<(), PixelError> {
     match (kind, found.size) {
         (b"VP8X", None) => {
             let corrupt = || PixelError::corrupt(FORMAT, "its image header is broken");
