@@ -27,6 +27,8 @@ pub mod event;
 pub mod failure;
 #[cfg(feature = "lambda")]
 pub mod lambda;
+#[cfg(all(test, feature = "sqs"))]
+mod tests;
 #[cfg(feature = "sqs")]
 pub mod worker;
 

@@ -1,50 +1,29 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_runtime_api::http::StatusCode;
-use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::failure::Blame;
+use crate::tests::client;
 
-/// A wire that writes down each request and gives the same answers to all.
-#[derive(Clone, Debug)]
-struct Wire {
-    requests: Arc<Mutex<Vec<(String, Value)>>>,
-    status: u16,
-}
+/// The actions and bodies that were requested.
+type Requests = Arc<Mutex<Vec<(String, Value)>>>;
 
-impl HttpConnector for Wire {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let target = request.headers().get("x-amz-target").unwrap_or_default().replace("AmazonSQS.", "");
-        let body: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap();
-        let answer = match target.as_str() {
+/// A sink on a queue that writes down each request and gives the same answers to all.
+fn sink(dead_letter_queue_url: Option<&str>, status: u16) -> (SqsSink, Requests) {
+    let requests = Requests::default();
+    let seen = requests.clone();
+    let client = client(move |action, body| {
+        let answer = match action.as_str() {
             "GetQueueUrl" => json!({ "QueueUrl": format!("http://queues/{}", body["QueueName"].as_str().unwrap()) }),
             "SendMessage" => json!({ "MessageId": "copy" }),
             _ => json!({ "Successful": [], "Failed": [] }),
         };
-        self.requests.lock().unwrap().push((target, body));
-        let status = StatusCode::try_from(self.status).unwrap();
-        HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(answer.to_string()))))
-    }
-}
-
-fn sink(dead_letter_queue_url: Option<&str>, status: u16) -> (SqsSink, Wire) {
-    let wire = Wire { requests: Arc::default(), status };
-    let connector = SharedHttpConnector::new(wire.clone());
-    let config = aws_sdk_sqs::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-central-1"))
-        .endpoint_url("http://queues")
-        .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
-        .retry_config(aws_sdk_sqs::config::retry::RetryConfig::disabled())
-        .http_client(http_client_fn(move |_, _| connector.clone()))
-        .build();
-    (SqsSink::new(Client::from_conf(config), dead_letter_queue_url.map(ToOwned::to_owned)), wire)
+        seen.lock().unwrap().push((action, body));
+        std::future::ready((status, answer))
+    });
+    (SqsSink::new(client, dead_letter_queue_url.map(ToOwned::to_owned)), requests)
 }
 
 fn message(id: &str) -> Message {
@@ -68,13 +47,13 @@ fn attribute(value: &str) -> MessageAttribute {
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_letter_keeps_its_body_and_names_its_reason() {
-    let (sink, wire) = sink(Some("http://queues/dead"), 200);
+    let (sink, requests) = sink(Some("http://queues/dead"), 200);
     let mut message = message("m1");
     message.message_attributes.insert("trace".to_owned(), attribute("t"));
     let binary = MessageAttribute { data_type: "Binary".to_owned(), value: AttributeValue::Binary(vec![1, 2, 3]) };
     message.message_attributes.insert("bytes".to_owned(), binary);
     assert_eq!(sink.dead_letter(&message, &poison()).await.unwrap(), Routed::DeadLettered);
-    let requests = wire.requests.lock().unwrap();
+    let requests = requests.lock().unwrap();
     let (target, body) = &requests[0];
     let text = |value: &str| json!({ "DataType": "String", "StringValue": value });
     assert_eq!(target, "SendMessage");
@@ -95,19 +74,19 @@ async fn a_dead_letter_keeps_its_body_and_names_its_reason() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fifo_dead_letter_queue_gets_the_group_and_a_deduplication_id() {
-    let (sink, wire) = sink(Some("http://queues/dead.fifo"), 200);
+    let (sink, requests) = sink(Some("http://queues/dead.fifo"), 200);
     let mut message = message("m1");
     message.attributes.insert("MessageGroupId".to_owned(), "g".to_owned());
     sink.dead_letter(&message, &poison()).await.unwrap();
-    let body = wire.requests.lock().unwrap()[0].1.clone();
+    let body = requests.lock().unwrap()[0].1.clone();
     assert_eq!((&body["MessageGroupId"], &body["MessageDeduplicationId"]), (&json!("g"), &json!("m1")));
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_a_queue_nothing_is_taken_and_a_failed_send_is_said() {
-    let (unset, wire) = sink(None, 200);
+    let (unset, requests) = sink(None, 200);
     assert_eq!(unset.dead_letter(&message("m1"), &poison()).await.unwrap(), Routed::NotTaken);
-    assert!(wire.requests.lock().unwrap().is_empty());
+    assert!(requests.lock().unwrap().is_empty());
     let (broken, _) = sink(Some("http://queues/dead"), 503);
     let error = broken.dead_letter(&message("m1"), &poison()).await.unwrap_err();
     assert!(error.to_string().starts_with("SendMessage"), "{error}");
@@ -115,7 +94,7 @@ async fn without_a_queue_nothing_is_taken_and_a_failed_send_is_said() {
 
 #[tokio::test(start_paused = true)]
 async fn visibility_is_changed_ten_at_a_time_by_queue() {
-    let (sink, wire) = sink(None, 200);
+    let (sink, requests) = sink(None, 200);
     let change = |index: u64, queue: &str| {
         let mut message = message(&format!("m{index}"));
         message.queue_arn = Some(format!("arn:aws:sqs:eu-central-1:000000000000:{queue}"));
@@ -127,7 +106,7 @@ async fn visibility_is_changed_ten_at_a_time_by_queue() {
     without_handle.receipt_handle = None;
     changes.push(VisibilityChange { message: Arc::new(without_handle), visible_in: Duration::ZERO });
     sink.change_visibility(&changes).await.unwrap();
-    let requests = wire.requests.lock().unwrap();
+    let requests = requests.lock().unwrap();
     let mut sizes = Vec::new();
     for (target, body) in &*requests {
         if target == "GetQueueUrl" {

@@ -1,18 +1,14 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_runtime_api::http::StatusCode;
-use aws_smithy_types::body::SdkBody;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::*;
+use crate::tests::client;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A queue whose every answer takes some time, and which writes down what has arrived: handles and seconds.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct SlowQueue {
     takes: Duration,
     changes: Arc<Mutex<Vec<(String, u64)>>>,
@@ -25,39 +21,26 @@ impl SlowQueue {
     }
 
     fn leases(&self) -> Arc<Leases> {
-        let connector = SharedHttpConnector::new(self.clone());
-        let config = aws_sdk_sqs::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-central-1"))
-            .endpoint_url("http://queues")
-            .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
-            .retry_config(aws_sdk_sqs::config::retry::RetryConfig::disabled())
-            .http_client(http_client_fn(move |_, _| connector.clone()))
-            .build();
-        Arc::new(Leases::new(Client::from_conf(config), "http://queues/jobs".to_owned(), TIMEOUT))
+        let queue = self.clone();
+        let client = client(move |_, body| {
+            let queue = queue.clone();
+            async move {
+                queue.at_once.fetch_add(1, Ordering::SeqCst);
+                tokio::time::sleep(queue.takes).await;
+                for entry in body["Entries"].as_array().unwrap() {
+                    let handle = entry["ReceiptHandle"].as_str().unwrap().to_owned();
+                    queue.changes.lock().unwrap().push((handle, entry["VisibilityTimeout"].as_u64().unwrap()));
+                }
+                (200, json!({ "Successful": [], "Failed": [] }))
+            }
+        });
+        Arc::new(Leases::new(client, "http://queues/jobs".to_owned(), TIMEOUT))
     }
 
     fn changes(&self) -> Vec<(String, u64)> {
         let mut changes = self.changes.lock().unwrap().clone();
         changes.sort();
         changes
-    }
-}
-
-impl HttpConnector for SlowQueue {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
-        let queue = self.clone();
-        HttpConnectorFuture::new(async move {
-            queue.at_once.fetch_add(1, Ordering::SeqCst);
-            tokio::time::sleep(queue.takes).await;
-            for entry in body["Entries"].as_array().unwrap() {
-                let handle = entry["ReceiptHandle"].as_str().unwrap().to_owned();
-                queue.changes.lock().unwrap().push((handle, entry["VisibilityTimeout"].as_u64().unwrap()));
-            }
-            let answer = json!({ "Successful": [], "Failed": [] }).to_string();
-            Ok(HttpResponse::new(StatusCode::try_from(200).unwrap(), SdkBody::from(answer)))
-        })
     }
 }
 
