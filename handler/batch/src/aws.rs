@@ -22,6 +22,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest receive of SQS waits 20 seconds; a server that is silent for longer is gone, whatever its socket says.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Messages that one request receives, sends or names at most (documentation: "Amazon SQS message quotas").
+pub const REQUEST_MESSAGES_MAX: usize = 10;
+
 pub use aws_config::SdkConfig;
 
 /// Region, credentials and endpoints as every AWS tool finds them: environment, profile, role.

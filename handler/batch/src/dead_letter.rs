@@ -14,7 +14,7 @@ use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue};
 use futures_util::StreamExt;
 
-use crate::aws::explain;
+use crate::aws::{REQUEST_MESSAGES_MAX, explain};
 use crate::batch::{FailureSink, Routed, SinkError, VisibilityChange};
 use crate::event::{AttributeValue, FIFO_SUFFIX, Message, MessageAttribute};
 use crate::failure::Failure;
@@ -23,8 +23,6 @@ use crate::failure::Failure;
 const MESSAGE_BYTES_MAX: usize = 1_048_576;
 /// AWS: a message has at most 10 attributes (documentation: "Amazon SQS message quotas").
 const ATTRIBUTES_MAX: usize = 10;
-/// AWS: a batch request has at most 10 entries (documentation: "Amazon SQS message quotas").
-const ENTRIES_MAX: usize = 10;
 /// Visibility requests under way at once: the time for them is short.
 const REQUESTS_MAX: usize = 8;
 
@@ -131,7 +129,9 @@ impl FailureSink for SqsSink {
         }
         let requests: Vec<_> = by_queue
             .iter()
-            .flat_map(|(arn, changes)| changes.chunks(ENTRIES_MAX).map(move |some| self.change_some(arn, some)))
+            .flat_map(|(arn, changes)| {
+                changes.chunks(REQUEST_MESSAGES_MAX).map(move |some| self.change_some(arn, some))
+            })
             .collect();
         // Every request is made even when one fails; the first failure is the one that is reported.
         let results: Vec<_> = futures_util::stream::iter(requests).buffered(REQUESTS_MAX).collect().await;

@@ -30,6 +30,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
+use crate::aws::REQUEST_MESSAGES_MAX;
 use crate::batch::{
     Batch, BatchOptions, BatchReport, FailureSink, Observer, Outcome, Routed, Runner, SinkError, VisibilityChange,
 };
@@ -42,8 +43,6 @@ use leases::{Lease, Leases};
 use outage::Outage;
 use queue::{Queue, ReceiveError};
 
-/// AWS: a receive returns at most 10 messages (documentation: `ReceiveMessage`).
-const MESSAGES_MAX: usize = 10;
 /// The longest that a receive may wait (documentation: `ReceiveMessage`).
 const WAIT: Duration = Duration::from_secs(20);
 /// How long a receive waits while the queue is drained: nobody wants to wait longer for "there is nothing left".
@@ -344,7 +343,7 @@ fn is_retried<T>(report: &BatchReport<T>, index: usize) -> bool {
 async fn some_of(room: &Arc<Semaphore>) -> OwnedSemaphorePermit {
     let acquired = room.clone().acquire_owned().await;
     let mut permits = acquired.expect("the semaphore is never closed");
-    while permits.num_permits() < MESSAGES_MAX
+    while permits.num_permits() < REQUEST_MESSAGES_MAX
         && let Ok(one) = room.clone().try_acquire_owned()
     {
         permits.merge(one);

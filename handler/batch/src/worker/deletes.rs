@@ -7,10 +7,8 @@ use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
 use tokio::sync::{mpsc, oneshot};
 
 use super::leases::Lease;
-use crate::aws::explain;
+use crate::aws::{REQUEST_MESSAGES_MAX, explain};
 
-/// AWS: a batch request has at most 10 entries (documentation: "Amazon SQS message quotas").
-const ENTRIES_MAX: usize = 10;
 /// How long the first of a batch waits for others: far less than a job takes, far more than a request.
 const LINGER: Duration = Duration::from_millis(50);
 /// Attempts after the SDK's own; then the message is received again and its job done a second time.
@@ -65,7 +63,7 @@ impl Deleting {
                     Request::Delete(lease) => leases.push(lease),
                     Request::Flush(done) => flushed = Some(done),
                 }
-                if leases.len() == ENTRIES_MAX || flushed.is_some() {
+                if leases.len() == REQUEST_MESSAGES_MAX || flushed.is_some() {
                     break;
                 }
                 next = tokio::time::timeout_at(until, self.arriving.recv()).await.ok().flatten();

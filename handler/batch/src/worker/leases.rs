@@ -10,11 +10,9 @@ use futures_util::StreamExt as _;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use crate::aws::explain;
+use crate::aws::{REQUEST_MESSAGES_MAX, explain};
 use crate::batch::INVISIBLE_MAX;
 
-/// AWS: a batch request has at most 10 entries (documentation: "Amazon SQS message quotas").
-const ENTRIES_MAX: usize = 10;
 /// A message is extended after this part of its timeout, so that one lost request does not lose it.
 const PART: u32 = 3;
 /// Requests under way at once: with more messages than one request holds, none waits for a slow one.
@@ -162,7 +160,7 @@ impl Leases {
             receipt_handles.push(receipt_handle);
         }
         let requests: Vec<_> =
-            receipt_handles.chunks(ENTRIES_MAX).map(|handles| self.change(handles, Duration::ZERO)).collect();
+            receipt_handles.chunks(REQUEST_MESSAGES_MAX).map(|handles| self.change(handles, Duration::ZERO)).collect();
         futures_util::stream::iter(requests).buffer_unordered(REQUESTS_MAX).collect::<Vec<_>>().await;
     }
 
@@ -188,7 +186,7 @@ impl Leases {
             });
             (marked.collect(), underway)
         };
-        due.chunks_mut(ENTRIES_MAX).map(request).collect()
+        due.chunks_mut(REQUEST_MESSAGES_MAX).map(request).collect()
     }
 
     async fn extend_some(&self, now: Instant, receipt_handles: Vec<String>, underway: watch::Sender<()>) {

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The pauses after receives that failed: doubled from the first to the second, each by full jitter.
-const PAUSES: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30);
+use crate::batch::Backoff;
+
+/// The pauses after receives that failed, each by full jitter.
+const PAUSES: Backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(30) };
 /// The shortest of all: an endpoint that refuses at once is not asked without end.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 /// An endpoint that stays down is reported so often.
@@ -40,7 +42,7 @@ impl Outage {
     }
 
     fn longest_pause(&self) -> Duration {
-        PAUSES.start().saturating_mul(1 << self.failures.min(10)).min(*PAUSES.end())
+        PAUSES.ceiling(self.failures.saturating_add(1), Duration::ZERO)
     }
 }
 
@@ -55,7 +57,7 @@ mod tests {
         for _ in 0..7 {
             longest.push(outage.longest_pause().as_secs());
             let pause = outage.failed("down");
-            assert!((PAUSE_MIN..=*PAUSES.end()).contains(&pause), "{pause:?}");
+            assert!((PAUSE_MIN..=PAUSES.max).contains(&pause), "{pause:?}");
         }
         assert_eq!(longest, [1, 2, 4, 8, 16, 30, 30]);
         outage.ended("queue");

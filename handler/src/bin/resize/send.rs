@@ -9,14 +9,14 @@ use aws_sdk_sqs::types::{
 };
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use handler::aws::REQUEST_MESSAGES_MAX;
 use local_queue_terminal::{note, one_line};
 use sha2::{Digest as _, Sha256};
 
 use crate::queue::failed;
 use crate::stop::{Interruption, Stop};
 
-/// AWS: a batch has at most 10 entries and 1 MiB (documentation: "Amazon SQS message quotas").
-const ENTRIES_MAX: usize = 10;
+/// AWS: a batch has at most 1 MiB (documentation: "Amazon SQS message quotas").
 const BATCH_BYTES_MAX: usize = 1_048_576;
 
 /// A message to send.
@@ -93,7 +93,7 @@ struct Batches<I> {
 impl<I: Iterator<Item = anyhow::Result<Outgoing>>> Batches<I> {
     fn take(&mut self) -> anyhow::Result<Option<Vec<Outgoing>>> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
-        while batch.len() < ENTRIES_MAX {
+        while batch.len() < REQUEST_MESSAGES_MAX {
             let next = self.next.take().map(Ok).or_else(|| self.messages.next());
             let Some(message) = next.transpose()? else { break };
             if !batch.is_empty() && bytes + message.bytes() > BATCH_BYTES_MAX {

@@ -11,6 +11,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, Message, MessageSystemAttributeName, QueueAttributeName,
 };
+use handler::aws::REQUEST_MESSAGES_MAX;
 use handler::event::FIFO_SUFFIX;
 use local_queue_terminal::note;
 use serde_json::Value;
@@ -24,8 +25,6 @@ use crate::stop::{Interruption, Stop};
 const INVISIBLE_SECONDS: i32 = 120;
 /// Looking stops before the first messages are visible again and would be received twice.
 const LOOK_TIME: Duration = Duration::from_secs(100);
-/// AWS: a batch request has at most 10 entries (documentation: "Amazon SQS message quotas").
-const ENTRIES_MAX: usize = 10;
 
 /// A queue, as it is before anything is done to it.
 #[derive(Clone, Debug)]
@@ -115,7 +114,7 @@ impl QueueState {
 
     async fn give_back(&self, client: &Client, messages: &[Message]) {
         let (mut left, mut reason) = (0, String::new());
-        for messages in messages.chunks(ENTRIES_MAX) {
+        for messages in messages.chunks(REQUEST_MESSAGES_MAX) {
             let entry = |(index, message): (usize, &Message)| {
                 let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(index.to_string());
                 let entry = entry.visibility_timeout(0).set_receipt_handle(message.receipt_handle.clone());
