@@ -1,6 +1,7 @@
 //! The state machine: all queues of all accounts and regions.
 
 mod delivery_faults;
+mod looking;
 mod message_actions;
 mod move_tasks;
 mod queue_actions;
@@ -8,9 +9,10 @@ mod storage;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-pub use self::message_actions::Peeked;
+pub use self::looking::{Located, Peeked};
 use crate::{
-    Delivery, EngineError, IdSource, Limits, QueueArn, Time, WaiterId, queue::Queue, slab::Slab, waiters::Waiters,
+    Delivery, EngineError, IdSource, Limits, QueueArn, Time, WaiterId, history::History, queue::Queue, slab::Slab,
+    waiters::Waiters,
 };
 
 /// The answer to a receive.
@@ -61,6 +63,7 @@ pub struct Engine {
     /// Queues that somebody waits for, by when a message of theirs next becomes ready or expires.
     wakeups: BTreeSet<(Time, u32)>,
     outputs: VecDeque<Output>,
+    history: History,
 }
 
 impl Engine {
@@ -85,6 +88,7 @@ impl Engine {
             forgotten_at: None,
             wakeups: BTreeSet::new(),
             outputs: VecDeque::new(),
+            history: History::default(),
         }
     }
 
@@ -164,7 +168,7 @@ impl Engine {
     fn enter(&mut self, now: Time, arn: &str) -> Result<u32, EngineError> {
         self.advance(now);
         let slot = self.slot(arn)?;
-        self.queues[slot].advance(self.now, &self.limits);
+        self.queues[slot].advance(self.now, &self.limits, &mut self.history);
         self.weigh(slot);
         Ok(slot)
     }
@@ -182,7 +186,7 @@ impl Engine {
             return self.update_wakeup(slot);
         }
         let mut dead_letters_in = None;
-        self.queues[slot].advance(self.now, &self.limits);
+        self.queues[slot].advance(self.now, &self.limits, &mut self.history);
         while let Some(waiter) = self.queues[slot].next_waiter()
             && self.queues[slot].has_available()
             && self.queues[slot].in_flight() < self.limits.in_flight_max
@@ -193,7 +197,7 @@ impl Engine {
             if !taken.deliveries.is_empty() {
                 self.answer(waiter, Ok(taken.deliveries));
             }
-            self.queues[slot].advance(self.now, &self.limits);
+            self.queues[slot].advance(self.now, &self.limits, &mut self.history);
         }
         self.update_wakeup(slot);
         // Only now, with everybody here answered: dead letters may come back here in the same moment.

@@ -109,6 +109,11 @@ impl Groups {
         slots.extend(available.take(max).map(|arrival| arrival.slot()));
     }
 
+    /// The slot of the first message of a group that cannot be received, behind which the others wait.
+    pub(crate) fn first_hidden(&self, key: u32) -> Option<u32> {
+        self.by_key[key].hidden.first().map(|arrival| arrival.slot())
+    }
+
     fn update_turn(&mut self, key: u32) {
         let group = &mut self.by_key[key];
         match (group.turn, group.is_available()) {
@@ -255,6 +260,12 @@ impl Attempts {
 
     pub(crate) fn find(&self, id: &str) -> Option<&[Handed]> {
         self.by_id.get(id).map(|attempt| attempt.1.as_slice())
+    }
+
+    /// The id of the receive that handed out a message; looks at all that are remembered.
+    pub(crate) fn id_of(&self, message: Handed) -> Option<&str> {
+        let mut attempts = self.by_id.iter();
+        attempts.find(|(_, (_, handed))| handed.contains(&message)).map(|(id, _)| id.as_str())
     }
 
     pub(crate) fn forget(&mut self, id: &str) {

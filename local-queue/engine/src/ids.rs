@@ -17,6 +17,17 @@ impl Uuid {
         Self((bits & !(0xf000 << 64) & !(0xc000 << 48)) | (0x4000 << 64) | (0x8000 << 48))
     }
 
+    /// Reads a UUID as [`write_to`](Self::write_to) writes it, in either case; `None` if it is anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_form = text.len() == 36
+            && text.bytes().enumerate().all(|(at, byte)| match at {
+                8 | 13 | 18 | 23 => byte == b'-',
+                _ => byte.is_ascii_hexdigit(),
+            });
+        is_form.then(|| u128::from_str_radix(&text.replace('-', ""), 16).ok().map(Self))?
+    }
+
     /// Adds the text of this UUID to another, in lower case.
     pub fn write_to(self, text: &mut String) {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -88,6 +99,16 @@ mod tests {
     fn a_uuid_is_written_with_hyphens_in_lower_case() {
         let id = Uuid::from_random(0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210);
         assert_eq!(id.to_string(), "01234567-89ab-4def-bedc-ba9876543210");
+        assert_eq!(Uuid::parse(&id.to_string()), Some(id));
+        assert_eq!(Uuid::parse(&id.to_string().to_uppercase()), Some(id));
+        for other in [
+            "",
+            "01234567-89ab-4def-bedc-ba987654321",
+            "0123456789ab-4def-bedc-ba9876543210-",
+            "+1234567-89ab-4def-bedc-ba9876543210",
+        ] {
+            assert_eq!(Uuid::parse(other), None, "{other}");
+        }
     }
 
     #[test]

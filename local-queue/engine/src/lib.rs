@@ -1,6 +1,6 @@
 //! Amazon SQS as a pure state machine: queues, messages, long polls, redrive.
 //!
-//! It has no clock, randomness, async, socket, file or log. Its contract:
+//! It has no clock, randomness, async, socket or file, and no log without the feature `tracing`. Its contract:
 //! - **Time is an argument.** Every call says what time it is; time never runs backwards. What became true since the
 //!   last call (a delay ended, a wait was over) happens first, each at its own moment.
 //! - **Effects are results.** After a call, take [`Engine::poll_output`] until it is empty: these are the answers to
@@ -14,10 +14,11 @@
 //!
 //! Where things are, from the ground up:
 //! - `time`, `ids`, `limits`, `characters`, `arn`, `attributes`, `error`, `names`, `settings`, `message_attribute`,
-//!   `message`: the words of SQS, parsed once.
+//!   `message`, `visibility`: the words of SQS, parsed once.
 //! - `slab`, `ordered_set`, `order`: where messages lie and how they are ordered.
 //! - `standard`, `fifo`: which message is next, fair between tenants or in order within groups.
 //! - `queue`: one queue, with its `quota` and its `move_task`s; `waiters`: receives that wait; `footprint`: memory.
+//! - `history`: what becomes of messages, as far as somebody wants to know.
 //! - `engine`: all queues; its actions in a file for each kind.
 //! - `canary` (feature `canaries`): bugs that can be planted, for the tests that must find them.
 //!
@@ -58,6 +59,7 @@ mod engine;
 mod error;
 mod fifo;
 mod footprint;
+mod history;
 mod ids;
 mod limits;
 mod message;
@@ -74,6 +76,7 @@ mod standard;
 #[cfg(test)]
 mod tests;
 mod time;
+mod visibility;
 mod waiters;
 
 pub use self::{
@@ -81,17 +84,18 @@ pub use self::{
     attributes::{
         Attribute, AttributeName, DeduplicationScope, FifoThroughputLimit, RedriveAllowPolicy, RedrivePolicy,
     },
-    engine::{Engine, Output, Peeked, Received},
+    engine::{Engine, Located, Output, Peeked, Received},
     error::{EngineError, MessageAttributeProblem, MoveTaskProblem},
+    history::{Departure, DepartureCause},
     ids::{IdSource, MessageId, Uuid},
     limits::Limits,
     message::{Delivery, Message, MessageBody, QueueNumber, ReceiptHandle, Receive, SendMessage, Sent, SequenceNumber},
     message_attribute::{MessageAttribute, MessageAttributeValue, MessageAttributes},
     move_task::{MoveTask, MoveTaskStatus, TaskId},
     names::QueueName,
-    queue::Place,
     quota::QuotaAction,
     settings::{FifoSettings, QueueAttributes, QueueSettings},
     time::Time,
+    visibility::{Place, Visibility},
     waiters::WaiterId,
 };

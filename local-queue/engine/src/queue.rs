@@ -7,6 +7,8 @@
 //!   both a message keeps its place by when it came into the queue, however often it is received and comes back.
 //! - No operation walks over messages that it does not change.
 
+mod view;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
@@ -14,9 +16,11 @@ use std::{
 };
 
 use crate::{
-    Delivery, Limits, Message, MoveTask, QueueArn, QueueAttributes, QueueNumber, QueueSettings, ReceiptHandle, Time,
+    Delivery, Limits, Message, MessageId, MoveTask, Place, QueueArn, QueueAttributes, QueueNumber, QueueSettings,
+    ReceiptHandle, Time,
     fifo::{Attempts, Deduplication, Groups, Handed},
     footprint::{self, of_bytes, of_text},
+    history::{History, Transition},
     order::{Arrival, Order},
     ordered_set::OrderedSet,
     quota::Quota,
@@ -24,17 +28,6 @@ use crate::{
     standard::Tenants,
     waiters::WaiterId,
 };
-
-/// The place of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// It can be received.
-    Ready,
-    /// Its delay has not ended.
-    Delayed,
-    /// It was received, and its visibility timeout has not ended.
-    InFlight,
-}
 
 /// A message in its queue.
 #[derive(Debug)]
@@ -192,13 +185,18 @@ impl Queue {
 
     /// Makes true what time alone brings, each at its own moment: expired messages go, hidden ones whose time has come
     /// become ready. The order decides whose turn is next on a FIFO queue.
-    pub(crate) fn advance(&mut self, now: Time, limits: &Limits) {
+    pub(crate) fn advance(&mut self, now: Time, limits: &Limits, history: &mut History) {
         while let Some(at) = self.next_change().filter(|at| *at <= now) {
             if self.next_expiry() == Some(at) {
                 let oldest = self.by_age.first().expect("a message expires").slot();
-                self.remove(oldest);
+                let entry = self.remove(oldest);
+                history.note(at, &self.arn, entry.message.id, entry.receive_count, Transition::Expired);
             } else {
                 let first = self.hidden.first().expect("a message becomes ready").slot();
+                let entry = &self.messages[first];
+                let is_back = entry.place == Place::InFlight;
+                let transition = if is_back { Transition::Returned } else { Transition::DelayEnded };
+                history.note(at, &self.arn, entry.message.id, entry.receive_count, transition);
                 self.move_to(first, Place::Ready, at);
             }
         }
@@ -395,17 +393,20 @@ impl Queue {
         self.messages.get(handle.slot).filter(|entry| entry.sequence == handle.sequence).map(|_| handle.slot)
     }
 
-    /// Undoes the receive of this handle, if the message is as that has left it.
-    pub(crate) fn take_back(&mut self, handle: ReceiptHandle) {
-        let Some(slot) = self.find(handle).filter(|_| handle.queue == self.number) else { return };
+    /// Undoes the receive of this handle, if the message is as that has left it, and says which message that is and how
+    /// often it was received without it.
+    pub(crate) fn take_back(&mut self, handle: ReceiptHandle) -> Option<(MessageId, u32)> {
+        let slot = self.find(handle).filter(|_| handle.queue == self.number)?;
         let entry = &mut self.messages[slot];
-        if entry.receive_count_here == handle.receive && entry.place == Place::InFlight && !entry.changed {
-            entry.receive_count -= 1;
-            entry.receive_count_here -= 1;
-            // Before those that have come since.
-            let enqueued_at = entry.enqueued_at;
-            self.move_to(slot, Place::Ready, enqueued_at);
+        if entry.receive_count_here != handle.receive || entry.place != Place::InFlight || entry.changed {
+            return None;
         }
+        entry.receive_count -= 1;
+        entry.receive_count_here -= 1;
+        // Before those that have come since.
+        let (enqueued_at, taken_back) = (entry.enqueued_at, (entry.message.id, entry.receive_count));
+        self.move_to(slot, Place::Ready, enqueued_at);
+        Some(taken_back)
     }
 
     /// Whether a handle of a message that is still here has lost its right. That is a matter of FIFO queues (recorded).
@@ -486,8 +487,12 @@ impl Queue {
     }
 
     /// Its messages by age, the oldest first.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = u32> {
+        self.by_age.iter().map(|order| order.slot())
+    }
+
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.by_age.iter().map(|order| &self.messages[order.slot()])
+        self.slots().map(|slot| &self.messages[slot])
     }
 
     pub(crate) fn entry(&self, slot: u32) -> &Entry {

@@ -137,18 +137,41 @@ impl Tenants {
         }
         // A tenant is judged when it comes first, so that nobody else's traffic makes work for it.
         while let Some(&(head, key)) = self.quiet.first() {
-            let tenant = &self.by_key[key];
-            let is_noisy = key != COMMON
-                && !canary!(NobodyIsNoisy)
-                && tenant.in_flight >= NOISY_IN_FLIGHT_MIN
-                && tenant.in_flight * NOISY_SHARE_MIN > in_flight_total
-                && tenant.last_sent_at + NOISY_SILENCE_MAX > now;
-            if !is_noisy {
+            if !self.is_noisy(key, now, in_flight_total) {
                 return Some(head.slot());
             }
             self.update(key, |tenant| tenant.noisy = true);
         }
         self.noisy.first().map(|(_, head, _)| head.slot())
+    }
+
+    fn is_noisy(&self, key: u32, now: Time, in_flight_total: usize) -> bool {
+        let tenant = &self.by_key[key];
+        let has_many_in_flight = !canary!(NobodyIsNoisy)
+            && tenant.in_flight >= NOISY_IN_FLIGHT_MIN
+            && tenant.in_flight * NOISY_SHARE_MIN > in_flight_total;
+        key != COMMON && (tenant.noisy || has_many_in_flight) && tenant.last_sent_at + NOISY_SILENCE_MAX > now
+    }
+
+    /// What [`next`](Self::next) would hand out, without judging anybody.
+    pub(crate) fn upcoming(&self, now: Time, in_flight_total: usize) -> Option<u32> {
+        let is_noisy = |key| self.is_noisy(key, now, in_flight_total);
+        // At most ten tenants have more than a tenth in flight each, so this looks at a few.
+        let quiet = self.quiet.iter().copied().find(|(_, key)| !is_noisy(*key));
+        let silent = self.noisy_by_silence.iter().map(|(_, key)| *key).take_while(|key| !is_noisy(*key));
+        let silent = silent.filter_map(|key| Some((*self.by_key[key].ready.first()?, key)));
+        if let Some((head, _)) = quiet.into_iter().chain(silent).min() {
+            return Some(head.slot());
+        }
+        let about_to_be = self.quiet.iter().map(|(head, key)| (self.by_key[*key].in_flight, *head, *key));
+        about_to_be.chain(self.noisy.first().copied()).min().map(|(_, head, _)| head.slot())
+    }
+
+    /// Of a noisy tenant its messages in flight, and when it is quiet if it sends nothing more.
+    pub(crate) fn noise(&self, key: u32, now: Time, in_flight_total: usize) -> Option<(usize, Time)> {
+        let tenant = &self.by_key[key];
+        let noise = (tenant.in_flight, tenant.last_sent_at + NOISY_SILENCE_MAX);
+        self.is_noisy(key, now, in_flight_total).then_some(noise)
     }
 
     /// Changes a tenant and keeps the indexes true.

@@ -2,8 +2,11 @@
 
 mod extremes;
 mod fifo;
+mod looking;
 mod memory;
 mod moving;
+#[cfg(feature = "tracing")]
+mod traced;
 
 use std::time::Duration;
 

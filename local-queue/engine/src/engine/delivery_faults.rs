@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Engine;
-use crate::{EngineError, ReceiptHandle, Time};
+use crate::{EngineError, ReceiptHandle, Time, history::Transition};
 
 impl Engine {
     /// Lets a message be delivered again that was just received.
@@ -19,7 +19,10 @@ impl Engine {
         }
         if let Some(message) = self.queues[slot].find(handle) {
             self.sequence += 1;
-            self.queues[slot].copy(message, self.sequence, self.now);
+            let queue = &mut self.queues[slot];
+            queue.copy(message, self.sequence, self.now);
+            let entry = queue.entry(message);
+            self.history.note(self.now, &queue.arn, entry.message.id, entry.receive_count, Transition::Copied);
             self.settle(slot);
         }
         Ok(())

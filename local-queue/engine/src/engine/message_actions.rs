@@ -1,32 +1,18 @@
 //! Actions on messages.
 
-use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, time::Duration};
 
 use sha2::{Digest, Sha256};
 
 use super::Engine;
 use crate::{
-    DeduplicationScope, Delivery, EngineError, FifoThroughputLimit, Message, Place, QuotaAction, ReceiptHandle,
-    Receive, Received, SendMessage, Sent, SequenceNumber, Time, WaiterId,
+    DeduplicationScope, Delivery, EngineError, FifoThroughputLimit, Message, QuotaAction, ReceiptHandle, Receive,
+    Received, SendMessage, Sent, SequenceNumber, Time, WaiterId,
     fifo::Handed,
+    history::Transition,
     message::DeduplicationKey,
     queue::{Entry, Queue},
 };
-
-/// A message as somebody sees it who only looks.
-#[derive(Clone, Debug)]
-pub struct Peeked {
-    /// The message.
-    pub message: Arc<Message>,
-    /// Where it is.
-    pub place: Place,
-    /// When it becomes, or became, ready.
-    pub visible_at: Time,
-    /// How often it has been received, over all queues it was in.
-    pub receive_count: u32,
-    /// When it was received for the first time.
-    pub first_received_at: Option<Time>,
-}
 
 /// What was taken from a queue.
 pub(super) struct Taken {
@@ -88,6 +74,8 @@ impl Engine {
         let message = Message::new(message_id, self.now, sequence_number, request);
         let queue = &mut self.queues[slot];
         queue.insert(message, self.sequence, self.now, delay);
+        let sent = Transition::Sent { visible_at: self.now + delay };
+        self.history.note(self.now, &queue.arn, message_id, 0, sent);
         if let Some((key, sequence_number)) = duplication.zip(sequence_number) {
             queue.deduplication.remember(key, (message_id, sequence_number), self.now);
         }
@@ -158,6 +146,10 @@ impl Engine {
         let handed = queue.attempts.find(request.attempt_id.as_deref()?)?.to_vec();
         let timeout = request.visibility_timeout.unwrap_or(queue.settings.visibility_timeout);
         let again = queue.repeat(&handed, self.now, timeout)?;
+        let delivered = Transition::Delivered { visible_at: self.now + timeout };
+        for delivery in &again {
+            self.history.note(self.now, &queue.arn, delivery.message.id, delivery.receive_count, delivered);
+        }
         self.settle(slot);
         Some(again)
     }
@@ -191,7 +183,12 @@ impl Engine {
                 next.retain(|message| is_spent(queue, message));
                 dead.extend(next.iter().map(|message| queue.remove(*message)));
             } else {
-                deliveries.extend(next.iter().map(|message| queue.deliver(*message, now, timeout)));
+                let delivered = Transition::Delivered { visible_at: now + timeout };
+                deliveries.extend(next.iter().map(|message| {
+                    let delivery = queue.deliver(*message, now, timeout);
+                    self.history.note(now, &queue.arn, delivery.message.id, delivery.receive_count, delivered);
+                    delivery
+                }));
             }
         }
         if let Some(attempt_id) = request.attempt_id.as_ref().filter(|_| queue.is_fifo() && !deliveries.is_empty()) {
@@ -210,10 +207,12 @@ impl Engine {
         let source = self.queues[slot].arn.clone();
         // What became ready there before comes before.
         if !canary!(DeadLettersJumpTheLine) {
-            self.queues[dead_letter_slot].advance(self.now, &self.limits);
+            self.queues[dead_letter_slot].advance(self.now, &self.limits, &mut self.history);
         }
         for entry in dead {
             self.sequence += 1;
+            let transition = Transition::DeadLettered { to: &self.queues[dead_letter_slot].arn };
+            self.history.note(self.now, &source, entry.message.id, entry.receive_count, transition);
             self.queues[dead_letter_slot].insert_dead_letter(entry, &source, self.sequence, self.now);
         }
     }
@@ -238,8 +237,11 @@ impl Engine {
     ) {
         // With its queue, a message has gone too.
         let Ok(slot) = self.enter(now, arn) else { return };
+        let queue = &mut self.queues[slot];
         for handle in handles {
-            self.queues[slot].take_back(handle);
+            if let Some((message_id, receive_count)) = queue.take_back(handle) {
+                self.history.note(self.now, &queue.arn, message_id, receive_count, Transition::Returned);
+            }
         }
         if let Some(attempt_id) = attempt_id {
             self.queues[slot].attempts.forget(attempt_id);
@@ -258,7 +260,8 @@ impl Engine {
         if queue.is_expired(handle) {
             return Err(EngineError::ReceiptHandleExpired);
         }
-        queue.remove(message);
+        let entry = queue.remove(message);
+        self.history.note(self.now, &queue.arn, entry.message.id, entry.receive_count, Transition::Deleted);
         if canary!(DeduplicationForgottenOnDelete) {
             queue.deduplication = crate::fifo::Deduplication::default();
         }
@@ -293,23 +296,11 @@ impl Engine {
             return Err(EngineError::VisibilityTimeoutTotal { timeout, total_max });
         }
         queue.hide(message, visible_at);
+        let entry = queue.entry(message);
+        let changed = Transition::VisibilityChanged { visible_at };
+        self.history.note(self.now, &queue.arn, entry.message.id, entry.receive_count, changed);
         self.settle(slot);
         Ok(())
-    }
-
-    /// Looks at messages of a queue in whatever place, the oldest first, and changes nothing.
-    pub fn peek(&mut self, now: Time, arn: &str, skip: usize, max: usize) -> Result<Vec<Peeked>, EngineError> {
-        let slot = self.enter(now, arn)?;
-        let entries = self.queues[slot].entries().skip(skip).take(max);
-        Ok(entries
-            .map(|entry| Peeked {
-                message: Arc::clone(&entry.message),
-                place: entry.place,
-                visible_at: entry.visible_at,
-                receive_count: entry.receive_count,
-                first_received_at: (entry.receive_count > 0).then_some(entry.first_received_at),
-            })
-            .collect())
     }
 }
 

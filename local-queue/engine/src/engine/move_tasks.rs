@@ -1,7 +1,10 @@
 //! Message move tasks: sending dead letters back.
 
 use super::Engine;
-use crate::{EngineError, MoveTask, MoveTaskProblem as Problem, MoveTaskStatus, SequenceNumber, TaskId, Time};
+use crate::{
+    EngineError, MoveTask, MoveTaskProblem as Problem, MoveTaskStatus, SequenceNumber, TaskId, Time,
+    history::Transition,
+};
 
 /// Messages that a task without a rate moves at once, before others get their turn.
 const UNTIMED_MESSAGES: usize = 1_000;
@@ -84,7 +87,7 @@ impl Engine {
 
     /// Moves what the running task of a queue has to move now, and says when it goes on.
     pub(super) fn move_next(&mut self, slot: u32) {
-        self.queues[slot].advance(self.now, &self.limits);
+        self.queues[slot].advance(self.now, &self.limits, &mut self.history);
         let rate = self.running_task(slot).messages_per_second;
         let count = if rate.is_some() { 1 } else { UNTIMED_MESSAGES };
         for _ in 0..count {
@@ -137,10 +140,16 @@ impl Engine {
         let entry = self.queues[slot].remove(message);
         self.sequence += 1;
         let sequence_number = self.queues[destination].is_fifo().then_some(SequenceNumber(self.sequence));
-        let message = entry.message.redriven(self.ids.next_uuid(), now, sequence_number);
+        let message_id = self.ids.next_uuid();
+        let message = entry.message.redriven(message_id, now, sequence_number);
+        let (from, to) = (&self.queues[slot].arn, &self.queues[destination].arn);
+        let moved = Transition::Moved { to, message_id };
+        self.history.note(now, from, entry.message.id, entry.receive_count, moved);
         // What became ready there before comes before.
-        self.queues[destination].advance(now, &self.limits);
-        self.queues[destination].insert(message, self.sequence, now, std::time::Duration::ZERO);
+        self.queues[destination].advance(now, &self.limits, &mut self.history);
+        let queue = &mut self.queues[destination];
+        queue.insert(message, self.sequence, now, std::time::Duration::ZERO);
+        self.history.note(now, &queue.arn, message_id, 0, Transition::Sent { visible_at: now });
         self.settle(destination);
         self.running_task(slot).moved += 1;
         Some(MoveTaskStatus::Running)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Engine;
 use crate::{
     Attribute, EngineError, Output, QueueArn, QueueAttributes, QueueName, QueueNumber, QueueSettings, RedrivePolicy,
-    Scope, Time, queue::Queue,
+    Scope, Time, history::Transition, queue::Queue,
 };
 
 impl Engine {
@@ -165,12 +165,19 @@ impl Engine {
             self.drop_queue(arn.as_str()).expect("a registered queue exists");
         }
         self.deleted.clear();
+        self.history.clear();
     }
 
     fn drop_queue(&mut self, arn: &str) -> Result<QueueArn, EngineError> {
         let slot = self.slot(arn)?;
         let queue = self.queues.remove(slot).expect("a registered queue exists");
         self.stored_bytes -= queue.weighed;
+        if self.history.is_on() {
+            for entry in queue.entries() {
+                let transition = Transition::QueueDeleted;
+                self.history.note(self.now, &queue.arn, entry.message.id, entry.receive_count, transition);
+            }
+        }
         for waiter in &queue.waiting {
             self.waiters.remove(*waiter);
             let result = Err(EngineError::QueueDoesNotExist { queue: arn.to_owned() });
@@ -216,6 +223,11 @@ impl Engine {
         let interval = self.limits.purge_interval / (1 + u32::from(canary!(PurgeTooEarly)));
         if queue.purged_at.is_some_and(|purged_at| purged_at + interval > self.now) {
             return Err(EngineError::PurgeQueueInProgress { queue: queue.arn.clone() });
+        }
+        if self.history.is_on() {
+            for entry in queue.entries() {
+                self.history.note(self.now, &queue.arn, entry.message.id, entry.receive_count, Transition::Purged);
+            }
         }
         queue.purge(self.now);
         self.settle(slot);

@@ -53,7 +53,7 @@ impl Engine {
         self.forgotten_at = Some(self.now);
         let slots = self.by_arn.values().copied().collect::<Vec<_>>();
         for slot in slots {
-            self.queues[slot].advance(self.now, &self.limits);
+            self.queues[slot].advance(self.now, &self.limits, &mut self.history);
             self.settle(slot);
         }
         true
