@@ -22,8 +22,8 @@ use crate::{
     clock::Clock,
     declaration::{self, DeclarationError, QueueDeclaration},
     engine::{
-        Attribute, Delivery, Engine, EngineError, IdSource, Limits, Output, Peeked, QueueArn, QueueAttributes,
-        QueueName, ReceiptHandle, Receive, Received, Scope, SendMessage, Sent, Time, Uuid, WaiterId,
+        Attribute, Delivery, Engine, EngineError, IdSource, Limits, Located, MessageId, Output, Peeked, QueueArn,
+        QueueAttributes, QueueName, ReceiptHandle, Receive, Received, Scope, SendMessage, Sent, Time, Uuid, WaiterId,
     },
     faults::{Faults, Shuffle},
     metrics::{RequestCounts, Sample, Samplers},
@@ -109,7 +109,11 @@ pub struct Builder {
     limits: Limits,
     scope: Scope,
     seed: Option<u64>,
+    departures_max: usize,
 }
+
+/// Under a megabyte when it is full, and nothing before messages leave.
+const DEPARTURES_MAX: usize = 8_192;
 
 impl Builder {
     /// Where time comes from; the system clock if this is not called.
@@ -137,12 +141,20 @@ impl Builder {
         Self { seed: Some(seed), ..self }
     }
 
+    /// Of how many messages that left a queue, whichever it was, [`LocalQueue::locate`] knows how: the last 8,192 if this is
+    /// not called. Each takes about 100 bytes when it has left; with 0 nothing is remembered.
+    #[must_use]
+    pub fn remember_departures(self, departures_max: usize) -> Self {
+        Self { departures_max, ..self }
+    }
+
     /// The emulator, without queues.
     #[must_use]
     pub fn build(self) -> LocalQueue {
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
         let secret = self.seed.map_or_else(Secret::random, Secret::seeded);
-        let engine = Engine::new(self.limits.clone(), seed).with_store(secret.store());
+        let mut engine = Engine::new(self.limits.clone(), seed).with_store(secret.store());
+        engine.remember_departures(self.departures_max);
         let state = State {
             engine,
             refusals: Refusals::default(),
@@ -169,7 +181,8 @@ impl LocalQueue {
     /// The way to one with another clock, other limits, or a seed.
     #[must_use]
     pub fn builder() -> Builder {
-        Builder { clock: Clock::system(), limits: Limits::STRICT, scope: Scope::default(), seed: None }
+        let (clock, limits, scope) = (Clock::system(), Limits::STRICT, Scope::default());
+        Builder { clock, limits, scope, seed: None, departures_max: DEPARTURES_MAX }
     }
 
     /// Queues for a test in virtual time: they live by tokio's clock, from 2027-01-15 08:00 UTC on, and every identifier is
@@ -305,6 +318,34 @@ impl LocalQueue {
     /// ```
     pub fn peek(&self, queue: &QueueArn, skip: usize, max: usize) -> Result<Vec<Peeked>, EngineError> {
         self.call(|engine, now| engine.peek(now, queue.as_str(), skip, max))
+    }
+
+    /// Says where a message is: in the queue, and if it is not visible why and until when; or how it left the queue, if that
+    /// was among the [last that left one](Builder::remember_departures). It changes nothing, and looks at every message of
+    /// the queue.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use local_queue::{LocalQueue, engine::{DepartureCause, Located, MessageBody, Receive, SendMessage, Visibility}};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), local_queue::engine::EngineError> {
+    /// let queues = LocalQueue::builder().build();
+    /// let jobs = queues.create_queue("jobs", &[])?;
+    /// let sent = queues.send(&jobs, SendMessage::new(MessageBody::parse("hello")?))?;
+    /// let received = queues.receive(&jobs, Receive::default()).await?;
+    /// let Located::Here(message) = queues.locate(&jobs, sent.message_id)? else { panic!("it is there") };
+    /// let Visibility::InFlight { until, receive, received_at, .. } = message.visibility else { panic!("it was received") };
+    /// assert_eq!((receive, until.since(received_at)), (1, Duration::from_secs(30)));
+    ///
+    /// queues.delete(&jobs, received[0].receipt_handle)?;
+    /// let Located::Gone(departure) = queues.locate(&jobs, sent.message_id)? else { panic!("it was deleted") };
+    /// assert_eq!(departure.cause, DepartureCause::Deleted);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn locate(&self, queue: &QueueArn, message_id: MessageId) -> Result<Located, EngineError> {
+        self.call(|engine, now| engine.locate(now, queue.as_str(), message_id))
     }
 
     /// Creates queues that belong together, all or none, in this emulator's own region and account. A reset makes them

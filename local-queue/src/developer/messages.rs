@@ -5,10 +5,10 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Refusal, json_response};
+use super::{Answer, Refusal, json_response, why};
 use crate::{
     LocalQueue,
-    engine::{Engine, EngineError, MessageAttributeValue, Peeked, Place, QueueArn, Scope, Time},
+    engine::{Engine, EngineError, Located, MessageAttributeValue, MessageId, Peeked, Place, QueueArn, Time},
 };
 
 /// Messages of one page.
@@ -44,15 +44,13 @@ struct Page {
 
 impl Page {
     fn parse(queues: &LocalQueue, request: &Request<Bytes>, name: &str) -> Result<Self, Refusal> {
-        let Scope { region, account } = queues.scope().clone();
-        let (mut region, mut account) = (region.to_string(), account.to_string());
+        let mut scope = queues.scope().clone();
         let (mut place, mut skip, mut max) = (None, 0, MESSAGES_DEFAULT);
-        let query = request.uri().query().unwrap_or_default();
-        for (parameter, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        for (parameter, value) in parameters(request) {
             let number = || value.parse().map_err(|_| Refusal::bad(format!("{parameter}: must be a whole number.")));
             match parameter {
-                "region" => value.clone_into(&mut region),
-                "account" => value.clone_into(&mut account),
+                "region" => scope.region = value.into(),
+                "account" => scope.account = value.into(),
                 "place" => place = Some(parse_place(value)?),
                 "skip" => skip = number()?,
                 "max" => max = number()?,
@@ -65,7 +63,7 @@ impl Page {
         if !(1..=MESSAGES_MAX).contains(&max) {
             return Err(Refusal::bad(format!("max: must be from 1 to {MESSAGES_MAX}, not {max}.")));
         }
-        Ok(Self { queue: Scope::new(&region, &account).arn(name), place, skip, max })
+        Ok(Self { queue: scope.arn(name), place, skip, max })
     }
 
     /// The messages, and how many to skip for the next page if this is not the last.
@@ -92,6 +90,11 @@ impl Page {
     }
 }
 
+fn parameters(request: &Request<Bytes>) -> impl Iterator<Item = (&str, &str)> {
+    let query = request.uri().query().unwrap_or_default();
+    query.split('&').filter_map(|pair| pair.split_once('='))
+}
+
 fn parse_place(value: &str) -> Result<Place, Refusal> {
     match value {
         "ready" => Ok(Place::Ready),
@@ -103,20 +106,48 @@ fn parse_place(value: &str) -> Result<Place, Refusal> {
 
 pub(super) fn peek(queues: &LocalQueue, request: &Request<Bytes>, name: &str) -> Answer {
     let page = Page::parse(queues, request, name)?;
-    let (messages, next) = queues
-        .call(|engine, now| page.take(engine, now))
-        .map_err(|_| Refusal::not_found(format!("There is no queue {}.", page.queue)))?;
-    let messages = messages.iter().map(render).collect::<Vec<_>>();
+    let (now, taken) = queues.call(|engine, now| (now, page.take(engine, now)));
+    let (messages, next) = taken.map_err(|_| no_queue(&page.queue))?;
+    let messages = messages.iter().map(|peeked| render(peeked, now)).collect::<Vec<_>>();
     Ok(json_response(StatusCode::OK, &json!({ "messages": messages, "next_skip": next })))
 }
 
-fn render(peeked: &Peeked) -> Value {
+fn no_queue(queue: &QueueArn) -> Refusal {
+    Refusal::not_found(format!("There is no queue {queue}."))
+}
+
+/// One message by its id: what is to be seen of it, or how it left the queue.
+pub(super) fn locate(queues: &LocalQueue, request: &Request<Bytes>, name: &str, id: &str) -> Answer {
+    let mut scope = queues.scope().clone();
+    for (parameter, value) in parameters(request) {
+        match parameter {
+            "region" => scope.region = value.into(),
+            "account" => scope.account = value.into(),
+            other => return Err(Refusal::bad(format!("{other}: is unknown. There are region and account."))),
+        }
+    }
+    let message_id = MessageId::parse(id).ok_or_else(|| Refusal::bad(format!("{id} is not the id of a message.")))?;
+    let queue = scope.arn(name);
+    let (now, located) = queues.call(|engine, now| (now, engine.locate(now, queue.as_str(), message_id)));
+    match located.map_err(|_| no_queue(&queue))? {
+        Located::Here(peeked) => Ok(json_response(StatusCode::OK, &render(&peeked, now))),
+        Located::Gone(departure) => {
+            let id = departure.message_id.to_string();
+            let why = why::gone(&departure, now);
+            let count = departure.receive_count;
+            Ok(json_response(
+                StatusCode::OK,
+                &json!({ "message_id": id, "place": "gone", "receive_count": count, "why": why }),
+            ))
+        }
+        Located::Unknown => Err(Refusal::not_found(format!(
+            "There is no message {message_id} in {queue}, and it is not among those that left a queue last."
+        ))),
+    }
+}
+
+fn render(peeked: &Peeked, now: Time) -> Value {
     let message = &peeked.message;
-    let place = match peeked.place {
-        Place::Ready => "ready",
-        Place::Delayed => "delayed",
-        Place::InFlight => "in_flight",
-    };
     let attributes = message.attributes().iter().map(|(name, attribute)| {
         let value = match &attribute.value {
             MessageAttributeValue::Text(text) => text.clone(),
@@ -126,11 +157,12 @@ fn render(peeked: &Peeked) -> Value {
     });
     json!({
         "message_id": message.id.to_string(),
-        "place": place,
+        "place": why::place(peeked.place),
         "body": message.body.as_str(),
         "attributes": attributes.collect::<Map<_, _>>(),
         "sent_at": message.sent_at.as_millis(),
         "visible_at": peeked.visible_at.as_millis(),
+        "why": why::here(&peeked.visibility, now),
         "receive_count": peeked.receive_count,
         "first_received_at": peeked.first_received_at.map(Time::as_millis),
         "group_id": message.group_id(),

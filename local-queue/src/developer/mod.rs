@@ -13,6 +13,8 @@
 //! # Look at messages, in whatever place, without receiving them. Pages: ?skip=100&max=100, one place: ?place=in_flight,
 //! # another region or account: ?region=eu-west-1&account=123456789012.
 //! curl -s 'localhost:9324/_local-queue/queues/jobs/messages?max=10'
+//! # Where is this message, and why is it not visible? Also how it left, if it was among the last 8,192 that left a queue.
+//! curl -s localhost:9324/_local-queue/queues/jobs/messages/MESSAGE_ID
 //! # Forget every queue, fault and count; queues of the configuration are made anew.
 //! curl -s -X POST localhost:9324/_local-queue/reset
 //!
@@ -40,6 +42,7 @@ mod messages;
 mod metrics;
 #[cfg(test)]
 mod tests;
+mod why;
 
 use std::time::Duration;
 
@@ -58,7 +61,7 @@ use crate::{
 
 /// What paths of this API begin with. No account is called so, and so no queue has such a URL.
 const PREFIX: &str = "/_local-queue/";
-const PATHS: &str = "health, metrics, queues, queues/NAME/messages, reset, clock, clock/advance, faults and faults/ID";
+const PATHS: &str = "health, metrics, queues, queues/NAME/messages, queues/NAME/messages/ID, reset, clock, clock/advance, faults and faults/ID";
 
 /// Whether a path is one of this API.
 #[cfg(feature = "server")]
@@ -118,7 +121,10 @@ fn answer(queues: &LocalQueue, request: &Request<Bytes>, path: &str) -> Answer {
         (["metrics"], &Method::GET) => Ok(metrics::respond(queues)),
         (["queues"], &Method::GET) => Ok(messages::list_queues(queues)),
         (["queues", name, "messages"], &Method::GET) => messages::peek(queues, request, name),
-        (["health" | "metrics" | "queues"] | ["queues", _, "messages"], _) => Err(Refusal::method(path, "GET")),
+        (["queues", name, "messages", id], &Method::GET) => messages::locate(queues, request, name, id),
+        (["health" | "metrics" | "queues"] | ["queues", _, "messages"] | ["queues", _, "messages", _], _) => {
+            Err(Refusal::method(path, "GET"))
+        }
         (["reset"], &Method::POST) => {
             queues.reset();
             Ok(no_content())

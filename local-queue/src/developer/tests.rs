@@ -3,7 +3,10 @@ use crate::{
     Fault,
     clock::Clock,
     declaration::QueueDeclaration,
-    engine::{Limits, MessageAttribute, MessageAttributes, MessageBody, Receive, SendMessage},
+    engine::{
+        Attribute, Departure, DepartureCause, Limits, MessageAttribute, MessageAttributes, MessageBody, MessageId,
+        Place, Receive, RedrivePolicy, Scope, SendMessage, Visibility,
+    },
     protocol,
 };
 
@@ -65,6 +68,7 @@ fn a_wrong_method_is_refused_with_those_that_there_are() {
         ("POST", "metrics", "GET"),
         ("PUT", "queues", "GET"),
         ("DELETE", "queues/jobs/messages", "GET"),
+        ("DELETE", "queues/jobs/messages/1", "GET"),
         ("GET", "reset", "POST"),
         ("POST", "clock", "GET, PUT"),
         ("GET", "clock/advance", "POST"),
@@ -103,6 +107,103 @@ async fn peeking_shows_messages_in_every_place_and_changes_none() {
     let (_, listed) = json_of(&queues, "GET", "/_local-queue/queues", "");
     let jobs = json!({ "name": "jobs", "arn": "arn:aws:sqs:us-east-1:000000000000:jobs", "ready": 1, "delayed": 1, "in_flight": 1 });
     assert_eq!(listed["queues"][0], jobs);
+}
+
+#[tokio::test]
+async fn a_message_says_why_it_is_not_visible_and_how_it_left() {
+    let (queues, clock) = queues();
+    let (jobs, dead) = (queues.list_queues().remove(0), queues.create_queue("dead", &[]).unwrap());
+    let redrive = RedrivePolicy { dead_letter_target: dead.clone(), max_receive_count: 1 };
+    queues.set_queue_attributes(&jobs, &[Attribute::RedrivePolicy(Some(redrive))]).unwrap();
+    let delay = Some(Duration::from_secs(60));
+    let delayed = queues.send(&jobs, SendMessage { delay, ..message("later") }).unwrap().message_id.to_string();
+    let sent = queues.send(&jobs, message("now")).unwrap().message_id.to_string();
+    let look = |queue: &str, id: &str| {
+        let (status, mut answer) = json_of(&queues, "GET", &format!("/_local-queue/queues/{queue}/messages/{id}"), "");
+        assert_eq!((status, &answer["message_id"]), (200, &json!(id)), "{answer}");
+        (answer["place"].as_str().unwrap().to_owned(), answer["why"].take())
+    };
+    let expect = |queue: &str, id: &str, place: &str, why: Value| assert_eq!(look(queue, id), (place.to_owned(), why));
+    let why = json!({ "reason": "delayed", "text": "Its delay ends in 60 s.", "until": START + 60_000 });
+    expect("jobs", &delayed, "delayed", why);
+    expect("jobs", &sent, "ready", json!({ "reason": "visible", "text": "It can be received." }));
+    queues.receive(&jobs, Receive::default()).await.unwrap();
+    clock.advance(Duration::from_millis(1_500));
+    let why = json!({
+        "reason": "in_flight",
+        "text": "Receive 1 of it, 1.5 s ago, holds it for another 28.5 s unless it is deleted.",
+        "until": START + 30_000,
+        "receive": 1,
+        "received_at": START,
+        "attempt_id": null,
+    });
+    expect("jobs", &sent, "in_flight", why.clone());
+    let (_, listed) = json_of(&queues, "GET", "/_local-queue/queues/jobs/messages?place=in_flight", "");
+    assert_eq!(listed["messages"][0]["why"], why, "a list says the same");
+    clock.set(Time::from_millis(START + 30_000));
+    let text = "Its maxReceiveCount of 1 is used up: the next receive moves it to dead.";
+    let why = json!({
+        "reason": "out_of_receives", "text": text, "dead_letter_queue": dead.as_str(), "max_receive_count": 1
+    });
+    expect("jobs", &sent, "ready", why);
+    assert!(queues.receive(&jobs, Receive::default()).await.unwrap().is_empty());
+    let text = "It moved to the dead-letter queue dead 0 s ago, under the same id.";
+    let why = json!({ "reason": "dead_lettered", "text": text, "at": START + 30_000, "to": dead.as_str() });
+    expect("jobs", &sent, "gone", why);
+    let received = queues.receive(&dead, Receive::default()).await.unwrap();
+    queues.delete(&dead, received[0].receipt_handle).unwrap();
+    clock.advance(Duration::from_secs(2));
+    let why = json!({ "reason": "deleted", "text": "A receiver deleted it 2 s ago.", "at": START + 30_000 });
+    expect("dead", &sent, "gone", why);
+}
+
+/// The reasons that need more of a queue than a test over HTTP wants to build.
+#[test]
+fn every_reason_is_told_in_a_sentence_and_in_members() {
+    let (now, until) = (Time::from_millis(START), Time::from_millis(START + 3_070));
+    let id = MessageId::parse("01234567-89ab-4def-bedc-ba9876543210").unwrap();
+    let queue = Scope::default().arn("jobs");
+    let reasons = [
+        Visibility::BehindGroup { blocked_by: id, place: Place::Delayed, until },
+        Visibility::BehindTenants { next: id, in_flight: 30, in_flight_total: 40, until },
+        Visibility::InFlightFull { in_flight_max: 120_000, until },
+    ];
+    let told = reasons.map(|reason| why::here(&reason, now));
+    let departures = [
+        DepartureCause::Moved { to: queue.clone(), message_id: id },
+        DepartureCause::Expired,
+        DepartureCause::Purged,
+        DepartureCause::QueueDeleted,
+    ];
+    let gone = departures.map(|cause| {
+        let departure = Departure { message_id: id, queue: queue.clone(), at: now, receive_count: 1, cause };
+        why::gone(&departure, until)
+    });
+    let until = until.as_millis();
+    let expected = [
+        json!({
+            "reason": "behind_group", "until": until, "blocked_by": id.to_string(), "blocked_by_place": "delayed",
+            "text": format!("Message {id} of its group comes before it, and is delayed for another 3.07 s."),
+        }),
+        json!({
+            "reason": "behind_tenants", "until": until, "next": id.to_string(), "in_flight": 30, "in_flight_total": 40,
+            "text": format!(
+                "Its tenant is noisy, with 30 of 40 messages in flight: message {id} of a quieter one comes first."
+            ),
+        }),
+        json!({
+            "reason": "in_flight_full", "until": until, "in_flight_max": 120_000,
+            "text": "120000 messages of its queue are in flight, as many as may be; the first comes back in 3.07 s.",
+        }),
+        json!({
+            "reason": "moved", "at": START, "to": queue.as_str(), "message_id": id.to_string(),
+            "text": format!("A message move task sent it to jobs 3.07 s ago, as message {id}."),
+        }),
+        json!({ "reason": "expired", "at": START, "text": "Its retention period ended 3.07 s ago." }),
+        json!({ "reason": "purged", "at": START, "text": "Its queue was purged 3.07 s ago." }),
+        json!({ "reason": "queue_deleted", "at": START, "text": "Its queue was deleted 3.07 s ago." }),
+    ];
+    assert_eq!(told.into_iter().chain(gone).collect::<Vec<_>>(), expected);
 }
 
 #[tokio::test]
@@ -147,6 +248,29 @@ fn a_wrong_question_is_refused_by_the_name_of_its_field() {
             "",
             404,
             "There is no queue arn:aws:sqs:eu-west-1:000000000000:none.",
+        ),
+        ("GET", "queues/jobs/messages/1", "", 400, "1 is not the id of a message."),
+        (
+            "GET",
+            "queues/jobs/messages/01234567-89ab-4def-bedc-ba9876543210?max=1",
+            "",
+            400,
+            "max: is unknown. There are region and account.",
+        ),
+        (
+            "GET",
+            "queues/jobs/messages/01234567-89AB-4def-bedc-ba9876543210",
+            "",
+            404,
+            "There is no message 01234567-89ab-4def-bedc-ba9876543210 in arn:aws:sqs:us-east-1:000000000000:jobs, and it \
+          is not among those that left a queue last.",
+        ),
+        (
+            "GET",
+            "queues/none/messages/01234567-89ab-4def-bedc-ba9876543210?account=1",
+            "",
+            404,
+            "There is no queue arn:aws:sqs:us-east-1:1:none.",
         ),
         ("PUT", "clock", "{}", 400, "now: is missing. It takes milliseconds since the Unix epoch."),
         ("PUT", "clock", r#"{"now": "noon"}"#, 400, "now: must be a whole number, not \"noon\"."),
