@@ -2,11 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod process;
+
 use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
+    io::{BufRead, BufReader, Read},
+    net::TcpListener,
+    process::{Command, Stdio},
 };
+
+use self::process::{Running, address, ask, post};
 
 fn local_queue(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_local-queue"));
@@ -14,38 +18,13 @@ fn local_queue(arguments: &[&str]) -> Command {
     command
 }
 
-/// A server that ends with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn post(address: &str, target: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    let length = body.len();
-    write!(
-        stream,
-        "POST / HTTP/1.1\r\nHost: {address}\r\nX-Amz-Target: AmazonSQS.{target}\r\nContent-Type: \
-         application/x-amz-json-1.0\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
-
 #[test]
 fn serve_says_where_it_listens_creates_queues_and_answers_aws_json() {
     let child = local_queue(&["serve", "--listen", "127.0.0.1:0", "--create", "jobs"]).spawn().unwrap();
     let mut running = Running(child);
-    let mut lines = BufReader::new(running.0.stdout.take().unwrap()).lines();
-    let first = lines.next().unwrap().unwrap();
-    let address = first.split("http://").nth(1).unwrap().split(' ').next().unwrap().to_owned();
-    assert_eq!(lines.next().unwrap().unwrap().trim(), format!("http://{address}/000000000000/jobs"));
+    let mut lines = BufReader::new(running.0.stdout.take().unwrap());
+    let address = address(&mut lines);
+    assert_eq!(lines.lines().next().unwrap().unwrap().trim(), format!("http://{address}/000000000000/jobs"));
 
     let answer = post(&address, "GetQueueUrl", r#"{"QueueName":"jobs"}"#);
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
@@ -66,8 +45,7 @@ fn a_receipt_handle_of_before_a_restart_deletes_nothing() {
     let start = || {
         let mut running =
             Running(local_queue(&["serve", "--listen", "127.0.0.1:0", "--create", "jobs"]).spawn().unwrap());
-        let first = BufReader::new(running.0.stdout.take().unwrap()).lines().next().unwrap().unwrap();
-        let address = first.split("http://").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+        let address = address(&mut BufReader::new(running.0.stdout.take().unwrap()));
         post(&address, "SendMessage", r#"{"QueueUrl":"jobs","MessageBody":"precious"}"#);
         let received = post(&address, "ReceiveMessage", r#"{"QueueUrl":"jobs","VisibilityTimeout":600}"#);
         let handle = received.split(r#""ReceiptHandle":""#).nth(1).unwrap().split('"').next().unwrap().to_owned();
@@ -94,11 +72,9 @@ fn a_server_whose_output_nobody_reads_any_more_goes_on() {
     arguments.extend(names.iter().flat_map(|name| ["--create", name]));
     let mut running = Running(local_queue(&arguments).spawn().unwrap());
     let mut output = BufReader::new(running.0.stdout.take().unwrap());
-    let mut first = String::new();
-    output.read_line(&mut first).unwrap();
+    let address = address(&mut output);
     drop(output);
-    let address = first.split("http://").nth(1).unwrap().split(' ').next().unwrap();
-    let answer = post(address, "GetQueueUrl", &format!(r#"{{"QueueName":"{}"}}"#, names[0]));
+    let answer = post(&address, "GetQueueUrl", &format!(r#"{{"QueueName":"{}"}}"#, names[0]));
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
 }
 
@@ -202,26 +178,10 @@ fn a_wrong_argument_is_a_usage_error() {
 fn serve(arguments: &[&str], queues: usize) -> (Running, String, Vec<String>) {
     let arguments = ["serve", "--listen", "127.0.0.1:0"].iter().chain(arguments).copied().collect::<Vec<_>>();
     let mut running = Running(local_queue(&arguments).spawn().unwrap());
-    let mut lines = BufReader::new(running.0.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let first = lines.next().unwrap();
-    let address = first.split("http://").nth(1).unwrap().split(' ').next().unwrap().to_owned();
-    let urls = lines.take(queues).map(|line| line.trim().to_owned()).collect();
+    let mut lines = BufReader::new(running.0.stdout.take().unwrap());
+    let address = address(&mut lines);
+    let urls = lines.lines().take(queues).map(|line| line.unwrap().trim().to_owned()).collect();
     (running, address, urls)
-}
-
-/// Asks the developer's API.
-fn ask(address: &str, method: &str, path: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    let length = body.len();
-    write!(
-        stream,
-        "{method} /_local-queue/{path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: \
-         {length}\r\nConnection: close\r\n\r\n{body}"
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
 }
 
 #[test]
@@ -273,6 +233,23 @@ fn the_manual_clock_is_moved_by_the_developers_api_and_ends_the_60_seconds() {
     let answer = ask(&address, "POST", "clock/advance", r#"{"seconds": 60}"#);
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(purge().starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn the_developers_api_says_why_a_message_is_not_there() {
+    let (_running, address, _) = serve(&["--create", "jobs", "--clock", "manual"], 1);
+    let sent = post(&address, "SendMessage", r#"{"QueueUrl":"jobs","MessageBody":"a"}"#);
+    let id = sent.split("\"MessageId\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let path = format!("queues/jobs/messages/{id}");
+    let received = post(&address, "ReceiveMessage", r#"{"QueueUrl":"jobs"}"#);
+    assert!(ask(&address, "POST", "clock/advance", r#"{"seconds": 10}"#).starts_with("HTTP/1.1 200"));
+    let answer = ask(&address, "GET", &path, "");
+    let text = "Receive 1 of it, 10 s ago, holds it for another 20 s unless it is deleted.";
+    assert!(answer.contains(r#""reason":"in_flight""#) && answer.contains(text), "{answer}");
+    let handle = received.split("\"ReceiptHandle\":\"").nth(1).unwrap().split('"').next().unwrap();
+    post(&address, "DeleteMessage", &format!(r#"{{"QueueUrl":"jobs","ReceiptHandle":"{handle}"}}"#));
+    let answer = ask(&address, "GET", &path, "");
+    assert!(answer.contains(r#""place":"gone""#) && answer.contains("A receiver deleted it 0 s ago."), "{answer}");
 }
 
 #[test]

@@ -5,17 +5,20 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 #![expect(clippy::disallowed_methods, reason = "processes live by the clock of the machine")]
 
+mod process;
+
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    io::{BufRead, BufReader, Read},
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
+    process::{ChildStderr, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
+
+use self::process::{Running, address, ask, post};
 
 /// Longer than any of this takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,16 +42,9 @@ Resources:
 
 /// A server that ends with the test.
 struct Serving {
-    child: Child,
+    process: Running,
     address: String,
     _folder: TempDir,
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 fn local_queue(arguments: &[&str]) -> Command {
@@ -69,17 +65,15 @@ impl Serving {
         fs::set_permissions(path("bootstrap"), fs::Permissions::from_mode(0o755)).unwrap();
         let (template, function) = (path("template.yaml"), format!("F={}", path("bootstrap")));
         let mut command = local_queue(&["--template", &template, "--function", &function]);
-        let mut child = command.args(arguments).stderr(stderr).spawn().unwrap();
-        let mut first = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
-        let address = first.split("http://").nth(1).unwrap().split(' ').next().unwrap().to_owned();
-        Self { child, address, _folder: folder }
+        let mut process = Running(command.args(arguments).stderr(stderr).spawn().unwrap());
+        let address = address(&mut BufReader::new(process.0.stdout.take().unwrap()));
+        Self { process, address, _folder: folder }
     }
 
     /// The same, at work on a message; and the process that has left the session.
     fn at_work(arguments: &[&str]) -> (Self, BufReader<ChildStderr>, u32) {
         let mut serving = Self::start(LEAVES, arguments, Stdio::piped());
-        let mut log = BufReader::new(serving.child.stderr.take().unwrap());
+        let mut log = BufReader::new(serving.process.0.stderr.take().unwrap());
         serving.send("a");
         let line = line_with(&mut log, "| child ");
         let pid = line.rsplit(' ').next().unwrap().trim().parse().unwrap();
@@ -94,42 +88,25 @@ impl Serving {
 
     /// The line of a metric, by two parts of it.
     fn metric(&self, name: &str, label: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        let request = "GET /_local-queue/metrics HTTP/1.1\r\nConnection: close\r\n";
-        write!(stream, "{request}Host: {}\r\n\r\n", self.address).unwrap();
-        let metrics = rest(stream);
+        let metrics = ask(&self.address, "GET", "metrics", "");
         metrics.lines().find(|line| line.contains(name) && line.contains(label)).unwrap_or_default().to_owned()
     }
 
     fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
+        let id = self.process.0.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
     fn ended(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = self.process.0.try_wait().unwrap() {
                 return status;
             }
             assert!(Instant::now() < deadline, "the program does not end");
             std::thread::park_timeout(Duration::from_millis(2));
         }
     }
-}
-
-fn post(address: &str, target: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    let length = body.len();
-    write!(
-        stream,
-        "POST / HTTP/1.1\r\nHost: {address}\r\nX-Amz-Target: AmazonSQS.{target}\r\nContent-Type: \
-         application/x-amz-json-1.0\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
 }
 
 /// Reads until there is such a line.
@@ -205,7 +182,7 @@ fn what_has_left_its_session_does_not_outlive_a_kill_of_the_program() {
 #[test]
 fn a_stop_is_heard_while_a_queue_elsewhere_does_not_answer() {
     let mut serving = Serving::start(LEAVES, &["--source", "http://127.0.0.1:1"], Stdio::piped());
-    let mut log = BufReader::new(serving.child.stderr.take().unwrap());
+    let mut log = BufReader::new(serving.process.0.stderr.take().unwrap());
     let line = line_with(&mut log, "cannot be reached");
     assert!(line.contains("http://127.0.0.1:1") && line.contains("GetQueueUrl") && line.contains("refused"), "{line}");
     assert!(line.contains("check the address"), "{line}");
@@ -226,18 +203,16 @@ fn a_source_that_is_no_url_is_a_usage_error() {
 #[test]
 fn messages_of_a_queue_elsewhere_are_given_back() {
     let mut elsewhere = local_queue(&["--create", "jobs"]);
-    let mut elsewhere = elsewhere.stderr(Stdio::null()).spawn().unwrap();
-    let mut first = String::new();
-    BufReader::new(elsewhere.stdout.take().unwrap()).read_line(&mut first).unwrap();
-    let address = first.split("http://").nth(1).unwrap().split(' ').next().unwrap().to_owned();
-    let elsewhere = Serving { child: elsewhere, address, _folder: tempfile::tempdir().unwrap() };
+    let mut process = Running(elsewhere.stderr(Stdio::null()).spawn().unwrap());
+    let address = address(&mut BufReader::new(process.0.stdout.take().unwrap()));
+    let elsewhere = Serving { process, address, _folder: tempfile::tempdir().unwrap() };
     let hide = r#"{"QueueUrl":"jobs","Attributes":{"VisibilityTimeout":"900"}}"#;
     assert!(post(&elsewhere.address, "SetQueueAttributes", hide).starts_with("HTTP/1.1 200"));
     elsewhere.send("a");
 
     let source = format!("http://{}", elsewhere.address);
     let mut serving = Serving::start(LEAVES, &["--source", &source, "--stop-within", "2s"], Stdio::piped());
-    let mut log = BufReader::new(serving.child.stderr.take().unwrap());
+    let mut log = BufReader::new(serving.process.0.stderr.take().unwrap());
     line_with(&mut log, "| child ");
     serving.signal("TERM");
     assert!(serving.ended().success());
@@ -248,7 +223,7 @@ fn messages_of_a_queue_elsewhere_are_given_back() {
 #[test]
 fn a_batch_that_fails_leaves_its_reason_in_the_log_and_the_metrics() {
     let mut serving = Serving::start("exit 3", &[], Stdio::piped());
-    let mut log = BufReader::new(serving.child.stderr.take().unwrap());
+    let mut log = BufReader::new(serving.process.0.stderr.take().unwrap());
     serving.send("a");
     let line = line_with(&mut log, "failed: ");
     for part in [" WARN ", "local-F: a batch of 1 message of jobs failed: function crashed: ", "exit status 3"] {
@@ -263,7 +238,7 @@ fn a_batch_that_fails_leaves_its_reason_in_the_log_and_the_metrics() {
 fn a_function_cannot_command_the_terminal() {
     let script = r"printf '\033]0;x\007 \302\2332J \342\200\256 end\n'; exit 1";
     let mut serving = Serving::start(script, &[], Stdio::piped());
-    let mut log = BufReader::new(serving.child.stderr.take().unwrap());
+    let mut log = BufReader::new(serving.process.0.stderr.take().unwrap());
     serving.send("a");
     let line = line_with(&mut log, " end");
     assert!(line.contains(r"\u{1b}]0;x\u{7} \u{9b}2J \u{202e} end"), "{line:?}");
@@ -272,7 +247,7 @@ fn a_function_cannot_command_the_terminal() {
 #[test]
 fn a_log_that_nobody_reads_any_more_is_silence() {
     let mut serving = Serving::start("exit 3", &[], Stdio::piped());
-    drop(serving.child.stderr.take());
+    drop(serving.process.0.stderr.take());
     serving.send("a");
     let (counts, deadline) = (r#"{"QueueUrl":"jobs","AttributeNames":["All"]}"#, Instant::now() + PATIENCE);
     while !post(&serving.address, "GetQueueAttributes", counts).contains(r#"NotVisible":"1""#) {
