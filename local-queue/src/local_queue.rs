@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use self::waiting::{Begun, Waiting};
+pub(crate) use self::waiting::{ReceiveStart, Waiting};
 use self::{
     timers::Timers,
     waiting::{Parked, Wake},
@@ -385,13 +385,13 @@ impl LocalQueue {
     /// one emulator, and any of these may end. Outside of a runtime nothing but the calls of others ends a wait.
     pub async fn receive(&self, queue: &QueueArn, request: Receive) -> Result<Vec<Delivery>, EngineError> {
         match self.begin_receive(queue, request)? {
-            Begun::Done(deliveries) => Ok(deliveries),
-            Begun::Waiting(mut waiting) => poll_fn(|cx| waiting.poll(cx)).await,
+            ReceiveStart::Done(deliveries) => Ok(deliveries),
+            ReceiveStart::Waiting(mut waiting) => poll_fn(|cx| waiting.poll(cx)).await,
         }
     }
 
     /// As [`receive`](Self::receive), as far as it goes without waiting.
-    pub(crate) fn begin_receive(&self, queue: &QueueArn, request: Receive) -> Result<Begun, EngineError> {
+    pub(crate) fn begin_receive(&self, queue: &QueueArn, request: Receive) -> Result<ReceiveStart, EngineError> {
         let faults = &self.shared.faults;
         let reorder = || self.call(|engine, now| faults.reorder(engine, now, queue));
         let shuffle = if faults.is_empty() { None } else { reorder() };
@@ -403,11 +403,11 @@ impl LocalQueue {
         // Whoever waits is entered before anybody else can answer it.
         if let Ok(Received::Waiting(waiter)) = received {
             let waiting = Waiting::begin(self, state, waiter, (queue.clone(), attempt_id), shuffle);
-            return Ok(Begun::Waiting(Box::new(waiting)));
+            return Ok(ReceiveStart::Waiting(Box::new(waiting)));
         }
         self.shared.finish(state);
         match received? {
-            Received::Now(deliveries) => Ok(Begun::Done(self.end_receive(queue, deliveries, shuffle))),
+            Received::Now(deliveries) => Ok(ReceiveStart::Done(self.end_receive(queue, deliveries, shuffle))),
             Received::Waiting(waiter) => unreachable!("{waiter:?} has been entered"),
         }
     }

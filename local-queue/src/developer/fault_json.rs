@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Refusal, json_response};
+use super::{Answer, ApiError, json_response};
 use crate::{
     LocalQueue,
     faults::{Effect, FailedEntries, Fault, Injected},
@@ -23,7 +23,7 @@ pub(super) fn list(queues: &LocalQueue) -> Response<Bytes> {
 
 pub(super) fn inject(queues: &LocalQueue, members: &Map<String, Value>) -> Answer {
     let fault = parse(members)?;
-    let id = queues.faults().inject(fault.clone()).map_err(|error| Refusal::bad(format!("{error}.")))?;
+    let id = queues.faults().inject(fault.clone()).map_err(|error| ApiError::bad(format!("{error}.")))?;
     Ok(json_response(StatusCode::CREATED, &render(&Injected { id, fault, struck: 0 })))
 }
 
@@ -56,11 +56,11 @@ fn render(injected: &Injected) -> Value {
     Value::Object(members)
 }
 
-fn parse(members: &Map<String, Value>) -> Result<Fault, Refusal> {
+fn parse(members: &Map<String, Value>) -> Result<Fault, ApiError> {
     if let Some(unknown) = members.keys().find(|name| !FIELDS.contains(&name.as_str())) {
-        return Err(Refusal::bad(format!("{unknown}: is unknown. A fault has {}.", FIELDS.join(", "))));
+        return Err(ApiError::bad(format!("{unknown}: is unknown. A fault has {}.", FIELDS.join(", "))));
     }
-    let fields = Fields(members);
+    let fields = FaultMembers(members);
     let effect = effect(&fields)?;
     for (field, belongs) in [
         ("milliseconds", matches!(effect, Effect::Latency(_))),
@@ -68,7 +68,7 @@ fn parse(members: &Map<String, Value>) -> Result<Fault, Refusal> {
         ("entries", matches!(effect, Effect::PartialFailure(_))),
     ] {
         if !belongs && members.contains_key(field) {
-            return Err(Refusal::bad(format!("{field}: is not for {}.", effect.name())));
+            return Err(ApiError::bad(format!("{field}: is not for {}.", effect.name())));
         }
     }
     let times = fields.read("times", "a whole number", Value::as_u64)?;
@@ -76,14 +76,14 @@ fn parse(members: &Map<String, Value>) -> Result<Fault, Refusal> {
     Ok(Fault {
         action: fields.text("action")?,
         queue: fields.text("queue")?,
-        times: times.map_err(|_| Refusal::bad(format!("times: is at most {}.", u32::MAX)))?,
+        times: times.map_err(|_| ApiError::bad(format!("times: is at most {}.", u32::MAX)))?,
         probability: fields.read("probability", "a number from 0 to 1", Value::as_f64)?,
         ..Fault::new(effect)
     })
 }
 
-fn effect(fields: &Fields<'_>) -> Result<Effect, Refusal> {
-    let name = fields.text("effect")?.ok_or_else(|| Refusal::bad(format!("effect: is missing. It is {EFFECTS}.")))?;
+fn effect(fields: &FaultMembers<'_>) -> Result<Effect, ApiError> {
+    let name = fields.text("effect")?.ok_or_else(|| ApiError::bad(format!("effect: is missing. It is {EFFECTS}.")))?;
     Ok(match name.as_str() {
         "throttle" => Effect::Throttle,
         "throttling_exception" => Effect::ThrottlingException,
@@ -94,15 +94,15 @@ fn effect(fields: &Fields<'_>) -> Result<Effect, Refusal> {
         "reordering" => Effect::Reordering,
         "latency" => {
             let millis = fields.read("milliseconds", "a whole number", Value::as_u64)?;
-            let missing = || Refusal::bad("milliseconds: is missing. latency says how long.");
+            let missing = || ApiError::bad("milliseconds: is missing. latency says how long.");
             Effect::Latency(Duration::from_millis(millis.ok_or_else(missing)?))
         }
         "partial_failure" => Effect::PartialFailure(failed_entries(fields)?),
-        other => return Err(Refusal::bad(format!("effect: {other:?} is unknown. It is {EFFECTS}."))),
+        other => return Err(ApiError::bad(format!("effect: {other:?} is unknown. It is {EFFECTS}."))),
     })
 }
 
-fn failed_entries(fields: &Fields<'_>) -> Result<FailedEntries, Refusal> {
+fn failed_entries(fields: &FaultMembers<'_>) -> Result<FailedEntries, ApiError> {
     let share = fields.read("share", "a number from 0 to 1", Value::as_f64)?;
     let ids = fields.read("entries", "a list of the ids of entries", |value| {
         value.as_array()?.iter().map(|id| id.as_str().map(str::to_owned)).collect()
@@ -110,20 +110,20 @@ fn failed_entries(fields: &Fields<'_>) -> Result<FailedEntries, Refusal> {
     match (share, ids) {
         (Some(share), None) => Ok(FailedEntries::Share(share)),
         (None, Some(ids)) => Ok(FailedEntries::Ids(ids)),
-        _ => Err(Refusal::bad("share: partial_failure takes either a share or entries.")),
+        _ => Err(ApiError::bad("share: partial_failure takes either a share or entries.")),
     }
 }
 
 /// The members of a request, by name and type.
-struct Fields<'a>(&'a Map<String, Value>);
+struct FaultMembers<'a>(&'a Map<String, Value>);
 
-impl Fields<'_> {
-    fn read<T>(&self, name: &str, kind: &str, read: impl FnOnce(&Value) -> Option<T>) -> Result<Option<T>, Refusal> {
+impl FaultMembers<'_> {
+    fn read<T>(&self, name: &str, kind: &str, read: impl FnOnce(&Value) -> Option<T>) -> Result<Option<T>, ApiError> {
         let Some(value) = self.0.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
-        read(value).map(Some).ok_or_else(|| Refusal::bad(format!("{name}: must be {kind}, not {value}.")))
+        read(value).map(Some).ok_or_else(|| ApiError::bad(format!("{name}: must be {kind}, not {value}.")))
     }
 
-    fn text(&self, name: &str) -> Result<Option<String>, Refusal> {
+    fn text(&self, name: &str) -> Result<Option<String>, ApiError> {
         self.read(name, "text", |value| value.as_str().map(str::to_owned))
     }
 }

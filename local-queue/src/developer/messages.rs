@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Refusal, json_response, why};
+use super::{Answer, ApiError, json_response, why};
 use crate::{
     LocalQueue,
     engine::{Engine, EngineError, Located, MessageAttributeValue, MessageId, Peeked, Place, QueueArn, Time},
@@ -43,11 +43,11 @@ struct Page {
 }
 
 impl Page {
-    fn parse(queues: &LocalQueue, request: &Request<Bytes>, name: &str) -> Result<Self, Refusal> {
+    fn parse(queues: &LocalQueue, request: &Request<Bytes>, name: &str) -> Result<Self, ApiError> {
         let mut scope = queues.scope().clone();
         let (mut place, mut skip, mut max) = (None, 0, MESSAGES_DEFAULT);
         for (parameter, value) in parameters(request) {
-            let number = || value.parse().map_err(|_| Refusal::bad(format!("{parameter}: must be a whole number.")));
+            let number = || value.parse().map_err(|_| ApiError::bad(format!("{parameter}: must be a whole number.")));
             match parameter {
                 "region" => scope.region = value.into(),
                 "account" => scope.account = value.into(),
@@ -56,12 +56,12 @@ impl Page {
                 "max" => max = number()?,
                 other => {
                     let sentence = format!("{other}: is unknown. There are place, skip, max, region and account.");
-                    return Err(Refusal::bad(sentence));
+                    return Err(ApiError::bad(sentence));
                 }
             }
         }
         if !(1..=MESSAGES_MAX).contains(&max) {
-            return Err(Refusal::bad(format!("max: must be from 1 to {MESSAGES_MAX}, not {max}.")));
+            return Err(ApiError::bad(format!("max: must be from 1 to {MESSAGES_MAX}, not {max}.")));
         }
         Ok(Self { queue: scope.arn(name), place, skip, max })
     }
@@ -95,12 +95,12 @@ fn parameters(request: &Request<Bytes>) -> impl Iterator<Item = (&str, &str)> {
     query.split('&').filter_map(|pair| pair.split_once('='))
 }
 
-fn parse_place(value: &str) -> Result<Place, Refusal> {
+fn parse_place(value: &str) -> Result<Place, ApiError> {
     match value {
         "ready" => Ok(Place::Ready),
         "delayed" => Ok(Place::Delayed),
         "in_flight" => Ok(Place::InFlight),
-        other => Err(Refusal::bad(format!("place: must be ready, delayed or in_flight, not {other:?}."))),
+        other => Err(ApiError::bad(format!("place: must be ready, delayed or in_flight, not {other:?}."))),
     }
 }
 
@@ -112,8 +112,8 @@ pub(super) fn peek(queues: &LocalQueue, request: &Request<Bytes>, name: &str) ->
     Ok(json_response(StatusCode::OK, &json!({ "messages": messages, "next_skip": next })))
 }
 
-fn no_queue(queue: &QueueArn) -> Refusal {
-    Refusal::not_found(format!("There is no queue {queue}."))
+fn no_queue(queue: &QueueArn) -> ApiError {
+    ApiError::not_found(format!("There is no queue {queue}."))
 }
 
 /// One message by its id: what is to be seen of it, or how it left the queue.
@@ -123,10 +123,10 @@ pub(super) fn locate(queues: &LocalQueue, request: &Request<Bytes>, name: &str, 
         match parameter {
             "region" => scope.region = value.into(),
             "account" => scope.account = value.into(),
-            other => return Err(Refusal::bad(format!("{other}: is unknown. There are region and account."))),
+            other => return Err(ApiError::bad(format!("{other}: is unknown. There are region and account."))),
         }
     }
-    let message_id = MessageId::parse(id).ok_or_else(|| Refusal::bad(format!("{id} is not the id of a message.")))?;
+    let message_id = MessageId::parse(id).ok_or_else(|| ApiError::bad(format!("{id} is not the id of a message.")))?;
     let queue = scope.arn(name);
     let (now, located) = queues.call(|engine, now| (now, engine.locate(now, queue.as_str(), message_id)));
     match located.map_err(|_| no_queue(&queue))? {
@@ -140,7 +140,7 @@ pub(super) fn locate(queues: &LocalQueue, request: &Request<Bytes>, name: &str, 
                 &json!({ "message_id": id, "place": "gone", "receive_count": count, "why": why }),
             ))
         }
-        Located::Unknown => Err(Refusal::not_found(format!(
+        Located::Unknown => Err(ApiError::not_found(format!(
             "There is no message {message_id} in {queue}, and it is not among those that left a queue last."
         ))),
     }

@@ -73,19 +73,19 @@ pub(crate) fn is_path(path: &str) -> bool {
 #[must_use]
 pub fn respond(queues: &LocalQueue, request: &Request<Bytes>) -> Option<Response<Bytes>> {
     let path = request.uri().path().strip_prefix(PREFIX)?;
-    Some(answer(queues, request, path).unwrap_or_else(Refusal::into_response))
+    Some(answer(queues, request, path).unwrap_or_else(ApiError::into_response))
 }
 
 /// Why a request was refused.
 #[derive(Debug)]
-struct Refusal {
+struct ApiError {
     status: StatusCode,
     sentence: String,
     /// The methods that the path has, if the request's is not one of them.
     allow: Option<&'static str>,
 }
 
-impl Refusal {
+impl ApiError {
     fn new(status: StatusCode, sentence: impl Into<String>) -> Self {
         Self { status, sentence: sentence.into(), allow: None }
     }
@@ -112,7 +112,7 @@ impl Refusal {
     }
 }
 
-type Answer = Result<Response<Bytes>, Refusal>;
+type Answer = Result<Response<Bytes>, ApiError>;
 
 fn answer(queues: &LocalQueue, request: &Request<Bytes>, path: &str) -> Answer {
     let parts = path.trim_end_matches('/').split('/').collect::<Vec<_>>();
@@ -123,7 +123,7 @@ fn answer(queues: &LocalQueue, request: &Request<Bytes>, path: &str) -> Answer {
         (["queues", name, "messages"], &Method::GET) => messages::peek(queues, request, name),
         (["queues", name, "messages", id], &Method::GET) => messages::locate(queues, request, name, id),
         (["health" | "metrics" | "queues"] | ["queues", _, "messages"] | ["queues", _, "messages", _], _) => {
-            Err(Refusal::method(path, "GET"))
+            Err(ApiError::method(path, "GET"))
         }
         (["reset"], &Method::POST) => {
             queues.reset();
@@ -131,19 +131,19 @@ fn answer(queues: &LocalQueue, request: &Request<Bytes>, path: &str) -> Answer {
         }
         (["clock"], &Method::GET) => Ok(clock(queues)),
         (["clock"], &Method::PUT) => set_clock(queues, request),
-        (["clock"], _) => Err(Refusal::method(path, "GET, PUT")),
+        (["clock"], _) => Err(ApiError::method(path, "GET, PUT")),
         (["clock", "advance"], &Method::POST) => advance_clock(queues, request),
-        (["reset"] | ["clock", "advance"], _) => Err(Refusal::method(path, "POST")),
+        (["reset"] | ["clock", "advance"], _) => Err(ApiError::method(path, "POST")),
         (["faults"], &Method::GET) => Ok(fault_json::list(queues)),
         (["faults"], &Method::POST) => fault_json::inject(queues, &members(request)?),
         (["faults"], &Method::DELETE) => {
             queues.faults().clear();
             Ok(no_content())
         }
-        (["faults"], _) => Err(Refusal::method(path, "GET, POST, DELETE")),
+        (["faults"], _) => Err(ApiError::method(path, "GET, POST, DELETE")),
         (["faults", id], &Method::DELETE) => remove_fault(queues, id),
-        (["faults", _], _) => Err(Refusal::method(path, "DELETE")),
-        _ => Err(Refusal::not_found(format!("There is no {PREFIX}{path}. Under {PREFIX} there are {PATHS}."))),
+        (["faults", _], _) => Err(ApiError::method(path, "DELETE")),
+        _ => Err(ApiError::not_found(format!("There is no {PREFIX}{path}. Under {PREFIX} there are {PATHS}."))),
     }
 }
 
@@ -163,11 +163,11 @@ fn set_clock(queues: &LocalQueue, request: &Request<Bytes>) -> Answer {
     let members = members(request)?;
     let now = match number(&members, &["now"])? {
         [Some(now)] => Time::from_millis(now),
-        [None] => return Err(Refusal::bad("now: is missing. It takes milliseconds since the Unix epoch.")),
+        [None] => return Err(ApiError::bad("now: is missing. It takes milliseconds since the Unix epoch.")),
     };
     if now < clock.now() {
         let sentence = format!("now: the clock is at {} already, and does not go back.", clock.now().as_millis());
-        return Err(Refusal::bad(sentence));
+        return Err(ApiError::bad(sentence));
     }
     clock.set(now);
     Ok(moved(queues))
@@ -177,7 +177,7 @@ fn advance_clock(queues: &LocalQueue, request: &Request<Bytes>) -> Answer {
     let clock = manual(queues)?;
     let members = members(request)?;
     let by = match number(&members, &["seconds", "milliseconds"])? {
-        [None, None] => return Err(Refusal::bad("seconds: is missing, and so is milliseconds. Say by how much.")),
+        [None, None] => return Err(ApiError::bad("seconds: is missing, and so is milliseconds. Say by how much.")),
         [seconds, millis] => {
             Duration::from_secs(seconds.unwrap_or(0)).saturating_add(Duration::from_millis(millis.unwrap_or(0)))
         }
@@ -192,36 +192,36 @@ fn moved(queues: &LocalQueue) -> Response<Bytes> {
     clock(queues)
 }
 
-fn manual(queues: &LocalQueue) -> Result<&ManualClock, Refusal> {
+fn manual(queues: &LocalQueue) -> Result<&ManualClock, ApiError> {
     let clock = queues.clock();
     clock.as_manual().ok_or_else(|| {
         let kind = clock.kind();
         let sentence =
             format!("The clock is the {kind} clock, which nobody can move. Start with --clock manual for one.");
-        Refusal::new(StatusCode::CONFLICT, sentence)
+        ApiError::new(StatusCode::CONFLICT, sentence)
     })
 }
 
 fn remove_fault(queues: &LocalQueue, id: &str) -> Answer {
     let removed = id.parse().is_ok_and(|id| queues.faults().remove(FaultId(id)));
-    if removed { Ok(no_content()) } else { Err(Refusal::not_found(format!("There is no fault {id}."))) }
+    if removed { Ok(no_content()) } else { Err(ApiError::not_found(format!("There is no fault {id}."))) }
 }
 
 /// The members of a request's JSON object.
-fn members(request: &Request<Bytes>) -> Result<Map<String, Value>, Refusal> {
-    json::parse_object(request.body()).map(Map::from).map_err(|error| Refusal::bad(format!("The body {error}.")))
+fn members(request: &Request<Bytes>) -> Result<Map<String, Value>, ApiError> {
+    json::parse_object(request.body()).map(Map::from).map_err(|error| ApiError::bad(format!("The body {error}.")))
 }
 
 /// The whole numbers of these names, which are all that may be there.
-fn number<const N: usize>(members: &Map<String, Value>, names: &[&str; N]) -> Result<[Option<u64>; N], Refusal> {
+fn number<const N: usize>(members: &Map<String, Value>, names: &[&str; N]) -> Result<[Option<u64>; N], ApiError> {
     if let Some(unknown) = members.keys().find(|name| !names.contains(&name.as_str())) {
-        return Err(Refusal::bad(format!("{unknown}: is unknown. There is {}.", names.join(" and "))));
+        return Err(ApiError::bad(format!("{unknown}: is unknown. There is {}.", names.join(" and "))));
     }
     let mut numbers = [None; N];
     for (number, name) in numbers.iter_mut().zip(names) {
         if let Some(value) = members.get(*name) {
             let whole =
-                value.as_u64().ok_or_else(|| Refusal::bad(format!("{name}: must be a whole number, not {value}.")))?;
+                value.as_u64().ok_or_else(|| ApiError::bad(format!("{name}: must be a whole number, not {value}.")))?;
             *number = Some(whole);
         }
     }

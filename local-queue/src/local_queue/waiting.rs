@@ -46,7 +46,7 @@ impl State {
 }
 
 /// How a receive begins.
-pub(crate) enum Begun {
+pub(crate) enum ReceiveStart {
     Done(Vec<Delivery>),
     Waiting(Box<Waiting>),
 }
