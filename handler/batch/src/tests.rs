@@ -26,11 +26,14 @@ where
 {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let action = request.headers().get("x-amz-target").unwrap_or_default().replace("AmazonSQS.", "");
-        let body = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap();
+        let body = serde_json::from_slice(request.body().bytes().unwrap_or_default()).expect("the SDK sends JSON");
         let answer = (self.0)(action, body);
         HttpConnectorFuture::new(async move {
             let (status, answer) = answer.await;
-            Ok(HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(answer.to_string())))
+            Ok(HttpResponse::new(
+                StatusCode::try_from(status).expect("a status of HTTP"),
+                SdkBody::from(answer.to_string()),
+            ))
         })
     }
 }
