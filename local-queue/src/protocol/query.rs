@@ -11,12 +11,12 @@ const PARTS_MAX: usize = 8;
 
 /// One node of the tree: a value, nodes below it, or both.
 #[derive(Debug, Default)]
-pub(super) struct Node {
+pub(super) struct FormNode {
     pub(super) value: Option<String>,
-    children: BTreeMap<String, Node>,
+    children: BTreeMap<String, FormNode>,
 }
 
-impl Node {
+impl FormNode {
     /// Reads a form, or the query of a URL.
     pub(super) fn parse(forms: &[&str]) -> Result<Self, WireError> {
         let mut root = Self::default();
@@ -90,7 +90,7 @@ impl Node {
 }
 
 /// A structure without members.
-pub(super) static EMPTY: Node = Node { value: None, children: BTreeMap::new() };
+pub(super) static EMPTY: FormNode = FormNode { value: None, children: BTreeMap::new() };
 
 fn is_number(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit())
@@ -123,7 +123,7 @@ fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> WireError {
 ///
 /// AWS (quoted by users): `MessageAttributes.1.key` and `MessageAttributeNames.member.1` get errors about the inside of
 /// these lists, and Java's first SDK sends `Tags.1.Key`. The entries of batches have no plural: see
-/// [`Node::check_lists`].
+/// [`FormNode::check_lists`].
 const LISTS: [(&str, &str); 11] = [
     ("AWSAccountIds", "AWSAccountId"),
     ("Actions", "ActionName"),
@@ -162,7 +162,8 @@ mod tests {
 
     #[test]
     fn names_spell_a_tree_and_lists_go_by_their_numbers() {
-        let node = Node::parse(&["A.10.N=ten&A.2.N=two&B=x+%2B%C3%A4&A.99999999999999999999.N=last&C", "D=1"]).unwrap();
+        let node =
+            FormNode::parse(&["A.10.N=ten&A.2.N=two&B=x+%2B%C3%A4&A.99999999999999999999.N=last&C", "D=1"]).unwrap();
         let names = node.child("A").unwrap().items().into_iter().map(|item| item.text("N").unwrap());
         assert_eq!(names.collect::<Vec<_>>(), ["two", "ten", "last"]);
         assert_eq!(node.text("B"), Some("x +\u{e4}"));
@@ -171,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_list_that_nobody_reads_is_refused() {
-        let check = |form: &str| Node::parse(&[form]).unwrap().check_lists().map_err(|error| error.message);
+        let check = |form: &str| FormNode::parse(&[form]).unwrap().check_lists().map_err(|error| error.message);
         for form in
             ["Tags.1.Key=a", "Attribute.Name=a", "SendMessageBatchRequestEntry.1.MessageAttribute.1.Name=a", "A.B=1"]
         {
@@ -190,7 +191,7 @@ mod tests {
         let endless = "a=1&".repeat(PARAMETERS_MAX + 1);
         let deep = "a.".repeat(PARTS_MAX) + "a=1";
         for form in ["a=%", "a=%4", "a=%zz", "a=%ff", &endless, &deep] {
-            assert_eq!(Node::parse(&[form]).unwrap_err().kind, ErrorKind::MalformedInput, "{form:.20}");
+            assert_eq!(FormNode::parse(&[form]).unwrap_err().kind, ErrorKind::MalformedInput, "{form:.20}");
         }
     }
 }

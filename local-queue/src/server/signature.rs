@@ -69,7 +69,7 @@ impl std::fmt::Debug for KeyPair {
 /// Checks the signature of a request that came at `now` of the wall clock. The errors are AWS's, in its order.
 pub(super) fn check(key_pair: &KeyPair, now: Time, parts: &Parts, body: &[u8]) -> Result<(), Refusal> {
     let signature = Presigned::parse(parts)?;
-    let signature = Signature::of(parts, signature.as_ref())?;
+    let signature = Signature::read(parts, signature.as_ref())?;
     signature.check_signed_headers(&parts.headers)?;
     if signature.access_key_id != key_pair.access_key_id {
         return Err(unknown_key());
@@ -93,7 +93,7 @@ pub(super) fn is_there(parts: &Parts) -> bool {
 /// A signature, and what it says of itself, wherever the request has it.
 struct Signature<'a> {
     access_key_id: &'a str,
-    scope: Scope<'a>,
+    scope: CredentialScope<'a>,
     /// In lower case and in order.
     signed_headers: Vec<&'a str>,
     /// The code itself, in hexadecimal.
@@ -109,7 +109,7 @@ struct Signature<'a> {
 
 impl<'a> Signature<'a> {
     /// The signature of a request: that of its header, or else of its query.
-    fn of(parts: &'a Parts, presigned: Option<&'a Presigned>) -> Result<Self, Refusal> {
+    fn read(parts: &'a Parts, presigned: Option<&'a Presigned>) -> Result<Self, Refusal> {
         let mut authorizations = parts.headers.get_all(AUTHORIZATION).iter();
         match (authorizations.next(), presigned) {
             (Some(_), _) if authorizations.next().is_some() => {
@@ -275,22 +275,22 @@ impl Presigned {
     }
 }
 
-fn parse_credential(credential: &str) -> Result<(&str, Scope<'_>), Refusal> {
+fn parse_credential(credential: &str) -> Result<(&str, CredentialScope<'_>), Refusal> {
     let parts = credential.split('/').collect::<Vec<_>>();
     let &[access_key_id, date, region, service, "aws4_request"] = parts.as_slice() else {
         return Err(incomplete("Credential must have exactly 5 slash-delimited elements, the last 'aws4_request'."));
     };
-    Ok((access_key_id, Scope { date, region, service }))
+    Ok((access_key_id, CredentialScope { date, region, service }))
 }
 
 /// What a signing key is good for.
-struct Scope<'a> {
+struct CredentialScope<'a> {
     date: &'a str,
     region: &'a str,
     service: &'a str,
 }
 
-impl Scope<'_> {
+impl CredentialScope<'_> {
     fn check(&self, signed_at: &str) -> Result<(), Refusal> {
         if self.service != SERVICE {
             return Err(signature_refusal("Credential should be scoped to correct service: 'sqs'."));

@@ -31,7 +31,7 @@ pub(super) struct Trellis {
 
 /// A coefficient that is not zero, and the cheapest way to it.
 #[derive(Clone, Copy, Default)]
-struct Node {
+struct TrellisNode {
     /// In zigzag order.
     place: usize,
     /// Its magnitude.
@@ -82,7 +82,7 @@ impl Trellis {
         for place in 1..64 {
             zeros[place] = zeros[place - 1] + self.error(place, magnitudes[place]);
         }
-        let mut nodes = [Node::default(); 64];
+        let mut nodes = [TrellisNode::default(); 64];
         let mut count = 1;
         while mask != 0 {
             let place = mask.trailing_zeros() as usize;
@@ -90,7 +90,7 @@ impl Trellis {
             let divisor = self.divisors[place];
             let rounded = (magnitudes[place] + divisor / 2) / divisor;
             let categories = 32 - rounded.leading_zeros();
-            let mut best = Node { cost: u64::MAX, ..Node::default() };
+            let mut best = TrellisNode { cost: u64::MAX, ..TrellisNode::default() };
             for category in 1..=categories {
                 // Of a smaller category the largest value is nearest.
                 let value = if category == categories { rounded } else { (1 << category) - 1 };
@@ -99,14 +99,14 @@ impl Trellis {
                     let bits = self.run_bits(place - node.place - 1, category);
                     let cost = node.cost + zeros[place - 1] - zeros[node.place] + error + bits * price;
                     if cost < best.cost {
-                        best = Node { place, value, before, cost };
+                        best = TrellisNode { place, value, before, cost };
                     }
                 }
             }
             nodes[count] = best;
             count += 1;
         }
-        let total = |node: &Node| {
+        let total = |node: &TrellisNode| {
             let end = if node.place == 63 { 0 } else { self.bits[0] * price };
             node.cost + zeros[63] - zeros[node.place] + end
         };
