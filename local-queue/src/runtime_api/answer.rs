@@ -7,7 +7,7 @@ use http::{
 };
 use serde::Serialize;
 
-use super::session::{Invoke, Refusal};
+use super::session::{Invoke, RequestError};
 use crate::event_source_mapping::RESPONSE_BYTES_MAX;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -89,16 +89,16 @@ pub(super) fn incomplete() -> Response<Bytes> {
     error(StatusCode::BAD_REQUEST, "InvalidRequestFormat", "The body ended early or is not framed as its header says")
 }
 
-pub(super) fn refusal(refusal: &Refusal) -> Response<Bytes> {
+pub(super) fn refusal(refusal: &RequestError) -> Response<Bytes> {
     match refusal {
-        Refusal::InvalidRequestId => error(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID"),
-        Refusal::InvalidStateTransition { from, to } => {
+        RequestError::InvalidRequestId => error(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID"),
+        RequestError::InvalidStateTransition { from, to } => {
             let message = format!(
                 "State transition from {from:?} to {to:?} failed for runtime. Error: State transition is not allowed"
             );
             error(StatusCode::FORBIDDEN, "InvalidStateTransition", &message)
         }
-        Refusal::Extension { error_type, message } => error(StatusCode::FORBIDDEN, error_type, message),
+        RequestError::Extension { error_type, message } => error(StatusCode::FORBIDDEN, error_type, message),
     }
 }
 

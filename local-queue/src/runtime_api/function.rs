@@ -68,13 +68,13 @@ impl Drop for Slot<'_> {
 }
 
 /// An invocation that has begun, told in the log if it is dropped.
-struct Begun<'a> {
+struct UnfinishedInvocation<'a> {
     shared: &'a Shared,
     request_id: &'a Arc<str>,
     is_over: bool,
 }
 
-impl Drop for Begun<'_> {
+impl Drop for UnfinishedInvocation<'_> {
     fn drop(&mut self) {
         if !self.is_over {
             let text = format!("RequestId: {} was given up; its process is killed", self.request_id);
@@ -176,7 +176,7 @@ impl Shared {
     async fn run(&self, invocation: Invocation) -> Result<Bytes, FunctionError> {
         let _slot = self.take_slot()?;
         let request_id: Arc<str> = invocation.request_id.as_str().into();
-        let mut begun = Begun { shared: self, request_id: &request_id, is_over: false };
+        let mut begun = UnfinishedInvocation { shared: self, request_id: &request_id, is_over: false };
         count(&self.counters.invocations);
         let ended = self.run_begun(invocation, &request_id).await;
         begun.is_over = true;

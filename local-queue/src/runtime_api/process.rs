@@ -52,7 +52,7 @@ impl Process {
         let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
             return Err(fail(io::Error::other("its outputs are not there")));
         };
-        let group = Group::of(&child, mark);
+        let group = Group::of_child(&child, mark);
         Ok((Self { child, group, is_frozen: false }, stdout, stderr))
     }
 
@@ -179,7 +179,7 @@ struct Group {
 
 #[cfg(unix)]
 impl Group {
-    fn of(child: &Child, mark: &str) -> Option<Self> {
+    fn of_child(child: &Child, mark: &str) -> Option<Self> {
         let pid = i32::try_from(child.id()?).ok()?;
         let leader = rustix::process::Pid::from_raw(pid)?;
         let (watched, registered) = (Watched::new(pid, mark), Registered::new(pid, mark));
@@ -216,7 +216,7 @@ struct Group;
 
 #[cfg(not(unix))]
 impl Group {
-    const fn of(_: &Child, _: &str) -> Option<Self> {
+    const fn of_child(_: &Child, _: &str) -> Option<Self> {
         None
     }
 

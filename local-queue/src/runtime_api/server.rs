@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{
     answer::{self, Registration},
-    session::{ErrorReport, Invoke, Refusal, Reply, Session, Transition},
+    session::{ErrorReport, Invoke, Reply, RequestError, Session, Transition},
 };
 use crate::{engine::IdSource, event_source_mapping::RESPONSE_BYTES_MAX};
 
@@ -65,13 +65,13 @@ impl RuntimeApi {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let address = listener.local_addr()?;
         let session = watch::Sender::new(Session::new());
-        let exchange = Exchange {
+        let api = ProcessApi {
             function,
             session: session.clone(),
             ids: Mutex::new(IdSource::seeded(fastrand::u64(..))),
             bodies: Semaphore::new(BODIES_MAX),
         };
-        let accepting = tokio::spawn(accept(listener, Arc::new(exchange)));
+        let accepting = tokio::spawn(accept(listener, Arc::new(api)));
         Ok(Self { address, session, accepting })
     }
 
@@ -86,12 +86,12 @@ impl RuntimeApi {
     }
 }
 
-async fn accept(listener: TcpListener, exchange: Arc<Exchange>) {
+async fn accept(listener: TcpListener, api: Arc<ProcessApi>) {
     let mut connections = tokio::task::JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(serve(stream, Arc::clone(&exchange)))),
+                Ok((stream, _)) => drop(connections.spawn(serve(stream, Arc::clone(&api)))),
                 Err(error) => {
                     tracing::warn!(%error, "failed to accept a connection to the Runtime API");
                     // Out of descriptors, for one: nothing is gained by asking again at once.
@@ -103,7 +103,7 @@ async fn accept(listener: TcpListener, exchange: Arc<Exchange>) {
     }
 }
 
-async fn serve(stream: TcpStream, exchange: Arc<Exchange>) {
+async fn serve(stream: TcpStream, api: Arc<ProcessApi>) {
     let _ = stream.set_nodelay(true);
     let connection = http1::Builder::new()
         // A runtime waits for hours between two requests, and is stopped in the meantime.
@@ -112,7 +112,7 @@ async fn serve(stream: TcpStream, exchange: Arc<Exchange>) {
         .serve_connection(
             TokioIo::new(stream),
             service_fn(|request| async {
-                let response = exchange.answer(request).await;
+                let response = api.answer(request).await;
                 Ok::<_, std::convert::Infallible>(response.map(Full::new))
             }),
         );
@@ -137,7 +137,7 @@ enum Route<'a> {
 }
 
 impl<'a> Route<'a> {
-    fn of(path: &'a str) -> Option<Self> {
+    fn parse(path: &'a str) -> Option<Self> {
         let mut parts = path.strip_prefix('/')?.splitn(2, '/');
         let (version, rest) = (parts.next()?, parts.next()?);
         match (version, rest) {
@@ -172,7 +172,7 @@ impl<'a> Route<'a> {
 
 /// What all connections of a process have in common.
 #[derive(Debug)]
-struct Exchange {
+struct ProcessApi {
     function: FunctionIdentity,
     session: watch::Sender<Session>,
     ids: Mutex<IdSource>,
@@ -189,10 +189,10 @@ enum Body {
     Broken,
 }
 
-impl Exchange {
+impl ProcessApi {
     async fn answer(&self, request: Request<Incoming>) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
-        let Some(route) = Route::of(parts.uri.path()) else {
+        let Some(route) = Route::parse(parts.uri.path()) else {
             return answer::not_found();
         };
         if parts.method != Method::from_bytes(route.method().as_bytes()).unwrap_or_default() {
@@ -237,7 +237,7 @@ impl Exchange {
     }
 
     /// Changes the session, and wakes those who wait for a change if it was not refused.
-    fn change(&self, change: impl FnOnce(&mut Session) -> Result<(), Refusal>) -> Result<(), Refusal> {
+    fn change(&self, change: impl FnOnce(&mut Session) -> Result<(), RequestError>) -> Result<(), RequestError> {
         let mut result = Ok(());
         self.session.send_if_modified(|session| {
             result = change(session);
@@ -269,7 +269,7 @@ impl Exchange {
         }
     }
 
-    async fn next(&self) -> Result<Response<Bytes>, Refusal> {
+    async fn next(&self) -> Result<Response<Bytes>, RequestError> {
         self.change(Session::next)?;
         let invoke = self.wait_for(|session| session.deliverable().cloned(), Session::delivered).await;
         Ok(invoke.map_or_else(answer::not_found, |invoke| answer::invocation(&invoke)))
@@ -282,7 +282,7 @@ impl Exchange {
         body: Incoming,
         expects: bool,
         read: impl FnOnce(Bytes) -> Reply,
-    ) -> Result<Response<Bytes>, Refusal> {
+    ) -> Result<Response<Bytes>, RequestError> {
         let possible = self.session.borrow().check_reply(request_id, to);
         if let Err(refusal) = possible {
             // A client that writes before it reads loses an answer that comes before the end of its request.
@@ -300,7 +300,7 @@ impl Exchange {
         self.change(|session| session.reply(request_id, to, reply)).map(|()| response)
     }
 
-    async fn register(&self, name: &str, body: Incoming) -> Result<Response<Bytes>, Refusal> {
+    async fn register(&self, name: &str, body: Incoming) -> Result<Response<Bytes>, RequestError> {
         #[derive(serde::Deserialize)]
         struct Request {
             #[serde(default)]
@@ -326,7 +326,7 @@ impl Exchange {
         Ok(answer::registered(&registration, &identifier))
     }
 
-    async fn event_next(&self, identifier: Option<&str>) -> Result<Response<Bytes>, Refusal> {
+    async fn event_next(&self, identifier: Option<&str>) -> Result<Response<Bytes>, RequestError> {
         self.change(|session| session.event_next(identifier))?;
         let identifier = identifier.unwrap_or_default();
         let find = |session: &Session| session.event(identifier).cloned();

@@ -35,7 +35,7 @@ pub(super) enum Transition {
 
 /// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum RequestError {
     /// There is no such invocation, or not any more.
     InvalidRequestId,
     /// Not now.
@@ -158,7 +158,7 @@ impl Session {
     }
 
     /// The runtime asks for an invocation.
-    pub(super) fn next(&mut self) -> Result<(), Refusal> {
+    pub(super) fn next(&mut self) -> Result<(), RequestError> {
         match self.runtime {
             // Who asks again while it runs gets the same invocation again.
             RuntimeState::Running => {}
@@ -166,7 +166,7 @@ impl Session {
                 self.runtime = RuntimeState::Ready;
             }
             from @ RuntimeState::InitError => {
-                return Err(Refusal::InvalidStateTransition { from, to: Transition::Ready });
+                return Err(RequestError::InvalidStateTransition { from, to: Transition::Ready });
             }
         }
         Ok(())
@@ -186,21 +186,21 @@ impl Session {
     }
 
     /// Whether an answer to this invocation is possible now.
-    pub(super) fn check_reply(&self, request_id: &str, to: Transition) -> Result<(), Refusal> {
+    pub(super) fn check_reply(&self, request_id: &str, to: Transition) -> Result<(), RequestError> {
         // Who has asked for the next invocation is done with the last one, even while an extension still hears of it.
         let is_over = self.runtime == RuntimeState::Ready && self.reply.is_some();
         match &self.invoke {
             Some(invoke) if *invoke.request_id == *request_id && !is_over => {}
-            _ => return Err(Refusal::InvalidRequestId),
+            _ => return Err(RequestError::InvalidRequestId),
         }
         match self.runtime {
             RuntimeState::Running => Ok(()),
-            from => Err(Refusal::InvalidStateTransition { from, to }),
+            from => Err(RequestError::InvalidStateTransition { from, to }),
         }
     }
 
     /// The runtime answers an invocation.
-    pub(super) fn reply(&mut self, request_id: &str, to: Transition, reply: Reply) -> Result<(), Refusal> {
+    pub(super) fn reply(&mut self, request_id: &str, to: Transition, reply: Reply) -> Result<(), RequestError> {
         self.check_reply(request_id, to)?;
         self.runtime = RuntimeState::RuntimeResponseSentState;
         self.reply = Some(reply);
@@ -208,20 +208,20 @@ impl Session {
     }
 
     /// The runtime says that it cannot start.
-    pub(super) fn init_error(&mut self, report: ErrorReport) -> Result<(), Refusal> {
+    pub(super) fn init_error(&mut self, report: ErrorReport) -> Result<(), RequestError> {
         match self.runtime {
             RuntimeState::Started => {
                 self.runtime = RuntimeState::InitError;
                 self.init_error = Some(report);
                 Ok(())
             }
-            from => Err(Refusal::InvalidStateTransition { from, to: Transition::InitError }),
+            from => Err(RequestError::InvalidStateTransition { from, to: Transition::InitError }),
         }
     }
 
     /// An internal extension registers, for some events.
-    pub(super) fn register(&mut self, name: &str, identifier: String, events: &[String]) -> Result<(), Refusal> {
-        let refuse = |error_type, message: String| Err(Refusal::Extension { error_type, message });
+    pub(super) fn register(&mut self, name: &str, identifier: String, events: &[String]) -> Result<(), RequestError> {
+        let refuse = |error_type, message: String| Err(RequestError::Extension { error_type, message });
         if name.is_empty() {
             return refuse("Extension.InvalidExtensionName", "Empty extension name".to_owned());
         }
@@ -255,8 +255,8 @@ impl Session {
         Ok(())
     }
 
-    fn extension(&mut self, identifier: Option<&str>) -> Result<&mut Extension, Refusal> {
-        let refuse = |error_type, message: String| Err(Refusal::Extension { error_type, message });
+    fn extension(&mut self, identifier: Option<&str>) -> Result<&mut Extension, RequestError> {
+        let refuse = |error_type, message: String| Err(RequestError::Extension { error_type, message });
         let Some(identifier) = identifier.filter(|identifier| !identifier.is_empty()) else {
             let message = "Missing Lambda-Extension-Identifier header".to_owned();
             return refuse("Extension.MissingExtensionIdentifier", message);
@@ -272,7 +272,7 @@ impl Session {
     }
 
     /// An extension asks for its next event.
-    pub(super) fn event_next(&mut self, identifier: Option<&str>) -> Result<(), Refusal> {
+    pub(super) fn event_next(&mut self, identifier: Option<&str>) -> Result<(), RequestError> {
         let extension = self.extension(identifier)?;
         if extension.state != ExtensionState::Due {
             extension.state = ExtensionState::Ready;
@@ -294,7 +294,11 @@ impl Session {
     }
 
     /// An extension says that it cannot go on.
-    pub(super) fn extension_error(&mut self, identifier: Option<&str>, report: ErrorReport) -> Result<(), Refusal> {
+    pub(super) fn extension_error(
+        &mut self,
+        identifier: Option<&str>,
+        report: ErrorReport,
+    ) -> Result<(), RequestError> {
         self.extension(identifier)?;
         self.extension_error.get_or_insert(report);
         Ok(())
@@ -384,7 +388,7 @@ mod tests {
         session.reply("r1", Transition::InvocationResponse, Reply::Response(Bytes::new())).unwrap();
         session.next().unwrap();
         assert!(session.deliverable().is_none(), "the runtime has had it");
-        assert_eq!(session.check_reply("r1", Transition::InvocationResponse), Err(Refusal::InvalidRequestId));
+        assert_eq!(session.check_reply("r1", Transition::InvocationResponse), Err(RequestError::InvalidRequestId));
         assert!(!session.is_finished());
         assert!(session.event(identifier).is_some());
         session.event_delivered(identifier);

@@ -15,14 +15,14 @@ const SUPPORTED: &str = "Ref, Fn::GetAtt, Fn::Sub, Fn::If, Fn::Equals, Fn::Not, 
                          Fn::Split, Fn::FindInMap and Condition";
 
 /// A template with everything that its functions may name.
-pub(super) struct Scope<'a> {
+pub(super) struct TemplateContext<'a> {
     pub(super) root: &'a Node,
     pub(super) options: &'a Options,
     parameters: BTreeMap<&'a str, Node>,
     depth: RefCell<usize>,
 }
 
-impl<'a> Scope<'a> {
+impl<'a> TemplateContext<'a> {
     /// Reads the parameters; those that were given must be declared, and those without a default be given.
     pub(super) fn new(root: &'a Node, options: &'a Options) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, str::FromStr, time::Duration};
 use super::{
     Logging, Options, Problem, Stack, StackFunction, StackMapping,
     document::{Node, Value},
-    evaluate::{Scope, kind, refused},
+    evaluate::{TemplateContext, kind, refused},
 };
 use crate::{
     declaration::{self, DeclarationError, QueueDeclaration, Redrive},
@@ -27,7 +27,7 @@ pub(super) fn read(root: &Node, options: &Options, limits: &Limits) -> Result<St
     let Some(resources) = resources else {
         return Err(vec![refused(root, "it has no Resources".to_owned())]);
     };
-    let scope = Scope::new(root, options)?;
+    let scope = TemplateContext::new(root, options)?;
     let mut reader = Reader { scope, limits, stack: Stack::default(), problems: Vec::new(), lines: BTreeMap::new() };
     let mut mappings = Vec::new();
     for (id, resource) in resources.entries() {
@@ -63,7 +63,7 @@ pub(super) fn read(root: &Node, options: &Options, limits: &Limits) -> Result<St
 }
 
 struct Reader<'a> {
-    scope: Scope<'a>,
+    scope: TemplateContext<'a>,
     limits: &'a Limits,
     stack: Stack,
     problems: Vec<Problem>,

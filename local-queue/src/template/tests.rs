@@ -62,19 +62,19 @@ Resources:
         Web: { Type: HttpApi }
 ";
 
-fn of(text: &str) -> Result<Stack, TemplateError> {
+fn read_stack(text: &str) -> Result<Stack, TemplateError> {
     read(text, &Options::default(), &Limits::STRICT)
 }
 
 /// What is said to the template with one text in place of another.
 fn refusal(from: &str, to: &str) -> String {
     assert!(STACK.contains(from), "{from:?} is not in the template");
-    of(&STACK.replacen(from, to, 1)).unwrap_err().to_string()
+    read_stack(&STACK.replacen(from, to, 1)).unwrap_err().to_string()
 }
 
 #[test]
 fn queues_functions_and_mappings_are_read_with_their_functions_evaluated() {
-    let stack = of(STACK).unwrap();
+    let stack = read_stack(STACK).unwrap();
     let names: Vec<_> = stack.queues.iter().map(|queue| queue.name.as_str()).collect();
     assert_eq!(names, ["local-jobs", "local-Dead", "local-Orders.fifo"]);
     let redrive = stack.queues[0].redrive.as_ref().unwrap();
@@ -123,7 +123,7 @@ Resources:
   Jobs: { Type: 'AWS::SQS::Queue' }
   Work: { Type: 'AWS::Lambda::Function', Properties: { Timeout: 9 } }
 ";
-    let stack = of(text).unwrap();
+    let stack = read_stack(text).unwrap();
     let [mapping] = stack.functions[0].mappings.as_slice() else { panic!("{:?}", stack.functions) };
     assert_eq!((mapping.mapping.batch_size, mapping.enabled, mapping.logical_id.as_str()), (5, false, "Mapping"));
 }
@@ -146,7 +146,7 @@ Conditions: { Few: !Equals [a, b] }
 ";
     for text in [&event, resource, &resource.replace("[a, b]", "[a, a]")] {
         let maximum = text.contains("[a, a]").then_some(5);
-        let mapping = &of(text).unwrap().functions[0].mappings[0].mapping;
+        let mapping = &read_stack(text).unwrap().functions[0].mappings[0].mapping;
         assert_eq!(mapping.provisioned_pollers, Some(ProvisionedPollers { minimum: Some(3), maximum }));
     }
 }
@@ -241,9 +241,9 @@ fn what_is_wrong_is_named_with_resource_and_line() {
     for (text, expected) in
         [("", "nothing in it"), ("Resources: {}", "no Resources"), ("a: *b", "not YAML"), ("- x", "no Resources")]
     {
-        let error = of(text).unwrap_err().to_string();
+        let error = read_stack(text).unwrap_err().to_string();
         assert!(error.contains(expected), "{text:?}: {error}");
     }
     let deep = format!("Resources: {}1{}", "[".repeat(5000), "]".repeat(5000));
-    assert!(of(&deep).is_err());
+    assert!(read_stack(&deep).is_err());
 }
