@@ -64,13 +64,13 @@ const PLAIN_BODY_BYTES_MAX: usize = 256 * 1024;
 /// An answer that carries the extension [`ResponseLost`] must not reach the client.
 pub async fn respond(queues: &LocalQueue, request: Request<Bytes>) -> Response<Bytes> {
     match begin(queues, request, None) {
-        Begun::Answered(response) => response,
-        Begun::Later(response) => response.await,
+        Answering::Answered(response) => response,
+        Answering::Later(response) => response.await,
     }
 }
 
 /// How far a request has come at once.
-pub(crate) enum Begun<'a> {
+pub(crate) enum Answering<'a> {
     Answered(Response<Bytes>),
     /// It waits for something, for which it holds no more than it needs: of a long poll, nothing of the request.
     Later(Later<'a>),
@@ -79,19 +79,19 @@ pub(crate) enum Begun<'a> {
 pub(crate) type Later<'a> = Pin<Box<dyn Future<Output = Response<Bytes>> + Send + 'a>>;
 
 /// As [`respond`], to a client of a server, and at once what can be done at once.
-pub(crate) fn begin<'a>(queues: &'a LocalQueue, request: Request<Bytes>, caller: Option<&'a Caller>) -> Begun<'a> {
+pub(crate) fn begin<'a>(queues: &'a LocalQueue, request: Request<Bytes>, caller: Option<&'a Caller>) -> Answering<'a> {
     let action = subject::action(&request);
     if !queues.faults().is_empty() {
-        return Begun::Later(Box::pin(respond_under_faults(queues, request, action, caller)));
+        return Answering::Later(Box::pin(respond_under_faults(queues, request, action, caller)));
     }
     let end = End { queues, action, request_id: queues.next_request_id(), response_is_lost: false };
     if let Some((heavy, caller)) = caller.and_then(|caller| caller.beside(request.body())) {
-        return Begun::Later(Box::pin(carry_out_beside(request, heavy, caller, end)));
+        return Answering::Later(Box::pin(carry_out_beside(request, heavy, caller, end)));
     }
     match carry_out(queues, &request, action, caller, end.request_id) {
-        Carried::Out(response) => Begun::Answered(end.of(response)),
+        Carried::Out(response) => Answering::Answered(end.of(response)),
         Carried::Receiving(receiving, form) => {
-            Begun::Later(Box::pin(async move { end.of(receive(receiving, form, queues, caller).await) }))
+            Answering::Later(Box::pin(async move { end.of(receive(receiving, form, queues, caller).await) }))
         }
     }
 }

@@ -28,7 +28,7 @@ use crate::{
     clock::Clock,
     developer,
     memory::{Memory, Share},
-    protocol::{self, Begun, Caller, Counted, HeavyWork, LIGHT_BYTES, Later, PATIENCE},
+    protocol::{self, Answering, Caller, Counted, HeavyWork, LIGHT_BYTES, Later, PATIENCE},
 };
 
 /// Headers and bodies up to here are not counted: they are no more than what a connection takes anyway.
@@ -207,13 +207,13 @@ impl Exchange {
         }
         let request = Request::from_parts(parts, bytes);
         let begun = match developer::respond(&self.queues, &request) {
-            Some(response) => Begun::Answered(response),
+            Some(response) => Answering::Answered(response),
             None => protocol::begin(&self.queues, request, Some(caller)),
         };
         match begun {
-            Begun::Answered(response) if is_held(&response) => Progress::Answered(response),
-            Begun::Answered(response) => Progress::Later(Box::pin(self.hold(response))),
-            Begun::Later(response) => Progress::Later(response),
+            Answering::Answered(response) if is_held(&response) => Progress::Answered(response),
+            Answering::Answered(response) => Progress::Later(Box::pin(self.hold(response))),
+            Answering::Later(response) => Progress::Later(response),
         }
     }
 

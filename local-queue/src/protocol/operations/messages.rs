@@ -16,7 +16,7 @@ use crate::{
         Delivery, Engine, EngineError, Limits, Message, MessageAttribute, MessageAttributeValue, MessageAttributes,
         MessageBody, QueueArn, QuotaAction, ReceiptHandle, Receive, SendMessage, Sent, Time,
     },
-    local_queue::{Begun, Waiting},
+    local_queue::{ReceiveStart, Waiting},
     protocol::{
         Caller, LIGHT_BYTES,
         caller::Reserved,
@@ -184,7 +184,7 @@ pub(super) fn receive_message(call: &Call<'_>) -> Result<Outcome, WireError> {
     let wanted = Wanted::parse(&call.fields)?;
     let attempt_id = request.attempt_id.clone();
     let (begun, is_query) = (call.queues.begin_receive(&queue, request)?, call.fields.is_query());
-    if let Begun::Done(deliveries) = &begun
+    if let ReceiveStart::Done(deliveries) = &begun
         && (call.caller.is_none() || rendered_bytes(deliveries, is_query) <= LIGHT_BYTES)
     {
         return Ok(Outcome::Answer(Some(wanted.render_all(deliveries, &queue, call.queues.seal()))));
@@ -194,7 +194,7 @@ pub(super) fn receive_message(call: &Call<'_>) -> Result<Outcome, WireError> {
 
 /// A receive that waits, for messages or for the memory to show them, with all that it needs to go on.
 pub(in crate::protocol) struct Receiving {
-    begun: Begun,
+    begun: ReceiveStart,
     queue: QueueArn,
     attempt_id: Option<String>,
     wanted: Wanted,
@@ -210,8 +210,8 @@ impl Receiving {
     ) -> Result<(Document, Option<Reserved>), WireError> {
         let Self { begun, queue, attempt_id, wanted, is_query } = *self;
         let deliveries = match begun {
-            Begun::Done(deliveries) => deliveries,
-            Begun::Waiting(waiting) => received(waiting, caller).await?,
+            ReceiveStart::Done(deliveries) => deliveries,
+            ReceiveStart::Waiting(waiting) => received(waiting, caller).await?,
         };
         let reserved = match caller {
             Some(caller) => caller.reserve(rendered_bytes(&deliveries, is_query)).await.map_err(|_| {
