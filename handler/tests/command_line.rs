@@ -274,12 +274,28 @@ fn outputs_never_meet_and_an_earlier_run_is_replaced_but_not_read_again() {
 fn photos_in_formats_that_are_not_read_are_said_and_a_folder_without_images_too() {
     let place = Place::empty();
     fs::create_dir(place.at("photos")).unwrap();
-    fs::write(place.at("photos/phone.heic"), b"\0\0\0\x18ftypheic\0\0\0\0").unwrap();
+    fs::write(place.at("photos/phone.avif"), b"\0\0\0\x18ftypavif\0\0\0\0").unwrap();
     fs::write(place.at("photos/notes.txt"), b"nothing").unwrap();
     let run = place.resize("run photos --width 9 --out thumbs");
-    let expected = "no images found\nLeft out, because the format is not read: 1 HEIC.\n";
+    let expected = "no images found\nLeft out, because the format is not read: 1 AVIF.\n";
     assert_eq!((run.code, run.stdout.as_str()), (Some(0), expected));
     assert!(!place.at("thumbs").exists());
+}
+
+#[test]
+#[cfg(feature = "heic")]
+fn a_phones_photos_are_made_and_the_video_of_a_live_photo_is_passed_over() {
+    let place = Place::empty();
+    fs::create_dir(place.at("phone")).unwrap();
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/heic");
+    for (file, name) in [("grid-irot-90", "IMG_1.HEIC"), ("mif1", "IMG_2.heif"), ("alpha", "IMG_3.heic")] {
+        fs::copy(files.join(file).with_extension("heic"), place.at("phone").join(name)).unwrap();
+    }
+    fs::write(place.at("phone/IMG_1.MOV"), b"\0\0\0\x14ftypqt  \0\0\0\0qt  ").unwrap();
+    let run = place.resize("run phone --width 40 --out thumbs");
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(place.files("thumbs"), ["IMG_1.jpg", "IMG_2.jpg", "IMG_3.png"]);
+    assert!(run.stdout.contains("Passed over: phone/IMG_1.MOV (the video of a Live Photo).\n"), "{run:?}");
 }
 
 #[test]
@@ -287,7 +303,7 @@ fn what_cannot_be_begun_is_one_line_and_exit_code_2() {
     let place = Place::empty();
     place.photo("still-life/moon.gif", "photos/moon.gif");
     fs::write(place.at("notes.txt"), "not an image").unwrap();
-    fs::write(place.at("phone.heic"), b"\0\0\0\x18ftypheic\0\0\0\0").unwrap();
+    fs::write(place.at("phone.avif"), b"\0\0\0\x18ftypavif\0\0\0\0").unwrap();
     fs::write(place.at("renditions.json"), r#"[{"target":"{stem}","widht":3}]"#).unwrap();
     std::os::unix::fs::symlink("loop", place.at("loop")).unwrap();
     for (arguments, said) in [
@@ -295,7 +311,7 @@ fn what_cannot_be_begun_is_one_line_and_exit_code_2() {
         ("run photos nowhere --width 9 --out out", "cannot read nowhere: No such file"),
         ("run loop --width 9 --out out", "cannot read loop: "),
         ("run notes.txt --width 9 --out out", "notes.txt is not an image: "),
-        ("run phone.heic --width 9 --out out", "phone.heic: file is HEIC, which is not supported"),
+        ("run phone.avif --width 9 --out out", "phone.avif: file is AVIF, which is not supported"),
         ("run photos --width 9 --out notes.txt", "cannot write to --out notes.txt: not a folder"),
         ("run photos --width 9 --out notes.txt/out", "cannot write to --out notes.txt/out: Not a directory"),
         ("run photos --width 9 --out /proc/out", "cannot write to --out /proc/out: "),
@@ -310,7 +326,7 @@ fn what_cannot_be_begun_is_one_line_and_exit_code_2() {
     place.photo("misnamed/a-jpeg-called.png", "photo.jpg");
     let run = place.resize("run photo.jpg --width 9 --out .");
     assert!(run.refusal().contains("would replace the photo"), "{run:?}");
-    assert_eq!(place.files("."), ["notes.txt", "phone.heic", "photo.jpg", "photos/moon.gif", "renditions.json"]);
+    assert_eq!(place.files("."), ["notes.txt", "phone.avif", "photo.jpg", "photos/moon.gif", "renditions.json"]);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! From a probed file to pixels of eight bits, within the price that the probe named.
 //!
 //! - A JPEG is decoded by our own decoder, straight to the scale and the part that is needed, as planes that are not yet
-//!   pixels. TIFF and GIF are decoded whole by our own readers, on decompressors of others. All other formats are decoded
-//!   whole by `image`.
+//!   pixels. TIFF and GIF are decoded whole by our own readers, on decompressors of others, and so is HEIC, to planes where
+//!   these can go on as such. All other formats are decoded whole by `image`.
 //! - `image`'s own limits are set as a second net. They do not bind the output buffer, which is therefore ours: its
 //!   length is compared with the price and its memory is reserved fallibly.
 //! - Wider channels become eight bits, gray stays gray.
@@ -24,6 +24,8 @@ use super::area::Window;
 use super::color::Inks;
 use super::error::PixelError;
 use super::format::InputFormat;
+#[cfg(feature = "heic")]
+use super::heif;
 use super::jpeg::{self, ComponentPlane, Scale};
 use super::limits::Limits;
 use super::picture::{Colors, Layer, Picture};
@@ -55,8 +57,27 @@ pub(super) fn decode(
     }
     // Decoders of others have panicked at broken files. What a panic leaves behind is dropped here, and the file will not be
     // any better the next time.
-    let raster = catch_unwind(AssertUnwindSafe(|| decode_whole(bytes, probe, inks, limits)))
-        .unwrap_or_else(|_| Err(PixelError::corrupt(probe.format, "its parts contradict each other")))?;
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode_contained(bytes, probe, resamplings, inks, limits)));
+    decoded.unwrap_or_else(|_| Err(PixelError::corrupt(probe.format, "its parts contradict each other")))
+}
+
+/// Decodes by code that may panic.
+fn decode_contained(
+    bytes: &[u8],
+    probe: &Probe,
+    resamplings: &[Resampling],
+    inks: &Inks,
+    limits: &Limits,
+) -> Result<Picture, PixelError> {
+    #[cfg(feature = "heic")]
+    if probe.format == InputFormat::Heic {
+        let planes_wanted = !resamplings.iter().any(Resampling::needs_pixels);
+        return match heif::decode(bytes, limits, planes_wanted)? {
+            heif::Decoded::Pixels(raster) => Picture::whole(raster.without_needless_alpha(), resamplings),
+            heif::Decoded::Planes(planes, per_sample) => Ok(Picture::of_planes(planes, per_sample)),
+        };
+    }
+    let raster = decode_whole(bytes, probe, inks, limits)?;
     Picture::whole(raster.without_needless_alpha(), resamplings)
 }
 
@@ -79,6 +100,7 @@ fn decode_whole(bytes: &[u8], probe: &Probe, inks: &Inks, limits: &Limits) -> Re
             Some(mended) => read(BmpDecoder::new(Cursor::new(mended.as_slice())), probe, limits),
             None => read(BmpDecoder::new(file), probe, limits),
         },
+        InputFormat::Heic => Err(PixelError::InputNotBuilt { format: InputFormat::Heic, feature: "heic" }),
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn resolve(asked: OutputFormat, source: InputFormat, has_alpha: Optio
         (OutputFormat::Png, _) | (OutputFormat::Auto, InputFormat::Png) => Some(EncodedFormat::Png),
         (OutputFormat::Webp, _) | (OutputFormat::Auto, InputFormat::Webp) => Some(EncodedFormat::Webp),
         (OutputFormat::Avif, _) => Some(EncodedFormat::Avif),
-        (OutputFormat::Auto, InputFormat::Gif | InputFormat::Tiff | InputFormat::Bmp) => {
+        (OutputFormat::Auto, InputFormat::Gif | InputFormat::Tiff | InputFormat::Bmp | InputFormat::Heic) => {
             has_alpha.map(|has_alpha| if has_alpha { EncodedFormat::Png } else { EncodedFormat::Jpeg })
         }
     }

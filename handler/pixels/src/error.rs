@@ -36,6 +36,16 @@ pub enum PixelError {
         /// The name of the format.
         found: &'static str,
     },
+    /// A format that this build does not read, and another one does.
+    #[error(
+        "file is {format}, which is not read by this build, for want of its feature {feature}; accepted are {ACCEPTED}"
+    )]
+    InputNotBuilt {
+        /// The format of the file.
+        format: InputFormat,
+        /// The feature of the package that has it.
+        feature: &'static str,
+    },
     /// An accepted format with a feature that is not read.
     #[error("{format} uses {feature}, which is not supported")]
     UnsupportedFeature {
@@ -180,6 +190,7 @@ impl PixelError {
             Self::Empty
             | Self::Unrecognised
             | Self::UnsupportedFormat { .. }
+            | Self::InputNotBuilt { .. }
             | Self::UnsupportedFeature { .. }
             | Self::Truncated { .. }
             | Self::TooShort { .. }
@@ -239,7 +250,13 @@ mod tests {
             ),
             (
                 PixelError::UnsupportedFormat { found: "AVIF" },
-                "file is AVIF, which is not supported; accepted are JPEG, PNG, WebP, GIF, TIFF and BMP",
+                &format!("file is AVIF, which is not supported; accepted are {ACCEPTED}"),
+            ),
+            (
+                PixelError::InputNotBuilt { format: InputFormat::Heic, feature: "heic" },
+                &format!(
+                    "file is HEIC, which is not read by this build, for want of its feature heic; accepted are {ACCEPTED}"
+                ),
             ),
             (PixelError::truncated(InputFormat::Jpeg, "no end marker"), "JPEG is truncated: no end marker"),
             (

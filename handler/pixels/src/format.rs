@@ -3,6 +3,10 @@
 use std::fmt;
 
 /// The accepted formats, as texts for people list them.
+#[cfg(feature = "heic")]
+pub(super) const ACCEPTED: &str = "JPEG, PNG, WebP, GIF, TIFF, BMP and HEIC";
+/// The accepted formats, as texts for people list them.
+#[cfg(not(feature = "heic"))]
 pub(super) const ACCEPTED: &str = "JPEG, PNG, WebP, GIF, TIFF and BMP";
 
 /// A format that is read.
@@ -20,11 +24,19 @@ pub enum InputFormat {
     Tiff,
     /// BMP.
     Bmp,
+    /// HEIC: the primary image of a HEIF file that is coded as HEVC, where the feature `heic` is built in.
+    Heic,
 }
 
 impl InputFormat {
     /// Every format that is read.
-    pub const ALL: [Self; 6] = [Self::Jpeg, Self::Png, Self::Webp, Self::Gif, Self::Tiff, Self::Bmp];
+    pub const ALL: [Self; 7] = [Self::Jpeg, Self::Png, Self::Webp, Self::Gif, Self::Tiff, Self::Bmp, Self::Heic];
+
+    /// Whether this build reads it.
+    #[must_use]
+    pub fn is_built(self) -> bool {
+        self != Self::Heic || cfg!(feature = "heic")
+    }
 
     /// The format's name for people.
     #[must_use]
@@ -36,6 +48,7 @@ impl InputFormat {
             Self::Gif => "GIF",
             Self::Tiff => "TIFF",
             Self::Bmp => "BMP",
+            Self::Heic => "HEIC",
         }
     }
 }

@@ -20,6 +20,7 @@
 //! | `encode` | pixels to files |
 //! | [`jpeg`] | JPEG straight to a reduced scale |
 //! | `tiff` | TIFF, row by row |
+//! | `heif` | HEIC, with the feature `heic` |
 //! | [`probe`](mod@probe) | what a header claims |
 //! | `color` | the source's colours to those of sRGB |
 //! | `resampling` | what of the stored image each rendition is resampled from |
@@ -51,6 +52,8 @@ mod decode;
 mod encode;
 mod fields;
 mod geometry;
+#[cfg(feature = "heic")]
+mod heif;
 mod picture;
 mod price;
 mod raster;

@@ -87,6 +87,20 @@ impl Orientation {
         self as u16 + 1
     }
 
+    /// This one and then another one.
+    pub(super) fn then(self, next: Self) -> Self {
+        let (mut across, mut down) = (next.flips_stored_x(), next.flips_stored_y());
+        // What the other one sees as its columns are rows as stored.
+        if self.swaps_sides() {
+            (across, down) = (down, across);
+        }
+        let swaps = self.swaps_sides() != next.swaps_sides();
+        let (across, down) = (across != self.flips_stored_x(), down != self.flips_stored_y());
+        let is_it =
+            |one: &Self| (one.swaps_sides(), one.flips_stored_x(), one.flips_stored_y()) == (swaps, across, down);
+        Self::ALL.into_iter().find(is_it).unwrap_or_default()
+    }
+
     /// Whether width and height change places.
     #[must_use]
     pub fn swaps_sides(self) -> bool {
@@ -172,6 +186,29 @@ mod tests {
                     assert_eq!(Orientation::from_exif_block(&bytes).unwrap().exif(), number);
                 }
             }
+        }
+    }
+
+    /// A quarter and a mirror make all others; those of EXIF from 5 are named after the diagonals.
+    #[test]
+    fn one_after_the_other() {
+        use Orientation::{
+            FlipHorizontal, FlipVertical, Rotate90, Rotate180, Rotate270, Transpose, Transverse, Upright,
+        };
+        let table = [
+            (Rotate90, Rotate90, Rotate180),
+            (Rotate90, Rotate270, Upright),
+            (Rotate180, Rotate90, Rotate270),
+            (FlipHorizontal, FlipVertical, Rotate180),
+            (FlipHorizontal, Rotate90, Transverse),
+            (Rotate90, FlipHorizontal, Transpose),
+            (FlipVertical, Rotate90, Transpose),
+            (Rotate90, FlipVertical, Transverse),
+            (Transpose, Transpose, Upright),
+            (Transverse, Transverse, Upright),
+        ];
+        for (one, next, both) in table {
+            assert_eq!(one.then(next), both, "{one:?} and then {next:?}");
         }
     }
 

@@ -56,6 +56,20 @@ impl Picture {
         Ok(Self { layers: vec![Layer { raster, left: 0.0, top: 0.0, per_sample: (1.0, 1.0) }], colors })
     }
 
+    /// Planes of the whole stored image, and the pixels for which a sample of chroma stands, across and down.
+    #[cfg(feature = "heic")]
+    pub(super) fn of_planes(planes: Planes, per_sample: (u32, u32)) -> Self {
+        let layer = |plane: Plane, per_sample| {
+            let raster = Raster { size: plane.size, layout: Layout::Gray, data: plane.data };
+            Layer { raster, left: 0.0, top: 0.0, per_sample }
+        };
+        let chroma_sample = (f64::from(per_sample.0), f64::from(per_sample.1));
+        let colors = if planes.chroma.is_some() { Colors::YCbCr } else { Colors::Pixels };
+        let chroma = planes.chroma.into_iter().flatten().map(|plane| layer(plane, chroma_sample));
+        let layers = std::iter::once(layer(planes.luma, (1.0, 1.0))).chain(chroma).collect();
+        Self { layers, colors }
+    }
+
     /// Makes what a rendition wants, each plane straight from its own size to the one it is wanted at.
     /// The picture stays as it is.
     pub(super) fn scaled(&mut self, resampling: &Resampling, scaler: &mut Scaler) -> Result<Self, PixelError> {

@@ -17,6 +17,8 @@ pub(super) use icc::Icc;
 
 pub(super) mod bmp;
 pub(super) mod gif;
+#[cfg(feature = "heic")]
+mod heif;
 mod icc;
 mod jpeg;
 pub(super) mod png;
@@ -179,6 +181,10 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> {
         InputFormat::Gif => gif::probe(bytes, limits),
         InputFormat::Tiff => tiff::probe(bytes, limits),
         InputFormat::Bmp => bmp::probe(bytes, limits),
+        #[cfg(feature = "heic")]
+        InputFormat::Heic => heif::probe(bytes, limits),
+        #[cfg(not(feature = "heic"))]
+        InputFormat::Heic => Err(PixelError::InputNotBuilt { format, feature: "heic" }),
     };
     let mut probe = found.map_err(|error| not_in_part(error, limits))?;
     probe.color_bytes = probe.icc.bytes_max(limits).saturating_mul(PROFILE_COPIES);
@@ -192,9 +198,10 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> {
 /// Where files may be read in part, says which cannot.
 fn not_in_part(error: PixelError, limits: &Limits) -> PixelError {
     match error {
-        PixelError::Truncated { format: format @ (InputFormat::Webp | InputFormat::Tiff), missing }
-            if limits.truncated == Truncated::Allow =>
-        {
+        PixelError::Truncated {
+            format: format @ (InputFormat::Webp | InputFormat::Tiff | InputFormat::Heic),
+            missing,
+        } if limits.truncated == Truncated::Allow => {
             PixelError::truncated(format, format!("{missing}; only JPEG, PNG, GIF and BMP can be read in part"))
         }
         error => error,

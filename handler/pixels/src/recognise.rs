@@ -1,6 +1,7 @@
 //! Which format a file is, by its first bytes and never by its name.
 
 use super::error::PixelError;
+use super::fields::ByteOrder;
 use super::format::InputFormat;
 
 impl InputFormat {
@@ -15,6 +16,8 @@ impl InputFormat {
         // RIFF also holds sound and video: only its form type says that it is WebP.
         match accepted {
             Some(format) if format != Self::Webp || has(bytes, 8, b"WEBP") => Ok(format),
+            None if is_heic(bytes) && Self::Heic.is_built() => Ok(Self::Heic),
+            None if is_heic(bytes) => Err(PixelError::InputNotBuilt { format: Self::Heic, feature: "heic" }),
             _ => Err(match refused_format(bytes) {
                 Some(found) => PixelError::UnsupportedFormat { found },
                 None => PixelError::Unrecognised,
@@ -40,10 +43,11 @@ const ACCEPTED_MAGIC: &[(InputFormat, usize, &[u8])] = &[
 const REFUSED_MAGIC: &[(&str, usize, &[u8])] = &[
     ("AVIF", 4, b"ftypavif"),
     ("AVIF", 4, b"ftypavis"),
-    ("HEIC", 4, b"ftyphei"),
-    ("HEIC", 4, b"ftyphev"),
-    ("HEIC", 4, b"ftypmif1"),
-    ("HEIC", 4, b"ftypmsf1"),
+    // With other brands that name this coding.
+    ("AVIF", 4, b"ftypmif1"),
+    ("AVIF", 4, b"ftypmif2"),
+    ("AVIF", 4, b"ftypmsf1"),
+    ("AVIF", 4, b"ftypmiaf"),
     ("a Canon raw photo", 4, b"ftypcrx"),
     ("a video (MP4 or QuickTime)", 4, b"ftyp"),
     ("JPEG XL", 0, b"\xff\x0a"),
@@ -63,6 +67,29 @@ const REFUSED_MAGIC: &[(&str, usize, &[u8])] = &[
     ("a ZIP archive", 0, b"PK\x03\x04"),
     ("gzip data", 0, b"\x1f\x8b"),
 ];
+
+/// Brands of HEIF that say that pictures are coded as HEVC, by their first letters.
+const HEVC_BRANDS: [&[u8]; 2] = [b"hei", b"hev"];
+
+/// Brands of HEIF that say nothing of how pictures are coded. What is coded otherwise is told by the probe.
+const OPEN_BRANDS: [&[u8]; 4] = [b"mif1", b"mif2", b"msf1", b"miaf"];
+
+/// Brands that the start of a file is searched for.
+const BRANDS_MAX: usize = 32;
+
+/// Whether a file is HEIF with pictures that may be coded as HEVC. An open brand is not enough for that where those that the
+/// file is compatible with name another coding and not this one.
+fn is_heic(bytes: &[u8]) -> bool {
+    let is_hevc = |brand: &[u8]| HEVC_BRANDS.iter().any(|start| brand.starts_with(start));
+    if !has(bytes, 4, b"ftyp") {
+        return false;
+    }
+    let Some(major) = bytes.get(8..12) else { return false };
+    let end = ByteOrder::Big.u32(bytes, 0).and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+    let brands = || bytes.get(16..end.min(bytes.len())).unwrap_or_default().chunks_exact(4).take(BRANDS_MAX);
+    let is_other = || brands().any(|brand| matches!(brand, b"avif" | b"avis")) && !brands().any(is_hevc);
+    is_hevc(major) || OPEN_BRANDS.contains(&major) && !is_other()
+}
 
 /// How far a text file is read to tell what it is.
 const TEXT_BYTES_MAX: usize = 1024;
@@ -93,6 +120,11 @@ mod tests {
 
     #[test]
     fn content_decides() {
+        let heic = if cfg!(feature = "heic") {
+            Ok(InputFormat::Heic)
+        } else {
+            Err(PixelError::InputNotBuilt { format: InputFormat::Heic, feature: "heic" })
+        };
         let table: &[(&[u8], Result<InputFormat, PixelError>)] = &[
             (b"\xff\xd8\xff\xe0", Ok(InputFormat::Jpeg)),
             (b"\x89PNG\r\n\x1a\n", Ok(InputFormat::Png)),
@@ -104,7 +136,13 @@ mod tests {
             (b"", Err(PixelError::Empty)),
             (b"hello", Err(PixelError::Unrecognised)),
             (b"\0\0\0\x1cftypavif\0", Err(PixelError::UnsupportedFormat { found: "AVIF" })),
-            (b"\0\0\0\x18ftypheic\0", Err(PixelError::UnsupportedFormat { found: "HEIC" })),
+            (b"\0\0\0\x18ftypheic\0", heic.clone()),
+            (b"\0\0\0\x18ftyphevx\0", heic.clone()),
+            (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", heic.clone()),
+            (b"\0\0\0\x18ftypmif1\0\0\0\0mif1miaf", heic.clone()),
+            (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifheic", heic.clone()),
+            (b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif", Err(PixelError::UnsupportedFormat { found: "AVIF" })),
+            (b"\0\0\0\x14ftypqt  \0", Err(PixelError::UnsupportedFormat { found: "a video (MP4 or QuickTime)" })),
             (b"RIFF\x10\0\0\0WAVEfmt ", Err(PixelError::UnsupportedFormat { found: "a RIFF file other than WebP" })),
             (b"%PDF-1.7", Err(PixelError::UnsupportedFormat { found: "PDF" })),
             (b"8BPS\0\x01", Err(PixelError::UnsupportedFormat { found: "a Photoshop document" })),

@@ -6,6 +6,10 @@ use image::{DynamicImage, ImageFormat, Rgba, RgbaImage};
 
 use super::format::InputFormat;
 
+/// The formats that are written here.
+pub(super) const FORMATS: [InputFormat; 6] =
+    [InputFormat::Jpeg, InputFormat::Png, InputFormat::Webp, InputFormat::Gif, InputFormat::Tiff, InputFormat::Bmp];
+
 /// The colours of the four quarters: top left, top right, bottom left, bottom right.
 pub(super) const QUARTERS: [[u8; 3]; 4] = [[220, 30, 30], [30, 200, 30], [30, 30, 220], [230, 230, 230]];
 
@@ -42,6 +46,7 @@ pub(super) fn file(picture: &DynamicImage, format: InputFormat) -> Vec<u8> {
         InputFormat::Gif => (picture, ImageFormat::Gif),
         InputFormat::Tiff => (picture, ImageFormat::Tiff),
         InputFormat::Bmp => (&rgb, ImageFormat::Bmp),
+        InputFormat::Heic => unreachable!("nothing here writes HEIC"),
     };
     let mut bytes = Cursor::new(Vec::new());
     picture.write_to(&mut bytes, format).unwrap();
@@ -75,7 +80,7 @@ pub(super) fn oriented(upright: &DynamicImage, format: InputFormat, orientation:
             with_webp_exif(&lossy_webp(&picture), picture.width(), picture.height(), &exif(orientation))
         }
         InputFormat::Tiff => tiff(&picture, orientation, None),
-        InputFormat::Gif | InputFormat::Bmp => unreachable!("carries no orientation"),
+        InputFormat::Gif | InputFormat::Bmp | InputFormat::Heic => unreachable!("carries no orientation"),
     }
 }
 
@@ -119,7 +124,7 @@ pub(super) fn profiled(picture: &DynamicImage, format: InputFormat, icc: &[u8]) 
             riff(&[webp_chunk(*b"VP8X", &header), webp_chunk(*b"ICCP", icc), simple[12..].to_vec()].concat())
         }
         InputFormat::Tiff => tiff(picture, 1, Some(icc)),
-        InputFormat::Gif | InputFormat::Bmp => unreachable!("carries no profile that is read"),
+        InputFormat::Gif | InputFormat::Bmp | InputFormat::Heic => unreachable!("carries no profile that is read"),
     }
 }
 
@@ -222,6 +227,7 @@ pub(super) fn lying(format: InputFormat, width: u32, height: u32) -> Vec<u8> {
             bytes[18..22].copy_from_slice(&width.to_le_bytes());
             bytes[22..26].copy_from_slice(&height.to_le_bytes());
         }
+        InputFormat::Heic => unreachable!("nothing here writes HEIC"),
     }
     bytes
 }

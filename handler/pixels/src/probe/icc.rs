@@ -6,6 +6,7 @@
 //! | PNG | chunk `iCCP` | deflated |
 //! | WebP | chunk `ICCP` | |
 //! | TIFF | tag 34675 | |
+//! | HEIC | property `colr` | or the numbers of H.273 |
 //!
 //! Not looked at are the profiles of GIF (an application block) and BMP (behind a header of version 5), which are hardly
 //! ever written, and the `gAMA`, `cHRM` and `cICP` chunks of PNG, as in sharp.
@@ -15,6 +16,8 @@ use std::io::Read as _;
 use std::ops::Range;
 
 use flate2::read::ZlibDecoder;
+#[cfg(feature = "heic")]
+use moxcms::{CicpProfile, ColorProfile, MatrixCoefficients};
 
 use crate::error::PixelError;
 use crate::limits::Limits;
@@ -24,6 +27,10 @@ const JPEG_SIGNATURE: &[u8] = b"ICC_PROFILE\0";
 
 /// The longest name of a profile in a PNG.
 const PNG_NAME_BYTES_MAX: usize = 79;
+
+/// The longest profile that is made here.
+#[cfg(feature = "heic")]
+const MADE_BYTES_MAX: u64 = 64 * 1024;
 
 /// A profile's place in its file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +44,14 @@ pub(crate) enum Icc {
     Plain(Vec<Range<usize>>),
     /// These bytes, in the format of zlib.
     Deflated(Range<usize>),
+    /// None, but the numbers that H.273 has for primaries and a curve.
+    #[cfg(feature = "heic")]
+    Numbers {
+        /// Where red, green, blue and white are.
+        primaries: u16,
+        /// How light is written as a number.
+        transfer: u16,
+    },
 }
 
 /// The profile of a file, if it has one; or why it cannot be had.
@@ -65,6 +80,8 @@ impl Icc {
             Self::Absent | Self::Broken(_) => 0,
             Self::Plain(places) => places.iter().map(|place| place.len() as u64).sum(),
             Self::Deflated(place) => (place.len() as u64).saturating_mul(1032).min(limits.metadata_bytes_max),
+            #[cfg(feature = "heic")]
+            Self::Numbers { .. } => MADE_BYTES_MAX,
         }
     }
 
@@ -85,8 +102,32 @@ impl Icc {
                 Some(deflated) => inflate(deflated, limits)?.map(|icc| Some(Cow::Owned(icc))),
                 None => Err(cut),
             },
+            #[cfg(feature = "heic")]
+            Self::Numbers { primaries, transfer } => made(*primaries, *transfer).map(|icc| Some(Cow::Owned(icc))),
         })
     }
+}
+
+/// A profile that says what the numbers of H.273 say, so that an output can have it where the colours are to be kept.
+#[cfg(feature = "heic")]
+fn made(primaries: u16, transfer: u16) -> Result<Vec<u8>, &'static str> {
+    let unknown = "its primaries or its curve are not known";
+    let number = |number: u16| u8::try_from(number).map_err(|_| unknown);
+    let mut profile = ColorProfile::new_srgb();
+    let cicp = CicpProfile {
+        color_primaries: number(primaries)?.try_into().map_err(|_| unknown)?,
+        transfer_characteristics: number(transfer)?.try_into().map_err(|_| unknown)?,
+        matrix_coefficients: MatrixCoefficients::Identity,
+        full_range: true,
+    };
+    // What is not understood is left as it was.
+    profile.red_trc = None;
+    profile.update_rgb_colorimetry_from_cicp(cicp);
+    if profile.red_trc.is_none() {
+        return Err(unknown);
+    }
+    profile.description = None;
+    profile.encode().map_err(|_| unknown)
 }
 
 fn inflate(deflated: &[u8], limits: &Limits) -> Result<Result<Vec<u8>, &'static str>, PixelError> {

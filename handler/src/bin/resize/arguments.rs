@@ -29,8 +29,8 @@ pub(crate) enum Command {
 /// Every image becomes a job in a local queue, which an event source mapping takes to the function in batches. What
 /// can never succeed ends in a dead-letter queue, and is listed with its reason.
 ///
-/// Images are found by content, not by name, at any depth: JPEG, PNG, WebP, GIF, TIFF and BMP. Other files are passed
-/// over, and so are pipes, sockets and devices, for which nobody waits. The folders of a PATH are kept below --out; of several PATHs, each folder goes below its own name.
+/// Images are found by content, not by name, at any depth: JPEG, PNG, WebP, GIF, TIFF, BMP and HEIC. Other files are passed
+/// over (the video of a Live Photo by name), and so are pipes, sockets and devices, for which nobody waits. The folders of a PATH are kept below --out; of several PATHs, each folder goes below its own name.
 ///
 /// Exit code: 0 when every image was made, 1 when any was not, 2 when nothing was begun because the command cannot be
 /// carried out, 130 after Ctrl-C.
@@ -148,8 +148,8 @@ pub(crate) struct Output {
     #[arg(long, value_enum, default_value_t = Fit::Cover)]
     pub(crate) fit: Fit,
 
-    /// Format of the outputs. `auto` keeps JPEG, PNG and WebP; GIF becomes PNG, and so do TIFF and BMP with
-    /// transparency, otherwise they become JPEG.
+    /// Format of the outputs. `auto` keeps JPEG, PNG and WebP; GIF becomes PNG, and so do TIFF, BMP and HEIC
+    /// with transparency, otherwise they become JPEG.
     #[arg(long, value_enum, default_value_t = Format::Auto)]
     pub(crate) format: Format,
 

@@ -20,7 +20,9 @@ const HEAD_BYTES: usize = 4096;
 /// Bytes of a file that is read whole to know whether it has transparency; larger ones are refused by the job anyway.
 const WHOLE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Formats that people take for photos. Leaving them out must not go unsaid, unlike other files that are no images.
-const PHOTO_FORMATS: &[&str] = &["AVIF", "HEIC", "a Canon raw photo", "JPEG XL", "JPEG 2000"];
+const PHOTO_FORMATS: &[&str] = &["AVIF", "a Canon raw photo", "JPEG XL", "JPEG 2000"];
+/// What a phone films beside a photo, under the name of the photo.
+const LIVE_PHOTO: &str = "the video of a Live Photo";
 
 /// An image, or what will be shown to be none: a file that cannot be read is one too, so that it is not passed over.
 #[derive(Clone, Debug)]
@@ -51,7 +53,7 @@ pub(crate) struct InputImages {
 /// What a file is.
 enum Content {
     Image(OutputFormat),
-    UnreadPhoto(&'static str),
+    UnreadPhoto(&'static str, PixelError),
     Other(PixelError),
 }
 
@@ -90,6 +92,7 @@ fn free_prefix(folder: &Path, taken: &mut HashSet<PathBuf>) -> PathBuf {
 
 impl InputImages {
     fn folder(&mut self, given: &Path, real: &Path, prefix: &Path, out: &Path) -> anyhow::Result<()> {
+        let mut videos = Vec::new();
         // Outputs of an earlier run below the folder are no inputs. A folder below --out is another matter.
         let out = (out != real && out.starts_with(real)).then_some(out);
         let walk = WalkDir::new(real).follow_links(true).sort_by_file_name().into_iter();
@@ -119,12 +122,19 @@ impl InputImages {
             }
             match content(&path) {
                 Ok(Content::Image(auto)) => self.add(path, relative, auto),
-                Ok(Content::UnreadPhoto(format)) => *self.left_out.entry(format).or_default() += 1,
+                Ok(Content::UnreadPhoto(format, _)) => *self.left_out.entry(format).or_default() += 1,
+                Ok(Content::Other(_)) if is_video(&path) => videos.push((path, relative)),
                 Ok(Content::Other(_)) => {}
                 // The job will fail and say why.
                 Err(_) => self.add(path, relative, OutputFormat::Jpeg),
             }
         }
+        let stems: HashSet<PathBuf> = self.paths.iter().map(|path| path.with_extension("")).collect();
+        let live = videos.into_iter().filter(|(path, _)| stems.contains(&path.with_extension("")));
+        self.passed_over.extend(live.map(|(_, relative)| {
+            let below = relative.strip_prefix(prefix).unwrap_or(&relative);
+            PassedOver { path: given.join(below), what: LIVE_PHOTO }
+        }));
         Ok(())
     }
 
@@ -143,7 +153,7 @@ impl InputImages {
                 self.add(real, relative, auto);
                 Ok(())
             }
-            Content::UnreadPhoto(found) => bail!("{}: {}", given.display(), PixelError::UnsupportedFormat { found }),
+            Content::UnreadPhoto(_, error) => bail!("{}: {error}", given.display()),
             Content::Other(error) => bail!("{} is not an image: {error}", given.display()),
         }
     }
@@ -162,10 +172,15 @@ fn content(path: &Path) -> std::io::Result<Content> {
     file.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut bytes)?;
     let format = match InputFormat::recognise(&bytes) {
         Ok(format) => format,
-        Err(PixelError::UnsupportedFormat { found }) if PHOTO_FORMATS.contains(&found) => {
-            return Ok(Content::UnreadPhoto(found));
+        Err(error) => {
+            return Ok(match error {
+                PixelError::UnsupportedFormat { found } if PHOTO_FORMATS.contains(&found) => {
+                    Content::UnreadPhoto(found, error)
+                }
+                PixelError::InputNotBuilt { format, .. } => Content::UnreadPhoto(format.name(), error),
+                error => Content::Other(error),
+            });
         }
-        Err(error) => return Ok(Content::Other(error)),
     };
     Ok(match format {
         InputFormat::Jpeg => Content::Image(OutputFormat::Jpeg),
@@ -173,12 +188,17 @@ fn content(path: &Path) -> std::io::Result<Content> {
         InputFormat::Webp => Content::Image(OutputFormat::Webp),
         // Two letters are no proof: texts begin with them too.
         InputFormat::Bmp if !has_bitmap_header(&bytes) => Content::Other(PixelError::Unrecognised),
-        InputFormat::Tiff | InputFormat::Bmp => {
+        InputFormat::Tiff | InputFormat::Bmp | InputFormat::Heic => {
             file.take(WHOLE_BYTES_MAX).read_to_end(&mut bytes)?;
             let alpha = pixels::probe(&bytes, &Limits::default()).is_ok_and(|probe| probe.has_alpha);
             Content::Image(if alpha { OutputFormat::Png } else { OutputFormat::Jpeg })
         }
     })
+}
+
+/// Whether a file is a video by its name, as a phone gives it.
+fn is_video(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("mov"))
 }
 
 /// What something is that is neither a file nor a folder.
@@ -229,13 +249,36 @@ mod tests {
             ("notes.jpg", b"no image"),
             ("empty.png", b""),
             ("bmw.txt", b"BMW is a maker of cars and not a bitmap"),
-            ("phone.heic", b"\0\0\0\x18ftypheic\0"),
+            ("phone.avif", b"\0\0\0\x18ftypavif\0"),
             ("film.jpg", b"\0\0\0\x18ftypisom\0"),
         ]);
         let found = find(&[folder.path().to_owned()], Path::new("/nowhere")).unwrap();
         let names: Vec<_> = found.images.iter().map(|image| image.relative.display().to_string()).collect();
         assert_eq!(names, ["a.txt", "b/c/d/deep"]);
-        assert_eq!(found.left_out, BTreeMap::from([("HEIC", 1)]));
+        assert_eq!(found.left_out, BTreeMap::from([("AVIF", 1)]));
+    }
+
+    #[test]
+    fn photos_of_a_phone_are_found_and_the_videos_beside_them_passed_over_by_name() {
+        const PHOTO: &[u8] = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
+        const VIDEO: &[u8] = b"\0\0\0\x14ftypqt  \0\0\0\0qt  ";
+        let folder = folder(&[
+            ("IMG_1.HEIC", PHOTO),
+            ("IMG_1.MOV", VIDEO),
+            ("a/IMG_2.mov", VIDEO),
+            ("a/IMG_2.jpg", JPEG),
+            ("a/film.mov", VIDEO),
+            ("b/IMG_2.mov", VIDEO),
+        ]);
+        let found = find(&[folder.path().to_owned()], Path::new("/nowhere")).unwrap();
+        let names: Vec<_> = found.images.iter().map(|image| image.relative.display().to_string()).collect();
+        let heic: &[&str] = if cfg!(feature = "heic") { &["IMG_1.HEIC"] } else { &[] };
+        assert_eq!(names, [heic, &["a/IMG_2.jpg"]].concat());
+        assert_eq!(found.left_out.get("HEIC"), (!cfg!(feature = "heic")).then_some(&1));
+        let passed_over = found.passed_over.iter().map(|passed| (passed.path.clone(), passed.what));
+        let expected = ["IMG_1.MOV", "a/IMG_2.mov"].map(|name| (folder.path().join(name), LIVE_PHOTO));
+        let expected = expected.into_iter().filter(|(path, _)| cfg!(feature = "heic") || path.ends_with("a/IMG_2.mov"));
+        assert_eq!(passed_over.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
     }
 
     #[test]

@@ -24,7 +24,9 @@ use crate::work;
 /// Objects for which there can be no job that are told one by one; the closing line counts them all.
 const UNSENT_NAMED_MAX: usize = 20;
 /// Names of images below a prefix; what else is there is passed over.
-const EXTENSIONS: [&str; 9] = ["jpg", "jpeg", "jpe", "png", "webp", "gif", "tif", "tiff", "bmp"];
+const EXTENSIONS: &[&str] = &["jpg", "jpeg", "jpe", "png", "webp", "gif", "tif", "tiff", "bmp"];
+/// Those of phones, where this build reads them.
+const HEIC_EXTENSIONS: &[&str] = if cfg!(feature = "heic") { &["heic", "heif"] } else { &[] };
 
 /// What will be sent, and how many listed objects there is no job for.
 #[derive(Debug, Default)]
@@ -137,7 +139,7 @@ fn job(source: &Location, renditions: &Renditions) -> Result<ResizeJob, Failure>
 fn is_image(key: &str) -> bool {
     let name = key.rsplit('/').next().unwrap_or(key);
     let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
-    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
+    extension.is_some_and(|extension| [EXTENSIONS, HEIC_EXTENSIONS].concat().contains(&extension.as_str()))
 }
 
 /// Jobs of a file, one a line.
@@ -196,7 +198,10 @@ mod tests {
         for image in ["a.jpg", "x//y.JPEG", "dir/../x.png", "a b+c%.webp", ".jpg"] {
             assert!(is_image(image), "{image}");
         }
-        for other in ["a.txt", "folder.jpg/", "jpg", "a.jpg/b", ""] {
+        for photo in ["IMG_1.HEIC", "a/b.heif"] {
+            assert_eq!(is_image(photo), cfg!(feature = "heic"), "{photo}");
+        }
+        for other in ["a.txt", "IMG_1.MOV", "folder.jpg/", "jpg", "a.jpg/b", ""] {
             assert!(!is_image(other), "{other}");
         }
     }
