@@ -29,10 +29,14 @@ fn all(folder: &Path) -> anyhow::Result<()> {
 }
 
 fn seeds(folder: &Path) -> anyhow::Result<()> {
-    for target in ["probe", "resize", "jpeg_decoder"] {
+    for target in ["probe", "resize", "jpeg_decoder", "heic"] {
         let folder = folder.join(target);
         fs::create_dir_all(&folder)?;
-        let wanted = |name: &str| target != "jpeg_decoder" || name.starts_with("jpeg");
+        let wanted = |name: &str| match target {
+            "jpeg_decoder" => name.starts_with("jpeg"),
+            "heic" => name.starts_with("heic"),
+            _ => true,
+        };
         for sample in samples().iter().filter(|sample| wanted(sample.name)) {
             fs::write(folder.join(sample.name), &sample.bytes)?;
         }

@@ -5,7 +5,7 @@ use super::bytes::{crc32, jpeg_segment, length16, length32, png_chunk};
 use super::samples::{sample, samples};
 
 /// One good file of each kind of coding.
-const TORN: [&str; 24] = [
+const TORN: [&str; 27] = [
     "jpeg-420",
     "jpeg-progressive-420",
     "jpeg-several-scans",
@@ -30,6 +30,9 @@ const TORN: [&str; 24] = [
     "tiff-lzw",
     "bmp-24",
     "bmp-rle8",
+    "heic-plain",
+    "heic-grid-irot-90",
+    "heic-alpha",
 ];
 
 pub(crate) fn hostile(corpus: &mut Corpus) {
@@ -84,8 +87,8 @@ fn polyglots(corpus: &mut Corpus) {
             corpus.add("polyglots", format!("{}-then-{tail}", sample.name), [sample.bytes.as_slice(), bytes].concat());
         }
     }
-    for first in ["jpeg-420", "png-rgb-8", "webp-lossy", "gif-still", "tiff-rgb", "bmp-24"] {
-        for second in ["jpeg-420", "png-rgb-8", "webp-lossy", "gif-still", "tiff-rgb", "bmp-24"] {
+    for first in ["jpeg-420", "png-rgb-8", "webp-lossy", "gif-still", "tiff-rgb", "bmp-24", "heic-plain"] {
+        for second in ["jpeg-420", "png-rgb-8", "webp-lossy", "gif-still", "tiff-rgb", "bmp-24", "heic-plain"] {
             let both = [sample(first), sample(second)].concat();
             corpus.add("polyglots", format!("{first}-then-{second}"), both);
             let mut swapped = sample(second);

@@ -8,6 +8,7 @@ use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
 use super::bmp::Bmp;
 use super::bytes::{deflated, gif_data, png_chunk, riff_chunk, webp_file};
+use super::heic;
 use super::samples::{Png, gif_file, gif_frame, webp_frame, webp_header};
 use super::tiff;
 
@@ -15,7 +16,7 @@ use super::tiff;
 pub type Make = fn(u32, u32) -> Vec<u8>;
 
 /// Every way of coding: its name and how to make a file.
-pub const INPUTS: [(&str, Make); 31] = [
+pub const INPUTS: [(&str, Make); 35] = [
     ("jpeg 4:2:0", |width, height| {
         jpeg(width, height, ColorType::Rgb, |encoder| encoder.set_sampling_factor(SamplingFactor::F_2_2))
     }),
@@ -57,6 +58,10 @@ pub const INPUTS: [(&str, Make); 31] = [
         let (width, height) = (side(width), side(height));
         gif_file((width, height), &gif_frame((0, 0), (width, height), 0, &gif_data(&indices, 2)))
     }),
+    ("heic tiles", |width, height| heic::large(width, height, false)),
+    ("heic tiles with alpha", |width, height| heic::large(width, height, true)),
+    ("heic 4:2:0", |width, height| heic_of_one_picture(width, height, false)),
+    ("heic 4:4:4", |width, height| heic_of_one_picture(width, height, true)),
     ("tiff RGB 8", |width, height| tiff::large(width, height, 3, 8, false)),
     ("tiff RGB 8 deflate", |width, height| tiff::large(width, height, 3, 8, true)),
     ("tiff RGBA 8", |width, height| tiff::large(width, height, 4, 8, false)),
@@ -127,4 +132,10 @@ fn lossless(width: u32, height: u32, color: ExtendedColorType) -> Vec<u8> {
 fn bmp(width: u32, height: u32, bits: u16) -> Vec<u8> {
     let row_bytes = (width as usize * usize::from(bits)).div_ceil(32) * 4;
     Bmp { width, height, data: texture(row_bytes, height as usize), ..Bmp::of(8, 8, bits) }.file()
+}
+
+/// Nothing here codes pictures as HEVC: there is one size.
+fn heic_of_one_picture(width: u32, height: u32, full_chroma: bool) -> Vec<u8> {
+    assert_eq!((width, height), (4000, 3000));
+    heic::flat(full_chroma)
 }

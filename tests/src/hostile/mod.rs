@@ -14,6 +14,7 @@ mod bytes;
 mod exif;
 mod general;
 mod gif;
+mod heic;
 mod inks;
 mod jpeg;
 mod jpeg_bombs;
@@ -92,6 +93,7 @@ pub fn corpus() -> Vec<HostileFile> {
     gif::hostile(&mut corpus);
     tiff::hostile(&mut corpus);
     bmp::hostile(&mut corpus);
+    heic::hostile(&mut corpus);
     general::hostile(&mut corpus);
     corpus.files
 }

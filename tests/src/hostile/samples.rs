@@ -27,6 +27,7 @@ pub fn samples() -> Vec<Sample> {
     samples.extend(gifs());
     samples.extend(tiffs());
     samples.extend(bmps());
+    samples.extend(super::heic::samples());
     samples
 }
 

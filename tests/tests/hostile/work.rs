@@ -71,7 +71,7 @@ pub(crate) fn run(work: &str, share: &str, start: &str) {
 fn findings() -> Vec<HostileFile> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/findings");
     let mut found = Vec::new();
-    for target in ["jpeg_decoder", "probe", "resize"] {
+    for target in ["heic", "jpeg_decoder", "probe", "resize"] {
         let mut files: Vec<_> =
             std::fs::read_dir(folder.join(target)).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
         files.sort();
