@@ -195,16 +195,16 @@ impl Layer {
     /// What decoding one of its tiles takes.
     fn tile_bytes_max(&self) -> u64 {
         // Samples have two bytes. One plane is copied before it is filtered.
-        let samples = match self.chroma {
-            0 => 1 + 1,
-            1 => 2 + 1,
-            2 => 2 + 1 + 1,
-            _ => 3 + 1,
+        let samples_bytes = match self.chroma {
+            0 => 2 + 2,
+            1 => 3 + 2,
+            2 => 4 + 2,
+            _ => 6 + 2,
         };
         let pixels = self.coded_max().pixels();
         let data = self.tiles.iter().map(Coded::data_bytes).max().unwrap_or(0) as u64;
         pixels
-            .saturating_mul(samples * 2 + STATE_BYTES_PER_PIXEL)
+            .saturating_mul(samples_bytes + STATE_BYTES_PER_PIXEL)
             // Joined, and without the bytes that keep start codes from arising.
             .saturating_add(data.saturating_mul(2))
             .saturating_add(STATE_BYTES)
@@ -292,9 +292,9 @@ impl Finder<'_, '_> {
         let first = *tiles.first().ok_or_else(|| corrupt("its grid has no tiles"))?;
         let tile = self.size(first)?;
         // Tiles beyond the image are no part of it, and the image has no gaps.
-        let covers = |count: u32, tile: u32, side: u32| {
-            let (count, tile, side) = (u64::from(count), u64::from(tile), u64::from(side));
-            (count - 1) * tile < side && side <= count * tile
+        let covers = |count: u32, tile: u32, whole: u32| {
+            let (count, tile, whole) = (u64::from(count), u64::from(tile), u64::from(whole));
+            (count - 1) * tile < whole && whole <= count * tile
         };
         if !covers(columns, tile.width, size.width) || !covers(rows, tile.height, size.height) {
             return Err(corrupt("its tiles do not cover its grid"));
