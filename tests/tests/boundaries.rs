@@ -141,7 +141,20 @@ const PIXELS: &[Row] = &[
     ("picture", &["area", "error", "jpeg", "orientation", "planes", "raster", "resampling", "scale"]),
     (
         "decode",
-        &["area", "color", "error", "format", "heif", "jpeg", "limits", "picture", "probe", "raster", "resampling", "tiff"],
+        &[
+            "area",
+            "color",
+            "error",
+            "format",
+            "heif",
+            "jpeg",
+            "limits",
+            "picture",
+            "probe",
+            "raster",
+            "resampling",
+            "tiff",
+        ],
     ),
     ("price", &["area", "geometry", "jpeg", "options", "probe", "resampling"]),
 ];

@@ -30,7 +30,8 @@ pub(crate) enum Command {
 /// can never succeed ends in a dead-letter queue, and is listed with its reason.
 ///
 /// Images are found by content, not by name, at any depth: JPEG, PNG, WebP, GIF, TIFF, BMP and HEIC. Other files are passed
-/// over (the video of a Live Photo by name), and so are pipes, sockets and devices, for which nobody waits. The folders of a PATH are kept below --out; of several PATHs, each folder goes below its own name.
+/// over (the video of a Live Photo by name), and so are pipes, sockets and devices, for which nobody waits. The folders of a
+/// PATH are kept below --out; of several PATHs, each folder goes below its own name.
 ///
 /// Exit code: 0 when every image was made, 1 when any was not, 2 when nothing was begun because the command cannot be
 /// carried out, 130 after Ctrl-C.
