@@ -32,7 +32,7 @@ use self::{
     error::{ErrorKind, WireError},
     fields::Fields,
     operations::{Call, Outcome, Receiving},
-    query::Node,
+    query::FormNode,
 };
 #[cfg(feature = "server")]
 pub(crate) use self::{
@@ -328,7 +328,7 @@ fn run_query(queues: &LocalQueue, request: &Request<Bytes>, caller: Option<&Call
     let path = request.uri().path();
     let body = std::str::from_utf8(request.body())
         .map_err(|_| WireError::new(ErrorKind::MalformedInput, "The request body is not valid UTF-8."))?;
-    let parameters = Node::parse(&[request.uri().query().unwrap_or_default(), body])?;
+    let parameters = FormNode::parse(&[request.uri().query().unwrap_or_default(), body])?;
     let name = parameters.text("Action").ok_or(Refused::NoAction)?;
     let is_queue_path = queue_url::is_queue_path(path);
     // AWS (validated): an action that is about no queue is as unknown on a queue's own URL as one that does not exist.

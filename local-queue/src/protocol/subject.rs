@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Request;
 use serde::Deserialize;
 
-use super::{TARGET, TARGET_PREFIX, query::Node};
+use super::{TARGET, TARGET_PREFIX, query::FormNode};
 use crate::action::Action;
 
 /// The action, if SQS has it.
@@ -60,7 +60,7 @@ pub(super) fn queue(request: &Request<Bytes>) -> Option<String> {
         names.queue_url.or(names.queue_name).or(names.source_arn)
     } else {
         let body = std::str::from_utf8(request.body()).ok()?;
-        let form = Node::parse(&[request.uri().query().unwrap_or_default(), body]).ok()?;
+        let form = FormNode::parse(&[request.uri().query().unwrap_or_default(), body]).ok()?;
         let names = ["QueueUrl", "QueueName", "SourceArn"];
         names.into_iter().find_map(|name| form.text(name).map(str::to_owned))
     };

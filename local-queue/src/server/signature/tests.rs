@@ -14,7 +14,7 @@ type Vector =
     (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)], &'static str, &'static str);
 
 fn sign(service: &str, request: &Request<&str>, signed_headers: &[&str]) -> String {
-    let scope = Scope { date: "20150830", region: "us-east-1", service };
+    let scope = CredentialScope { date: "20150830", region: "us-east-1", service };
     let body = request.body().as_bytes();
     let canonical = canonical_request(request.method(), request.uri(), request.headers(), signed_headers, body);
     let mac = scope.mac(SECRET, &scope.string_to_sign(SIGNED_AT, &canonical));
