@@ -137,7 +137,9 @@ struct End<'a> {
 
 impl End<'_> {
     fn of(self, mut response: Response<Bytes>) -> Response<Bytes> {
-        if let Ok(request_id) = HeaderValue::try_from(self.request_id.to_string()) {
+        let mut request_id = String::with_capacity(36);
+        self.request_id.write_to(&mut request_id);
+        if let Ok(request_id) = HeaderValue::try_from(request_id) {
             response.headers_mut().insert(REQUEST_ID.clone(), request_id);
         }
         if self.response_is_lost {
