@@ -64,6 +64,16 @@ pub(crate) fn create(
     queues: &[QueueDeclaration],
 ) -> Result<Vec<QueueArn>, DeclarationError> {
     let mut trial = Engine::new(engine.limits().clone(), 0);
+    // A dead-letter queue may be there already.
+    for redrive in queues.iter().filter_map(|queue| queue.redrive.as_ref()) {
+        let name = &redrive.dead_letter_queue;
+        let arn = scope.arn(name.as_str());
+        if !queues.iter().any(|queue| queue.name == *name) && !engine.is_free(now, &arn) && trial.is_free(now, &arn) {
+            let there =
+                QueueDeclaration { name: name.clone(), attributes: Vec::new(), redrive: None, tags: BTreeMap::new() };
+            create_each(&mut trial, now, scope, &[there])?;
+        }
+    }
     create_each(&mut trial, now, scope, queues)?;
     // In an engine of their own they are right. What can still be in the way is what is there already.
     let is_free = |queue: &&QueueDeclaration| engine.is_free(now, &scope.arn(queue.name.as_str()));
@@ -98,4 +108,23 @@ fn create_each(
         set.map_err(|error| DeclarationError::Refused { queue: queue.name.clone(), error })?;
     }
     Ok(created)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_letter_queue_that_is_there_already_can_be_named() {
+        let scope = Scope::new("us-east-1", "000000000000");
+        let named = |name| QueueDeclaration::named(name, &Limits::STRICT).unwrap();
+        let redrive = Redrive { dead_letter_queue: named("dead").name, max_receive_count: 3 };
+        let jobs = QueueDeclaration { redrive: Some(redrive), ..named("jobs") };
+        let mut engine = Engine::new(Limits::STRICT, 0);
+        let refused = create(&mut engine, Time::EPOCH, &scope, std::slice::from_ref(&jobs)).unwrap_err();
+        assert!(matches!(refused, DeclarationError::Refused { queue, .. } if queue == jobs.name));
+        create(&mut engine, Time::EPOCH, &scope, &[named("dead")]).unwrap();
+        let created = create(&mut engine, Time::EPOCH, &scope, &[jobs]).unwrap();
+        assert_eq!(created, [scope.arn("jobs")]);
+    }
 }

@@ -24,20 +24,31 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! - Read are `AWS::SQS::Queue`, `AWS::Serverless::Function` with its events of type SQS, `AWS::Lambda::Function` and
-//!   `AWS::Lambda::EventSourceMapping`; `Parameters`, `Conditions`, `Mappings` and `Globals`. Every other resource is passed
-//!   over, and of those that are read every property that means nothing to a queue or its function.
-//! - Functions are evaluated only where a value is needed, so that a template with things unknown here can still be run.
+//! - Read are `AWS::SQS::Queue`, `AWS::Serverless::Function` with its events of type SQS (and SNS through a queue),
+//!   `AWS::Lambda::Function` and `AWS::Lambda::EventSourceMapping`; `Parameters`, `Conditions`, `Mappings` and `Globals`. Every
+//!   other resource is passed over, and of functions every property that means nothing here.
+//! - What AWS refuses of these is refused, everything at once, each with its line.
+//! - Functions are evaluated only where a value is needed. What only AWS knows is a placeholder in a function's environment,
+//!   and one of the [`Stack::warnings`]; a queue or function that needs it is refused.
 //! - A queue, function or bucket without a name of its own is called after the stack and its logical id; CloudFormation
 //!   adds random characters.
 
 mod document;
+mod dynamic;
 mod evaluate;
+mod mapping;
+mod parameters;
+mod references;
+mod resources;
 mod stack;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 use crate::{
     declaration::QueueDeclaration,
@@ -58,6 +69,13 @@ pub struct Options {
     pub queue_url_base: String,
     /// Parameters that are not left at their default.
     pub parameters: BTreeMap<String, String>,
+    /// Values of parameters of Systems Manager and of secrets, by name: what `AWS::SSM::Parameter::Value<>` and
+    /// `{{resolve:...}}` fetch.
+    pub ssm: BTreeMap<String, String>,
+    /// Values that other stacks export: what `Fn::ImportValue` gives.
+    pub imports: BTreeMap<String, String>,
+    /// Queues that are there without the template, so that a redrive policy can name them.
+    pub existing_queues: BTreeSet<String>,
 }
 
 impl Default for Options {
@@ -68,6 +86,9 @@ impl Default for Options {
             account: "000000000000".to_owned(),
             queue_url_base: "http://127.0.0.1:9324".to_owned(),
             parameters: BTreeMap::new(),
+            ssm: BTreeMap::new(),
+            imports: BTreeMap::new(),
+            existing_queues: BTreeSet::new(),
         }
     }
 }
@@ -79,6 +100,8 @@ pub struct Stack {
     pub queues: Vec<QueueDeclaration>,
     /// Its functions.
     pub functions: Vec<StackFunction>,
+    /// What is passed over or stands for something that is not known here, with its reason.
+    pub warnings: Vec<Problem>,
 }
 
 /// A function.
@@ -184,9 +207,14 @@ impl std::error::Error for TemplateError {}
 pub fn read(text: &str, options: &Options, limits: &Limits) -> Result<Stack, TemplateError> {
     let one = |problem| TemplateError { problems: vec![problem] };
     let root = document::parse(text).map_err(one)?;
-    stack::read(&root, options, limits).map_err(|mut problems| {
-        problems.sort_by(|one, other| (one.line, &one.logical_id).cmp(&(other.line, &other.logical_id)));
-        problems.dedup();
-        TemplateError { problems }
-    })
+    let mut stack =
+        stack::read(&root, options, limits).map_err(|problems| TemplateError { problems: sorted(problems) })?;
+    stack.warnings = sorted(stack.warnings);
+    Ok(stack)
+}
+
+fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.sort_by(|one, other| (one.line, &one.logical_id).cmp(&(other.line, &other.logical_id)));
+    problems.dedup();
+    problems
 }

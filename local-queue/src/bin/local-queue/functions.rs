@@ -33,6 +33,12 @@ pub(crate) struct Functions {
     /// A parameter of the template; can be given more than once.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair, requires = "template", help_heading = "Template")]
     pub(crate) parameter: Vec<(String, String)>,
+    /// The value of a parameter of Systems Manager or of a secret that the template reads; can be given more than once.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair, requires = "template", help_heading = "Template")]
+    pub(crate) ssm: Vec<(String, String)>,
+    /// A value that another stack exports, for `Fn::ImportValue`; can be given more than once.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair, requires = "template", help_heading = "Template")]
+    pub(crate) import: Vec<(String, String)>,
     /// The stack's name, with which the names of queues and functions begin.
     #[arg(long, value_name = "NAME", default_value = "local", help_heading = "Template")]
     pub(crate) stack_name: String,

@@ -163,7 +163,7 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
     let addresses = server.local_addresses().context("failed to read the address listened on")?;
     let endpoint_urls = addresses.iter().map(|address| format!("http://{address}")).collect::<Vec<_>>();
     let endpoint_url = endpoint_urls[0].clone();
-    let stack = read_template(arguments, &endpoint_url)?;
+    let stack = read_template(arguments, &endpoint_url, &created)?;
     if arguments.functions.source.is_none() {
         created.extend(queues.declare(&stack.queues)?);
     }
@@ -197,7 +197,7 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
 }
 
 /// The template, with queues that have their URLs here or, with `--source`, there.
-fn read_template(arguments: &Serve, endpoint_url: &str) -> anyhow::Result<Stack> {
+fn read_template(arguments: &Serve, endpoint_url: &str, created: &[QueueArn]) -> anyhow::Result<Stack> {
     let functions = &arguments.functions;
     let Some(path) = &functions.template else { return Ok(Stack::default()) };
     anyhow::ensure!(
@@ -211,14 +211,20 @@ fn read_template(arguments: &Serve, endpoint_url: &str) -> anyhow::Result<Stack>
         account: arguments.account.clone(),
         queue_url_base: functions.source.as_deref().unwrap_or(endpoint_url).to_owned(),
         parameters: functions.parameter.iter().cloned().collect(),
+        ssm: functions.ssm.iter().cloned().collect(),
+        imports: functions.import.iter().cloned().collect(),
+        existing_queues: created.iter().map(|queue| queue.name().to_owned()).collect(),
     };
-    template::read(&text, &options, &Limits::STRICT).map_err(|error| {
-        let problems = error.problems.iter().map(|problem| {
-            let of = problem.logical_id.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
-            format!("{}:{}: {of}{}", path.display(), problem.line, problem.text)
-        });
-        anyhow::anyhow!(problems.collect::<Vec<_>>().join("\n"))
-    })
+    let at = |problem: &template::Problem| {
+        let of = problem.logical_id.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
+        format!("{}:{}: {of}{}", path.display(), problem.line, problem.text)
+    };
+    let stack = template::read(&text, &options, &Limits::STRICT)
+        .map_err(|error| anyhow::anyhow!(error.problems.iter().map(at).collect::<Vec<_>>().join("\n")))?;
+    for warning in &stack.warnings {
+        print(format_args!("warning: {}", at(warning)));
+    }
+    Ok(stack)
 }
 
 /// The emulator with its first queues, which are all created or none.
