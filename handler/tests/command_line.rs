@@ -187,7 +187,7 @@ fn what_is_odd_about_a_source_is_said_of_each() {
     let run = place.resize("run photos --width 16 --out thumbs --allow-truncated");
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
     let notes = [
-        ("cut.jpg", "note: truncated: what is missing is grey or transparent"),
+        ("cut.jpg", "note: truncated: what is missing is gray or transparent"),
         ("profile.jpg", "note: colour profile ignored: it is broken"),
         ("inks.jpg", "note: CMYK without a profile: colours by the simple formula"),
     ];

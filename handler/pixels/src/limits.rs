@@ -9,7 +9,7 @@ pub enum Truncated {
     /// It is an error.
     #[default]
     Refuse,
-    /// What is missing, or follows a defect, is grey.
+    /// What is missing, or follows a defect, is gray.
     Allow,
 }
 

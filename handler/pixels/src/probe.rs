@@ -2,7 +2,7 @@
 //!
 //! - One pass over the file's structure, no allocation, no decoding.
 //! - The limits are checked the moment the dimensions are known.
-//! - A file whose end is missing is refused here, unless that is allowed: decoders fill what is missing with grey and say
+//! - A file whose end is missing is refused here, unless that is allowed: decoders fill what is missing with gray and say
 //!   nothing.
 //! - A file too short to hold what it claims, at the best compression its format has, is refused here too.
 

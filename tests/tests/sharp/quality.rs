@@ -60,12 +60,12 @@ impl Picture {
         Self { width, height, pixels: pixels.collect() }
     }
 
-    /// SSIMULACRA2 of another picture of the same size, on grey: 100 is the same, 90 cannot be told apart, 70 is good.
+    /// SSIMULACRA2 of another picture of the same size, on gray: 100 is the same, 90 cannot be told apart, 70 is good.
     pub(crate) fn score(&self, other: &Self) -> f64 {
-        compute_frame_ssimulacra2(self.on_grey(), other.on_grey()).expect("both have the same size")
+        compute_frame_ssimulacra2(self.on_gray(), other.on_gray()).expect("both have the same size")
     }
 
-    fn on_grey(&self) -> Rgb {
+    fn on_gray(&self) -> Rgb {
         let flat = |pixel: &[f32; 4]| {
             let [red, green, blue, alpha] = *pixel;
             [red, green, blue].map(|sample| (sample + 128.0 * (1.0 - alpha / 255.0)) / 255.0)

@@ -48,7 +48,7 @@ impl Output<'_, '_> {
         }
     }
 
-    /// Makes the next row of MCUs grey. Whole planes were so from the start.
+    /// Makes the next row of MCUs gray. Whole planes were so from the start.
     fn clear(&mut self) {
         match self {
             Self::Buffer(strips, _) | Self::Bands(strips, ..) => strips.clear(),

@@ -14,7 +14,7 @@
 //!   own scale.
 //! - Memory is a strip of rows, apart from the output; for progressive files also the coefficients, and for sequential ones
 //!   in several scans also the reduced planes. [`Decoder::memory_bytes_max`] is the price.
-//! - A file that contradicts itself or lacks data is an error; [`Truncated::Allow`] makes grey of what is missing.
+//! - A file that contradicts itself or lacks data is an error; [`Truncated::Allow`] makes gray of what is missing.
 
 #![expect(clippy::inline_always, reason = "the state of the hot loops stays in registers only when all is in one body")]
 

@@ -8,7 +8,7 @@ use super::headers::COMPONENTS_MAX;
 use super::layout::{Layout, Plane};
 use super::progressive::{Coefficients, Transform};
 use super::sequential::Target;
-use super::strips::GREY;
+use super::strips::GRAY;
 use super::transform::Block;
 use crate::area::Size;
 use crate::error::PixelError;
@@ -36,19 +36,19 @@ pub(super) struct WholePlanes<'m> {
 }
 
 impl<'m> WholePlanes<'m> {
-    /// Planes for a window, all of grey if that is asked for.
+    /// Planes for a window, all of gray if that is asked for.
     pub(super) fn new(
         layout: &'m Layout,
         columns: Range<usize>,
         rows: Range<usize>,
-        grey: bool,
+        gray: bool,
         arena: &mut Arena,
     ) -> Result<Self, PixelError> {
         let mut new = Self { layout, columns, rows, done: 0, samples: Default::default() };
         for (index, plane) in layout.planes.iter().enumerate() {
             let mut samples = arena.output(new.stride(plane) * plane.mcu_rows * new.rows.len())?;
-            if grey {
-                samples.fill(GREY);
+            if gray {
+                samples.fill(GRAY);
             }
             new.samples[index] = samples;
         }

@@ -13,12 +13,12 @@ use super::transform::Block;
 use super::upsample;
 use crate::error::PixelError;
 
-/// What a plane holds before anything is decoded: mid-grey.
-pub(super) const GREY: u8 = 128;
+/// What a plane holds before anything is decoded: mid-gray.
+pub(super) const GRAY: u8 = 128;
 
-/// What stands for samples that a broken file lacks: no black ink, as Adobe stores it, makes the others grey.
+/// What stands for samples that a broken file lacks: no black ink, as Adobe stores it, makes the others gray.
 fn missing(component: usize) -> u8 {
-    if component == 3 { u8::MAX } else { GREY }
+    if component == 3 { u8::MAX } else { GRAY }
 }
 
 /// A part of the output, in pixels.
@@ -95,7 +95,7 @@ impl<'m> Strips<'m> {
         targets
     }
 
-    /// Makes the strip grey, for what a broken file lacks.
+    /// Makes the strip gray, for what a broken file lacks.
     pub(super) fn clear(&mut self) {
         for (component, (plane, samples)) in self.layout.planes.iter().zip(&mut self.memory.planes).enumerate() {
             samples[self.layout.kept_rows(plane) * plane.stride..].fill(missing(component));

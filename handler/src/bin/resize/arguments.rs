@@ -60,7 +60,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(128..=1_048_576))]
     pub(crate) memory: Option<u64>,
 
-    /// Make what there is of a file that ends before its image does; what is missing is grey or transparent.
+    /// Make what there is of a file that ends before its image does; what is missing is gray or transparent.
     #[arg(long)]
     pub(crate) allow_truncated: bool,
 

@@ -48,7 +48,7 @@ pub(crate) struct Odd {
 pub(crate) fn remarks(oddities: &Oddities) -> Vec<String> {
     let mut remarks = Vec::new();
     if oddities.truncated > 0 {
-        remarks.push("truncated: what is missing is grey or transparent".to_owned());
+        remarks.push("truncated: what is missing is gray or transparent".to_owned());
     }
     if let Some(reason) = oddities.profile_ignored_because {
         remarks.push(format!("colour profile ignored: {reason}"));

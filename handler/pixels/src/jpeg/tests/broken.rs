@@ -91,7 +91,7 @@ fn missing_data_before_an_end_marker_are_an_error_unless_allowed() {
 }
 
 #[test]
-fn what_is_there_of_a_cut_file_is_shown_and_the_rest_is_grey() {
+fn what_is_there_of_a_cut_file_is_shown_and_the_rest_is_gray() {
     let file = encoded(9, (64, 64), F_1_1, |_| {});
     let start = scan_at(&file);
     let cut = &file[..start + (file.len() - start) / 2];

@@ -101,9 +101,9 @@ fn windows_of_planes_are_parts_of_them() {
     }
 }
 
-/// What is missing is grey in every plane, and what came before is there.
+/// What is missing is gray in every plane, and what came before is there.
 #[test]
-fn a_cut_file_has_grey_planes_where_that_is_allowed() {
+fn a_cut_file_has_gray_planes_where_that_is_allowed() {
     for way in 0..4 {
         let bytes = file(3, F_2_2, way);
         let cut = &bytes[..bytes.len() * 2 / 3];
