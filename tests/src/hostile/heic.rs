@@ -187,21 +187,28 @@ impl Heif {
 }
 
 /// A good file of any size: tiles.
-pub(super) fn large(width: u32, height: u32, alpha: bool) -> Vec<u8> {
-    let side = |side: u32, tile: u32| u8::try_from(side.div_ceil(tile)).expect("not too large");
-    let (rows, columns) = (side(height, 64), side(width, 80));
-    let mut heif = Heif::tiled(&plain(), rows, columns, width, height);
-    if alpha {
-        let gray = Coded::of(include_bytes!("../../heic/gray.heic"));
-        let first = length16(heif.items.len()) + 1;
-        let mut of_alpha = Heif::tiled(&gray, rows, columns, width, height);
-        let kind = full(*b"auxC", 0, b"urn:mpeg:hevc:2015:auxid:1\0");
-        of_alpha.items[0] = of_alpha.items[0].clone().with(kind);
-        let count = length16(of_alpha.items.len());
-        heif.items.extend(of_alpha.items);
-        heif = heif.refer(*b"dimg", first, first + 1..first + count).refer(*b"auxl", first, [1]);
-    }
-    heif.file()
+pub(super) fn large(width: u32, height: u32) -> Vec<u8> {
+    let (rows, columns) = tiles(width, height);
+    Heif::tiled(&plain(), rows, columns, width, height).file()
+}
+
+/// Rows and columns of the tiles that cover a size.
+fn tiles(width: u32, height: u32) -> (u8, u8) {
+    let count = |side: u32, tile: u32| u8::try_from(side.div_ceil(tile)).expect("not too large");
+    (count(height, 64), count(width, 80))
+}
+
+/// A good file of 4000x3000 pixels with colours in one picture and alpha in tiles.
+pub(super) fn flat_with_alpha() -> Vec<u8> {
+    let (rows, columns) = tiles(4000, 3000);
+    let gray = Coded::of(include_bytes!("../../heic/gray.heic"));
+    let mut alpha = Heif::tiled(&gray, rows, columns, 4000, 3000).items;
+    let kind = full(*b"auxC", 0, b"urn:mpeg:hevc:2015:auxid:1\0");
+    alpha[0] = alpha[0].clone().with(kind);
+    let last = length16(alpha.len()) + 1;
+    let mut heif = Heif::of(vec![Item::picture(&Coded::of(FLAT[0]), 4000, 3000)]);
+    heif.items.extend(alpha);
+    heif.refer(*b"dimg", 2, 3..=last).refer(*b"auxl", 2, [1]).file()
 }
 
 /// A good file of 4000x3000 pixels in one picture.

@@ -58,8 +58,11 @@ pub const INPUTS: [(&str, Make); 35] = [
         let (width, height) = (side(width), side(height));
         gif_file((width, height), &gif_frame((0, 0), (width, height), 0, &gif_data(&indices, 2)))
     }),
-    ("heic tiles", |width, height| heic::large(width, height, false)),
-    ("heic tiles with alpha", |width, height| heic::large(width, height, true)),
+    ("heic tiles", heic::large),
+    ("heic alpha in tiles", |width, height| {
+        assert_eq!((width, height), (4000, 3000));
+        heic::flat_with_alpha()
+    }),
     ("heic 4:2:0", |width, height| heic_of_one_picture(width, height, false)),
     ("heic 4:4:4", |width, height| heic_of_one_picture(width, height, true)),
     ("tiff RGB 8", |width, height| tiff::large(width, height, 3, 8, false)),
