@@ -102,6 +102,44 @@ pub struct Stack {
     pub functions: Vec<StackFunction>,
     /// What is passed over or stands for something that is not known here, with its reason.
     pub warnings: Vec<Problem>,
+    /// Resources of other types, which are not read.
+    pub others: Vec<StackResource>,
+}
+
+/// A resource that is not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackResource {
+    /// By which the template knows it.
+    pub logical_id: String,
+    /// `Type`, such as `AWS::DynamoDB::Table`.
+    pub kind: String,
+    /// Where it begins in the template.
+    pub line: usize,
+}
+
+/// Where a template says that a function's code is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Code {
+    /// It does not say.
+    #[default]
+    Unknown,
+    /// `CodeUri`, or `Code` as a path: a folder or a package, relative to the template.
+    Path(String),
+    /// `InlineCode`, or `Code.ZipFile`: the text of one file.
+    Inline(String),
+    /// A package in S3, by its key as far as that is known.
+    Bucket(Option<String>),
+    /// An image of a container.
+    Image,
+}
+
+/// A layer of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// Its logical id, or its ARN.
+    pub name: String,
+    /// The folder or package that the template names, relative to it; none of a layer from elsewhere.
+    pub path: Option<String>,
 }
 
 /// A function.
@@ -117,8 +155,12 @@ pub struct StackFunction {
     pub runtime: Option<String>,
     /// `Handler`.
     pub handler: String,
-    /// `CodeUri`, relative to the template.
-    pub code_uri: Option<String>,
+    /// `CodeUri`, `InlineCode`, `Code` and `PackageType`.
+    pub code: Code,
+    /// `Metadata."aws:asset:path"`, by which CDK says where the code is, relative to the template.
+    pub asset_path: Option<String>,
+    /// `Layers`, in their order.
+    pub layers: Vec<Layer>,
     /// The binary that is its `bootstrap`, where `BuildProperties` names one.
     pub binary: Option<String>,
     /// `Architectures`: `x86_64` or `arm64`.

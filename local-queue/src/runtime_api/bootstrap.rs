@@ -2,6 +2,7 @@
 //! fewer words.
 
 use std::{
+    ffi::OsString,
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -62,6 +63,18 @@ pub enum BootstrapError {
         /// What it begins with.
         interpreter: PathBuf,
     },
+    /// The interpreter of the function's language is not there.
+    #[error("interpreter {} is not there", path.display())]
+    NoInterpreter {
+        /// What was looked for.
+        path: PathBuf,
+    },
+    /// The code that an interpreter is to run is not there.
+    #[error("{} is not a folder with code", path.display())]
+    NoFolder {
+        /// What was looked for.
+        path: PathBuf,
+    },
     /// It cannot be read or started.
     #[error("{} cannot be started: {error}", path.display())]
     Failed {
@@ -79,7 +92,8 @@ pub enum BootstrapError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bootstrap {
     pub(super) path: PathBuf,
-    /// The folder that it is in.
+    pub(super) arguments: Vec<OsString>,
+    /// The folder that it is in, or that its code is in.
     pub(super) task_root: PathBuf,
 }
 
@@ -116,7 +130,7 @@ impl Bootstrap {
             Err(error) => return Err(fail(error)),
         }
         let task_root = file.parent().unwrap_or(Path::new("/")).to_owned();
-        Ok(Self { path: file, task_root })
+        Ok(Self { path: file, arguments: Vec::new(), task_root })
     }
 }
 
@@ -204,7 +218,8 @@ mod tests {
         let path = folder.path().canonicalize().unwrap().join("bootstrap");
         fs::write(&path, "#!/bin/sh\n").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        let expected = Bootstrap { task_root: path.parent().unwrap().to_owned(), path: path.clone() };
+        let task_root = path.parent().unwrap().to_owned();
+        let expected = Bootstrap { task_root, path: path.clone(), arguments: Vec::new() };
         assert_eq!(Bootstrap::find(&path).unwrap(), expected);
         assert_eq!(Bootstrap::find(folder.path()).unwrap(), expected);
     }

@@ -3,10 +3,11 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use super::{
-    bootstrap::{Bootstrap, BootstrapError},
-    configuration::{Configuration, Credentials, LogFormat},
+    bootstrap::BootstrapError,
+    configuration::{Configuration, Credentials, LogFormat, Program},
     environment,
     function::Function,
+    interpreted::{Client, Interpreted},
     logs::{Log, LogSink, StderrSink},
 };
 
@@ -89,6 +90,14 @@ pub enum FunctionBuildError {
         /// Why.
         error: BootstrapError,
     },
+    /// The file that an interpreter runs cannot be written.
+    #[error("function {name}: failed to write the client of the Runtime API to a temporary folder: {error}")]
+    Client {
+        /// The function.
+        name: String,
+        /// Why.
+        error: std::io::Error,
+    },
     /// The thread for the log cannot be started.
     #[error("function {name}: failed to start the thread of its log: {error}")]
     Log {
@@ -110,9 +119,20 @@ pub struct Builder<L = StderrSink> {
 impl Function {
     /// A function of this name whose program is `bootstrap`: the file, or the folder with a file of that name.
     pub fn builder(name: impl Into<String>, bootstrap: impl Into<PathBuf>) -> Builder {
+        Builder::new(name.into(), Program::Bootstrap(bootstrap.into()))
+    }
+
+    /// A function of this name whose handler an interpreter runs; the [`handler`](Builder::handler) must be named.
+    pub fn interpreted(name: impl Into<String>, function: Interpreted) -> Builder {
+        Builder::new(name.into(), Program::Interpreted(Box::new(function), None))
+    }
+}
+
+impl Builder {
+    fn new(name: String, program: Program) -> Self {
         let configuration = Configuration {
-            name: name.into(),
-            bootstrap: bootstrap.into(),
+            name,
+            program,
             handler: "bootstrap".to_owned(),
             memory_mib: 128,
             timeout: Duration::from_secs(3),
@@ -123,8 +143,10 @@ impl Function {
             log_format: LogFormat::Text,
             concurrency_max: CONCURRENCY_DEFAULT,
             keep_warm: KEEP_WARM_DEFAULT,
+            reload: false,
+            debug: false,
         };
-        Builder { configuration, sink: StderrSink }
+        Self { configuration, sink: StderrSink }
     }
 }
 
@@ -196,6 +218,22 @@ impl<L: LogSink> Builder<L> {
         self
     }
 
+    /// Whether a change of its code replaces its processes, each after its invocation. Otherwise code is read when a process
+    /// starts.
+    pub const fn reload(mut self, reload: bool) -> Self {
+        self.configuration.reload = reload;
+        self
+    }
+
+    /// Lets somebody debug it: there is one process at the most, which is not stopped between invocations and takes all the
+    /// time it wants.
+    pub const fn debug(mut self) -> Self {
+        self.configuration.debug = true;
+        self.configuration.concurrency_max = 1;
+        self.configuration.keep_warm = Duration::MAX;
+        self
+    }
+
     /// Who takes the lines of the log; the standard error if nothing else is said.
     pub fn logs<N: LogSink>(self, sink: N) -> Builder<N> {
         Builder { configuration: self.configuration, sink }
@@ -203,11 +241,15 @@ impl<L: LogSink> Builder<L> {
 
     /// Checks the settings and that the program can be run. No process is started.
     pub fn build(self) -> Result<Function, FunctionBuildError> {
-        let Self { configuration, sink } = self;
+        let Self { mut configuration, sink } = self;
         check(&configuration)?;
+        if let Program::Interpreted(function, client) = &mut configuration.program {
+            let written = Client::write(function.language);
+            let failed = |error| FunctionBuildError::Client { name: configuration.name.clone(), error };
+            *client = Some(written.map_err(failed)?);
+        }
         let name = || configuration.name.clone();
-        Bootstrap::find(&configuration.bootstrap)
-            .map_err(|error| FunctionBuildError::Bootstrap { name: name(), error })?;
+        configuration.find().map_err(|error| FunctionBuildError::Bootstrap { name: name(), error })?;
         let log = Log::start(configuration.name.as_str().into(), sink)
             .map_err(|error| FunctionBuildError::Log { name: name(), error })?;
         Ok(Function::new(configuration, log))

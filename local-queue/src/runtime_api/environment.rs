@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use super::configuration::{Configuration, LogFormat};
+use super::configuration::{Configuration, LogFormat, Program};
 
 /// What a function cannot declare, because Lambda sets it (documented as reserved).
 const RESERVED: [&str; 20] = [
@@ -89,6 +89,9 @@ pub(super) fn environment(
     }
     let mut environment =
         set.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<BTreeMap<_, _>>();
+    if let Program::Interpreted(function, Some(client)) = &configuration.program {
+        environment.extend(function.environment(client, task_root));
+    }
     environment.extend(configuration.environment.iter().map(|(name, value)| (name.clone(), value.clone())));
     environment
 }

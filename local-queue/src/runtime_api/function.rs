@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     bootstrap::BootstrapError,
+    changes::{Code, fingerprint},
     configuration::{Configuration, VERSION},
     instance::{Failure, Instance},
     logs::Log,
@@ -44,6 +45,8 @@ struct Shared {
     running: Mutex<Running>,
     pool: Mutex<Pool<Instance>>,
     ids: Mutex<IdSource>,
+    /// If a change of it replaces processes.
+    code: Option<Mutex<Code>>,
     /// Itself, for the task that ends processes that nobody needs.
     me: Weak<Self>,
 }
@@ -104,6 +107,7 @@ struct Ended {
 impl Function {
     /// A function whose settings are checked, and whose log is taken.
     pub(super) fn new(configuration: Configuration, log: Log) -> Self {
+        let code = configuration.code().map(|root| Mutex::new(Code::new(root, Instant::now())));
         let shared = Arc::new_cyclic(|me| Shared {
             pool: Mutex::new(Pool::new(configuration.keep_warm)),
             configuration,
@@ -111,6 +115,7 @@ impl Function {
             counters: Counters::default(),
             running: Mutex::default(),
             ids: Mutex::new(IdSource::seeded(fastrand::u64(..))),
+            code,
             me: Weak::clone(me),
         });
         Self { shared }
@@ -205,7 +210,7 @@ impl Shared {
             Err(ended) => return ended,
         };
         let Acquired { mut instance, init_duration, began } = acquired;
-        let deadline = began + self.configuration.timeout;
+        let deadline = began + self.configuration.time_to_run();
         let invoke = self.describe(invocation, Arc::clone(request_id), deadline);
         let result = instance.invoke(Arc::new(invoke), deadline).await;
         let memory_peak = instance.memory_peak();
@@ -240,6 +245,7 @@ impl Shared {
 
     /// A process that waits for an invocation, or else a new one.
     async fn acquire(&self, request_id: &Arc<str>) -> Result<Acquired, Ended> {
+        self.look_for_changes().await;
         while let Some(mut instance) = self.pop() {
             let Some(status) = instance.has_ended() else {
                 self.tell_start(request_id);
@@ -250,6 +256,26 @@ impl Shared {
             self.log.platform(None, format!("a process ended between two invocations: {end}"));
         }
         self.start(request_id).await
+    }
+
+    /// Ends the processes that wait if the code is not any more what they were started with.
+    async fn look_for_changes(&self) {
+        let Some(code) = &self.code else { return };
+        let Some(root) = lock(code).begin_look(Instant::now()) else { return };
+        let Ok(found) = tokio::task::spawn_blocking(move || fingerprint(&root)).await else { return };
+        if lock(code).saw(found) {
+            let waiting = lock(&self.pool).drain();
+            let count = waiting.len();
+            let text =
+                format!("the code has changed: {count} warm process{} replaced", if count == 1 { "" } else { "es" });
+            self.log.platform(None, text);
+            end_all(waiting).await;
+        }
+    }
+
+    /// The state of the code that a process starts with.
+    fn generation(&self) -> u64 {
+        self.code.as_ref().map_or(0, |code| lock(code).generation())
     }
 
     fn pop(&self) -> Option<Instance> {
@@ -264,7 +290,7 @@ impl Shared {
         }
         count(&self.counters.cold_starts);
         let started = Instant::now();
-        let first = self.start_until(request_id, started + self.configuration.init_timeout).await;
+        let first = self.start_until(request_id, started + self.configuration.time_to_start()).await;
         let began = Instant::now();
         let init_duration = began - started;
         self.counters.add_init(init_duration);
@@ -282,7 +308,7 @@ impl Shared {
         };
         self.tell_init(None, init_duration, "init", &failure);
         self.tell_start(request_id);
-        match self.start_until(request_id, began + self.configuration.timeout).await {
+        match self.start_until(request_id, began + self.configuration.time_to_run()).await {
             Ok(instance) => Ok(Acquired { instance, init_duration: None, began }),
             Err(StartFailure::Bootstrap(error)) => {
                 self.died();
@@ -299,7 +325,7 @@ impl Shared {
     async fn start_until(&self, request_id: &Arc<str>, deadline: Instant) -> Result<Instance, StartFailure> {
         let log_stream = self.log_stream();
         let request_id = Some(Arc::clone(request_id));
-        let mut instance = Instance::start(&self.configuration, &self.log, &log_stream, request_id)
+        let mut instance = Instance::start(&self.configuration, &self.log, &log_stream, request_id, self.generation())
             .await
             .map_err(StartFailure::Bootstrap)?;
         match instance.initialise(deadline).await {
@@ -311,6 +337,10 @@ impl Shared {
     /// Lets a process wait for the next invocation.
     async fn keep(&self, instance: Instance) {
         if instance.is_broken() {
+            return;
+        }
+        if instance.generation() != self.generation() {
+            instance.shut_down().await;
             return;
         }
         let (superfluous, is_first) = {

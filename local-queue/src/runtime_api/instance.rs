@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{
-    bootstrap::{Bootstrap, BootstrapError},
+    bootstrap::BootstrapError,
     configuration::{Configuration, VERSION},
     environment::environment,
     logs::{LineReader, Log, LogSource},
@@ -37,6 +37,10 @@ pub(super) struct Instance {
     memory_peak: Option<u64>,
     /// The process has ended by itself after an answer.
     has_left: bool,
+    /// It goes on between invocations.
+    is_debugged: bool,
+    /// With which state of the code it was started.
+    generation: u64,
 }
 
 /// How a process that should have gone on ended.
@@ -56,8 +60,9 @@ impl Instance {
         log: &Arc<Log>,
         log_stream: &str,
         request_id: Option<Arc<str>>,
+        generation: u64,
     ) -> Result<Self, BootstrapError> {
-        let bootstrap = Bootstrap::find(&configuration.bootstrap)?;
+        let bootstrap = configuration.find()?;
         let identity = FunctionIdentity {
             name: configuration.name.clone(),
             version: VERSION.to_owned(),
@@ -72,7 +77,9 @@ impl Instance {
         let request_id = watch::Sender::new(request_id);
         let stdout = LineReader::start(stdout, LogSource::Stdout, Arc::clone(log), request_id.subscribe());
         let stderr = LineReader::start(stderr, LogSource::Stderr, Arc::clone(log), request_id.subscribe());
-        Ok(Self { process, api, stdout, stderr, request_id, memory_peak: None, has_left: false })
+        let is_debugged = configuration.debug;
+        let (memory_peak, has_left) = (None, false);
+        Ok(Self { process, api, stdout, stderr, request_id, memory_peak, has_left, is_debugged, generation })
     }
 
     /// Waits until the runtime and its extensions wait for an invocation.
@@ -126,7 +133,9 @@ impl Instance {
         if self.is_broken() {
             self.kill().await;
         } else {
-            self.process.freeze();
+            if !self.is_debugged {
+                self.process.freeze();
+            }
             self.request_id.send_replace(None);
         }
         reply.ok_or(Failure::Exited(None))
@@ -158,6 +167,11 @@ impl Instance {
     /// The most memory that the process had in use when it was last looked at, in bytes.
     pub(super) const fn memory_peak(&self) -> Option<u64> {
         self.memory_peak
+    }
+
+    /// With which state of the code it was started.
+    pub(super) const fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// Whether the process must not be used again although it has answered.

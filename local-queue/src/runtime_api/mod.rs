@@ -5,7 +5,8 @@
 //!   runs, says what happened to it in the log as Lambda does, and counts. Its settings are in `configuration`, which `builder` checks.
 //! - `instance` is one process from its start to its end; `process` starts, stops, continues and kills it, with what
 //!   `environment` says, and `watchdog` kills it if this process was killed; `bootstrap` looks first whether there is a
-//!   program for this machine; `pool` decides which process an invocation gets, and which has waited long enough.
+//!   program for this machine, and `interpreted` has what runs functions in Python and Node.js; `changes` sees whether code has
+//!   changed; `pool` decides which process an invocation gets, and which has waited long enough.
 //! - `tree` finds and kills all that a process has started; [`Orphans`] is for a program that has functions and nothing else.
 //! - `server` is the Runtime API of one process, on a port of its own; `session` knows what may be asked when, and
 //!   `answer` what is said.
@@ -51,10 +52,12 @@
 mod answer;
 mod bootstrap;
 mod builder;
+mod changes;
 mod configuration;
 mod environment;
 mod function;
 mod instance;
+mod interpreted;
 mod logs;
 mod metrics;
 #[cfg(unix)]
@@ -77,6 +80,7 @@ pub use self::{
     builder::{Builder, FunctionBuildError},
     configuration::{Credentials, LogFormat},
     function::Function,
+    interpreted::{Interpreted, Language},
     logs::{LINE_BYTES_MAX, LogLine, LogSink, LogSource, QUEUED_BYTES_MAX, StderrSink},
     metrics::FunctionMetrics,
 };

@@ -54,10 +54,15 @@ impl<T> Pool<T> {
         self.waiting.front().and_then(|(since, _)| since.checked_add(self.keep_warm))
     }
 
+    /// Takes all that wait.
+    pub(super) fn drain(&mut self) -> Vec<T> {
+        self.waiting.drain(..).map(|(_, one)| one).collect()
+    }
+
     /// Ends all waiting.
     pub(super) fn close(&mut self) -> Vec<T> {
         self.is_closed = true;
-        self.waiting.drain(..).map(|(_, one)| one).collect()
+        self.drain()
     }
 
     pub(super) const fn is_closed(&self) -> bool {

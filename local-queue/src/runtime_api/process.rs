@@ -38,6 +38,7 @@ impl Process {
         let fail = |error| BootstrapError::Failed { path: bootstrap.path.clone(), error };
         let mut command = Command::new(&bootstrap.path);
         command
+            .args(&bootstrap.arguments)
             .env_clear()
             .envs(environment)
             .current_dir(&bootstrap.task_root)

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod fixture;
+mod languages;
 mod lifecycle;
 mod misbehaviour;
 mod orphans;
@@ -30,6 +31,7 @@ fn main() -> std::process::ExitCode {
     if let Some(handler) = std::env::var_os(orphans::HOST_OF) {
         orphans::host(handler.to_str().unwrap());
     }
-    let tests = lifecycle::tests().into_iter().chain(misbehaviour::tests()).chain(orphans::tests()).collect();
+    let tests = lifecycle::tests().into_iter().chain(misbehaviour::tests()).chain(orphans::tests());
+    let tests = tests.chain(languages::tests()).collect();
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }

@@ -1,10 +1,6 @@
 //! The functions of a template: each one's program as a process, and a mapping for each queue it works on.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, bail};
 use aws_config::BehaviorVersion;
@@ -12,17 +8,23 @@ use aws_sdk_sqs::{Client, config::Region};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use local_queue::{
     LocalQueue,
-    developer::Sample,
     event_source_mapping::{
-        EventSourceMapping, Handle, Metrics, ProvisionedPollers, QueueSource, SdkSource, Source, SourceError,
+        EventSourceMapping, Handle, ProvisionedPollers, QueueSource, SdkSource, Source, SourceError,
     },
-    runtime_api::{Function, FunctionMetrics, LogFormat},
-    template::{Stack, StackFunction, StackMapping},
+    runtime_api::{Function, LogFormat},
+    template::{StackFunction, StackMapping},
 };
 use local_queue_terminal::print;
+use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use super::stop::{last_line, parse_duration};
+use super::{
+    code::Program,
+    plan::{Plan, Planned},
+    samples::{function_samples, mapping_samples},
+    stop::{last_line, parse_duration},
+    variables::Variables,
+};
 
 /// What is said on the command line about functions.
 #[derive(Debug, clap::Args)]
@@ -44,14 +46,50 @@ pub(crate) struct Functions {
     pub(crate) stack_name: String,
     /// The program of a function: its bootstrap, or the folder that has it; can be given more than once.
     ///
-    /// Without it the places are tried where `cargo lambda build` and `sam build` leave it.
+    /// Otherwise code is looked for where `sam build` leaves it, where the template says, where `cargo lambda build` leaves it
+    /// and where `cdk synth` does. For Python and Node.js, PATH is the folder with the code.
     #[arg(long, value_name = "LOGICAL-ID=PATH", value_parser = parse_pair, requires = "template", help_heading = "Template")]
-    function: Vec<(String, String)>,
+    pub(crate) function: Vec<(String, String)>,
     /// A variable for every function, such as `AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000`; can be given more than once.
     ///
     /// Functions see nothing of this process's own environment.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair, requires = "template", help_heading = "Template")]
-    env: Vec<(String, String)>,
+    pub(crate) env: Vec<(String, String)>,
+    /// Variables by function, in the JSON form of `sam local`: `{"Parameters": {...}, "LOGICAL-ID": {"NAME": "value"}}`.
+    #[arg(long, value_name = "FILE", requires = "template", help_heading = "Template")]
+    pub(crate) env_file: Option<PathBuf>,
+    /// Let functions see this variable of this process's environment; can be given more than once.
+    #[arg(long, value_name = "NAME", requires = "template", help_heading = "Template")]
+    pub(crate) pass_env: Vec<String>,
+    /// The interpreter of Python functions.
+    ///
+    /// Otherwise it is that of a `.venv` or `venv` beside the code or the template, else `python3.x` as the function's
+    /// Runtime names it, else `python3`.
+    #[arg(long, value_name = "PATH", requires = "template", help_heading = "Template")]
+    pub(crate) python: Option<PathBuf>,
+    /// The interpreter of Node.js functions, 18 or later; otherwise `node`.
+    #[arg(long, value_name = "PATH", requires = "template", help_heading = "Template")]
+    pub(crate) node: Option<PathBuf>,
+    /// A folder with packages that AWS's runtimes bring, in `python` and `nodejs/node_modules`; they are looked for last.
+    #[arg(long, value_name = "DIR", requires = "template", help_heading = "Template")]
+    pub(crate) runtime_packages: Option<PathBuf>,
+    /// Keep processes when the code changes; otherwise each is replaced after its invocation.
+    #[arg(long, requires = "template", help_heading = "Template")]
+    no_reload: bool,
+    /// Debug a function: debugpy (port 5678) or Node's inspector (9229) listens for a debugger; can be given more than once.
+    ///
+    /// The function has one process, which is not stopped between invocations and has no timeout.
+    #[arg(
+        long,
+        value_name = "LOGICAL-ID[=PORT]",
+        value_parser = parse_debug,
+        requires = "template",
+        help_heading = "Template"
+    )]
+    pub(crate) debug: Vec<(String, Option<u16>)>,
+    /// Say what would run and what would not, and end: with exit code 2 if the template is refused.
+    #[arg(long, requires = "template", help_heading = "Template")]
+    pub(crate) check: bool,
     /// How long a function's process waits for its next invocation before it ends: seconds, or a number with s, m or h.
     ///
     /// With 0 each invocation starts a process of its own, as it does in Lambda after a pause.
@@ -83,6 +121,23 @@ fn parse_pair(raw: &str) -> Result<(String, String), &'static str> {
     pair.map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or("expected NAME=VALUE")
 }
 
+fn parse_debug(raw: &str) -> Result<(String, Option<u16>), &'static str> {
+    match raw.split_once('=') {
+        None => Ok((raw.to_owned(), None)),
+        Some((id, port)) => {
+            let port = port.parse().ok().filter(|port| *port > 0).ok_or("expected LOGICAL-ID or LOGICAL-ID=PORT")?;
+            Ok((id.to_owned(), Some(port)))
+        }
+    }
+}
+
+impl Functions {
+    /// Whether somebody debugs a function.
+    pub(crate) fn debugs(&self, function: &StackFunction) -> bool {
+        self.debug.iter().any(|(id, _)| *id == function.logical_id)
+    }
+}
+
 fn parse_endpoint_url(raw: &str) -> Result<String, String> {
     let expected = || format!("expected a URL such as http://localhost:4566, not {raw:?}");
     let url = raw.parse::<http::Uri>().map_err(|_| expected())?;
@@ -95,6 +150,8 @@ pub(crate) struct Running {
     mappings: JoinSet<()>,
     stops: Vec<Stops>,
     functions: Vec<Function>,
+    /// What was unpacked for them.
+    made: Vec<TempDir>,
 }
 
 /// What stops a mapping: after its running invocations, and at once.
@@ -112,33 +169,28 @@ impl Running {
                 local_queue::runtime_api::Orphans::adopt().context("failed to adopt what functions leave behind")?;
             tokio::spawn(reap(orphans));
         }
-        Ok(Self { mappings: JoinSet::new(), stops: Vec::new(), functions: Vec::new() })
+        Ok(Self { mappings: JoinSet::new(), stops: Vec::new(), functions: Vec::new(), made: Vec::new() })
     }
 
-    /// Starts every function of a stack that works on a queue. `endpoint_url` is this server's.
+    /// Starts every function of a plan. `endpoint_url` is this server's.
     pub(crate) async fn start(
         &mut self,
         arguments: &Functions,
-        stack: &Stack,
+        plan: Plan<'_>,
         queues: &LocalQueue,
         endpoint_url: &str,
     ) -> anyhow::Result<()> {
         let template = arguments.template.as_deref().context("there is no template")?;
-        for (id, _) in &arguments.function {
-            if !stack.functions.iter().any(|function| function.logical_id == *id) {
-                let known: Vec<_> = stack.functions.iter().map(|function| function.logical_id.as_str()).collect();
-                bail!("--function {id}: {} has no such function; it has {}", template.display(), known.join(", "));
-            }
-        }
         let elsewhere = match &arguments.source {
             Some(endpoint_url) => Some((endpoint_url.as_str(), client(endpoint_url, &queues.scope().region).await)),
             None => None,
         };
-        for declared in stack.functions.iter().filter(|function| !function.mappings.is_empty()) {
+        for planned in plan.functions {
+            let declared = planned.declared;
             let place = || format!("{}:{}: {}", template.display(), declared.line, declared.logical_id);
-            let program = program(arguments, declared, template).with_context(place)?;
-            let function = build(arguments, declared, program, &queues.scope().region, endpoint_url);
+            let function = build(arguments, &planned, &queues.scope().region, endpoint_url, &plan.variables);
             let function = function.with_context(place)?;
+            self.made.extend(planned.found.made);
             let measured = function.clone();
             queues.add_metrics(move || function_samples(measured.name(), &measured.metrics()));
             self.functions.push(function.clone());
@@ -216,51 +268,44 @@ async fn reap(mut orphans: local_queue::runtime_api::Orphans) {
     }
 }
 
-/// Where the function's program is.
-fn program(arguments: &Functions, function: &StackFunction, template: &Path) -> anyhow::Result<PathBuf> {
-    let id = &function.logical_id;
-    if let Some((_, path)) = arguments.function.iter().find(|(given, _)| given == id) {
-        return Ok(path.into());
-    }
-    let folder = template.parent().unwrap_or(Path::new("."));
-    let code = folder.join(function.code_uri.as_deref().unwrap_or("."));
-    let binary = function.binary.as_deref().unwrap_or(id);
-    let built = std::path::absolute(&code)?;
-    let mut places = vec![folder.join(".aws-sam/build").join(id)];
-    places.extend(built.ancestors().take(3).map(|folder| folder.join("target/lambda").join(binary)));
-    match places.iter().find(|place| place.join("bootstrap").is_file()) {
-        Some(place) => Ok(place.clone()),
-        None => bail!(
-            "no program; name it with --function {id}=PATH, or build it with cargo lambda to {}",
-            places[1].join("bootstrap").display()
-        ),
-    }
-}
-
 fn build(
     arguments: &Functions,
-    declared: &StackFunction,
-    program: PathBuf,
+    planned: &Planned<'_>,
     region: &str,
     endpoint_url: &str,
+    variables: &Variables,
 ) -> anyhow::Result<Function> {
+    let declared = planned.declared;
     // What the template says goes before what this server is, and the command line before both.
-    let endpoint_url = arguments.source.as_deref().unwrap_or(endpoint_url);
-    let mut environment = BTreeMap::from([("AWS_ENDPOINT_URL_SQS".to_owned(), endpoint_url.to_owned())]);
+    let queues_url = arguments.source.as_deref().unwrap_or(endpoint_url);
+    let own = [("AWS_ENDPOINT_URL", endpoint_url), ("AWS_ENDPOINT_URL_SQS", queues_url)];
+    let mut environment = BTreeMap::from(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
     environment.extend(declared.environment.clone());
-    environment.extend(arguments.env.iter().cloned());
+    environment.extend(variables.of(declared));
     let log_format = match declared.logging.format.as_deref() {
         Some("JSON") => LogFormat::Json { level: declared.logging.application_level.clone() },
         _ => LogFormat::Text,
     };
-    let builder = Function::builder(declared.name.clone(), program)
+    let builder = match &planned.found.program {
+        Program::Bootstrap(path) => Function::builder(declared.name.clone(), path),
+        Program::Interpreted(function) => Function::interpreted(declared.name.clone(), function.clone()),
+    };
+    let builder = builder
         .region(region)
         .handler(declared.handler.clone())
         .memory_mib(declared.memory_megabytes)
         .timeout(declared.timeout)
         .environment(environment)
         .log_format(log_format)
-        .keep_warm(arguments.keep_warm);
+        .keep_warm(arguments.keep_warm)
+        .reload(!arguments.no_reload);
+    let builder = match variables.credentials() {
+        Some(credentials) => builder.credentials(credentials),
+        None => builder,
+    };
+    if arguments.debugs(declared) {
+        return Ok(builder.debug().build()?);
+    }
     // Without a limit of its own a function runs as often as its mappings want; of pollers that is as many as are always
     // there, or a backlog would start thousands of processes.
     let wanted = |mapping: &StackMapping| {
@@ -331,90 +376,4 @@ async fn client(endpoint_url: &str, region: &str) -> Client {
     let config = config.endpoint_url(endpoint_url).load().await;
     let region = config.region().cloned().unwrap_or_else(|| Region::new(region.to_owned()));
     Client::from_conf(aws_sdk_sqs::config::Builder::from(&config).region(region).build())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "Prometheus counts in floating point")]
-fn mapping_samples(queue: &str, function: &str, metrics: &Metrics) -> Vec<Sample> {
-    let labels = vec![("function", function.to_owned()), ("queue", queue.to_owned())];
-    let sample =
-        |name, help, value: u64| Sample { name, kind: "counter", help, labels: labels.clone(), value: value as f64 };
-    let mut samples = vec![
-        sample("local_queue_mapping_polled_total", "PolledEventCount: messages received.", metrics.polled),
-        sample(
-            "local_queue_mapping_filtered_out_total",
-            "FilteredOutEventCount: messages deleted by the filter.",
-            metrics.filtered_out,
-        ),
-        sample(
-            "local_queue_mapping_invoked_total",
-            "InvokedEventCount: messages given to the function.",
-            metrics.invoked,
-        ),
-        sample(
-            "local_queue_mapping_failed_invoke_total",
-            "FailedInvokeEventCount: messages that came back.",
-            metrics.failed_invoke,
-        ),
-        sample(
-            "local_queue_mapping_dropped_total",
-            "DroppedEventCount: messages let go without a run.",
-            metrics.dropped,
-        ),
-        sample("local_queue_mapping_deleted_total", "DeletedEventCount: messages deleted as done.", metrics.deleted),
-    ];
-    let failed = &metrics.failed_batches;
-    let reasons = [
-        ("function_error", failed.function_error),
-        ("crash", failed.crash),
-        ("timeout", failed.timeout),
-        ("response_too_large", failed.response_too_large),
-        ("invalid_response", failed.invalid_response),
-    ];
-    samples.extend(reasons.map(|(reason, value)| {
-        let mut sample = sample(
-            "local_queue_mapping_failed_batches_total",
-            "Batches that failed as a whole, by the reason; the log has a line for each.",
-            value,
-        );
-        sample.labels.push(("reason", reason.to_owned()));
-        sample
-    }));
-    samples
-}
-
-#[expect(clippy::cast_precision_loss, reason = "Prometheus counts in floating point")]
-fn function_samples(function: &str, metrics: &FunctionMetrics) -> Vec<Sample> {
-    let labels = vec![("function", function.to_owned())];
-    let sample = |name, kind, help, value: f64| Sample { name, kind, help, labels: labels.clone(), value };
-    let count = |name, help, value: u64| sample(name, "counter", help, value as f64);
-    vec![
-        count("local_queue_function_invocations_total", "Invocations that ran.", metrics.invocations),
-        count("local_queue_function_errors_total", "Invocations without a reply.", metrics.errors),
-        count("local_queue_function_timeouts_total", "Invocations that took too long.", metrics.timeouts),
-        count("local_queue_function_throttles_total", "Invocations for which no process was left.", metrics.throttles),
-        count("local_queue_function_cold_starts_total", "Processes started.", metrics.cold_starts),
-        count(
-            "local_queue_function_log_lines_dropped_total",
-            "Lines of the log that came faster than they were taken.",
-            metrics.log_lines_dropped,
-        ),
-        sample(
-            "local_queue_function_duration_seconds_total",
-            "counter",
-            "Time in invocations.",
-            metrics.duration.as_secs_f64(),
-        ),
-        sample(
-            "local_queue_function_memory_peak_bytes",
-            "gauge",
-            "The most memory a process had.",
-            metrics.memory_peak_bytes as f64,
-        ),
-        sample(
-            "local_queue_function_concurrent_executions",
-            "gauge",
-            "Invocations that run now.",
-            metrics.concurrent_executions as f64,
-        ),
-    ]
 }

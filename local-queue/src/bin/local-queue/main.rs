@@ -2,12 +2,19 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod code;
 mod free_memory;
 mod functions;
+mod interpreters;
 mod limits;
 mod log;
+mod packages;
+mod plan;
 mod reach;
+mod samples;
 mod stop;
+mod unpack;
+mod variables;
 
 use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode, thread, time::Duration};
 
@@ -23,7 +30,7 @@ use local_queue::{
 };
 use local_queue_terminal::{exit_code, note, print};
 
-use self::{log::Log, stop::Stop};
+use self::{log::Log, plan::Plan, stop::Stop};
 
 /// More threads would hardly do more than wait for each other, because all queues are under one lock.
 const ANSWERING_THREADS_MAX: NonZeroUsize = NonZeroUsize::new(8).expect("eight are some");
@@ -142,6 +149,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Serve) -> anyhow::Result<()> {
+    if arguments.functions.check {
+        return check(arguments);
+    }
     // Requests are answered on threads of their own. Beside functions nothing here takes long.
     let mut runtime = match arguments.functions.template {
         Some(_) => tokio::runtime::Builder::new_multi_thread(),
@@ -154,9 +164,28 @@ fn run(arguments: &Serve) -> anyhow::Result<()> {
     result
 }
 
+/// Says what would run, without listening.
+fn check(arguments: &Serve) -> anyhow::Result<()> {
+    let endpoint_url = template::Options::default().queue_url_base;
+    let (queues, _) = start(arguments)?;
+    let stack = read_template(arguments, &endpoint_url)?;
+    if arguments.functions.source.is_none() {
+        queues.declare(&stack.queues)?;
+    }
+    let plan = Plan::make(&arguments.functions, &stack, &queue_urls(arguments, &endpoint_url))?;
+    plan.print();
+    Ok(())
+}
+
+/// What stands before the names of queues in their URLs.
+fn queue_urls(arguments: &Serve, endpoint_url: &str) -> String {
+    let base = arguments.functions.source.as_deref().unwrap_or(endpoint_url);
+    format!("{}/{}", base.trim_end_matches('/'), arguments.account)
+}
+
 async fn serve(arguments: &Serve) -> anyhow::Result<()> {
     let stop = Stop::listen(arguments.stop_within)?;
-    let (queues, mut created) = start(arguments)?;
+    let (queues, created) = start(arguments)?;
     let server = arguments.reach.bind(queues.clone(), arguments.bounds.bounds()).await?;
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN).min(ANSWERING_THREADS_MAX);
     let server = server.threads(threads).context("failed to start the threads that answer")?;
@@ -165,8 +194,9 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
     let endpoint_url = endpoint_urls[0].clone();
     let stack = read_template(arguments, &endpoint_url, &created)?;
     if arguments.functions.source.is_none() {
-        created.extend(queues.declare(&stack.queues)?);
+        queues.declare(&stack.queues)?;
     }
+    let plan = Plan::make(&arguments.functions, &stack, &queue_urls(arguments, &endpoint_url))?;
     print(format_args!(
         "local-queue listens on {} (in memory: messages end with the process)",
         endpoint_urls.join(" and ")
@@ -174,6 +204,7 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
     for queue in &created {
         print(format_args!("  {endpoint_url}/{}/{}", queue.account(), queue.name()));
     }
+    plan.print();
     if arguments.functions.template.is_none() {
         server.run(stop.requested()).await;
         return Ok(());
@@ -184,7 +215,7 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
     let answering = tokio::spawn(server.run(async { drop(ended.await) }));
     let mut running = functions::Running::new()?;
     let started = tokio::select! {
-        started = running.start(&arguments.functions, &stack, &queues, &endpoint_url) => started,
+        started = running.start(&arguments.functions, plan, &queues, &endpoint_url) => started,
         () = stop.requested() => Ok(()),
     };
     if started.is_ok() {

@@ -1,0 +1,193 @@
+//! What of a template runs, with where its code came from, and what does not, with the reason: the table at the start.
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, bail};
+use local_queue::{
+    runtime_api::Language,
+    template::{Stack, StackFunction, StackMapping},
+};
+use local_queue_terminal::print;
+
+use super::{
+    code::{Found, NotFound, Program, Search},
+    functions::Functions,
+    interpreters::Interpreters,
+    variables::Variables,
+};
+
+/// Where debuggers look when nothing else is said.
+const DEBUG_PORTS: [(Language, u16); 2] = [(Language::Python, 5678), (Language::Node, 9229)];
+
+/// A function that will run.
+#[derive(Debug)]
+pub(crate) struct Planned<'a> {
+    pub(crate) declared: &'a StackFunction,
+    pub(crate) found: Found,
+}
+
+/// What will run.
+#[derive(Debug, Default)]
+pub(crate) struct Plan<'a> {
+    pub(crate) functions: Vec<Planned<'a>>,
+    pub(crate) variables: Variables,
+    rows: Vec<Row>,
+    notes: Vec<String>,
+}
+
+/// A line of the table.
+#[derive(Debug, PartialEq, Eq)]
+struct Row {
+    name: String,
+    kind: String,
+    /// Nothing of what does not run.
+    runs: bool,
+    /// How, or why not.
+    text: String,
+}
+
+impl<'a> Plan<'a> {
+    /// Looks for the code of every function that a queue invokes.
+    pub(crate) fn make(arguments: &Functions, stack: &'a Stack, queue_urls: &str) -> anyhow::Result<Self> {
+        let Some(template) = &arguments.template else { return Ok(Self::default()) };
+        check_names(arguments, stack, template)?;
+        let interpreters = Interpreters::new(arguments.python.clone(), arguments.node.clone());
+        let folder = template.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let search = Search {
+            folder,
+            given: &arguments.function,
+            packages: arguments.runtime_packages.as_deref(),
+            interpreters: &interpreters,
+        };
+        let mut plan = Self { variables: Variables::read(arguments)?, ..Self::default() };
+        let unknown = plan.variables.unknown(&stack.functions).into_iter();
+        plan.notes.extend(unknown.map(|name| format!("--env-file names {name}, which is no function of the template")));
+        for queue in &stack.queues {
+            let text = format!("{queue_urls}/{}", queue.name);
+            plan.rows.push(Row { name: queue.name.as_str().to_owned(), kind: "queue".to_owned(), runs: true, text });
+        }
+        let mut missing = Vec::new();
+        for function in &stack.functions {
+            if let Some(reason) = plan.add(arguments, function, &search)? {
+                missing.push(format!("{}:{}: {}: {reason}", template.display(), function.line, function.logical_id));
+            }
+        }
+        // Queues alone are something, but not what somebody wants whose only mistake is one that can be mended.
+        if plan.functions.is_empty() && !missing.is_empty() {
+            bail!(missing.join("\n"));
+        }
+        for other in &stack.others {
+            let text = "it is not emulated here".to_owned();
+            plan.rows.push(Row { name: other.logical_id.clone(), kind: other.kind.clone(), runs: false, text });
+        }
+        Ok(plan)
+    }
+
+    /// Adds a function to what runs, or to what does not; gives the reason if that can be mended.
+    fn add(
+        &mut self,
+        arguments: &Functions,
+        function: &'a StackFunction,
+        search: &Search<'_>,
+    ) -> anyhow::Result<Option<String>> {
+        let row = |runs, text: String| {
+            let (name, kind) = (function.logical_id.clone(), "function".to_owned());
+            Row { name, kind, runs, text }
+        };
+        if function.mappings.is_empty() {
+            self.rows.push(row(false, "no queue invokes it".to_owned()));
+            return Ok(None);
+        }
+        let mut found = match search.find(function) {
+            Ok(found) => found,
+            Err(NotFound::Kind(reason)) => {
+                self.rows.push(row(false, reason));
+                return Ok(None);
+            }
+            Err(NotFound::Missing(reason)) => {
+                self.rows.push(row(false, reason.clone()));
+                return Ok(Some(reason));
+            }
+        };
+        let debugged = debug(arguments, function, &mut found)?;
+        let handler = match found.program {
+            Program::Bootstrap(_) => String::new(),
+            Program::Interpreted(_) => format!("{} of ", function.handler),
+        };
+        self.rows.push(row(true, format!("{handler}{}{debugged}", found.from)));
+        self.notes.extend(found.notes.iter().map(|note| format!("{}: {note}", function.logical_id)));
+        for mapping in &function.mappings {
+            self.rows.push(describe(mapping));
+        }
+        self.functions.push(Planned { declared: function, found });
+        Ok(None)
+    }
+
+    /// Prints the table, and what there is to say beside it.
+    pub(crate) fn print(&self) {
+        let width =
+            |of: fn(&Row) -> &str| self.rows.iter().map(|row| of(row).chars().count()).max().unwrap_or_default();
+        let (names, kinds) = (width(|row| &row.name), width(|row| &row.kind));
+        for Row { name, kind, runs, text } in &self.rows {
+            let state = if *runs { "runs:" } else { "passed over, because" };
+            print(format_args!("  {name:names$}  {kind:kinds$}  {state} {text}"));
+        }
+        for note in &self.notes {
+            print(format_args!("  note: {note}"));
+        }
+    }
+}
+
+/// Refuses options for functions that the template does not have.
+fn check_names(arguments: &Functions, stack: &Stack, template: &Path) -> anyhow::Result<()> {
+    let functions = arguments.function.iter().map(|(id, _)| ("--function", id));
+    let debugged = arguments.debug.iter().map(|(id, _)| ("--debug", id));
+    for (option, id) in functions.chain(debugged) {
+        if !stack.functions.iter().any(|function| function.logical_id == *id) {
+            let known: Vec<_> = stack.functions.iter().map(|function| function.logical_id.as_str()).collect();
+            bail!("{option} {id}: {} has no such function; it has {}", template.display(), known.join(", "));
+        }
+    }
+    Ok(())
+}
+
+/// Lets a debugger connect, if one is wanted; says where.
+fn debug(arguments: &Functions, function: &StackFunction, found: &mut Found) -> anyhow::Result<String> {
+    if !arguments.debugs(function) {
+        return Ok(String::new());
+    }
+    let port = arguments.debug.iter().find(|(id, _)| *id == function.logical_id).and_then(|(_, port)| *port);
+    let Program::Interpreted(program) = &mut found.program else { return Ok(", without a timeout".to_owned()) };
+    if program.language == Language::Python {
+        let mut command = Command::new(&program.interpreter);
+        command.args(["-c", "import debugpy"]).current_dir(&program.code).stdin(Stdio::null());
+        let answer =
+            command.output().with_context(|| format!("{} cannot be started", program.interpreter.display()))?;
+        if !answer.status.success() {
+            let python = program.interpreter.display();
+            bail!("--debug {}: {python} has no debugpy; {python} -m pip install debugpy", function.logical_id);
+        }
+    }
+    let usual = DEBUG_PORTS.iter().find(|(language, _)| *language == program.language).map(|(_, port)| *port);
+    program.debug_port = port.or(usual);
+    let port = program.debug_port.map(|port| format!(", a debugger connects to 127.0.0.1:{port}"));
+    Ok(port.unwrap_or_default())
+}
+
+fn describe(declared: &StackMapping) -> Row {
+    let (name, kind) = (format!("  {}", declared.logical_id), "mapping".to_owned());
+    if !declared.enabled {
+        return Row { name, kind, runs: false, text: "it is not enabled".to_owned() };
+    }
+    let mapping = &declared.mapping;
+    let mut parts = vec![format!("{}, batches of {}", declared.queue.name(), mapping.batch_size)];
+    let window = mapping.maximum_batching_window;
+    parts.extend((!window.is_zero()).then(|| format!("within {} s", window.as_secs())));
+    parts.extend(mapping.report_batch_item_failures.then(|| "which may fail in part".to_owned()));
+    parts.extend(mapping.maximum_concurrency.map(|concurrency| format!("{concurrency} at a time")));
+    parts.extend((!mapping.filter_criteria.is_empty()).then(|| "filtered".to_owned()));
+    Row { name, kind, runs: true, text: parts.join(", ") }
+}
