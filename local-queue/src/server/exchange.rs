@@ -19,6 +19,7 @@ use hyper::body::{Body, Incoming};
 use super::{
     Bounds, Guard, KeyPair,
     connection::Activity,
+    foreign,
     guard::{self, Sender},
     refusal::Refusal,
     signature,
@@ -134,6 +135,17 @@ impl Exchange {
         let readers = sender.origin.map(|origin| Box::new((origin, is_preflight)));
         if is_preflight && readers.is_some() {
             return (Progress::Answered(no_content()), readers);
+        }
+        // With a key pair, the signature is asked for first, and is for SQS.
+        if self.key_pair.is_none()
+            && !developer::is_path(parts.uri.path())
+            && let Some(response) = foreign::refuse(&parts)
+        {
+            let answered = Box::pin(async move {
+                self.drain(&parts.headers, body).await;
+                response
+            });
+            return (Progress::Later(answered), readers);
         }
         // What SQS asks of a request's content is not asked of the developer's API.
         if !developer::is_path(parts.uri.path())

@@ -5,6 +5,7 @@
 //! - [`Server`] accepts connections; `places` keeps their number and makes room when they only wait, `threads` says where
 //!   each is served;
 //! - `connection` follows what each is doing and how long it may, `socket` whether its client is still there;
+//! - `foreign` answers requests for services that are not emulated.
 //! - `exchange` takes a request through the [`Bounds`], the [`Guard`] and, if there is a [`KeyPair`], the `signature`,
 //!   to the protocol; what is refused on the way leaves as a `refusal`.
 //!
@@ -14,6 +15,7 @@
 mod bounds;
 mod connection;
 mod exchange;
+mod foreign;
 mod guard;
 mod listeners;
 mod places;
