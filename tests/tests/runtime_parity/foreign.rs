@@ -47,7 +47,7 @@ export async function handle(event, context) {
 "#;
 
 /// Where the packages are, unless `CLIENTS` says otherwise.
-fn packages() -> PathBuf {
+pub(crate) fn packages() -> PathBuf {
     let beside_the_workspace = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/clients");
     env::var_os("CLIENTS").map_or_else(beside_the_workspace, PathBuf::from)
 }

@@ -8,6 +8,7 @@
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod clients;
 mod foreign;
 mod http;
 mod rival;
