@@ -74,7 +74,8 @@ impl<F: FnMut(&LogLine) + Send + 'static> LogSink for F {
     }
 }
 
-/// Writes `function request-id | line` to the standard error, with control characters escaped. A pipe that nobody reads any
+/// Writes `function request-id | line` to the standard error, with control characters escaped; a carriage return begins a
+/// line. A pipe that nobody reads any
 /// more is silence.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StderrSink;
@@ -83,8 +84,12 @@ impl LogSink for StderrSink {
     fn line(&mut self, line: &LogLine) {
         let LogLine { function, request_id, text, .. } = line;
         let request_id = request_id.as_deref().unwrap_or("-");
-        // Tabs stay: the lines of Lambda have them.
-        note(format_args!("{function} {request_id} | {}", text.replace('\n', "\\n")));
+        // The runtimes of AWS part the lines of one event so, such as those of a traceback.
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        for part in text.split('\r') {
+            // Tabs stay: the lines of Lambda have them.
+            note(format_args!("{function} {request_id} | {}", part.replace('\n', "\\n")));
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Options, Stack, TemplateError, read};
+use super::{Code, Layer, Options, Stack, TemplateError, read};
 use crate::{engine::Limits, event_source_mapping::ProvisionedPollers};
 
 const STACK: &str = r"
@@ -126,6 +126,61 @@ Resources:
     let stack = read_stack(text).unwrap();
     let [mapping] = stack.functions[0].mappings.as_slice() else { panic!("{:?}", stack.functions) };
     assert_eq!((mapping.mapping.batch_size, mapping.enabled, mapping.logical_id.as_str()), (5, false, "Mapping"));
+}
+
+#[test]
+fn every_way_to_say_where_code_is_is_read() {
+    let path = |path: &str| Code::Path(path.to_owned());
+    for (properties, expected) in [
+        ("CodeUri: src/", path("src/")),
+        ("Code: src", path("src")),
+        ("CodeUri: !Sub '${AWS::Region}/src'", path("us-east-1/src")),
+        ("InlineCode: 'x = 1'", Code::Inline("x = 1".to_owned())),
+        ("Code: { ZipFile: !Join ['', [a, b]] }", Code::Inline("ab".to_owned())),
+        ("CodeUri: 's3://bucket/key.zip'", Code::Bucket(Some("s3://bucket/key.zip".to_owned()))),
+        // A bucket that only AWS knows is not asked for.
+        ("Code: { S3Bucket: !ImportValue bucket, S3Key: a/b.zip }", Code::Bucket(Some("a/b.zip".to_owned()))),
+        ("CodeUri: { Bucket: b, Key: !ImportValue key }", Code::Bucket(None)),
+        ("PackageType: Image", Code::Image),
+        ("Code: { ImageUri: 'x:latest' }", Code::Image),
+        ("Runtime: python3.12", Code::Unknown),
+    ] {
+        let text =
+            format!("Resources: {{ Work: {{ Type: 'AWS::Serverless::Function', Properties: {{ {properties} }} }} }}");
+        assert_eq!(of(&text).unwrap().functions[0].code, expected, "{properties}");
+    }
+}
+
+#[test]
+fn layers_assets_and_what_is_not_read_are_known_by_name() {
+    let text = "
+Globals: { Function: { Layers: [!Ref Own] } }
+Resources:
+  Work:
+    Type: AWS::Serverless::Function
+    Properties: { Layers: [!Ref Made, 'arn:aws:lambda:us-east-1:1:layer:far:3', !ImportValue far] }
+    Metadata: { 'aws:asset:path': asset.0a }
+  Own: { Type: 'AWS::Serverless::LayerVersion', Properties: { ContentUri: shared } }
+  Made:
+    Type: AWS::Lambda::LayerVersion
+    Properties: { Content: { S3Bucket: b, S3Key: k } }
+    Metadata: { 'aws:asset:path': asset.0b }
+  Table: { Type: 'AWS::DynamoDB::Table' }
+";
+    let stack = of(text).unwrap();
+    let layer = |name: &str, path: Option<&str>| Layer { name: name.to_owned(), path: path.map(ToOwned::to_owned) };
+    assert_eq!(
+        stack.functions[0].layers,
+        [
+            layer("Own", Some("shared")),
+            layer("Made", Some("asset.0b")),
+            layer("arn:aws:lambda:us-east-1:1:layer:far:3", None),
+            layer("a layer from elsewhere", None),
+        ]
+    );
+    assert_eq!(stack.functions[0].asset_path.as_deref(), Some("asset.0a"));
+    let mut others = stack.others.iter().map(|other| (other.logical_id.as_str(), other.kind.as_str(), other.line));
+    assert_eq!(others.next_back(), Some(("Table", "AWS::DynamoDB::Table", 13)));
 }
 
 #[test]

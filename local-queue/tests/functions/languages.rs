@@ -50,6 +50,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         test("node: what cannot be loaded is told in the words of AWS's runtime", node_init_errors),
         test("node: the log has the form of Lambda's, as text and as JSON", node_logs),
         test("node: packages are found in the layers by both kinds of modules", node_packages),
+        test("node: a function that is debugged has no timeout, and a debugger can connect", node_debug),
         test("node: what runs after the answer ends the process if it fails", node_late_failure),
     ]
 }
@@ -626,6 +627,17 @@ async fn node_packages() {
             assert_eq!(send(&app.start().function, &json!({})).await.unwrap(), "found", "{file} in {place}");
         }
     }
+}
+
+async fn node_debug() {
+    let text =
+        "exports.handler = async () => { await new Promise((resolve) => setTimeout(resolve, 1100)); return 'late'; };";
+    let Some(mut app) = NODE.app(&[("app.js", text)], "app.handler") else { return };
+    // A free port.
+    app.function.debug_port = Some(0);
+    let fixture = Fixture::of(app.builder().timeout(Duration::from_secs(1)).debug());
+    assert_eq!(send(&fixture.function, &json!({})).await.unwrap(), "late");
+    fixture.wait_for_line("Debugger listening on ws://127.0.0.1:").await;
 }
 
 async fn node_late_failure() {

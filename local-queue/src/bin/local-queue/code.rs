@@ -384,6 +384,7 @@ mod tests {
     const LAMBDA: &str = "AWS::Lambda::Function";
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn code_is_found_where_templates_say() {
         let files = [
             "src/app.py",

@@ -63,15 +63,18 @@ impl Interpreters {
                 return Ok(Chosen { interpreter, note });
             }
         }
-        let (names, program) = match language {
-            Language::Python => (vec![runtime, "python3"], "python3"),
-            Language::Node => (vec!["node"], "node"),
+        let names = match language {
+            Language::Python => vec![runtime, "python3"],
+            Language::Node => vec!["node"],
         };
         let mut reasons = Vec::new();
         for path in names.iter().filter_map(|name| on_path(Path::new(name))) {
             match self.ask(language, &path) {
                 Ok(interpreter) => {
-                    let reason = format!("because there is no other {program} on the PATH");
+                    let reason = match language {
+                        Language::Python => format!("because no {runtime} is on the PATH"),
+                        Language::Node => "because it is the node on the PATH".to_owned(),
+                    };
                     let note = note(language, runtime, &interpreter, &reason);
                     return Ok(Chosen { interpreter, note });
                 }

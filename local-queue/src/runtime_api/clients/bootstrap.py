@@ -7,10 +7,11 @@ runtime of AWS brings. Where the environment has the official client, awslambdar
 """
 
 import importlib
-import importlib.util
+import importlib.machinery
 import json
 import logging
 import os
+import socket
 import sys
 import time
 import traceback
@@ -137,13 +138,14 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "message": record.msg if is_document else record.getMessage(),
             "logger": record.name,
-            "requestId": record.aws_request_id,
         }
         if record.exc_info:
             error_type, error, trace = record.exc_info
             line["stackTrace"] = traceback.format_tb(trace)
             line["errorType"] = error_type.__name__ if error_type else None
             line["errorMessage"] = str(error)
+        line["requestId"] = record.aws_request_id
+        if record.exc_info:
             line["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
         extra = {name: value for name, value in record.__dict__.items() if name not in RECORD_FIELDS}
         line.update((name, value) for name, value in extra.items() if name not in line)
@@ -208,18 +210,26 @@ class ReplyEncoder:
 
 
 class RuntimeApi:
-    """The Runtime API at this address, over one connection."""
+    """The Runtime API at this address, over one connection. `http.client` takes longer to import than all else here."""
 
     def __init__(self, address):
-        # It takes its time to import, and is wanted in any case.
-        from http.client import HTTPConnection
+        self._address = address
+        host, port = address.rsplit(":", 1)
+        self._socket = socket.create_connection((host, int(port)))
+        self._input = self._socket.makefile("rb")
 
-        self._connection = HTTPConnection(address)
-
-    def _call(self, method, path, body=None, headers=None):
-        self._connection.request(method, API + path, body, headers or {})
-        response = self._connection.getresponse()
-        return response.status, response.headers, response.read()
+    def _call(self, method, path, body=b"", headers=None):
+        lines = [f"{method} {API}{path} HTTP/1.1", f"Host: {self._address}", f"Content-Length: {len(body)}"]
+        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+        self._socket.sendall("\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n" + body)
+        status = self._input.readline().split()
+        if len(status) < 2:
+            raise ConnectionError("the Runtime API has closed the connection")
+        headers = {}
+        for line in iter(self._input.readline, b"\r\n"):
+            name, _, value = line.decode("latin-1").partition(":")
+            headers[name.lower()] = value.strip()
+        return int(status[1]), headers, self._input.read(int(headers.get("content-length", 0)))
 
     def next(self):
         status, headers, body = self._call("GET", "/invocation/next")
@@ -296,14 +306,14 @@ def log_error(error):
 
 def handle(api, handler, encoder, headers, body):
     """One invocation: the handler is called, and what comes of it is told."""
-    invoke_id = headers["Lambda-Runtime-Aws-Request-Id"]
-    trace_id = headers["Lambda-Runtime-Trace-Id"]
+    invoke_id = headers["lambda-runtime-aws-request-id"]
+    trace_id = headers.get("lambda-runtime-trace-id")
     if trace_id is None:
         os.environ.pop("_X_AMZN_TRACE_ID", None)
     else:
         os.environ["_X_AMZN_TRACE_ID"] = trace_id
-    deadline_ms = int(headers["Lambda-Runtime-Deadline-Ms"])
-    context = LambdaContext(invoke_id, deadline_ms, headers["Lambda-Runtime-Invoked-Function-Arn"])
+    deadline_ms = int(headers["lambda-runtime-deadline-ms"])
+    context = LambdaContext(invoke_id, deadline_ms, headers["lambda-runtime-invoked-function-arn"])
     try:
         try:
             event = json.loads(body)
@@ -342,13 +352,13 @@ def run(handler_name):
     encoder = ReplyEncoder()
     while True:
         headers, body = api.next()
-        request_id = headers["Lambda-Runtime-Aws-Request-Id"]
+        request_id = headers["lambda-runtime-aws-request-id"]
         handle(api, handler, encoder, headers, body)
 
 
 def official_client():
     """The client of AWS, if it is installed and works with this Python."""
-    if importlib.util.find_spec("awslambdaric") is None:
+    if importlib.machinery.PathFinder.find_spec("awslambdaric") is None:
         return None
     try:
         from awslambdaric.__main__ import main

@@ -1,0 +1,242 @@
+//! `local-queue serve --template` for projects in Python and Node.js, by the interpreters of this machine: the project of the
+//! README, word for word, and what goes wrong.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Lines, Write},
+    path::Path,
+    process::{Child, ChildStderr, ChildStdout, Command, Stdio},
+};
+
+use aws_sdk_sqs::{
+    Client,
+    config::{BehaviorVersion, Config, Credentials, Region},
+};
+use serde_json::json;
+use tests::binaries;
+
+/// A server with its two outputs, which ends when the test does.
+struct Serving {
+    process: Child,
+    output: Lines<BufReader<ChildStdout>>,
+    log: Lines<BufReader<ChildStderr>>,
+    endpoint_url: String,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // Its functions end with it.
+        let _ = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
+        let _ = self.process.wait();
+    }
+}
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(binaries::local_queue());
+    command.args(["serve", "--listen", "127.0.0.1:0", "--template", "template.yaml"]).args(arguments);
+    command.current_dir(folder).env_remove("RUST_LOG").stdin(Stdio::null());
+    command
+}
+
+impl Serving {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = command(folder, arguments);
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap()).lines();
+        let log = BufReader::new(process.stderr.take().unwrap()).lines();
+        let first = output.next().unwrap().unwrap();
+        let endpoint_url = first.split(' ').nth(3).unwrap().to_owned();
+        Self { process, output, log, endpoint_url }
+    }
+
+    /// The lines of its output until all functions run.
+    fn table(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let line = self.output.next().unwrap().unwrap();
+            lines.push(line.replace(&self.endpoint_url, "URL"));
+            if line.contains(" works on ") {
+                return lines;
+            }
+        }
+    }
+
+    /// The next line of the log with this in it, without what stands before it.
+    fn logged(&mut self, part: &str) -> String {
+        let line = self.log.by_ref().map(Result::unwrap).find(|line| line.contains(part)).unwrap();
+        line.split_once(" | ").map_or(line.clone(), |(_, text)| text.to_owned())
+    }
+
+    async fn send(&self, queue: &str, body: &str) {
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(&self.endpoint_url)
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .http_client(aws_smithy_http_client::Builder::new().build_http());
+        let client = Client::from_conf(config.build());
+        let url = format!("{}/000000000000/{queue}", self.endpoint_url);
+        client.send_message().queue_url(url).message_body(body).send().await.unwrap();
+    }
+}
+
+/// Whether this machine has an interpreter; otherwise says that a test does not run.
+fn has(program: &str) -> bool {
+    let answer = Command::new(program).arg("--version").stdin(Stdio::null()).output();
+    let has = answer.is_ok_and(|answer| answer.status.success());
+    if !has {
+        std::io::stderr().write_all(format!("skipped: there is no {program} on this machine\n").as_bytes()).unwrap();
+    }
+    has
+}
+
+fn write(folder: &Path, file: &str, text: &str) {
+    let path = folder.join(file);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+/// The first block of a language behind a heading of the README.
+fn block(language: &str) -> String {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../local-queue/README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let (_, section) = readme.split_once("### Your stack in three minutes").unwrap();
+    let (_, rest) = section.split_once(&format!("```{language}\n")).unwrap();
+    rest.split_once("```").unwrap().0.to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stack_of_the_readme_runs_in_one_command_and_again_when_it_is_saved() {
+    if !has("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "template.yaml", &block("yaml"));
+    write(folder.path(), "src/app.py", &block("python"));
+    let mut serving = Serving::start(folder.path(), &[]);
+    let version = |line: &str| line.split_once("by Python").map_or(line.to_owned(), |(start, _)| start.to_owned());
+    let expected = block("console").replace("http://127.0.0.1:9324", "URL");
+    let expected = expected.lines().skip(2).map(version).collect::<Vec<_>>();
+    let table = serving.table();
+    // A machine may have another version, which is said.
+    let table = table.iter().filter(|line| !line.contains("note: ")).map(|line| version(line)).collect::<Vec<_>>();
+    assert_eq!(table, expected);
+
+    serving.send("local-Jobs", r#"{"name": "world"}"#).await;
+    assert_eq!(serving.logged("hello"), "hello, world");
+    write(folder.path(), "src/app.py", &block("python").replace("hello,", "good day,"));
+    // What was saved a moment before a batch may not be seen yet; it is within a second.
+    loop {
+        serving.send("local-Jobs", r#"{"name": "again"}"#).await;
+        if serving.logged(" again") == "good day, again" {
+            break;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_of_two_languages_work_side_by_side_and_others_are_passed_over() {
+    if !has("python3") || !has("node") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let template = "
+Resources:
+  Jobs: { Type: 'AWS::SQS::Queue', Properties: { FifoQueue: true, ContentBasedDeduplication: true } }
+  Numbers: { Type: 'AWS::SQS::Queue' }
+  Table: { Type: 'AWS::DynamoDB::Table' }
+  Python:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.12
+      Handler: index.handler
+      InlineCode: |
+        import os, urllib.request
+        def handler(event, context):
+            request = urllib.request.Request(os.environ['AWS_ENDPOINT_URL'], method='POST', data=b'{}', headers={
+                'X-Amz-Target': 'DynamoDB_20120810.ListTables',
+                'Authorization': 'AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/dynamodb/aws4_request, Signature=0'})
+            try:
+                urllib.request.urlopen(request)
+            except urllib.error.HTTPError as error:
+                print(error.code, error.read().decode())
+            print('variables', os.environ['A'], os.environ['B'])
+      Environment: { Variables: { A: template, B: template } }
+      Events: { Own: { Type: SQS, Properties: { Queue: !GetAtt Numbers.Arn } } }
+  Node:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: nodejs20.x
+      Handler: app.handler
+      CodeUri: node
+      Events: { Own: { Type: SQS, Properties: { Queue: !GetAtt Jobs.Arn, BatchSize: 1 } } }
+  Java:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: java21
+      Handler: a.B
+      Events: { Own: { Type: SQS, Properties: { Queue: !GetAtt Numbers.Arn } } }
+  Unbuilt:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: nodejs20.x
+      Handler: gone.handler
+      CodeUri: node
+      Events: { Own: { Type: SQS, Properties: { Queue: !GetAtt Numbers.Arn } } }
+  Web: { Type: 'AWS::Serverless::Function', Properties: { Runtime: python3.12, Handler: app.handler } }
+";
+    write(folder.path(), "template.yaml", template);
+    let node =
+        "exports.handler = async (event) => { console.log('order', event.Records.map((it) => it.body).join()); };";
+    write(folder.path(), "node/app.js", node);
+    write(folder.path(), "env.json", &json!({ "Parameters": { "A": "file" }, "Python": { "B": 2 } }).to_string());
+
+    let output = command(folder.path(), &["--env-file", "env.json", "--check"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    for (name, expected) in [
+        ("Python", "function               runs: index.handler of index.py of the template, by Python"),
+        ("Node", "function               runs: app.handler of node (CodeUri), by Node.js"),
+        ("Java", "function               passed over, because java21 does not run here; --function Java=PATH"),
+        (
+            "Unbuilt",
+            "function               passed over, because ./node has no gone.js or gone.mjs or gone.cjs; sam build",
+        ),
+        ("Web", "function               passed over, because no queue invokes it"),
+        ("Table", "AWS::DynamoDB::Table   passed over, because it is not emulated here"),
+    ] {
+        let line = text.lines().find(|line| line.trim().starts_with(&format!("{name} "))).unwrap();
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words(line).starts_with(&format!("{name} {}", words(expected))), "{text}");
+    }
+
+    let mut serving = Serving::start(folder.path(), &["--env-file", "env.json", "--env", "A=line"]);
+    serving.table();
+    serving.send("local-Numbers", "1").await;
+    let refused = serving.logged("local-queue emulates SQS");
+    assert!(refused.starts_with("501 ") && refused.contains("--env AWS_ENDPOINT_URL_DYNAMODB=URL"), "{refused}");
+    assert_eq!(serving.logged("variables"), "variables line 2");
+}
+
+#[test]
+fn what_is_wrong_with_an_option_is_said_in_one_line_with_exit_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "template.yaml", &block("yaml"));
+    write(folder.path(), "src/app.py", &block("python"));
+    write(folder.path(), "bad.json", "{\"Worker\": 1}");
+    for (arguments, expected) in [
+        (["--env-file", "bad.json"], "bad.json: expected {\"LOGICAL-ID\": {\"NAME\": \"value\"}}"),
+        (["--env-file", "gone.json"], "failed to read gone.json"),
+        (["--pass-env", "NO_SUCH_VARIABLE"], "--pass-env NO_SUCH_VARIABLE: environment variable not found"),
+        (["--debug", "Nobody"], "--debug Nobody: template.yaml has no such function; it has Worker"),
+        (["--python", "/no/such/python"], "/no/such/python cannot be started"),
+        (["--function", "Worker=gone"], "gone is not there"),
+    ] {
+        let output = command(folder.path(), &arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+        assert!(said.contains(expected), "{said:?} lacks {expected:?}");
+    }
+}
