@@ -137,6 +137,7 @@ async fn the_stack_of_the_readme_runs_in_one_command_and_again_when_it_is_saved(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story")]
 async fn functions_of_two_languages_work_side_by_side_and_others_are_passed_over() {
     if !has("python3") || !has("node") {
         return;

@@ -147,7 +147,7 @@ fn every_way_to_say_where_code_is_is_read() {
     ] {
         let text =
             format!("Resources: {{ Work: {{ Type: 'AWS::Serverless::Function', Properties: {{ {properties} }} }} }}");
-        assert_eq!(of(&text).unwrap().functions[0].code, expected, "{properties}");
+        assert_eq!(read_stack(&text).unwrap().functions[0].code, expected, "{properties}");
     }
 }
 
@@ -167,7 +167,7 @@ Resources:
     Metadata: { 'aws:asset:path': asset.0b }
   Table: { Type: 'AWS::DynamoDB::Table' }
 ";
-    let stack = of(text).unwrap();
+    let stack = read_stack(text).unwrap();
     let layer = |name: &str, path: Option<&str>| Layer { name: name.to_owned(), path: path.map(ToOwned::to_owned) };
     assert_eq!(
         stack.functions[0].layers,
