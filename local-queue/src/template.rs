@@ -33,6 +33,7 @@
 //! - A queue, function or bucket without a name of its own is called after the stack and its logical id; CloudFormation
 //!   adds random characters.
 
+mod code;
 mod document;
 mod dynamic;
 mod evaluate;

@@ -136,14 +136,7 @@ async fn the_stack_of_the_readme_runs_in_one_command_and_again_when_it_is_saved(
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::too_many_lines, reason = "one story")]
-async fn functions_of_two_languages_work_side_by_side_and_others_are_passed_over() {
-    if !has("python3") || !has("node") {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let template = "
+const TWO_LANGUAGES: &str = "
 Resources:
   Jobs: { Type: 'AWS::SQS::Queue', Properties: { FifoQueue: true, ContentBasedDeduplication: true } }
   Numbers: { Type: 'AWS::SQS::Queue' }
@@ -188,7 +181,14 @@ Resources:
       Events: { Own: { Type: SQS, Properties: { Queue: !GetAtt Numbers.Arn } } }
   Web: { Type: 'AWS::Serverless::Function', Properties: { Runtime: python3.12, Handler: app.handler } }
 ";
-    write(folder.path(), "template.yaml", template);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_of_two_languages_work_side_by_side_and_others_are_passed_over() {
+    if !has("python3") || !has("node") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "template.yaml", TWO_LANGUAGES);
     let node =
         "exports.handler = async (event) => { console.log('order', event.Records.map((it) => it.body).join()); };";
     write(folder.path(), "node/app.js", node);

@@ -141,11 +141,11 @@ impl Exchange {
             && !developer::is_path(parts.uri.path())
             && let Some(response) = foreign::refuse(&parts)
         {
-            let answered = Box::pin(async move {
+            let answered = async move {
                 self.drain(&parts.headers, body).await;
                 response
-            });
-            return (Progress::Later(answered), readers);
+            };
+            return (Progress::Later(Box::pin(answered)), readers);
         }
         // What SQS asks of a request's content is not asked of the developer's API.
         if !developer::is_path(parts.uri.path())

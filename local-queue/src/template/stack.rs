@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    Code, Layer, Logging, Options, Problem, Stack, StackFunction, StackMapping, StackResource,
+    Logging, Options, Problem, Stack, StackFunction, StackMapping, StackResource,
+    code::asset_path,
     document::{Node, Value},
     evaluate::{TemplateContext, Text, kind, refused},
     mapping::{self, Form, Outcome, Place, keep, number},
@@ -254,9 +255,9 @@ impl<'a> Reader<'a> {
             name: self.scope.physical_name(id, resource)?,
             runtime: text("Runtime")?,
             handler: text("Handler")?.unwrap_or_else(|| "bootstrap".to_owned()),
-            code: self.code(resource, global)?,
+            code: self.scope.code(resource, global)?,
             asset_path: asset_path(resource),
-            layers: self.layers(resource, global)?,
+            layers: self.scope.layers(resource, global)?,
             binary: build.and_then(|build| build.get("Binary")?.as_text().map(ToOwned::to_owned)),
             architecture: architecture.unwrap_or_else(|| "x86_64".to_owned()),
             timeout: Duration::from_secs(timeout.unwrap_or(TIMEOUT_SECONDS)),
@@ -280,61 +281,6 @@ impl<'a> Reader<'a> {
         }
         self.stack.functions.push(function);
         Ok(())
-    }
-
-    /// Where the code of a function is. Of a map only what matters here is evaluated: buckets may be known to AWS alone.
-    fn code(&self, resource: &Node, global: Option<&Node>) -> Result<Code, Problem> {
-        let own = |name: &str| {
-            let own = resource.get("Properties").and_then(|properties| properties.get(name));
-            own.or_else(|| global.and_then(|global| global.get(name)))
-        };
-        let text = |node: &Node| Ok(self.scope.evaluate(node)?.and_then(|node| node.as_text().map(ToOwned::to_owned)));
-        let is_image = own("PackageType").map(text).transpose()?.flatten().is_some_and(|kind| kind == "Image");
-        if is_image || own("ImageUri").is_some() {
-            return Ok(Code::Image);
-        }
-        if let Some(inline) = own("InlineCode").map(text).transpose()?.flatten() {
-            return Ok(Code::Inline(inline));
-        }
-        let Some(code) = own("CodeUri").or_else(|| own("Code")) else { return Ok(Code::Unknown) };
-        if let Some(inline) = code.get("ZipFile") {
-            return Ok(text(inline)?.map_or(Code::Unknown, Code::Inline));
-        }
-        if code.get("ImageUri").is_some() {
-            return Ok(Code::Image);
-        }
-        if let Some(key) = code.get("S3Key").or_else(|| code.get("Key")) {
-            // A key that is not known here is as good as none.
-            return Ok(Code::Bucket(text(key).unwrap_or_default()));
-        }
-        let path = text(code)?;
-        Ok(match path {
-            Some(uri) if uri.starts_with("s3://") => Code::Bucket(Some(uri)),
-            Some(path) => Code::Path(path),
-            None => Code::Unknown,
-        })
-    }
-
-    fn layers(&self, resource: &Node, global: Option<&Node>) -> Result<Vec<Layer>, Problem> {
-        let own = resource.get("Properties").and_then(|properties| properties.get("Layers"));
-        let lists = [global.and_then(|global| global.get("Layers")), own];
-        let items = lists.into_iter().flatten().flat_map(|list| list.as_list().unwrap_or_default());
-        items.map(|item| self.layer(item)).collect()
-    }
-
-    /// A layer of this template by its folder; any other one by its name.
-    fn layer(&self, item: &Node) -> Result<Layer, Problem> {
-        let id = item.get("Ref").and_then(Node::as_text);
-        let Some((id, resource)) = id.and_then(|id| Some((id, self.scope.resource(id)?))) else {
-            let name = self.scope.evaluate(item).ok().flatten().and_then(|node| node.as_text().map(ToOwned::to_owned));
-            return Ok(Layer { name: name.unwrap_or_else(|| "a layer from elsewhere".to_owned()), path: None });
-        };
-        let properties = resource.get("Properties");
-        let content = properties.and_then(|own| own.get("ContentUri").or_else(|| own.get("Content")));
-        let path = content.map_or(Ok(None), |content| self.scope.evaluate(content))?;
-        let path =
-            path.and_then(|path| path.as_text().map(ToOwned::to_owned)).filter(|path| !path.starts_with("s3://"));
-        Ok(Layer { name: id.to_owned(), path: asset_path(resource).or(path) })
     }
 
     /// The variables, with placeholders for what is not known here.
@@ -542,12 +488,6 @@ fn check_function_name(name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("FunctionName takes 1 to {FUNCTION_NAME_MAX} letters, digits, - and _, not {name:?}"))
-}
-
-/// What CDK says of a resource's files.
-fn asset_path(resource: &Node) -> Option<String> {
-    let path = resource.get("Metadata").and_then(|metadata| metadata.get("aws:asset:path"));
-    path.and_then(Node::as_text).map(ToOwned::to_owned)
 }
 
 /// A value, for refusals.

@@ -167,8 +167,8 @@ fn run(arguments: &Serve) -> anyhow::Result<()> {
 /// Says what would run, without listening.
 fn check(arguments: &Serve) -> anyhow::Result<()> {
     let endpoint_url = template::Options::default().queue_url_base;
-    let (queues, _) = start(arguments)?;
-    let stack = read_template(arguments, &endpoint_url)?;
+    let (queues, created) = start(arguments)?;
+    let stack = read_template(arguments, &endpoint_url, &created)?;
     if arguments.functions.source.is_none() {
         queues.declare(&stack.queues)?;
     }
