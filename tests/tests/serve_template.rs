@@ -393,7 +393,7 @@ fn what_is_wrong_is_said_in_one_line_with_exit_code_2() {
         (
             text.replace("maxReceiveCount: !Ref MaxReceiveCount", "maxReceiveCount: !ImportValue x"),
             vec![],
-            "JobsQueue: Fn::ImportValue is not supported",
+            "JobsQueue: RedrivePolicy needs deadLetterTargetArn and maxReceiveCount, and has Fn::ImportValue x",
         ),
         (
             text.replace("Queue: !GetAtt JobsQueue.Arn", "Queue: arn:aws:sqs:us-east-1:000000000000:other"),
