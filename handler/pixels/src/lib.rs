@@ -54,6 +54,7 @@ mod fields;
 mod geometry;
 #[cfg(feature = "heic")]
 mod heif;
+mod lzw;
 mod picture;
 mod price;
 mod raster;

@@ -4,11 +4,12 @@
 //! - A file without any table has black, white and black again, as in libnsgif, which libvips reads with.
 //! - Of a frame with too few pixels the others are missing: an error, unless cut files are allowed.
 
-use weezl::{BitOrder, LzwStatus, decode};
+use weezl::{BitOrder, decode::Configuration};
 
 use crate::error::PixelError;
 use crate::format::InputFormat;
 use crate::limits::{Limits, Truncated};
+use crate::lzw::{End, Lzw};
 use crate::probe::gif::Frame;
 use crate::raster::{Layout, Raster, zeroed_bytes};
 
@@ -89,7 +90,7 @@ struct Numbers<'a> {
     /// Where the next part of the data is.
     at: usize,
     part: &'a [u8],
-    decoder: decode::Decoder,
+    lzw: Lzw,
     has_ended: bool,
 }
 
@@ -100,26 +101,25 @@ impl<'a> Numbers<'a> {
         if !(1..=CODE_BITS_MAX).contains(&bits) {
             return Err(PixelError::corrupt(FORMAT, format!("its first codes have {bits} bits")));
         }
-        let decoder = decode::Configuration::new(BitOrder::Lsb, bits).with_yield_on_full_buffer(true).build();
-        Ok(Self { bytes, at: at + 1, part: &[], decoder, has_ended: false })
+        let lzw = Lzw::new(Configuration::new(BitOrder::Lsb, bits));
+        Ok(Self { bytes, at: at + 1, part: &[], lzw, has_ended: false })
     }
 
     /// Fills a row, and says how much of it there was.
     fn read(&mut self, row: &mut [u8]) -> Result<usize, PixelError> {
         let mut count = 0;
         while count < row.len() && !self.has_ended {
-            if self.part.is_empty()
-                && let Some((part, next)) = Frame::part(self.bytes, self.at)
-            {
-                (self.part, self.at) = (part, next);
-            }
-            let result = self.decoder.decode_bytes(self.part, &mut row[count..]);
-            self.part = &self.part[result.consumed_in..];
-            count += result.consumed_out;
-            match result.status {
-                Ok(LzwStatus::Done) => self.has_ended = true,
-                Ok(_) => self.has_ended = result.consumed_in == 0 && result.consumed_out == 0,
-                Err(_) => return Err(PixelError::corrupt(FORMAT, "its compressed data are broken")),
+            let step = self.lzw.decode(self.part, &mut row[count..]);
+            let step = step.map_err(|_| PixelError::corrupt(FORMAT, "its compressed data are broken"))?;
+            self.part = &self.part[step.taken..];
+            count += step.made;
+            match step.end {
+                Some(End::Starved) => match Frame::part(self.bytes, self.at) {
+                    Some((part, next)) => (self.part, self.at) = (part, next),
+                    None => self.has_ended = true,
+                },
+                Some(End::Whole) => self.has_ended = true,
+                None => {}
             }
         }
         Ok(count)

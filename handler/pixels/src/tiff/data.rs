@@ -4,20 +4,21 @@ use std::borrow::Cow;
 use std::io::{self, BufRead, ErrorKind, Read};
 
 use flate2::bufread::ZlibDecoder;
-use weezl::{BitOrder, LzwStatus, decode};
+use weezl::{BitOrder, decode::Configuration};
 
 use super::FORMAT;
 use super::fax::Fax;
 use super::header::Image;
 use super::tags::Compression;
 use crate::error::PixelError;
+use crate::lzw::Lzw;
 use crate::raster::zeroed_bytes;
 
 /// The bytes of one strip or tile.
 pub(super) enum Source<'a> {
     Plain(Bytes<'a>),
     PackBits(PackBits<'a>),
-    Lzw(Box<Lzw<'a>>),
+    Lzw(Box<LzwBytes<'a>>),
     Deflate(Box<ZlibDecoder<Bytes<'a>>>),
     Fax(Fax<'a>),
     /// What a JPEG was decoded to, whose rows may be longer or shorter than those that are asked for.
@@ -34,7 +35,7 @@ impl<'a> Source<'a> {
         Ok(match image.compression {
             Compression::None | Compression::Jpeg => Self::Plain(Bytes { data, at: 0 }),
             Compression::PackBits => Self::PackBits(PackBits { bytes: Bytes { data, at: 0 }, run: Run::Literal(0) }),
-            Compression::Lzw => Self::Lzw(Box::new(Lzw::new(data))),
+            Compression::Lzw => Self::Lzw(Box::new(LzwBytes::new(data))),
             Compression::Deflate => Self::Deflate(Box::new(ZlibDecoder::new(Bytes { data, at: 0 }))),
             Compression::Fax(coding) => Self::Fax(Fax::new(data, coding, image.chunk.width)),
         })
@@ -108,35 +109,35 @@ impl BufRead for Bytes<'_> {
 }
 
 /// LZW as in TIFF 6.0, or as it was before: codes from the lowest bit, which are not lengthened early.
-pub(super) struct Lzw<'a> {
+pub(super) struct LzwBytes<'a> {
     bytes: Bytes<'a>,
-    decoder: decode::Decoder,
+    lzw: Lzw,
 }
 
-impl<'a> Lzw<'a> {
+impl<'a> LzwBytes<'a> {
     fn new(data: Cow<'a, [u8]>) -> Self {
         // The first code clears the table: 256, of nine bits.
         let is_old = matches!(*data, [0, second, ..] if second & 1 == 1);
         let configuration = if is_old {
-            decode::Configuration::new(BitOrder::Lsb, 8)
+            Configuration::new(BitOrder::Lsb, 8)
         } else {
-            decode::Configuration::with_tiff_size_switch(BitOrder::Msb, 8)
+            Configuration::with_tiff_size_switch(BitOrder::Msb, 8)
         };
-        Self { bytes: Bytes { data, at: 0 }, decoder: configuration.with_yield_on_full_buffer(true).build() }
+        Self { bytes: Bytes { data, at: 0 }, lzw: Lzw::new(configuration) }
     }
 }
 
-impl Read for Lzw<'_> {
+impl Read for LzwBytes<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let result = self.decoder.decode_bytes(self.bytes.rest(), buffer);
-            self.bytes.consume(result.consumed_in);
-            match result.status {
-                Ok(LzwStatus::Ok) if result.consumed_out == 0 && result.consumed_in > 0 => {}
-                Ok(_) => return Ok(result.consumed_out),
-                Err(error) => return Err(io::Error::new(ErrorKind::InvalidData, error)),
+        while !buffer.is_empty() {
+            let step = self.lzw.decode(self.bytes.rest(), buffer);
+            let step = step.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+            self.bytes.consume(step.taken);
+            if step.made > 0 || step.end.is_some() {
+                return Ok(step.made);
             }
         }
+        Ok(0)
     }
 }
 
