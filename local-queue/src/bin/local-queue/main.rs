@@ -16,7 +16,13 @@ mod stop;
 mod unpack;
 mod variables;
 
-use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode, thread, time::Duration};
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    thread,
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -173,7 +179,7 @@ fn check(arguments: &Serve) -> anyhow::Result<()> {
         queues.declare(&stack.queues)?;
     }
     let plan = Plan::make(&arguments.functions, &stack, &queue_urls(arguments, &endpoint_url))?;
-    plan.print();
+    print_plan(&plan, &stack, arguments);
     Ok(())
 }
 
@@ -204,7 +210,7 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
     for queue in &created {
         print(format_args!("  {endpoint_url}/{}/{}", queue.account(), queue.name()));
     }
-    plan.print();
+    print_plan(&plan, &stack, arguments);
     if arguments.functions.template.is_none() {
         server.run(stop.requested()).await;
         return Ok(());
@@ -246,16 +252,25 @@ fn read_template(arguments: &Serve, endpoint_url: &str, created: &[QueueArn]) ->
         imports: functions.import.iter().cloned().collect(),
         existing_queues: created.iter().map(|queue| queue.name().to_owned()).collect(),
     };
-    let at = |problem: &template::Problem| {
-        let of = problem.logical_id.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
-        format!("{}:{}: {of}{}", path.display(), problem.line, problem.text)
-    };
-    let stack = template::read(&text, &options, &Limits::STRICT)
-        .map_err(|error| anyhow::anyhow!(error.problems.iter().map(at).collect::<Vec<_>>().join("\n")))?;
+    template::read(&text, &options, &Limits::STRICT).map_err(|error| {
+        let problems = error.problems.iter().map(|problem| placed(problem, path));
+        anyhow::anyhow!(problems.collect::<Vec<_>>().join("\n"))
+    })
+}
+
+/// What is wrong in a template or passed over, and where.
+fn placed(problem: &template::Problem, path: &Path) -> String {
+    let of = problem.logical_id.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
+    format!("{}:{}: {of}{}", path.display(), problem.line, problem.text)
+}
+
+/// Says what runs, and what of the template does not or stands for something unknown.
+fn print_plan(plan: &Plan<'_>, stack: &Stack, arguments: &Serve) {
+    plan.print();
+    let path = arguments.functions.template.as_deref().unwrap_or(Path::new("template"));
     for warning in &stack.warnings {
-        print(format_args!("warning: {}", at(warning)));
+        note(format_args!("local-queue: warning: {}", placed(warning, path)));
     }
-    Ok(stack)
 }
 
 /// The emulator with its first queues, which are all created or none.
