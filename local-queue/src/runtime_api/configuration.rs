@@ -104,6 +104,13 @@ impl Configuration {
         }
     }
 
+    /// Removes what was written for it. Who still has a clone of the function, such as its metrics, need not have dropped it.
+    pub(super) fn clean_up(&self) {
+        if let Program::Interpreted(_, Some(client)) = &self.program {
+            client.remove();
+        }
+    }
+
     /// How long an invocation may take.
     pub(super) const fn time_to_run(&self) -> Duration {
         if self.debug { DEBUG_TIMEOUT } else { self.timeout }

@@ -151,6 +151,7 @@ impl Function {
     pub async fn shut_down(&self) {
         let waiting = lock(&self.shared.pool).close();
         end_all(waiting).await;
+        self.shared.configuration.clean_up();
         self.shared.log.flush().await;
     }
 }

@@ -169,6 +169,13 @@ impl Client {
     fn folder(&self) -> &Path {
         self.folder.path()
     }
+
+    /// Removes the file, after which nothing is started with it any more.
+    pub(super) fn remove(&self) {
+        if let Err(error) = fs::remove_dir_all(self.folder()) {
+            tracing::debug!(%error, "failed to remove the client of the Runtime API");
+        }
+    }
 }
 
 #[cfg(test)]

@@ -279,6 +279,11 @@ async fn sees_nothing(app: App, _: &str) {
     for name in ["HOME", "CARGO_MANIFEST_DIR", "RUST_LOG", "USER", "PWD"] {
         assert!(!environment.contains_key(name), "{name} is {}", environment[name]);
     }
+    // What was written for it goes with it, although somebody may still have the function.
+    let client = Path::new(environment["LAMBDA_RUNTIME_DIR"].as_str().unwrap());
+    assert!(client.is_dir(), "{}", client.display());
+    fixture.function.shut_down().await;
+    assert!(!client.exists(), "{} is left", client.display());
 }
 
 async fn python_handlers() {
