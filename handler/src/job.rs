@@ -5,6 +5,7 @@
 //! dead-letter queue where somebody has to understand it.
 
 pub(crate) mod fields;
+mod headers;
 
 use std::collections::BTreeSet;
 
@@ -14,9 +15,11 @@ use serde_json::{Map, Value, json};
 use crate::failure::{Blame, Failure};
 use crate::pixels::limits::Truncated;
 use crate::pixels::options::{Color, Effort, Fit, Kernel, Metadata, OutputFormat, Position, Rendition};
-use crate::storage::{Location, Role, Storage};
+use crate::storage::{Location, Role, Scheme, Storage};
 
 use fields::{JobFields, kind_of};
+
+pub use headers::OutputHeaders;
 
 /// Pixels a side may have: what WebP, the smallest of the output formats, can hold.
 pub const SIDE_PIXELS_MAX: u32 = 16_383;
@@ -38,6 +41,16 @@ pub struct Output {
     pub target: Location,
     /// What is made.
     pub rendition: Rendition,
+    /// What the object says of itself.
+    pub headers: OutputHeaders,
+}
+
+/// An output whose place is still to be found: the template of its target, and the rest.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct OutputTemplate {
+    pub(crate) target: String,
+    pub(crate) rendition: Rendition,
+    pub(crate) headers: OutputHeaders,
 }
 
 impl ResizeJob {
@@ -53,6 +66,10 @@ impl ResizeJob {
         check_distinct(&source, &outputs, Location::canonical)?;
         for (index, output) in outputs.iter().enumerate() {
             check_rendition(&output.rendition).map_err(|what| Failure::bad_job(format!("outputs[{index}].{what}")))?;
+            if output.target.scheme() == Scheme::File && !output.headers.is_empty() {
+                let text = "headers are not kept by files; expected an s3:// target with them";
+                return Err(Failure::bad_job(format!("outputs[{index}].{text}")));
+            }
         }
         Ok(Self { source, outputs, truncated: Truncated::Refuse })
     }
@@ -84,8 +101,9 @@ impl ResizeJob {
             let mut fields = JobFields::new(&format!("outputs[{index}]"), output)?;
             let target = location(&mut fields, "target")?;
             let rendition = rendition(&mut fields)?;
+            let headers = OutputHeaders::read(&mut fields)?;
             fields.finish()?;
-            Ok(Output { target, rendition })
+            Ok(Output { target, rendition, headers })
         });
         // Bounded before it is read: the body's size bounds the list only loosely.
         let outputs: Vec<Output> = outputs.take(OUTPUTS_MAX + 1).collect::<Result<_, Failure>>()?;
@@ -142,7 +160,7 @@ impl Serialize for ResizeJob {
 }
 
 /// Reads a list of renditions with target templates, as the setting `RENDITIONS` holds them.
-pub(crate) fn templates(value: &Value) -> Result<Vec<(String, Rendition)>, Failure> {
+pub(crate) fn templates(value: &Value) -> Result<Vec<OutputTemplate>, Failure> {
     let Some(list) = value.as_array().filter(|list| !list.is_empty() && list.len() <= OUTPUTS_MAX) else {
         return Err(Failure::bad_job(format!("expected a list of 1 to {OUTPUTS_MAX} outputs")));
     };
@@ -151,9 +169,10 @@ pub(crate) fn templates(value: &Value) -> Result<Vec<(String, Rendition)>, Failu
         let target = fields.string("target", "a target template")?;
         let target = target.ok_or_else(|| fields.missing("target"))?.to_owned();
         let rendition = rendition(&mut fields)?;
+        let headers = OutputHeaders::read(&mut fields)?;
         fields.finish()?;
         check_rendition(&rendition).map_err(|what| Failure::bad_job(format!("[{index}].{what}")))?;
-        Ok((target, rendition))
+        Ok(OutputTemplate { target, rendition, headers })
     };
     list.iter().enumerate().map(read).collect()
 }
@@ -421,6 +440,9 @@ fn output_value(output: &Output) -> Value {
     put("effort", rendition.effort.get().into());
     put("lossless", rendition.lossless.into());
     put("flatten", rendition.flatten.into());
+    if let Some(headers) = output.headers.value() {
+        put("headers", headers);
+    }
     put("metadata", if rendition.metadata == Metadata::KeepIcc { "keep-icc" } else { "strip" }.into());
     Value::Object(value)
 }

@@ -19,7 +19,7 @@ use crate::job::ResizeJob;
 use crate::pixels::jpeg::Arena;
 use crate::pixels::options::Rendition;
 use crate::pixels::{self, Encoded, Fault, Limits, PixelError, ProfileUse};
-use crate::storage::{Grant, Location, Storage};
+use crate::storage::{About, Grant, Headers, Location, Storage};
 
 /// What resizing may cost.
 #[derive(Clone, Debug)]
@@ -170,7 +170,7 @@ impl Resizer {
     async fn resize(&self, job: &ResizeJob, deadline: &Deadline) -> Result<Resized, Failure> {
         let options = &self.options;
         let turn = self.sources.acquire().await;
-        let (bytes, source_permit) = self.fetch(job.source(), deadline).await?;
+        let (bytes, headers, source_permit) = self.fetch(job.source(), deadline).await?;
         let bytes_in = bytes.len() as u64;
 
         let renditions: Vec<Rendition> = job.outputs().iter().map(|output| output.rendition.clone()).collect();
@@ -179,7 +179,8 @@ impl Resizer {
         drop((source_permit, turn));
         assert_eq!(images.len(), job.outputs().len(), "one image for each output");
 
-        let stores = job.outputs().iter().zip(images).map(|(output, image)| self.store(&output.target, image));
+        let stores = job.outputs().iter().zip(images);
+        let stores = stores.map(|(output, image)| self.store(&output.target, output.headers.of(&headers), image));
         Ok(Resized { bytes_in, outputs: try_join_all(stores).await?, oddities })
     }
 
@@ -187,7 +188,7 @@ impl Resizer {
     ///
     /// How much that is only the answer says, so what a connection holds before its body is read is paid first. When the
     /// rest is not free at once, the connection is given up: nothing is held open while others have the memory.
-    async fn fetch(&self, source: &Location, deadline: &Deadline) -> Result<(Bytes, SourcePermit), Failure> {
+    async fn fetch(&self, source: &Location, deadline: &Deadline) -> Result<(Bytes, Headers, SourcePermit), Failure> {
         let Self { storage, options, .. } = self;
         let memory = &options.source_memory;
         let permit = SourcePermit::new(memory.spend(OPENING_BYTES.min(memory.total_bytes()), deadline).await?);
@@ -198,7 +199,8 @@ impl Resizer {
         let download = storage.open(source, options.source_bytes_max, Grant::new(raise.clone())).await?;
         let declared = download.declared_bytes();
         if raise(declared) {
-            return Ok((download.read().await?, permit));
+            let headers = download.headers().clone();
+            return Ok((download.read().await?, headers, permit));
         }
         drop((download, raise, permit));
         let permit = SourcePermit::new(memory.spend(declared, deadline).await?);
@@ -208,7 +210,8 @@ impl Resizer {
             let text = format!("source {source} grew while it waited for memory");
             return Err(Failure::transient(Blame::Source, "conflict", text));
         }
-        Ok((download.read().await?, permit))
+        let headers = download.headers().clone();
+        Ok((download.read().await?, headers, permit))
     }
 
     async fn render(
@@ -258,10 +261,11 @@ impl Resizer {
         Ok((images, oddities))
     }
 
-    async fn store(&self, target: &Location, image: Encoded) -> Result<ResizedOutput, Failure> {
+    async fn store(&self, target: &Location, headers: Headers, image: Encoded) -> Result<ResizedOutput, Failure> {
         let Encoded { bytes, format, width, height, .. } = image;
         let stored = ResizedOutput { target: target.clone(), width, height, bytes: bytes.len() as u64 };
-        self.storage.store(target, bytes.into(), format.content_type()).await?;
+        let about = About { content_type: format.content_type(), headers };
+        self.storage.store_with(target, bytes.into(), &about).await?;
         Ok(stored)
     }
 }

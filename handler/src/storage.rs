@@ -9,6 +9,7 @@
 
 mod allowed;
 mod files;
+mod headers;
 mod location;
 mod memory;
 mod s3;
@@ -28,11 +29,12 @@ use files::{Files, Links, Root};
 
 pub use allowed::Allowed;
 pub use files::{NotAFile, open_regular};
+pub use headers::{HeaderError, Headers};
 pub(crate) use location::file_encoded;
 pub use location::{Location, LocationError, Scheme};
 pub use memory::MemoryStore;
 pub use s3::{S3, S3Error};
-pub use store::{Grant, Object, Store, StoreError};
+pub use store::{About, Grant, Object, Store, StoreError};
 
 /// Wraps a store in another, for faults, counting or limits.
 type Decorator = Arc<dyn Fn(Arc<dyn Store>) -> Arc<dyn Store> + Send + Sync>;
@@ -214,9 +216,15 @@ impl Download {
         self.object.bytes
     }
 
+    /// What the object says of itself.
+    #[must_use]
+    pub fn headers(&self) -> &Headers {
+        &self.object.headers
+    }
+
     /// Reads the body, holding at most the declared bytes and what comes at once.
     pub async fn read(self) -> Result<Bytes, Failure> {
-        let Self { object: Object { bytes: declared, mut body }, location } = self;
+        let Self { object: Object { bytes: declared, mut body, .. }, location } = self;
         let mut first = Bytes::new();
         let mut all = BytesMut::new();
         let mut total = 0;
@@ -303,8 +311,13 @@ impl Storage {
 
     /// Stores a whole object, replacing what is there.
     pub async fn store(&self, location: &Location, body: Bytes, content_type: &'static str) -> Result<(), Failure> {
+        self.store_with(location, body, &About::content_type(content_type)).await
+    }
+
+    /// Stores a whole object with what it says of itself, replacing what is there.
+    pub async fn store_with(&self, location: &Location, body: Bytes, about: &About) -> Result<(), Failure> {
         let store = self.store_of(Role::Target, location)?;
-        let stored = store.put(location.key(), body, content_type).await;
+        let stored = store.put(location.key(), body, about).await;
         stored.map_err(|error| error.failure(Role::Target, location))
     }
 
@@ -343,8 +356,8 @@ impl Store for Within {
         self.all.get(&format!("{}/{key}", self.name), grant).await
     }
 
-    async fn put(&self, key: &str, body: Bytes, content_type: &'static str) -> Result<(), StoreError> {
-        self.all.put(&format!("{}/{key}", self.name), body, content_type).await
+    async fn put(&self, key: &str, body: Bytes, about: &About) -> Result<(), StoreError> {
+        self.all.put(&format!("{}/{key}", self.name), body, about).await
     }
 }
 

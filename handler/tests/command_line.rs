@@ -305,6 +305,7 @@ fn what_cannot_be_begun_is_one_line_and_exit_code_2() {
     fs::write(place.at("notes.txt"), "not an image").unwrap();
     fs::write(place.at("phone.avif"), b"\0\0\0\x18ftypavif\0\0\0\0").unwrap();
     fs::write(place.at("renditions.json"), r#"[{"target":"{stem}","widht":3}]"#).unwrap();
+    fs::write(place.at("headers.json"), r#"[{"target":"{stem}","width":3,"headers":"copy"}]"#).unwrap();
     std::os::unix::fs::symlink("loop", place.at("loop")).unwrap();
     for (arguments, said) in [
         ("run nowhere --width 9 --out out", "cannot read nowhere: No such file"),
@@ -318,6 +319,7 @@ fn what_cannot_be_begun_is_one_line_and_exit_code_2() {
         ("run photos --width 9 --out photos", "--out photos is one of the folders to read"),
         ("run photos --renditions renditions.json --out out", "[0].widht is not a known field"),
         ("run photos --renditions nowhere.json --out out", "cannot read --renditions nowhere.json"),
+        ("run photos --renditions headers.json --out out", "[0].headers are not kept by files; expected none"),
         ("run photos/moon.gif --width 9 --out photos/moon.gif", "cannot write to --out photos/moon.gif"),
     ] {
         let run = place.resize(arguments);
@@ -326,7 +328,10 @@ fn what_cannot_be_begun_is_one_line_and_exit_code_2() {
     place.photo("misnamed/a-jpeg-called.png", "photo.jpg");
     let run = place.resize("run photo.jpg --width 9 --out .");
     assert!(run.refusal().contains("would replace the photo"), "{run:?}");
-    assert_eq!(place.files("."), ["notes.txt", "phone.avif", "photo.jpg", "photos/moon.gif", "renditions.json"]);
+    assert_eq!(
+        place.files("."),
+        ["headers.json", "notes.txt", "phone.avif", "photo.jpg", "photos/moon.gif", "renditions.json"]
+    );
 }
 
 #[test]

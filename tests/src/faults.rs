@@ -15,7 +15,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
-use handler::storage::{Grant, Object, Store, StoreError};
+use handler::storage::{About, Grant, Object, Store, StoreError};
 
 /// What a store is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -162,9 +162,9 @@ impl Faulty {
 
 #[async_trait]
 impl Store for Faulty {
-    async fn put(&self, key: &str, body: Bytes, content_type: &'static str) -> Result<(), StoreError> {
+    async fn put(&self, key: &str, body: Bytes, about: &About) -> Result<(), StoreError> {
         let fault = self.faults.meet(Operation::Put, key).await?;
-        self.inner.put(key, body, content_type).await?;
+        self.inner.put(key, body, about).await?;
         if fault == Some(Fault::AnswerLost) { Err(reset()) } else { Ok(()) }
     }
 
@@ -172,13 +172,13 @@ impl Store for Faulty {
         let fault = self.faults.meet(Operation::Get, key).await?;
         let object = self.inner.get(key, grant).await?;
         let Some(fault) = fault else { return Ok(object) };
-        let Object { bytes, body } = object;
+        let Object { bytes, headers, body } = object;
         let whole: Vec<Bytes> = body.try_collect().await?;
         let whole = whole.concat();
         let mut body = vec![Ok(Bytes::copy_from_slice(&whole[..whole.len() / 2]))];
         if fault == Fault::ResetInBody {
             body.push(Err(reset()));
         }
-        Ok(Object { bytes, body: futures_util::stream::iter(body).boxed() })
+        Ok(Object { bytes, headers, body: futures_util::stream::iter(body).boxed() })
     }
 }

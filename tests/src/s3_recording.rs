@@ -54,9 +54,40 @@ pub struct Asked {
     pub path: String,
 }
 
+/// What is said of an object besides its bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// Its media type.
+    pub content_type: Option<String>,
+    /// `Cache-Control`.
+    pub cache_control: Option<String>,
+    /// `Content-Disposition`.
+    pub content_disposition: Option<String>,
+    /// `Content-Language`.
+    pub content_language: Option<String>,
+    /// The user's own, without their prefix.
+    pub metadata: Option<HashMap<String, String>>,
+    /// Its tags, as a query.
+    pub tagging: Option<String>,
+}
+
+impl Said {
+    fn of(input: &PutObjectInput) -> Self {
+        Self {
+            content_type: input.content_type.as_ref().map(ToString::to_string),
+            cache_control: input.cache_control.clone(),
+            content_disposition: input.content_disposition.clone(),
+            content_language: input.content_language.clone(),
+            metadata: input.metadata.clone(),
+            tagging: input.tagging.clone(),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     objects: BTreeMap<(String, String), Bytes>,
+    said: HashMap<(String, String), Said>,
     asked: Vec<Asked>,
     answers: HashMap<String, Answer>,
     broken_once: HashSet<String>,
@@ -118,6 +149,12 @@ impl RecordingS3 {
     #[must_use]
     pub fn object(&self, bucket: &str, key: &str) -> Option<Bytes> {
         self.shared.lock().objects.get(&(bucket.to_owned(), key.to_owned())).cloned()
+    }
+
+    /// What was said of an object when it was put there.
+    #[must_use]
+    pub fn said(&self, bucket: &str, key: &str) -> Option<Said> {
+        self.shared.lock().said.get(&(bucket.to_owned(), key.to_owned())).cloned()
     }
 
     /// Puts an object there.
@@ -183,7 +220,7 @@ impl S3 for Shared {
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let GetObjectInput { bucket, key, range, .. } = request.input;
         let mut state = self.lock();
-        let Some(body) = state.objects.get(&(bucket, key.clone())).cloned() else {
+        let Some(body) = state.objects.get(&(bucket.clone(), key.clone())).cloned() else {
             return Err(s3_error!(NoSuchKey));
         };
         let whole = body.len() as u64;
@@ -196,6 +233,12 @@ impl S3 for Shared {
             content_range: part.as_ref().map(|part| format!("bytes {}-{}/{whole}", part.start, part.end - 1)),
             ..GetObjectOutput::default()
         };
+        if let Some(said) = state.said.get(&(bucket, key.clone())).cloned() {
+            output.cache_control = said.cache_control;
+            output.content_disposition = said.content_disposition;
+            output.content_language = said.content_language;
+            output.metadata = said.metadata;
+        }
         output.body = Some(if state.broken_once.remove(&key) {
             let half = body.slice(..body.len() / 2);
             StreamingBlob::wrap(stream::iter([Ok(half), Err(std::io::Error::other("broken off"))]))
@@ -208,12 +251,15 @@ impl S3 for Shared {
     }
 
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        let said = Said::of(&request.input);
         let PutObjectInput { bucket, key, body, .. } = request.input;
         let chunks: Vec<Bytes> = match body {
             Some(body) => body.try_collect().await.map_err(|_| s3_error!(IncompleteBody))?,
             None => Vec::new(),
         };
-        self.lock().objects.insert((bucket, key), chunks.concat().into());
+        let mut state = self.lock();
+        state.said.insert((bucket.clone(), key.clone()), said);
+        state.objects.insert((bucket, key), chunks.concat().into());
         Ok(S3Response::new(PutObjectOutput::default()))
     }
 

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use bytes::Bytes;
 use handler::failure::{Blame, Retry};
-use handler::storage::{Location, Storage};
+use handler::storage::{About, Grant, Headers, Location, Storage};
 use local_queue::{
     LocalQueue,
     engine::{Attribute, RedrivePolicy},
@@ -42,6 +42,33 @@ const KEYS: &[(&str, &str)] = &[
 
 fn storage(server: &RecordingS3) -> Storage {
     Storage::builder().s3(s3(&server.endpoint_url(), "us-east-1")).build()
+}
+
+/// Headers come to S3 as they are given, signed like all others, and go with an object that is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_object_says_of_itself_is_stored_and_found_again() {
+    let server = RecordingS3::serve().await;
+    let storage = storage(&server);
+    let mut headers = Headers::default();
+    headers.insert("cache-control", "public, max-age=31536000, immutable").unwrap();
+    headers.insert("content-disposition", "inline; filename=\"a b.jpg\"").unwrap();
+    headers.insert("content-language", "de").unwrap();
+    headers.insert("x-amz-meta-album", "summer = 2026").unwrap();
+    let mut tagged = headers.clone();
+    tagged.insert_tag("project", "a/b c").unwrap();
+    let location = Location::s3("photos", "a.jpg").unwrap();
+    let about = About { content_type: "image/jpeg", headers: tagged };
+    storage.store_with(&location, Bytes::from_static(b"bytes"), &about).await.unwrap();
+    let said = server.said("photos", "a.jpg").unwrap();
+    assert_eq!(said.content_type.as_deref(), Some("image/jpeg"));
+    assert_eq!(said.cache_control.as_deref(), Some("public, max-age=31536000, immutable"));
+    assert_eq!(said.content_disposition.as_deref(), Some("inline; filename=\"a b.jpg\""));
+    assert_eq!(said.content_language.as_deref(), Some("de"));
+    assert_eq!(said.metadata.unwrap().get("album").map(String::as_str), Some("summer = 2026"));
+    assert_eq!(said.tagging.as_deref(), Some("project=a%2Fb%20c"));
+    // Tags are no headers of an answer.
+    let found = storage.open(&location, 10, Grant::none()).await.unwrap();
+    assert_eq!(found.headers(), &headers);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -100,6 +100,40 @@ fn every_option_of_encoding_names_itself_and_says_what_is_accepted() {
     }
 }
 
+#[test]
+fn headers_that_no_object_keeps_are_refused_by_name() {
+    let to_file = r#"{"source":"s3://bucket/a","outputs":[{"target":"file:///a","width":1,"headers":"copy"}]}"#;
+    let of = |headers: &str| job(&format!(r#""width":1,"headers":{headers}"#));
+    let table: &[(String, &str)] = &[
+        (of("7"), "outputs[0].headers is a number; expected \"copy\", or an object of cache-control, "),
+        (of("\"keep\""), "outputs[0].headers is \"keep\"; expected \"copy\""),
+        (of(r#"{"cache-control":60}"#), "outputs[0].headers.cache-control is a number; expected a text"),
+        (of(r#"{"x-amz-acl":"public-read"}"#), "outputs[0].headers.x-amz-acl is not a header of an object; expected "),
+        (of(r#"{"content-type":"text/html"}"#), "outputs[0].headers.content-type is not a header of an object"),
+        (of(r#"{"cache-control":"a\r\nb: c"}"#), "outputs[0].headers.cache-control has a value that is not plain"),
+        (of(r#"{"tags":["a"]}"#), "outputs[0].headers.tags is a list; expected an object of texts"),
+        (of(r#"{"tags":{"a&b":"c"}}"#), "outputs[0].headers.tags.a&b is not a tag; expected "),
+        (to_file.to_owned(), "outputs[0].headers are not kept by files; expected an s3:// target with them"),
+    ];
+    for (body, expected) in table {
+        let message = refusal(body);
+        assert!(message.starts_with(expected), "{body}\n  says {message:?}");
+    }
+}
+
+#[test]
+fn headers_are_read_and_written_back() {
+    for headers in [json!("copy"), json!({ "x-amz-meta-a": "b", "cache-control": "max-age=60", "tags": { "k": "v" } })]
+    {
+        let parsed = ResizeJob::parse(&job(&format!(r#""width":1,"headers":{headers}"#))).unwrap();
+        let body = serde_json::to_value(&parsed).unwrap();
+        assert_eq!(body["outputs"][0]["headers"], headers);
+        assert_eq!(ResizeJob::from_value(&body).unwrap(), parsed);
+    }
+    let none = serde_json::to_string(&ResizeJob::parse(&job(r#""width":1,"headers":{}"#)).unwrap()).unwrap();
+    assert!(!none.contains("headers"), "{none}");
+}
+
 /// Known everywhere, so that the refusal says what is missing instead of calling it unknown.
 #[test]
 fn avif_needs_its_feature_and_takes_no_profile() {
@@ -275,7 +309,7 @@ mod round_trip {
             let source = Location::s3("photos", &format!("x{key}")).unwrap();
             let target = Location::file(std::path::Path::new(&format!("/{key}"))).unwrap();
             let truncated = if allow { Truncated::Allow } else { Truncated::Refuse };
-            let job = ResizeJob::new(source, vec![Output { target, rendition }]).unwrap().with_truncated(truncated);
+            let job = ResizeJob::new(source, vec![Output { target, rendition, headers: OutputHeaders::default() }]).unwrap().with_truncated(truncated);
             let body = serde_json::to_string(&job).unwrap();
             prop_assert_eq!(ResizeJob::parse(&body).unwrap(), job);
         }

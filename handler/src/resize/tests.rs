@@ -140,16 +140,41 @@ impl Store for Counted {
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.open.fetch_add(1, Ordering::SeqCst);
         let open = Open(self.open.clone());
-        let Object { bytes, body } = self.inner.get(key, grant).await?;
+        let Object { bytes, headers, body } = self.inner.get(key, grant).await?;
         let body = body.map(move |chunk| {
             let _ = &open;
             chunk
         });
-        Ok(Object { bytes, body: body.boxed() })
+        Ok(Object { bytes, headers, body: body.boxed() })
     }
 
-    async fn put(&self, key: &str, body: Bytes, content_type: &'static str) -> Result<(), StoreError> {
-        self.inner.put(key, body, content_type).await
+    async fn put(&self, key: &str, body: Bytes, about: &About) -> Result<(), StoreError> {
+        self.inner.put(key, body, about).await
+    }
+}
+
+#[tokio::test]
+async fn an_output_says_of_itself_what_it_is_given_or_what_the_source_says() {
+    let storage = Storage::memory();
+    let mut of_source = Headers::default();
+    of_source.insert("cache-control", "max-age=60").unwrap();
+    of_source.insert("x-amz-meta-owner", "somebody").unwrap();
+    let about = About { content_type: "image/png", headers: of_source.clone() };
+    storage.store_with(&at("a.png"), png(64, 48), &about).await.unwrap();
+    let mut given = Headers::default();
+    given.insert("content-language", "de").unwrap();
+    given.insert_tag("k", "v").unwrap();
+    let output = |target: &str, headers: Value| json!({ "target": at(target).to_string(), "width": 8, "format": "png", "headers": headers });
+    let outputs = [
+        output("none.png", Value::Null),
+        output("given.png", json!({ "content-language": "de", "tags": { "k": "v" } })),
+        output("copied.png", "copy".into()),
+    ];
+    let body = json!({ "source": at("a.png").to_string(), "outputs": outputs }).to_string();
+    assert!(matches!(outcome(resizer(&storage), body).await, Outcome::Done(_)));
+    for (target, expected) in [("none.png", Headers::default()), ("given.png", given), ("copied.png", of_source)] {
+        let found = storage.open(&at(target), 100_000, Grant::none()).await.unwrap();
+        assert_eq!(found.headers(), &expected, "{target}");
     }
 }
 

@@ -23,7 +23,8 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, mkdirat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
-use super::store::{Grant, Object, Store, StoreError};
+use super::Headers;
+use super::store::{About, Grant, Object, Store, StoreError};
 
 /// What is done about symbolic links below a root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,10 +141,10 @@ impl Store for Files {
             Body::Read(body) => futures_util::stream::iter([Ok(body)]).boxed(),
             Body::Unread(file) => futures_util::stream::once(blocking(move || read(&file, bytes))).boxed(),
         };
-        Ok(Object { bytes, body })
+        Ok(Object { bytes, headers: Headers::default(), body })
     }
 
-    async fn put(&self, key: &str, body: Bytes, _: &'static str) -> Result<(), StoreError> {
+    async fn put(&self, key: &str, body: Bytes, _: &About) -> Result<(), StoreError> {
         let (files, key) = (self.clone(), key.to_owned());
         blocking(move || files.write(&key, &body)).await
     }

@@ -6,11 +6,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::store::{Grant, Object, Store, StoreError};
+use super::Headers;
+use super::store::{About, Grant, Object, Store, StoreError};
 
 /// A bucket in memory.
 #[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<BTreeMap<String, (Bytes, String)>>);
+pub struct MemoryStore(Mutex<BTreeMap<String, Kept>>);
+
+/// An object, its content type, and what else it says of itself.
+type Kept = (Bytes, String, Headers);
 
 impl MemoryStore {
     /// An empty one.
@@ -21,13 +25,13 @@ impl MemoryStore {
 
     /// Puts an object there, whatever the faults in front of the store say.
     pub fn insert(&self, key: &str, body: impl Into<Bytes>, content_type: &str) {
-        self.lock().insert(key.to_owned(), (body.into(), content_type.to_owned()));
+        self.lock().insert(key.to_owned(), (body.into(), content_type.to_owned(), Headers::default()));
     }
 
     /// An object and its content type.
     #[must_use]
     pub fn object(&self, key: &str) -> Option<(Bytes, String)> {
-        self.lock().get(key).cloned()
+        self.lock().get(key).map(|(body, content_type, _)| (body.clone(), content_type.clone()))
     }
 
     /// All keys, in their order.
@@ -36,7 +40,7 @@ impl MemoryStore {
         self.lock().keys().cloned().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (Bytes, String)>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Kept>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -44,11 +48,13 @@ impl MemoryStore {
 #[async_trait]
 impl Store for MemoryStore {
     async fn get(&self, key: &str, _: Grant) -> Result<Object, StoreError> {
-        self.object(key).map(|(body, _)| Object::whole(body)).ok_or(StoreError::NotFound)
+        let (body, _, headers) = self.lock().get(key).cloned().ok_or(StoreError::NotFound)?;
+        Ok(Object { headers, ..Object::whole(body) })
     }
 
-    async fn put(&self, key: &str, body: Bytes, content_type: &'static str) -> Result<(), StoreError> {
-        self.insert(key, body, content_type);
+    async fn put(&self, key: &str, body: Bytes, about: &About) -> Result<(), StoreError> {
+        let About { content_type, headers } = about.clone();
+        self.lock().insert(key.to_owned(), (body, content_type.to_owned(), headers));
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 
-use super::{Location, Role};
+use super::{Headers, Location, Role};
 use crate::failure::{Blame, Failure};
 
 /// One place of objects: a bucket, the files of this machine, memory. The seam at which tests put faults.
@@ -17,7 +17,24 @@ pub trait Store: fmt::Debug + Send + Sync {
     async fn get(&self, key: &str, grant: Grant) -> Result<Object, StoreError>;
 
     /// Stores a whole object in place of what is there: whoever reads sees the one or the other.
-    async fn put(&self, key: &str, body: Bytes, content_type: &'static str) -> Result<(), StoreError>;
+    async fn put(&self, key: &str, body: Bytes, about: &About) -> Result<(), StoreError>;
+}
+
+/// What is stored with a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// The media type.
+    pub content_type: &'static str,
+    /// What else the object says of itself. A file of this machine says nothing.
+    pub headers: Headers,
+}
+
+impl About {
+    /// A type and nothing else.
+    #[must_use]
+    pub fn content_type(content_type: &'static str) -> Self {
+        Self { content_type, headers: Headers::default() }
+    }
 }
 
 /// Asks whoever wants an object whether there is memory for its body, which may then come along at once.
@@ -46,6 +63,8 @@ impl Grant {
 pub struct Object {
     /// Bytes that are promised.
     pub bytes: u64,
+    /// What it says of itself.
+    pub headers: Headers,
     /// What comes, which need not be what was promised.
     pub body: BoxStream<'static, Result<Bytes, StoreError>>,
 }
@@ -55,7 +74,7 @@ impl Object {
     #[must_use]
     pub fn whole(body: Bytes) -> Self {
         let bytes = body.len() as u64;
-        Self { bytes, body: futures_util::stream::iter([Ok(body)]).boxed() }
+        Self { bytes, headers: Headers::default(), body: futures_util::stream::iter([Ok(body)]).boxed() }
     }
 }
 

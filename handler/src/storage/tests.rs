@@ -209,13 +209,13 @@ impl Store for Faulty {
             Fault::Long => (0..1000).map(|_| Ok(Bytes::from_static(b"body"))).collect(),
             _ => vec![Ok(Bytes::from_static(b"bo")), Err(StoreError::Unreachable("reset".to_owned()))],
         };
-        Ok(Object { bytes, body: futures_util::stream::iter(body).boxed() })
+        Ok(Object { bytes, headers: Headers::default(), body: futures_util::stream::iter(body).boxed() })
     }
 
-    async fn put(&self, key: &str, body: Bytes, content_type: &'static str) -> Result<(), StoreError> {
+    async fn put(&self, key: &str, body: Bytes, about: &About) -> Result<(), StoreError> {
         match &self.fault {
             Fault::Error(error) => Err(error.clone()),
-            _ => self.inner.put(key, body, content_type).await,
+            _ => self.inner.put(key, body, about).await,
         }
     }
 }

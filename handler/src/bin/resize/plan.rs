@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use handler::job::{Output, ResizeJob};
+use handler::job::{Output, OutputHeaders, ResizeJob};
 use handler::storage::Location;
 
 use super::find::InputImages;
@@ -50,7 +50,11 @@ pub(crate) fn plan(found: InputImages, choice: &RenditionChoice, out: &Path) -> 
             if paths.contains(&path) {
                 bail!("the output for {} would replace the photo {}", image.path.display(), path.display());
             }
-            outputs.push(Location::file(&path).map(|target| Output { target, rendition }));
+            outputs.push(Location::file(&path).map(|target| Output {
+                target,
+                rendition,
+                headers: OutputHeaders::default(),
+            }));
         }
         let outputs: Result<Vec<_>, _> = outputs.into_iter().collect();
         let job = Location::file(&image.path)

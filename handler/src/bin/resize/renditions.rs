@@ -82,6 +82,9 @@ fn renditions(value: &Value, auto: &str) -> anyhow::Result<Renditions> {
         if matches!(output.get("format"), None | Some(Value::Null)) || output.get("format") == Some(&"auto".into()) {
             output.insert("format".to_owned(), auto.into());
         }
+        if output.get("headers").is_some_and(|headers| !headers.is_null()) {
+            bail!("[{index}].headers are not kept by files; expected none");
+        }
         if let Some(Value::String(target)) = output.get_mut("target") {
             if target.contains("://") || target.starts_with('/') || target.contains("{bucket}") {
                 bail!(

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::Client;
 use super::answer::ErrorAnswer;
 use super::request::{Answer, Body, RETRIES_MAX, RETRY_WITHIN, Request, deepest, pause, some_of};
-use crate::storage::{Grant, Object, Store, StoreError};
+use crate::storage::{About, Grant, Headers, Object, Store, StoreError};
 
 /// Bytes of the answer to a put, which is empty unless it is an error.
 const PUT_ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -24,7 +24,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    async fn ask(&self, key: &str, headers: Vec<(&'static str, String)>) -> Result<Answer, StoreError> {
+    async fn ask(&self, key: &str, headers: Vec<(String, String)>) -> Result<Answer, StoreError> {
         let request = Request {
             method: Method::GET,
             bucket: &self.name,
@@ -45,6 +45,8 @@ impl Store for Bucket {
         let bytes = header(CONTENT_LENGTH).and_then(|length| length.parse().ok()).ok_or_else(|| {
             StoreError::Unreachable(format!("{} did not say how long the object is", self.client.endpoint))
         })?;
+        let named = answer.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        let headers = Headers::of_answer(named);
         let reading = Reading {
             etag: header(ETAG).map(ToOwned::to_owned),
             bucket: self.clone(),
@@ -57,11 +59,12 @@ impl Store for Bucket {
             began: Instant::now(),
             resumed: 0,
         };
-        Ok(Object { bytes, body: stream::unfold(Some(reading), Reading::next).boxed() })
+        Ok(Object { bytes, headers, body: stream::unfold(Some(reading), Reading::next).boxed() })
     }
 
-    async fn put(&self, key: &str, body: Bytes, content_type: &'static str) -> Result<(), StoreError> {
-        let headers = vec![(CONTENT_TYPE.as_str(), content_type.to_owned())];
+    async fn put(&self, key: &str, body: Bytes, about: &About) -> Result<(), StoreError> {
+        let mut headers = about.headers.sent();
+        headers.push((CONTENT_TYPE.as_str().to_owned(), about.content_type.to_owned()));
         let request = Request { method: Method::PUT, bucket: &self.name, key: Some(key), query: &[], headers, body };
         let mut answer = self.client.send(&request).await?;
         // Read to its end, so that the connection can be used again. What is in it was not stored.
@@ -121,7 +124,7 @@ impl Reading {
         let Some(etag) = self.etag.clone() else { return Err(broken) };
         pause(self.resumed).await;
         self.resumed += 1;
-        let headers = vec![(IF_MATCH.as_str(), etag.clone()), (RANGE.as_str(), format!("bytes={}-", self.at))];
+        let headers = vec![(IF_MATCH.to_string(), etag.clone()), (RANGE.to_string(), format!("bytes={}-", self.at))];
         let answer = self.bucket.ask(&self.key, headers).await?;
         let is_same = answer.headers.get(ETAG).is_some_and(|now| now.as_bytes() == etag.as_bytes());
         self.skip = match answer.status {

@@ -45,7 +45,7 @@ pub(super) struct Request<'a> {
     /// The key as it is; none of a request about the bucket.
     pub(super) key: Option<&'a str>,
     pub(super) query: &'a [(&'a str, &'a str)],
-    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) headers: Vec<(String, String)>,
     pub(super) body: Bytes,
 }
 
@@ -141,13 +141,13 @@ impl Client {
             .settings(settings)
             .build()?
             .into();
-        let headers = request.headers.iter().map(|(name, value)| (*name, value.as_str()));
+        let headers = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let body = SignableBody::Bytes(&request.body);
         let signable = SignableRequest::new(request.method.as_str(), &uri, headers, body)?;
         let (instructions, _) = sign(signable, &params)?.into_parts();
         let mut signed = http::Request::builder().method(&request.method).uri(uri);
         for (name, value) in &request.headers {
-            signed = signed.header(*name, value);
+            signed = signed.header(name, value);
         }
         let mut signed = signed.body(SdkBody::from(request.body.clone()))?;
         instructions.apply_to_request_http1x(&mut signed);
