@@ -70,6 +70,9 @@ pub(crate) struct Findings {
     seconds: u64,
 }
 
+/// What the emulator counts time in: a timeout that begins within a tick ends with one, up to so much early.
+const TICK: Duration = Duration::from_millis(1);
+
 impl History {
     #[expect(clippy::disallowed_methods, reason = "real clients and a real server live by a real clock")]
     pub(crate) fn new() -> Self {
@@ -151,7 +154,7 @@ impl History {
             let (before, again) = (pair[0], pair[1]);
             // A long poll may have begun before the other and been answered after it, so that either may be the first.
             let began = before.began.min(again.began);
-            let timed_out = again.ended >= began + visibility;
+            let timed_out = again.ended + TICK >= began + visibility;
             let mut given_back = told.given_back.iter();
             let given_back = given_back.any(|(from, to)| *from <= again.ended && *to >= began);
             if told.deleted.is_some_and(|at| at < again.began) {
