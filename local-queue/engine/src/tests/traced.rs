@@ -1,7 +1,9 @@
 //! What is traced of messages.
 
 use std::{
+    env,
     fmt::{self, Write as _},
+    process::Command,
     sync::{Arc, Mutex},
 };
 
@@ -57,8 +59,24 @@ impl Visit for Line {
     }
 }
 
+/// Set in the process in which the transitions are recorded.
+const ALONE: &str = "LOCAL_QUEUE_ENGINE_TRACED_ALONE";
+
+/// In a process of its own: which subscriber wants an event is looked up once for all threads, and a test beside this one that
+/// reaches an event at the moment at which the recorder comes would have it looked up without the recorder.
 #[test]
 fn every_transition_of_a_message_is_traced() {
+    if env::var_os(ALONE).is_some() {
+        return record_every_transition();
+    }
+    let name = "tests::traced::every_transition_of_a_message_is_traced";
+    let mut alone = Command::new(env::current_exe().unwrap());
+    let output = alone.args([name, "--exact", "--nocapture"]).env(ALONE, "1").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn record_every_transition() {
     let recorder = Recorder::default();
     tracing::subscriber::with_default(recorder.clone(), || {
         let mut it = scenario();
