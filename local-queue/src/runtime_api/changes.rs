@@ -86,11 +86,10 @@ fn add(hasher: &mut DefaultHasher, left: &mut usize, path: &Path, is_root: bool)
         return;
     }
     // A link may lead round in a circle.
-    let is_link = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
-    let Ok(entries) = fs::read_dir(path).map(|entries| entries.flatten().map(|entry| entry.path())) else { return };
-    if is_link && !is_root {
+    if !is_root && path.is_symlink() {
         return;
     }
+    let Ok(entries) = fs::read_dir(path).map(|entries| entries.flatten().map(|entry| entry.path())) else { return };
     let mut entries = entries.collect::<Vec<_>>();
     entries.sort_unstable();
     for entry in entries {

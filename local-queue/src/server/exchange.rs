@@ -136,22 +136,21 @@ impl Exchange {
         if is_preflight && readers.is_some() {
             return (Progress::Answered(no_content()), readers);
         }
-        // With a key pair, the signature is asked for first, and is for SQS.
-        if self.key_pair.is_none()
-            && !developer::is_path(parts.uri.path())
-            && let Some(response) = foreign::refuse(&parts)
-        {
-            let answered = async move {
-                self.drain(&parts.headers, body).await;
-                response
-            };
-            return (Progress::Later(Box::pin(answered)), readers);
-        }
-        // What SQS asks of a request's content is not asked of the developer's API.
-        if !developer::is_path(parts.uri.path())
-            && let Err(refusal) = guard::check_content(&parts.method, &parts.headers)
-        {
-            return (self.refuse_unread(refusal, parts, body), readers);
+        // What SQS asks of a request is not asked of the developer's API.
+        if !developer::is_path(parts.uri.path()) {
+            // With a key pair, the signature is asked for first, and is for SQS.
+            if self.key_pair.is_none()
+                && let Some(response) = foreign::refuse(&parts)
+            {
+                let answered = async move {
+                    self.drain(&parts.headers, body).await;
+                    response
+                };
+                return (Progress::Later(Box::pin(answered)), readers);
+            }
+            if let Err(refusal) = guard::check_content(&parts.method, &parts.headers) {
+                return (self.refuse_unread(refusal, parts, body), readers);
+            }
         }
         let (pieces, share) = (Pieces::default(), Share::default());
         (Progress::Reading(Reading { parts, body, pieces, share }), readers)

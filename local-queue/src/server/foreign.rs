@@ -49,9 +49,10 @@ const NAME_BYTES_MAX: usize = 40;
 /// The answer to a request that is signed for another service.
 pub(super) fn refuse(parts: &Parts) -> Option<Response<Bytes>> {
     let service = service(parts).filter(|service| *service != SERVICE)?;
-    let mut response = refusal(service).respond(&parts.headers);
+    let refusal = refusal(service);
+    let mut response = refusal.respond(&parts.headers);
     if !parts.headers.contains_key("x-amz-target") && !IN_XML.contains(&service) {
-        let text = refusal(service).message;
+        let text = refusal.message;
         *response.body_mut() = serde_json::json!({ "message": text, "Message": text }).to_string().into();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -267,7 +267,7 @@ fn placed(problem: &template::Problem, path: &Path) -> String {
 /// Says what runs, and what of the template does not or stands for something unknown.
 fn print_plan(plan: &Plan<'_>, stack: &Stack, arguments: &Serve) {
     plan.print();
-    let path = arguments.functions.template.as_deref().unwrap_or(Path::new("template"));
+    let Some(path) = &arguments.functions.template else { return };
     for warning in &stack.warnings {
         note(format_args!("local-queue: warning: {}", placed(warning, path)));
     }
