@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::failure::{Blame, Failure};
 use crate::pixels::limits::Truncated;
-use crate::pixels::options::{Color, Effort, Fit, Kernel, Metadata, OutputFormat, Position, Rendition};
+use crate::pixels::options::{Chroma, Color, Effort, Fit, Kernel, Metadata, OutputFormat, Position, Rendition};
 use crate::storage::{Location, Role, Scheme, Storage};
 
 use fields::{JobFields, kind_of};
@@ -236,6 +236,7 @@ const FIT_WORDS: &str = "cover, contain, fill, inside or outside";
 const EFFORT_ACCEPTED: &str = "expected a whole number from 0 (fast) to 9 (small)";
 const FORMAT_WORDS: &str =
     if cfg!(feature = "avif") { "jpeg, png, webp, avif or auto" } else { "jpeg, png, webp or auto" };
+const CHROMA_WORDS: &str = "4:2:0 or 4:4:4";
 const METADATA_WORDS: &str = "strip or keep-icc";
 const TRUNCATED_WORDS: &str = "refuse or allow";
 const POSITION_WORDS: &str = "one of center, north, northeast, east, southeast, south, southwest, west, northwest \
@@ -266,6 +267,8 @@ fn rendition(fields: &mut JobFields<'_>) -> Result<Rendition, Failure> {
         format: fields.word("format", FORMAT_WORDS, format_from)?.unwrap_or_default(),
         quality: quality.and_then(|quality| u8::try_from(quality).ok()),
         effort: effort.and_then(|effort| Effort::new(u8::try_from(effort).ok()?)).unwrap_or_default(),
+        progressive: fields.boolean("progressive")?,
+        chroma: fields.word("chroma", CHROMA_WORDS, chroma_from)?,
         lossless: fields.boolean("lossless")?.unwrap_or(false),
         flatten: fields.boolean("flatten")?.unwrap_or(false),
         metadata: fields.word("metadata", METADATA_WORDS, metadata_from)?.unwrap_or_default(),
@@ -333,6 +336,14 @@ pub(crate) fn format_word(format: OutputFormat) -> Option<&'static str> {
         OutputFormat::Png => Some("png"),
         OutputFormat::Webp => Some("webp"),
         OutputFormat::Avif => Some("avif"),
+    }
+}
+
+fn chroma_from(word: &str) -> Option<Chroma> {
+    match word {
+        "4:2:0" => Some(Chroma::Half),
+        "4:4:4" => Some(Chroma::Full),
+        _ => None,
     }
 }
 
@@ -438,6 +449,12 @@ fn output_value(output: &Output) -> Value {
         put("quality", quality.into());
     }
     put("effort", rendition.effort.get().into());
+    if let Some(progressive) = rendition.progressive {
+        put("progressive", progressive.into());
+    }
+    if let Some(chroma) = rendition.chroma {
+        put("chroma", if chroma == Chroma::Half { "4:2:0" } else { "4:4:4" }.into());
+    }
     put("lossless", rendition.lossless.into());
     put("flatten", rendition.flatten.into());
     if let Some(headers) = output.headers.value() {

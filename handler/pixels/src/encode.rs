@@ -10,7 +10,7 @@ mod webp;
 use super::area::Size;
 use super::error::PixelError;
 use super::format::{EncodedFormat, InputFormat};
-use super::options::{OutputFormat, Rendition};
+use super::options::{Chroma, OutputFormat, Rendition};
 use super::planes::Planes;
 use super::raster::Raster;
 
@@ -32,7 +32,7 @@ pub(super) fn resolve(asked: OutputFormat, source: InputFormat, has_alpha: Optio
 
 /// Whether a JPEG of this rendition holds half the chroma along each side.
 pub(super) fn halves_chroma(rendition: &Rendition) -> bool {
-    jpeg_quality(rendition) < FULL_CHROMA_QUALITY_MIN
+    rendition.chroma.map_or(jpeg_quality(rendition) < FULL_CHROMA_QUALITY_MIN, |chroma| chroma == Chroma::Half)
 }
 
 fn jpeg_quality(rendition: &Rendition) -> u8 {
@@ -99,5 +99,6 @@ fn jpeg(image: Raster, rendition: &Rendition, icc: Option<&[u8]>) -> Result<Vec<
 /// Encodes planes as a JPEG. Those of chroma have half the size where [`halves_chroma`] says so.
 pub(super) fn encode_planes(planes: &Planes, rendition: &Rendition, icc: Option<&[u8]>) -> Result<Vec<u8>, PixelError> {
     check(EncodedFormat::Jpeg, planes.size())?;
-    jpeg::encode(planes, &jpeg::Settings { quality: jpeg_quality(rendition), effort: rendition.effort.get(), icc })
+    let (quality, effort) = (jpeg_quality(rendition), rendition.effort.get());
+    jpeg::encode(planes, &jpeg::Settings { quality, effort, progressive: rendition.progressive, icc })
 }

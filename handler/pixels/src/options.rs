@@ -105,6 +105,15 @@ impl OutputFormat {
     }
 }
 
+/// How many samples of colour a JPEG has, in sharp's words for `chromaSubsampling`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chroma {
+    /// `4:2:0`: half as many as pixels along each side.
+    Half,
+    /// `4:4:4`: as many as pixels.
+    Full,
+}
+
 /// What becomes of what the source says about itself besides its pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -171,6 +180,12 @@ pub struct Rendition {
     pub quality: Option<u8>,
     /// How hard the encoder tries.
     pub effort: Effort,
+    /// Whether a JPEG has the scans of a progressive one, which is shown whole before it is there whole. When absent it
+    /// has from effort 7 on. Other formats pass over it.
+    pub progressive: Option<bool>,
+    /// How many samples of colour a JPEG has. When absent half below quality 90, and all from there on. Other formats pass
+    /// over it.
+    pub chroma: Option<Chroma>,
     /// Whether WebP keeps every pixel as it is. PNG always does; JPEG and AVIF cannot.
     pub lossless: bool,
     /// Whether alpha is flattened onto the background even where the format could keep it.

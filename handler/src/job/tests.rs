@@ -82,6 +82,9 @@ fn every_option_of_encoding_names_itself_and_says_what_is_accepted() {
     let table: &[(String, &[&str])] = &[
         (job(r#""width":1,"effort":10"#), &["outputs[0].effort is 10", "0 (fast) to 9 (small)"]),
         (job(r#""width":1,"effort":"max""#), &["outputs[0].effort is a string", "0 (fast) to 9 (small)"]),
+        (job(r#""width":1,"progressive":1"#), &["outputs[0].progressive is a number", "true or false"]),
+        (job(r#""width":1,"chroma":"4:2:2""#), &["outputs[0].chroma is \"4:2:2\"", "4:2:0 or 4:4:4"]),
+        (job(r#""width":1,"chroma":420"#), &["outputs[0].chroma is a number", "4:2:0 or 4:4:4"]),
         (job(r#""width":1,"lossless":1"#), &["outputs[0].lossless is a number", "true or false"]),
         (job(r#""width":1,"lossless":true"#), &["outputs[0].lossless is true and format auto", "webp or png"]),
         (job(r#""width":1,"lossless":true,"format":"jpg""#), &["lossless is true and format jpeg", "webp or png"]),
@@ -295,6 +298,8 @@ mod round_trip {
                     format,
                     quality,
                     effort: Effort::new(effort).unwrap(),
+                    progressive: quality.map(|quality| quality % 2 == 0),
+                    chroma: quality.map(|quality| if quality % 3 == 0 { Chroma::Half } else { Chroma::Full }),
                     lossless: format == OutputFormat::Webp && flatten,
                     flatten,
                     metadata: if keep { Metadata::KeepIcc } else { Metadata::Strip },

@@ -37,17 +37,19 @@ use quantise::Quantiser;
 use symbols::{Counts, Written};
 use trellis::Trellis;
 
-/// From here on a file has more scans and about 4 % fewer bytes at equal quality, for several times the time.
-const PROGRESSIVE_EFFORT_MIN: u8 = 7;
+/// From here on a file has chosen coefficients, and more scans unless told otherwise: about 4 % fewer bytes at equal quality,
+/// for several times the time.
+const TRELLIS_EFFORT_MIN: u8 = 7;
 
 /// How a file is made.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings<'a> {
     /// 1 to 100, by the scale of libjpeg.
     pub(crate) quality: u8,
-    /// 0 to 9: how hard to try for fewer bytes. Up to 6, a baseline file with tables made for it;
-    /// from 7 on, a progressive one with chosen coefficients.
+    /// 0 to 9: how hard to try for fewer bytes. Up to 6, with tables made for the file; from 7 on, with chosen coefficients.
     pub(crate) effort: u8,
+    /// Whether the file is progressive; without it, it is from effort 7 on.
+    pub(crate) progressive: Option<bool>,
     /// A profile to embed. None means that the colours are sRGB.
     pub(crate) icc: Option<&'a [u8]>,
 }
@@ -74,7 +76,8 @@ pub(crate) fn encode(planes: &Planes, settings: &Settings<'_>) -> Result<Vec<u8>
     let steps = [false, true].map(|chroma| quantise::steps(chroma, settings.quality));
     let steps = &steps[..if planes.chroma.is_none() { 1 } else { 2 }];
     let mut components = quantised(planes, sampling, &mut steps.iter().map(Quantiser::new).collect::<Vec<_>>())?;
-    if settings.effort >= PROGRESSIVE_EFFORT_MIN {
+    let tries_hard = settings.effort >= TRELLIS_EFFORT_MIN;
+    if tries_hard {
         // A second round, by what the choice of the first one made the codes, gains nothing.
         let codes = ac_tables(&components);
         let mut trellises: Vec<Trellis> =
@@ -84,10 +87,10 @@ pub(crate) fn encode(planes: &Planes, settings: &Settings<'_>) -> Result<Vec<u8>
     }
     let mut bytes = Vec::new();
     headers::start(&mut bytes, settings.icc, steps);
-    if settings.effort < PROGRESSIVE_EFFORT_MIN {
-        baseline(&mut bytes, planes, &components)?;
-    } else {
+    if settings.progressive.unwrap_or(tries_hard) {
         progressive(&mut bytes, planes, &components)?;
+    } else {
+        baseline(&mut bytes, planes, &components)?;
     }
     headers::end(&mut bytes);
     Ok(bytes)

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::jpeg::Segments;
-use crate::options::{Effort, Metadata};
+use crate::options::{Chroma, Effort, Metadata};
 
 const FORMATS: [OutputFormat; 3] = [OutputFormat::Jpeg, OutputFormat::Png, OutputFormat::Webp];
 
@@ -259,4 +259,42 @@ fn parts(bytes: &[u8], format: OutputFormat) -> Vec<String> {
         at += 8 + if png { length + 4 } else { length.next_multiple_of(2) };
     }
     names
+}
+
+/// The marker of the frame and the sampling of the first component of a JPEG.
+fn frame(bytes: &[u8]) -> (u8, u8) {
+    let frame = Segments::new(bytes).map(Result::unwrap).find(|segment| matches!(segment.marker, 0xc0..=0xc2)).unwrap();
+    (frame.marker, frame.body[7])
+}
+
+/// What was asked for is written, and the rest is left to what it was by quality and effort.
+#[test]
+fn progressive_and_chroma_are_those_asked_for() {
+    let source = samples::file(&photo(120), InputFormat::Png);
+    let half = samples::file(&photo(120), InputFormat::Jpeg);
+    for (progressive, marker) in [(None, 0xc0), (Some(false), 0xc0), (Some(true), 0xc2)] {
+        for (chroma, quality, sampling) in [
+            (None, 80, 0x22),
+            (None, 90, 0x11),
+            (Some(Chroma::Half), 80, 0x22),
+            (Some(Chroma::Half), 95, 0x22),
+            (Some(Chroma::Full), 80, 0x11),
+            (Some(Chroma::Full), 95, 0x11),
+        ] {
+            for bytes in [&source, &half] {
+                let asked =
+                    Rendition { progressive, chroma, quality: Some(quality), ..to_width(60, OutputFormat::Jpeg) };
+                let output = one(bytes, asked.clone());
+                assert_eq!(frame(&output.bytes), (marker, sampling), "{asked:?}");
+                let default = one(bytes, Rendition { progressive: None, chroma: None, ..asked });
+                let by_default = progressive != Some(true) && sampling == if quality < 90 { 0x22 } else { 0x11 };
+                assert_eq!(output == default, by_default, "{progressive:?} {chroma:?} {quality}");
+            }
+        }
+    }
+    for format in [OutputFormat::Png, OutputFormat::Webp] {
+        let plain = one(&source, to_width(60, format));
+        let asked = Rendition { progressive: Some(true), chroma: Some(Chroma::Full), ..to_width(60, format) };
+        assert_eq!(one(&source, asked), plain, "{format:?} passes over them");
+    }
 }

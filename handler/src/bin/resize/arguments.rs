@@ -53,7 +53,7 @@ pub(crate) struct Run {
     ///
     /// The fields are those of the function's setting RENDITIONS, but a target is a path below --out. In it stand {dir},
     /// {stem}, {ext} and {key} (the whole) for the image's own path, {width}, {height} and {format} for the output.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["width", "height", "fit", "format", "quality", "enlarge"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["width", "height", "fit", "format", "quality", "progressive", "enlarge"])]
     pub(crate) renditions: Option<PathBuf>,
 
     /// Memory for images, in MiB; half of what this machine has free unless given.
@@ -158,6 +158,10 @@ pub(crate) struct Output {
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub(crate) quality: Option<u8>,
 
+    /// Write JPEGs that are shown whole before they are there whole.
+    #[arg(long)]
+    pub(crate) progressive: bool,
+
     /// Enlarge images that are smaller than asked.
     #[arg(long)]
     pub(crate) enlarge: bool,
@@ -182,7 +186,7 @@ pub(crate) struct Submit {
     pub(crate) sources: Vec<String>,
 
     /// Jobs as they are, one JSON object a line; `-` reads standard input.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "width", "height", "fit", "format", "quality", "enlarge", "renditions"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "width", "height", "fit", "format", "quality", "progressive", "enlarge", "renditions"])]
     pub(crate) jobs: Option<PathBuf>,
 
     /// Where the output goes, such as `s3://thumbs/{dir}/{stem}-{width}.{ext}`.
@@ -195,7 +199,7 @@ pub(crate) struct Submit {
     pub(crate) output: Output,
 
     /// Several outputs of each source: a JSON list as in the function's setting RENDITIONS.
-    #[arg(long, value_name = "FILE", group = "rendition-choice", conflicts_with_all = ["width", "height", "fit", "format", "quality", "enlarge"])]
+    #[arg(long, value_name = "FILE", group = "rendition-choice", conflicts_with_all = ["width", "height", "fit", "format", "quality", "progressive", "enlarge"])]
     pub(crate) renditions: Option<PathBuf>,
 }
 

@@ -40,6 +40,7 @@ impl RenditionChoice {
             enlarge: arguments.output.enlarge,
             format: arguments.output.format.into(),
             quality: arguments.output.quality,
+            progressive: arguments.output.progressive.then_some(true),
             ..Rendition::default()
         }))
     }

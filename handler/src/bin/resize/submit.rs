@@ -183,6 +183,7 @@ fn renditions(arguments: &Submit) -> anyhow::Result<Renditions> {
     put("fit", Some(output.fit.word().into()));
     put("format", Some(output.format.word().into()));
     put("quality", output.quality.map(Value::from));
+    put("progressive", output.progressive.then(|| true.into()));
     put("enlarge", Some(output.enlarge.into()));
     let list = Value::from(vec![Value::from(fields)]);
     let flagged = |reason: String| anyhow!("{}", reason.replace("[0].", "--"));

@@ -34,7 +34,7 @@ fn file(image: &Raster, half_chroma: bool, quality: u8, effort: u8) -> Vec<u8> {
 }
 
 fn encode(planes: &Planes, quality: u8, effort: u8) -> Result<Vec<u8>, PixelError> {
-    super::encode(planes, &Settings { quality, effort, icc: None })
+    super::encode(planes, &Settings { quality, effort, progressive: None, icc: None })
 }
 
 /// The pixels by our own decoder and by zune-jpeg.
@@ -97,7 +97,7 @@ fn baseline_files_are_those_of_libjpeg() {
 
 /// The coefficients of an image by plain rounding.
 fn rounded(planes: &Planes, quality: u8) -> Vec<Component> {
-    let sampling = checked_sampling(planes, &Settings { quality, effort: 4, icc: None }).unwrap();
+    let sampling = checked_sampling(planes, &Settings { quality, effort: 4, progressive: None, icc: None }).unwrap();
     let mut quantisers = [false, true].map(|chroma| Quantiser::new(&quantise::steps(chroma, quality)));
     quantised(planes, sampling, &mut quantisers).unwrap()
 }
@@ -248,7 +248,8 @@ fn headers_say_what_was_asked() {
 fn a_profile_is_embedded_in_chunks() {
     let planes = Planes::from_raster(&picture(16, 16, Layout::Rgb), true).unwrap();
     let profile: Vec<u8> = (0..150_000_u32).map(|index| (index % 251) as u8).collect();
-    let file = super::encode(&planes, &Settings { quality: 80, effort: 4, icc: Some(&profile) }).unwrap();
+    let file =
+        super::encode(&planes, &Settings { quality: 80, effort: 4, progressive: None, icc: Some(&profile) }).unwrap();
     let mut found = Vec::new();
     let all = segments(&file);
     let chunks = all.iter().filter(|(marker, _)| *marker == 0xe2);
@@ -261,7 +262,7 @@ fn a_profile_is_embedded_in_chunks() {
     assert_eq!(decoder.icc_profile().unwrap(), Some(profile));
 
     let long = vec![0; ICC_BYTES_MAX + 1];
-    assert!(super::encode(&planes, &Settings { quality: 80, effort: 4, icc: Some(&long) }).is_err());
+    assert!(super::encode(&planes, &Settings { quality: 80, effort: 4, progressive: None, icc: Some(&long) }).is_err());
 }
 
 #[test]
@@ -276,4 +277,32 @@ fn planes_of_other_shapes_are_an_error_of_ours() {
     planes.chroma = None;
     planes.luma.data.pop();
     assert!(encode(&planes, 80, 4).is_err());
+}
+
+/// The scans are another way to write the same coefficients: whatever the effort, the pixels are those of a baseline file.
+#[test]
+fn progressive_is_what_was_asked_for_and_shows_the_same_pixels() {
+    for (width, height) in [(1, 1), (40, 20), (37, 19), (64, 64)] {
+        for layout in [Layout::Gray, Layout::Rgb] {
+            for half_chroma in [false, true] {
+                let planes = Planes::from_raster(&picture(width, height, layout), half_chroma).unwrap();
+                for (effort, by_effort) in [(0, false), (4, false), (6, false), (7, true), (9, true)] {
+                    let file = |progressive| {
+                        let settings = Settings { quality: 82, effort, progressive, icc: None };
+                        super::encode(&planes, &settings).unwrap()
+                    };
+                    let [baseline, progressive] = [false, true].map(|wanted| file(Some(wanted)));
+                    let has = |file: &[u8], marker: u8| segments(file).iter().any(|(found, _)| *found == marker);
+                    assert!(has(&baseline, 0xc0) && !has(&baseline, 0xc2), "effort {effort}");
+                    assert!(has(&progressive, 0xc2) && !has(&progressive, 0xc0), "effort {effort}");
+                    assert_eq!(file(None), if by_effort { progressive.clone() } else { baseline.clone() });
+                    assert_eq!(
+                        decoded(&baseline),
+                        decoded(&progressive),
+                        "{width}x{height} {layout:?} effort {effort}"
+                    );
+                }
+            }
+        }
+    }
 }
