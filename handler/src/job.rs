@@ -4,6 +4,7 @@
 //! the source. Everything else is refused with the name of the field and what it accepts, because the text goes to a
 //! dead-letter queue where somebody has to understand it.
 
+mod edits;
 pub(crate) mod fields;
 mod headers;
 
@@ -212,6 +213,7 @@ fn check_rendition(rendition: &Rendition) -> Result<(), String> {
     if let Some(quality) = rendition.quality.filter(|quality| *quality == 0 || *quality > 100) {
         return Err(format!("quality is {quality}; {QUALITY_ACCEPTED}"));
     }
+    edits::check(rendition)?;
     let format = format_word(rendition.format).unwrap_or("auto");
     if rendition.lossless && !matches!(rendition.format, OutputFormat::Png | OutputFormat::Webp) {
         return Err(format!("lossless is true and format {format}; expected format webp or png with it"));
@@ -256,7 +258,7 @@ fn rendition(fields: &mut JobFields<'_>) -> Result<Rendition, Failure> {
     let height = side(fields, "height")?;
     let quality = fields.integer("quality", 1, 100, QUALITY_ACCEPTED)?;
     let effort = fields.integer("effort", 0, u32::from(Effort::MAX.get()), EFFORT_ACCEPTED)?;
-    Ok(Rendition {
+    let scaled = Rendition {
         width,
         height,
         fit: fields.word("fit", FIT_WORDS, fit_from)?.unwrap_or_default(),
@@ -272,7 +274,9 @@ fn rendition(fields: &mut JobFields<'_>) -> Result<Rendition, Failure> {
         lossless: fields.boolean("lossless")?.unwrap_or(false),
         flatten: fields.boolean("flatten")?.unwrap_or(false),
         metadata: fields.word("metadata", METADATA_WORDS, metadata_from)?.unwrap_or_default(),
-    })
+        ..Rendition::default()
+    };
+    edits::read(fields, scaled)
 }
 
 fn fit_from(word: &str) -> Option<Fit> {
@@ -461,6 +465,7 @@ fn output_value(output: &Output) -> Value {
         put("headers", headers);
     }
     put("metadata", if rendition.metadata == Metadata::KeepIcc { "keep-icc" } else { "strip" }.into());
+    edits::write(rendition, &mut value);
     Value::Object(value)
 }
 

@@ -118,6 +118,7 @@ const BATCH: &[Row] = &[
 
 const PIXELS: &[Row] = &[
     ("area", &[]),
+    ("cie", &[]),
     ("fields", &[]),
     ("format", &[]),
     ("error", &["area", "format"]),
@@ -130,6 +131,7 @@ const PIXELS: &[Row] = &[
     ("recognise", &["error", "fields", "format"]),
     ("samples", &["format"]),
     ("scale", &["area", "error", "options", "raster"]),
+    ("edit", &["area", "cie", "error", "options", "raster"]),
     ("lzw", &[]),
     ("zigzag", &[]),
     ("encode", &["area", "error", "format", "options", "planes", "raster", "zigzag"]),
@@ -138,7 +140,7 @@ const PIXELS: &[Row] = &[
     ("heif", &["area", "error", "fields", "format", "limits", "orientation", "planes", "raster"]),
     ("probe", &["area", "error", "fields", "format", "heif", "jpeg", "limits", "orientation", "tiff"]),
     ("color", &["error", "fields", "limits", "options", "probe", "raster"]),
-    ("resampling", &["encode", "format", "geometry", "options", "probe"]),
+    ("resampling", &["encode", "format", "geometry", "options", "orientation", "probe"]),
     ("picture", &["area", "error", "jpeg", "orientation", "planes", "raster", "resampling", "scale"]),
     (
         "decode",

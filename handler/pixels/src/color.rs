@@ -122,7 +122,7 @@ impl<'a> Colors<'a> {
             Ok(Meaning::Srgb) => Self { icc: Some(icc), found: ProfileUse::Srgb, ..absent },
             Ok(Meaning::Other(profile)) => {
                 // A gray profile may have to be applied even to what is to keep it.
-                let needed = probe.is_gray() || renditions.iter().any(|one| one.metadata == Metadata::Strip);
+                let needed = probe.is_gray() || renditions.iter().any(|one| one.profile() == Metadata::Strip);
                 match needed.then(|| profile.to_srgb()).transpose() {
                     Ok(transform) => Self { icc: Some(icc), found: ProfileUse::Converted, transform, ..absent },
                     Err(reason) => Self { found: ProfileUse::Ignored(reason), ..absent },

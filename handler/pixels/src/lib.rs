@@ -1,7 +1,7 @@
 //! Bytes in, bytes out: probe, decode, scale, convert colours, orient, encode. No async, no input or output, no clock.
 //!
 //! ```text
-//! bytes - probe -> Probe - decode -> Picture -+ scale - upright - colours - embed - encode -> Encoded
+//! bytes - probe -> Probe - decode -> Picture -+ scale - upright - colours - embed - edit - encode -> Encoded
 //!                                             `- ... once for each Rendition
 //! ```
 //!
@@ -17,6 +17,8 @@
 //! | `raster` | pixels in memory, and what is done one by one |
 //! | [`planes`] | pixels as JPEG holds them |
 //! | `scale` | the resampler |
+//! | `cie` | light and lightness of colours |
+//! | `edit` | gray, blur and sharpening |
 //! | `encode` | pixels to files |
 //! | [`jpeg`] | JPEG straight to a reduced scale |
 //! | `tiff` | TIFF, row by row |
@@ -47,8 +49,10 @@ pub mod orientation;
 pub mod planes;
 pub mod probe;
 
+mod cie;
 mod color;
 mod decode;
+mod edit;
 mod encode;
 mod fields;
 mod geometry;
@@ -109,7 +113,7 @@ pub fn render(
     limits: &Limits,
     arena: &mut jpeg::Arena,
 ) -> Result<Vec<Encoded>, PixelError> {
-    let plans: Vec<Plan> = renditions.iter().map(|rendition| Plan::new(probe.oriented_size(), rendition)).collect();
+    let plans: Vec<Plan> = renditions.iter().map(|rendition| resampling::plan(probe, rendition)).collect();
     for (plan, rendition) in plans.iter().zip(renditions) {
         limits.check_output(plan.canvas)?;
         if let Some(format) = encode::resolve(rendition.format, probe.format, None) {
@@ -120,7 +124,7 @@ pub fn render(
 
     let colors = color::Colors::open(bytes, probe, renditions, limits)?;
     let wanted = |(plan, rendition): (&Plan, &Rendition)| {
-        Resampling::new(plan, rendition, probe, colors.converts(rendition.metadata))
+        Resampling::new(plan, rendition, probe, colors.converts(rendition.profile()))
     };
     let resamplings: Vec<Resampling> = plans.iter().zip(renditions).map(wanted).collect();
     let sources = resampling::sources(&resamplings);
@@ -164,27 +168,36 @@ impl Rendering<'_> {
         Ok(())
     }
 
-    /// Turns, converts, embeds and encodes.
+    /// Turns, converts, embeds, edits and encodes.
     fn finished(&self, index: usize, scaled: Picture) -> Result<Encoded, PixelError> {
-        let (plan, rendition, orientation) = (&self.plans[index], &self.renditions[index], self.probe.orientation);
+        let (plan, rendition) = (&self.plans[index], &self.renditions[index]);
+        let orientation = resampling::orientation(self.probe, rendition);
         let Size { width, height } = plan.canvas;
         let gray_fits = encode::keeps_gray(rendition, self.probe.format);
         let format = encode::resolve(rendition.format, self.probe.format, Some(scaled.has_alpha()));
         let bordered = plan.canvas != plan.scaled;
-        let converted = self.colors.converts(rendition.metadata);
-        if format == Some(EncodedFormat::Jpeg) && scaled.is_planes() && !bordered && !converted {
-            let (icc, profile) = self.colors.unconverted(rendition.metadata, gray_fits);
+        let converted = self.colors.converts(rendition.profile());
+        if format == Some(EncodedFormat::Jpeg) && scaled.is_planes() && !bordered && !converted && !rendition.edits() {
+            let (icc, profile) = self.colors.unconverted(rendition.profile(), gray_fits);
             let bytes = encode::encode_planes(&scaled.into_planes(orientation)?, rendition, icc)?;
             return Ok(Encoded { bytes, format: EncodedFormat::Jpeg, width, height, profile });
         }
         let mut image = scaled.into_raster(orientation)?;
-        let (icc, profile) = self.colors.apply(&mut image, rendition.metadata, gray_fits)?;
-        let mut image = image.embedded(plan.canvas, plan.left, plan.top, rendition.background)?;
+        let (icc, profile) = self.colors.apply(&mut image, rendition.profile(), gray_fits)?;
+        let mut background = rendition.background;
+        if rendition.grayscale {
+            (image, background) = (edit::grayed(image), edit::gray_color(background));
+        }
+        let mut image = image.embedded(plan.canvas, plan.left, plan.top, background)?;
         if rendition.flatten {
-            image = image.flattened(rendition.background)?;
+            image = image.flattened(background)?;
         }
         let format = encode::resolve(rendition.format, self.probe.format, Some(image.layout.has_alpha()))
             .expect("the format is known once alpha is");
+        if format == EncodedFormat::Jpeg {
+            image = image.flattened(background)?;
+        }
+        let image = edit::refined(image, rendition)?;
         let bytes = encode::encode(image, format, rendition, icc, self.probe.palette)?;
         Ok(Encoded { bytes, format, width, height, profile })
     }

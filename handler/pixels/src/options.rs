@@ -114,6 +114,52 @@ pub enum Chroma {
     Full,
 }
 
+/// A turn clockwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rotation {
+    /// None.
+    #[default]
+    None,
+    /// By 90 degrees.
+    Quarter,
+    /// By 180 degrees.
+    Half,
+    /// By 270 degrees.
+    ThreeQuarters,
+}
+
+impl Rotation {
+    /// A turn by so many degrees; `None` for what is not in [`Rotation`].
+    #[must_use]
+    pub fn from_degrees(degrees: u32) -> Option<Self> {
+        [Self::None, Self::Quarter, Self::Half, Self::ThreeQuarters].into_iter().find(|turn| turn.degrees() == degrees)
+    }
+
+    /// Degrees, clockwise.
+    #[must_use]
+    pub fn degrees(self) -> u32 {
+        self as u32 * 90
+    }
+}
+
+/// A blur, as sharp's `blur`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Blur {
+    /// The mean of each pixel and its eight neighbours.
+    Mild,
+    /// A Gaussian blur; in a job from 0.3, below which it does nothing, to 1000.
+    Sigma(f64),
+}
+
+/// A sharpening, as sharp's `sharpen`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Sharpen {
+    /// By the eight neighbours of each pixel.
+    Mild,
+    /// Of the lightness, by what a Gaussian blur takes away from it; in a job from 0.000001 to 10.
+    Sigma(f64),
+}
+
 /// What becomes of what the source says about itself besides its pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -154,11 +200,14 @@ impl Default for Effort {
 
 /// One image to make from the decoded source. In a job at least one of width and height is given and neither is zero.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent options")]
 pub struct Rendition {
     /// Pixels; derived from the height and the proportions when absent (but see [`Fit::Fill`]).
     pub width: Option<u32>,
     /// Pixels; derived from the width and the proportions when absent (but see [`Fit::Fill`]).
     pub height: Option<u32>,
+    /// A turn after that of the EXIF orientation. Width, height and position are those of the turned image.
+    pub rotate: Rotation,
     /// How the image meets the size.
     pub fit: Fit,
     /// What a crop keeps.
@@ -174,6 +223,12 @@ pub struct Rendition {
     pub background: Color,
     /// The resampling kernel.
     pub kernel: Kernel,
+    /// Whether hues are left out: grays of the same light, in one channel where the format has such, and no colour profile.
+    pub grayscale: bool,
+    /// A blur of the finished size.
+    pub blur: Option<Blur>,
+    /// A sharpening of the finished size, after the blur.
+    pub sharpen: Option<Sharpen>,
     /// What is written.
     pub format: OutputFormat,
     /// 1 to 100, for JPEG, WebP and AVIF. When absent 80, and 65 for AVIF, whose scale is another one.
@@ -192,4 +247,16 @@ pub struct Rendition {
     pub flatten: bool,
     /// What is kept besides the pixels.
     pub metadata: Metadata,
+}
+
+impl Rendition {
+    /// Whether something is done to its pixels besides scaling, for which they have to be pixels, and not planes.
+    pub(super) fn edits(&self) -> bool {
+        self.grayscale || self.blur.is_some() || self.sharpen.is_some()
+    }
+
+    /// What becomes of the source's profile. No profile of colours describes grays, so that it is applied to them.
+    pub(super) fn profile(&self) -> Metadata {
+        if self.grayscale { Metadata::Strip } else { self.metadata }
+    }
 }

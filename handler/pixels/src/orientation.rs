@@ -88,7 +88,6 @@ impl Orientation {
     }
 
     /// This one and then another one.
-    #[cfg(feature = "heic")]
     pub(super) fn then(self, next: Self) -> Self {
         let (mut across, mut down) = (next.flips_stored_x(), next.flips_stored_y());
         // What the other one sees as its columns are rows as stored.
@@ -191,7 +190,6 @@ mod tests {
     }
 
     /// A quarter and a mirror make all others; those of EXIF from 5 are named after the diagonals.
-    #[cfg(feature = "heic")]
     #[test]
     fn one_after_the_other() {
         use Orientation::{

@@ -20,10 +20,10 @@ impl Probe {
     #[must_use]
     pub fn memory_bytes_max(&self, renditions: &[Rendition]) -> u64 {
         let plans = renditions.iter().map(|rendition| {
-            let plan = Plan::new(self.oriented_size(), rendition);
+            let plan = resampling::plan(self, rendition);
             (
                 plan,
-                Resampling::new(&plan, rendition, self, self.color_bytes > 0 && rendition.metadata == Metadata::Strip),
+                Resampling::new(&plan, rendition, self, self.color_bytes > 0 && rendition.profile() == Metadata::Strip),
             )
         });
         let (plans, resamplings): (Vec<Plan>, Vec<Resampling>) = plans.unzip();
@@ -40,7 +40,8 @@ impl Probe {
         };
         let scaling = plans.iter().zip(&resamplings).zip(&sources).map(|((plan, resampling), source)| {
             let working = self.scaling_bytes(decoding, resampling).saturating_add(premultiplied(*source));
-            // The turned, the converted and the embedded copy; at most two at a time, with four channels at most.
+            // The turned, the converted, the embedded and the blurred copy, and the lightness of pixels and of what is around
+            // them; at most two at a time, with four channels at most.
             let copies = plan.canvas.pixels().saturating_mul(8);
             let encoder = plan.canvas.pixels().saturating_mul(ENCODER_BYTES_PER_PIXEL);
             working.saturating_add(copies).saturating_add(encoder)

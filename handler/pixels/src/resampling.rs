@@ -3,8 +3,24 @@
 use super::encode;
 use super::format::EncodedFormat;
 use super::geometry::{Plan, ScaledBox};
-use super::options::{Kernel, Rendition};
+use super::options::{Kernel, Rendition, Rotation};
+use super::orientation::Orientation;
 use super::probe::Probe;
+
+/// How the stored image is turned for a rendition: upright, and then as it was asked for.
+pub(super) fn orientation(probe: &Probe, rendition: &Rendition) -> Orientation {
+    probe.orientation.then(match rendition.rotate {
+        Rotation::None => Orientation::Upright,
+        Rotation::Quarter => Orientation::Rotate90,
+        Rotation::Half => Orientation::Rotate180,
+        Rotation::ThreeQuarters => Orientation::Rotate270,
+    })
+}
+
+/// Plans a rendition of a probed file.
+pub(super) fn plan(probe: &Probe, rendition: &Rendition) -> Plan {
+    Plan::new(orientation(probe, rendition).apply(probe.size()), rendition)
+}
 
 /// What of the stored image one rendition is resampled from, and to what size.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,13 +37,16 @@ pub(super) struct Resampling {
 impl Resampling {
     /// What a rendition of a probed file wants. `converted` says whether its colours are to be converted.
     pub(super) fn new(plan: &Plan, rendition: &Rendition, probe: &Probe, converted: bool) -> Self {
-        // Pixels are needed where there is a border or another profile. Otherwise planes are written as they are.
+        // Pixels are needed where there is a border or another profile, or more is done. Otherwise planes are written as they
+        // are.
         let half_chroma = plan.canvas == plan.scaled
             && !converted
+            && !rendition.edits()
             && encode::resolve(rendition.format, probe.format, None) == Some(EncodedFormat::Jpeg)
             && encode::halves_chroma(rendition);
-        let luma = plan.stored_box(probe.orientation, probe.size(), rendition.kernel);
-        let chroma = if half_chroma { luma.halved(probe.orientation) } else { luma };
+        let orientation = orientation(probe, rendition);
+        let luma = plan.stored_box(orientation, probe.size(), rendition.kernel);
+        let chroma = if half_chroma { luma.halved(orientation) } else { luma };
         Self { luma, chroma, kernel: rendition.kernel, half_chroma }
     }
 

@@ -1,4 +1,5 @@
 mod cut;
+mod edits;
 mod files;
 mod kinds;
 mod written;

@@ -1,5 +1,6 @@
 use super::*;
 use crate::failure::{Blame, Retry};
+use crate::pixels::options::{Blur, Rotation, Sharpen};
 
 fn job(output: &str) -> String {
     format!(r#"{{"source":"s3://photos/a.jpg","outputs":[{{"target":"s3://thumbs/a.webp",{output}}}]}}"#)
@@ -135,6 +136,75 @@ fn headers_are_read_and_written_back() {
     }
     let none = serde_json::to_string(&ResizeJob::parse(&job(r#""width":1,"headers":{}"#)).unwrap()).unwrap();
     assert!(!none.contains("headers"), "{none}");
+}
+
+#[test]
+fn what_is_done_to_the_pixels_names_itself_and_says_what_is_accepted() {
+    let accepted = [
+        ("rotate", "expected 0, 90, 180 or 270 degrees clockwise"),
+        ("grayscale", "expected true or false"),
+        ("blur", "expected true, false or a sigma from 0.3 to 1000"),
+        ("sharpen", "expected true, false or a sigma from 0.000001 to 10"),
+    ];
+    let table = [
+        ("rotate", "45", "45"),
+        ("rotate", "-90", "-90"),
+        ("rotate", "360", "360"),
+        ("rotate", "90.5", "90.5"),
+        ("rotate", "true", "a boolean"),
+        ("rotate", "\"90\"", "a string"),
+        ("grayscale", "1", "a number"),
+        ("grayscale", "\"yes\"", "a string"),
+        ("blur", "0", "0"),
+        ("blur", "0.29", "0.29"),
+        ("blur", "1000.5", "1000.5"),
+        ("blur", "\"true\"", "a string"),
+        ("blur", "{\"sigma\":1}", "an object"),
+        ("sharpen", "0", "0"),
+        ("sharpen", "-1", "-1"),
+        ("sharpen", "10.1", "10.1"),
+        ("sharpen", "[1]", "a list"),
+    ];
+    for (name, value, found) in table {
+        let (_, accepted) = accepted.iter().find(|(field, _)| *field == name).unwrap();
+        let message = refusal(&job(&format!(r#""width":1,"{name}":{value}"#)));
+        assert_eq!(message, format!("outputs[0].{name} is {found}; {accepted}"));
+    }
+    // Also of a rendition that was not read.
+    for rendition in [
+        Rendition { width: Some(1), blur: Some(Blur::Sigma(f64::NAN)), ..Rendition::default() },
+        Rendition { width: Some(1), sharpen: Some(Sharpen::Sigma(11.0)), ..Rendition::default() },
+    ] {
+        let target = Location::s3("thumbs", "a").unwrap();
+        let output = Output { target, rendition, headers: OutputHeaders::default() };
+        let error = ResizeJob::new(Location::s3("photos", "a").unwrap(), vec![output]).unwrap_err();
+        assert!(error.message.contains("a sigma from"), "{}", error.message);
+    }
+}
+
+#[test]
+fn what_is_done_to_the_pixels_is_read_and_written_back() {
+    let none = Rendition { width: Some(1), ..Rendition::default() };
+    for (fields, expected) in [
+        (r#""rotate":0,"grayscale":false,"blur":false,"sharpen":false"#, none.clone()),
+        (r#""rotate":null,"blur":null"#, none.clone()),
+        (r#""rotate":90"#, Rendition { rotate: Rotation::Quarter, ..none.clone() }),
+        (r#""rotate":180"#, Rendition { rotate: Rotation::Half, ..none.clone() }),
+        (r#""rotate":270"#, Rendition { rotate: Rotation::ThreeQuarters, ..none.clone() }),
+        (r#""grayscale":true"#, Rendition { grayscale: true, ..none.clone() }),
+        (r#""blur":true"#, Rendition { blur: Some(Blur::Mild), ..none.clone() }),
+        (r#""blur":0.3"#, Rendition { blur: Some(Blur::Sigma(0.3)), ..none.clone() }),
+        (r#""blur":1000"#, Rendition { blur: Some(Blur::Sigma(1000.0)), ..none.clone() }),
+        (r#""sharpen":true"#, Rendition { sharpen: Some(Sharpen::Mild), ..none.clone() }),
+        (r#""sharpen":1e-6"#, Rendition { sharpen: Some(Sharpen::Sigma(1e-6)), ..none.clone() }),
+        (r#""sharpen":10"#, Rendition { sharpen: Some(Sharpen::Sigma(10.0)), ..none }),
+    ] {
+        let parsed = ResizeJob::parse(&job(&format!(r#""width":1,{fields}"#))).unwrap();
+        assert_eq!(parsed.outputs()[0].rendition, expected, "{fields}");
+        let body = serde_json::to_string(&parsed).unwrap();
+        assert_eq!(ResizeJob::parse(&body).unwrap(), parsed, "{body}");
+        assert_eq!(body.contains("blur"), expected.blur.is_some(), "{body}");
+    }
 }
 
 /// Known everywhere, so that the refusal says what is missing instead of calling it unknown.
@@ -303,6 +373,7 @@ mod round_trip {
                     lossless: format == OutputFormat::Webp && flatten,
                     flatten,
                     metadata: if keep { Metadata::KeepIcc } else { Metadata::Strip },
+                    ..Rendition::default()
                 }
             },
         )

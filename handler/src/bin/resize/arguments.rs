@@ -53,7 +53,7 @@ pub(crate) struct Run {
     ///
     /// The fields are those of the function's setting RENDITIONS, but a target is a path below --out. In it stand {dir},
     /// {stem}, {ext} and {key} (the whole) for the image's own path, {width}, {height} and {format} for the output.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["width", "height", "fit", "format", "quality", "progressive", "enlarge"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["width", "height", "rotate", "fit", "grayscale", "format", "quality", "progressive", "enlarge"])]
     pub(crate) renditions: Option<PathBuf>,
 
     /// Memory for images, in MiB; half of what this machine has free unless given.
@@ -134,6 +134,10 @@ impl From<Format> for options::OutputFormat {
     }
 }
 
+fn degrees(text: &str) -> Result<options::Rotation, &'static str> {
+    text.parse().ok().and_then(options::Rotation::from_degrees).ok_or("expected 0, 90, 180 or 270")
+}
+
 /// One output, by flags.
 #[derive(Debug, Args)]
 pub(crate) struct Output {
@@ -144,6 +148,10 @@ pub(crate) struct Output {
     /// Pixels; without it, from the width and the proportions.
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=i64::from(SIDE_PIXELS_MAX)))]
     pub(crate) height: Option<u32>,
+
+    /// Degrees clockwise by which images are turned, after their EXIF orientation; width and height are those of the turned image.
+    #[arg(long, value_name = "DEGREES", value_parser = degrees, default_value = "0")]
+    pub(crate) rotate: options::Rotation,
 
     /// How an image meets both width and height.
     #[arg(long, value_enum, default_value_t = Fit::Cover)]
@@ -157,6 +165,10 @@ pub(crate) struct Output {
     /// From 1 to 100, for JPEG and WebP; 80 unless given. PNG has none.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub(crate) quality: Option<u8>,
+
+    /// Leave out the hues.
+    #[arg(long)]
+    pub(crate) grayscale: bool,
 
     /// Write JPEGs that are shown whole before they are there whole.
     #[arg(long)]
@@ -186,7 +198,7 @@ pub(crate) struct Submit {
     pub(crate) sources: Vec<String>,
 
     /// Jobs as they are, one JSON object a line; `-` reads standard input.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "width", "height", "fit", "format", "quality", "progressive", "enlarge", "renditions"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "width", "height", "rotate", "fit", "grayscale", "format", "quality", "progressive", "enlarge", "renditions"])]
     pub(crate) jobs: Option<PathBuf>,
 
     /// Where the output goes, such as `s3://thumbs/{dir}/{stem}-{width}.{ext}`.
@@ -199,7 +211,7 @@ pub(crate) struct Submit {
     pub(crate) output: Output,
 
     /// Several outputs of each source: a JSON list as in the function's setting RENDITIONS.
-    #[arg(long, value_name = "FILE", group = "rendition-choice", conflicts_with_all = ["width", "height", "fit", "format", "quality", "progressive", "enlarge"])]
+    #[arg(long, value_name = "FILE", group = "rendition-choice", conflicts_with_all = ["width", "height", "rotate", "fit", "grayscale", "format", "quality", "progressive", "enlarge"])]
     pub(crate) renditions: Option<PathBuf>,
 }
 

@@ -36,6 +36,8 @@ impl RenditionChoice {
         Ok(Self::One(Rendition {
             width: arguments.output.width,
             height: arguments.output.height,
+            rotate: arguments.output.rotate,
+            grayscale: arguments.output.grayscale,
             fit: arguments.output.fit.into(),
             enlarge: arguments.output.enlarge,
             format: arguments.output.format.into(),

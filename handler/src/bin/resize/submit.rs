@@ -180,6 +180,8 @@ fn renditions(arguments: &Submit) -> anyhow::Result<Renditions> {
     put("target", arguments.target.as_deref().map(Value::from));
     put("width", output.width.map(Value::from));
     put("height", output.height.map(Value::from));
+    put("rotate", Some(output.rotate.degrees().into()));
+    put("grayscale", output.grayscale.then(|| true.into()));
     put("fit", Some(output.fit.word().into()));
     put("format", Some(output.format.word().into()));
     put("quality", output.quality.map(Value::from));
