@@ -15,7 +15,9 @@ use serde_json::{Map, Value, json};
 
 use crate::failure::{Blame, Failure};
 use crate::pixels::limits::Truncated;
-use crate::pixels::options::{Chroma, Color, Effort, Fit, Kernel, Metadata, OutputFormat, Position, Rendition};
+use crate::pixels::options::{
+    Chroma, Color, Effort, Fit, Kernel, Metadata, OutputFormat, Position, Rendition, Strategy,
+};
 use crate::storage::{Location, Role, Scheme, Storage};
 
 use fields::{JobFields, kind_of};
@@ -242,7 +244,7 @@ const CHROMA_WORDS: &str = "4:2:0 or 4:4:4";
 const METADATA_WORDS: &str = "strip or keep-icc";
 const TRUNCATED_WORDS: &str = "refuse or allow";
 const POSITION_WORDS: &str = "one of center, north, northeast, east, southeast, south, southwest, west, northwest \
-                              (or top, right top, right, ...), or a focal point such as {\"x\":0.5,\"y\":0.3}";
+                              (or top, right top, right, ...), attention, entropy, or a focal point such as {\"x\":0.5,\"y\":0.3}";
 const COLOR_WORDS: &str = "#rgb, #rrggbb or #rrggbbaa";
 
 fn location(fields: &mut JobFields<'_>, name: &str) -> Result<Location, Failure> {
@@ -258,11 +260,13 @@ fn rendition(fields: &mut JobFields<'_>) -> Result<Rendition, Failure> {
     let height = side(fields, "height")?;
     let quality = fields.integer("quality", 1, 100, QUALITY_ACCEPTED)?;
     let effort = fields.integer("effort", 0, u32::from(Effort::MAX.get()), EFFORT_ACCEPTED)?;
+    let (position, strategy) = position(fields)?;
     let scaled = Rendition {
         width,
         height,
         fit: fields.word("fit", FIT_WORDS, fit_from)?.unwrap_or_default(),
-        position: position(fields)?,
+        position,
+        strategy,
         enlarge: fields.boolean("enlarge")?.unwrap_or(false),
         background: fields.word("background", COLOR_WORDS, color_from)?.unwrap_or_default(),
         kernel: fields.word("kernel", KERNEL_WORDS, kernel_from)?.unwrap_or_default(),
@@ -384,25 +388,42 @@ fn gravity_from(word: &str) -> Option<Position> {
     Some(Position { x, y, focal: false })
 }
 
-fn position(fields: &mut JobFields<'_>) -> Result<Position, Failure> {
+fn strategy_from(word: &str) -> Option<Strategy> {
+    match word {
+        "attention" => Some(Strategy::Attention),
+        "entropy" => Some(Strategy::Entropy),
+        _ => None,
+    }
+}
+
+fn position(fields: &mut JobFields<'_>) -> Result<(Position, Option<Strategy>), Failure> {
     let path = fields.path("position");
     match fields.take("position") {
-        None => Ok(Position::CENTER),
+        None => Ok((Position::CENTER, None)),
         Some(Value::String(word)) => {
-            gravity_from(word).ok_or_else(|| fields.unaccepted("position", word, POSITION_WORDS))
+            if let Some(strategy) = strategy_from(word) {
+                return Ok((Position::CENTER, Some(strategy)));
+            }
+            let gravity = gravity_from(word).ok_or_else(|| fields.unaccepted("position", word, POSITION_WORDS))?;
+            Ok((gravity, None))
         }
         Some(point @ Value::Object(_)) => {
             let mut point = JobFields::new(&path, point)?;
             let x = point.fraction("x")?;
             let y = point.fraction("y")?;
             point.finish()?;
-            Ok(Position { x, y, focal: true })
+            Ok((Position { x, y, focal: true }, None))
         }
         Some(other) => Err(Failure::bad_job(format!("{path} is {}; expected {POSITION_WORDS}", kind_of(other)))),
     }
 }
 
-fn position_value(position: Position) -> Value {
+fn position_value(position: Position, strategy: Option<Strategy>) -> Value {
+    match strategy {
+        Some(Strategy::Attention) => return "attention".into(),
+        Some(Strategy::Entropy) => return "entropy".into(),
+        None => {}
+    }
     if position.focal {
         return json!({ "x": position.x, "y": position.y });
     }
@@ -444,7 +465,7 @@ fn output_value(output: &Output) -> Value {
         put("height", height.into());
     }
     put("fit", fit_word(rendition.fit).into());
-    put("position", position_value(rendition.position));
+    put("position", position_value(rendition.position, rendition.strategy));
     put("enlarge", rendition.enlarge.into());
     put("background", format!("#{r:02x}{g:02x}{b:02x}{a:02x}").into());
     put("kernel", kernel_word(rendition.kernel).into());

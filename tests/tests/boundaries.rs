@@ -132,6 +132,7 @@ const PIXELS: &[Row] = &[
     ("samples", &["format"]),
     ("scale", &["area", "error", "options", "raster"]),
     ("edit", &["area", "cie", "error", "options", "raster"]),
+    ("interest", &["area", "cie", "error", "options", "raster", "scale"]),
     ("lzw", &[]),
     ("zigzag", &[]),
     ("encode", &["area", "error", "format", "options", "planes", "raster", "zigzag"]),

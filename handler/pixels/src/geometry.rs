@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::area::{Region, Size, Window};
-use super::options::{Fit, Kernel, Position, Rendition};
+use super::options::{Fit, Kernel, Position, Rendition, Strategy};
 use super::orientation::Orientation;
 
 /// How many pixels a kernel reaches beyond a box at a scale of one.
@@ -85,7 +85,8 @@ impl ScaledBox {
     }
 }
 
-/// How one output is made: `source` is scaled to `scaled`, which is placed at `left`, `top` of `canvas`.
+/// How one output is made: `source` is scaled to `scaled`, which is placed at `left`, `top` of `canvas`, or of which a part of
+/// the size of `canvas` is kept that is still to be found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Plan {
     pub(super) source: Region,
@@ -93,6 +94,8 @@ pub(super) struct Plan {
     pub(super) canvas: Size,
     pub(super) left: u32,
     pub(super) top: u32,
+    /// How the part is found that is kept.
+    pub(super) strategy: Option<Strategy>,
 }
 
 impl Plan {
@@ -102,6 +105,10 @@ impl Plan {
         match (rendition.fit, rendition.width, rendition.height) {
             (Fit::Cover, Some(width), Some(height)) => {
                 let kept = Size { width: width.min(whole.width), height: height.min(whole.height) };
+                if kept != whole && rendition.strategy.is_some() {
+                    let all = Self::embed(source, whole, whole, Position::CENTER);
+                    return Self { canvas: kept, strategy: rendition.strategy, ..all };
+                }
                 Self::crop(source, whole, kept, rendition.position)
             }
             (Fit::Contain, Some(width), Some(height)) => {
@@ -121,6 +128,11 @@ impl Plan {
         }
     }
 
+    /// The pixels of the largest picture that is made on the way.
+    pub(super) fn pixels_max(&self) -> u64 {
+        self.canvas.pixels().max(self.scaled.pixels())
+    }
+
     fn crop(source: Size, whole: Size, kept: Size, position: Position) -> Self {
         let left = crop_offset(whole.width, kept.width, position.x, position.focal);
         let top = crop_offset(whole.height, kept.height, position.y, position.focal);
@@ -132,7 +144,7 @@ impl Plan {
             width: f64::from(kept.width) * per_x,
             height: f64::from(kept.height) * per_y,
         };
-        Self { source: region, scaled: kept, canvas: kept, left: 0, top: 0 }
+        Self { source: region, scaled: kept, canvas: kept, left: 0, top: 0, strategy: None }
     }
 
     fn embed(source: Size, whole: Size, canvas: Size, position: Position) -> Self {
@@ -145,6 +157,7 @@ impl Plan {
             // Sharp rounds the place of an embedded image down and that of a crop up.
             left: to_pixels(f64::from(canvas.width - whole.width) * x.clamp(0.0, 1.0)),
             top: to_pixels(f64::from(canvas.height - whole.height) * y.clamp(0.0, 1.0)),
+            strategy: None,
         }
     }
 }

@@ -19,6 +19,7 @@
 //! | `scale` | the resampler |
 //! | `cie` | light and lightness of colours |
 //! | `edit` | gray, blur and sharpening |
+//! | `interest` | which part of a picture is worth keeping |
 //! | `encode` | pixels to files |
 //! | [`jpeg`] | JPEG straight to a reduced scale |
 //! | `tiff` | TIFF, row by row |
@@ -58,6 +59,7 @@ mod fields;
 mod geometry;
 #[cfg(feature = "heic")]
 mod heif;
+mod interest;
 mod lzw;
 mod picture;
 mod price;
@@ -116,6 +118,7 @@ pub fn render(
     let plans: Vec<Plan> = renditions.iter().map(|rendition| resampling::plan(probe, rendition)).collect();
     for (plan, rendition) in plans.iter().zip(renditions) {
         limits.check_output(plan.canvas)?;
+        limits.check_output(plan.scaled)?;
         if let Some(format) = encode::resolve(rendition.format, probe.format, None) {
             encode::check(format, plan.canvas)?;
         }
@@ -169,7 +172,7 @@ impl Rendering<'_> {
     }
 
     /// Turns, converts, embeds, edits and encodes.
-    fn finished(&self, index: usize, scaled: Picture) -> Result<Encoded, PixelError> {
+    fn finished(&mut self, index: usize, scaled: Picture) -> Result<Encoded, PixelError> {
         let (plan, rendition) = (&self.plans[index], &self.renditions[index]);
         let orientation = resampling::orientation(self.probe, rendition);
         let Size { width, height } = plan.canvas;
@@ -187,6 +190,10 @@ impl Rendering<'_> {
         let mut background = rendition.background;
         if rendition.grayscale {
             (image, background) = (edit::grayed(image), edit::gray_color(background));
+        }
+        if let Some(strategy) = plan.strategy {
+            let (left, top) = interest::place(&mut image, plan.canvas, strategy, &mut self.scaler)?;
+            image = image.cropped(left, top, plan.canvas);
         }
         let mut image = image.embedded(plan.canvas, plan.left, plan.top, background)?;
         if rendition.flatten {

@@ -44,6 +44,15 @@ impl Default for Position {
     }
 }
 
+/// How the part that a crop keeps is found in the picture, by sharp's strategies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strategy {
+    /// Where there are edges, the colours of skin, and bright ones.
+    Attention,
+    /// Where there are the most different values: what has fewer is cut off slice by slice.
+    Entropy,
+}
+
 /// A colour with alpha, eight bits a channel, not premultiplied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Color {
@@ -212,6 +221,8 @@ pub struct Rendition {
     pub fit: Fit,
     /// What a crop keeps.
     pub position: Position,
+    /// How what a crop keeps is found, in place of the position. Nothing but `cover` crops.
+    pub strategy: Option<Strategy>,
     /// Whether an image smaller than the size is enlarged. Without it no pixel is ever scaled up, as with sharp's
     /// `withoutEnlargement`, and the fits mean this for a source that is too small:
     /// - `inside` and `outside`: the image keeps its own size.

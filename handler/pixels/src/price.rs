@@ -42,7 +42,7 @@ impl Probe {
             let working = self.scaling_bytes(decoding, resampling).saturating_add(premultiplied(*source));
             // The turned, the converted, the embedded and the blurred copy, and the lightness of pixels and of what is around
             // them; at most two at a time, with four channels at most.
-            let copies = plan.canvas.pixels().saturating_mul(8);
+            let copies = plan.pixels_max().saturating_mul(8);
             let encoder = plan.canvas.pixels().saturating_mul(ENCODER_BYTES_PER_PIXEL);
             working.saturating_add(copies).saturating_add(encoder)
         });

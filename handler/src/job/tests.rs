@@ -323,6 +323,13 @@ fn words_are_sharps() {
         let job = ResizeJob::parse(&job(&format!(r#""width":1,"position":"{word}""#))).unwrap();
         assert_eq!(job.outputs()[0].rendition.position, Position { x, y, focal: false }, "{word}");
     }
+    for (word, strategy) in [("attention", Strategy::Attention), ("entropy", Strategy::Entropy)] {
+        let parsed = ResizeJob::parse(&job(&format!(r#""width":1,"position":"{word}""#))).unwrap();
+        let rendition = &parsed.outputs()[0].rendition;
+        assert_eq!((rendition.position, rendition.strategy), (Position::CENTER, Some(strategy)), "{word}");
+        let body = serde_json::to_string(&parsed).unwrap();
+        assert_eq!(ResizeJob::parse(&body).unwrap(), parsed, "{body}");
+    }
     for (text, rgba) in [
         ("#fff", [255, 255, 255, 255]),
         ("#1a2", [17, 170, 34, 255]),
@@ -338,6 +345,7 @@ fn words_are_sharps() {
 mod round_trip {
     use super::*;
     use proptest::prelude::*;
+    use proptest::strategy::Strategy;
 
     fn renditions() -> impl Strategy<Value = Rendition> {
         let sides = (proptest::option::of(1..=SIDE_PIXELS_MAX), 1..=SIDE_PIXELS_MAX);

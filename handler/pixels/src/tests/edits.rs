@@ -3,7 +3,7 @@
 use image::imageops;
 
 use super::*;
-use crate::options::{Blur, Metadata, Rotation, Sharpen};
+use crate::options::{Blur, Metadata, Rotation, Sharpen, Strategy};
 
 const TURNS: [Rotation; 4] = [Rotation::None, Rotation::Quarter, Rotation::Half, Rotation::ThreeQuarters];
 
@@ -180,4 +180,83 @@ fn edits_stay_in_their_own_rendition() {
     ] {
         assert_eq!(of(edits.clone()), plain, "{edits:?}");
     }
+}
+
+/// A crop is a part of the picture that the same fit makes without one, and it holds the busy patch.
+#[test]
+fn a_strategy_keeps_the_part_that_has_something_to_see() {
+    let mut random = fastrand::Rng::with_seed(41);
+    for (left, top) in [(0, 0), (300, 20), (150, 200), (310, 230)] {
+        let mut source = RgbaImage::from_pixel(400, 300, Rgba([120, 130, 140, 255]));
+        for (x, y) in (top..top + 60).flat_map(|y| (left..left + 60).map(move |x| (x, y))) {
+            source.put_pixel(x, y, Rgba([random.u8(..), random.u8(..), random.u8(..), 255]));
+        }
+        let source = DynamicImage::ImageRgba8(source);
+        for from in [InputFormat::Jpeg, InputFormat::Png] {
+            let bytes = samples::file(&source, from);
+            let whole = picture(&one(&bytes, to_width(200, OutputFormat::Png))).to_rgb8();
+            for strategy in [Strategy::Attention, Strategy::Entropy] {
+                for (width, height) in [(200, 50), (61, 150)] {
+                    let asked = Rendition {
+                        height: Some(height),
+                        strategy: Some(strategy),
+                        ..to_width(width, OutputFormat::Png)
+                    };
+                    let found = picture(&one(&bytes, asked.clone())).to_rgb8();
+                    assert_eq!(found.dimensions(), (width, height));
+                    let is_at = |x: u32, y: u32| imageops::crop_imm(&whole, x, y, width, height).to_image() == found;
+                    let (x, y) = (0..=200 - width)
+                        .flat_map(|x| (0..=150 - height).map(move |y| (x, y)))
+                        .find(|(x, y)| is_at(*x, *y))
+                        .expect("a crop is a part of the whole");
+                    let holds = |start: u32, length: u32, at: u32| start <= at / 2 && at / 2 + 30 <= start + length;
+                    let case = format!("{from:?} {strategy:?} {width}x{height}: {x}, {y} for {left}, {top}");
+                    assert!(holds(x, width, left) && holds(y, height, top), "{case}");
+                    let jpeg = one(&bytes, Rendition { format: OutputFormat::Jpeg, ..asked.clone() });
+                    assert_eq!((jpeg.width, jpeg.height), (width, height), "{case}");
+                    let jpeg = picture(&jpeg).to_rgb8();
+                    let mean =
+                        jpeg.iter().zip(found.iter()).map(|(one, other)| u32::from(one.abs_diff(*other))).sum::<u32>()
+                            / (width * height * 3);
+                    assert!(mean < 30, "{case}: the JPEG shows another part");
+                }
+            }
+        }
+    }
+}
+
+/// Where nothing is cropped there is nothing to find, and no other fit crops.
+#[test]
+fn a_strategy_without_a_crop_changes_nothing() {
+    let bytes = samples::file(&slopes(120, 80), InputFormat::Jpeg);
+    for (fit, width, height) in [
+        (Fit::Cover, Some(60), None),
+        (Fit::Cover, Some(60), Some(40)),
+        (Fit::Contain, Some(60), Some(60)),
+        (Fit::Fill, Some(20), Some(60)),
+        (Fit::Inside, Some(20), Some(60)),
+        (Fit::Outside, Some(20), Some(60)),
+    ] {
+        for format in [OutputFormat::Jpeg, OutputFormat::Png] {
+            let plain = Rendition { width, height, fit, format, ..Rendition::default() };
+            let expected = one(&bytes, plain.clone());
+            for strategy in [Strategy::Attention, Strategy::Entropy] {
+                assert_eq!(one(&bytes, Rendition { strategy: Some(strategy), ..plain.clone() }), expected, "{fit:?}");
+            }
+        }
+    }
+}
+
+/// What is cropped from is a picture of its own, which has to be paid for; a plain crop never makes it.
+#[test]
+fn the_whole_that_a_strategy_looks_at_is_priced_and_bounded() {
+    let limits = Limits { pixels_max: 1_000_000, ..Limits::default() };
+    let long = samples::file(&DynamicImage::new_rgb8(4000, 10), InputFormat::Png);
+    let plain = Rendition { height: Some(100), enlarge: true, ..to_width(100, OutputFormat::Png) };
+    let found = Rendition { strategy: Some(Strategy::Entropy), ..plain.clone() };
+    assert!(resize(&long, std::slice::from_ref(&plain), &limits).is_ok());
+    let error = resize(&long, std::slice::from_ref(&found), &limits).unwrap_err();
+    assert_eq!(error.to_string(), "output would be 40000x100 (4 MP); the limit is 1 MP (MAX_PIXELS)");
+    let probe = probe(&long, &limits).unwrap();
+    assert!(probe.memory_bytes_max(&[found]) > probe.memory_bytes_max(&[plain]) + 4_000_000 * 8);
 }
