@@ -225,10 +225,11 @@ fn check_rendition(rendition: &Rendition) -> Result<(), String> {
             "format is {format}, which needs a build with the feature {format}; expected {FORMAT_WORDS}"
         ));
     }
-    if rendition.format == OutputFormat::Avif && rendition.metadata == Metadata::KeepIcc {
-        return Err(
-            "metadata is keep-icc and format avif, whose encoder takes no profile; expected strip with it".to_owned()
-        );
+    if rendition.format == OutputFormat::Avif && rendition.metadata != Metadata::Strip {
+        let word = metadata_word(rendition.metadata);
+        return Err(format!(
+            "metadata is {word} and format avif, whose encoder takes no profile; expected strip with it"
+        ));
     }
     Ok(())
 }
@@ -241,7 +242,7 @@ const EFFORT_ACCEPTED: &str = "expected a whole number from 0 (fast) to 9 (small
 const FORMAT_WORDS: &str =
     if cfg!(feature = "avif") { "jpeg, png, webp, avif or auto" } else { "jpeg, png, webp or auto" };
 const CHROMA_WORDS: &str = "4:2:0 or 4:4:4";
-const METADATA_WORDS: &str = "strip or keep-icc";
+const METADATA_WORDS: &str = "strip, keep-icc or keep";
 const TRUNCATED_WORDS: &str = "refuse or allow";
 const POSITION_WORDS: &str = "one of center, north, northeast, east, southeast, south, southwest, west, northwest \
                               (or top, right top, right, ...), attention, entropy, or a focal point such as {\"x\":0.5,\"y\":0.3}";
@@ -359,7 +360,16 @@ fn metadata_from(word: &str) -> Option<Metadata> {
     match word {
         "strip" => Some(Metadata::Strip),
         "keep-icc" => Some(Metadata::KeepIcc),
+        "keep" => Some(Metadata::Keep),
         _ => None,
+    }
+}
+
+fn metadata_word(metadata: Metadata) -> &'static str {
+    match metadata {
+        Metadata::Strip => "strip",
+        Metadata::KeepIcc => "keep-icc",
+        Metadata::Keep => "keep",
     }
 }
 
@@ -485,7 +495,7 @@ fn output_value(output: &Output) -> Value {
     if let Some(headers) = output.headers.value() {
         put("headers", headers);
     }
-    put("metadata", if rendition.metadata == Metadata::KeepIcc { "keep-icc" } else { "strip" }.into());
+    put("metadata", metadata_word(rendition.metadata).into());
     edits::write(rendition, &mut value);
     Value::Object(value)
 }

@@ -161,6 +161,7 @@ const PIXELS: &[Row] = &[
             "tiff",
         ],
     ),
+    ("kept", &["area", "fields", "format", "heif", "jpeg", "probe"]),
     ("price", &["area", "geometry", "jpeg", "options", "probe", "resampling"]),
 ];
 

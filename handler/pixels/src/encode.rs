@@ -1,8 +1,9 @@
-//! From pixels to a file, without any metadata but the profile that is given. The same pixels and options always give the
+//! From pixels to a file, without any metadata but what is given. The same pixels and options always give the
 //! same bytes.
 
 #[cfg(feature = "avif")]
 mod avif;
+mod carried;
 pub(super) mod jpeg;
 mod png;
 mod webp;
@@ -13,6 +14,8 @@ use super::format::{EncodedFormat, InputFormat};
 use super::options::{Chroma, OutputFormat, Rendition};
 use super::planes::Planes;
 use super::raster::Raster;
+
+pub(super) use carried::Carried;
 
 /// From here on the eye could see that colours have half the resolution.
 const FULL_CHROMA_QUALITY_MIN: u8 = 90;
@@ -62,20 +65,23 @@ pub(super) fn keeps_gray(rendition: &Rendition, source: InputFormat) -> bool {
     gray_format && red == green && green == blue
 }
 
-/// Encodes an image. `icc` is the profile to embed; `palette` says that the source had one.
+/// Encodes an image, and what goes along with it; `palette` says that the source had one.
 pub(super) fn encode(
     image: Raster,
     format: EncodedFormat,
     rendition: &Rendition,
-    icc: Option<&[u8]>,
+    carried: &Carried<'_>,
     palette: bool,
 ) -> Result<Vec<u8>, PixelError> {
     check(format, image.size)?;
     let quality = rendition.quality.unwrap_or(quality_default(format)).clamp(1, 100);
     match format {
-        EncodedFormat::Jpeg => jpeg(image, rendition, icc),
-        EncodedFormat::Png => png::encode(image, rendition.effort, icc, palette),
-        EncodedFormat::Webp => webp::encode(image, (!rendition.lossless).then_some(quality), rendition.effort, icc),
+        EncodedFormat::Jpeg => jpeg(image, rendition, carried),
+        EncodedFormat::Png => {
+            let file = png::encode(image, rendition.effort, carried.icc, palette)?;
+            carried::into_png(file, carried).ok_or_else(|| no_place(format))
+        }
+        EncodedFormat::Webp => webp::encode(image, (!rendition.lossless).then_some(quality), rendition.effort, carried),
         #[cfg(feature = "avif")]
         EncodedFormat::Avif => avif::encode(image, quality, rendition.effort),
         #[cfg(not(feature = "avif"))]
@@ -91,14 +97,23 @@ fn quality_default(format: EncodedFormat) -> u8 {
     }
 }
 
-fn jpeg(image: Raster, rendition: &Rendition, icc: Option<&[u8]>) -> Result<Vec<u8>, PixelError> {
+fn no_place(format: EncodedFormat) -> PixelError {
+    PixelError::Internal { stage: "carrying metadata", reason: format!("{format} has no place for it") }
+}
+
+fn jpeg(image: Raster, rendition: &Rendition, carried: &Carried<'_>) -> Result<Vec<u8>, PixelError> {
     let planes = Planes::from_raster(&image.flattened(rendition.background)?, halves_chroma(rendition))?;
-    encode_planes(&planes, rendition, icc)
+    encode_planes(&planes, rendition, carried)
 }
 
 /// Encodes planes as a JPEG. Those of chroma have half the size where [`halves_chroma`] says so.
-pub(super) fn encode_planes(planes: &Planes, rendition: &Rendition, icc: Option<&[u8]>) -> Result<Vec<u8>, PixelError> {
+pub(super) fn encode_planes(
+    planes: &Planes,
+    rendition: &Rendition,
+    carried: &Carried<'_>,
+) -> Result<Vec<u8>, PixelError> {
     check(EncodedFormat::Jpeg, planes.size())?;
     let (quality, effort) = (jpeg_quality(rendition), rendition.effort.get());
-    jpeg::encode(planes, &jpeg::Settings { quality, effort, progressive: rendition.progressive, icc })
+    let settings = jpeg::Settings { quality, effort, progressive: rendition.progressive, icc: carried.icc };
+    carried::into_jpeg(jpeg::encode(planes, &settings)?, carried).ok_or_else(|| no_place(EncodedFormat::Jpeg))
 }

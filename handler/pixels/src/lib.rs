@@ -27,6 +27,7 @@
 //! | [`probe`](mod@probe) | what a header claims |
 //! | `color` | the source's colours to those of sRGB |
 //! | `resampling` | what of the stored image each rendition is resampled from |
+//! | `kept` | what the source says of itself, and an output may say too |
 //! | `price` | what they cost in memory |
 //! | `picture` | pixels or planes, and which part of the stored image they show |
 //! | `decode` | files to pictures |
@@ -36,7 +37,7 @@
 //! - Nothing is decoded that was not probed under the limits: [`render`] takes the [`Probe`] as the proof.
 //! - Sizes, crops and positions are those of the upright image; pixels are turned after scaling, when there are few.
 //! - The same bytes and renditions give the same output bytes.
-//! - No metadata of the source reaches an output, but its colour profile where that is asked for.
+//! - No metadata of the source reaches an output, but its colour profile, and more, where that is asked for.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)] // a library is silent
 
@@ -60,6 +61,7 @@ mod geometry;
 #[cfg(feature = "heic")]
 mod heif;
 mod interest;
+mod kept;
 mod lzw;
 mod picture;
 mod price;
@@ -79,7 +81,7 @@ pub use orientation::Orientation;
 pub use probe::{Probe, probe};
 
 use geometry::Plan;
-use options::Rendition;
+use options::{Metadata, Rendition};
 use picture::Picture;
 use resampling::Resampling;
 
@@ -134,8 +136,19 @@ pub fn render(
     let roots = resampling::roots(&resamplings, &sources);
     let mut decoded = decode::decode(bytes, probe, &roots, &colors.inks, limits, arena)?;
     let outputs = renditions.iter().map(|_| None).collect();
-    let mut rendering =
-        Rendering { probe, renditions, colors, plans, resamplings, sources, scaler: scale::Scaler::default(), outputs };
+    let is_kept = renditions.iter().any(|rendition| rendition.metadata == Metadata::Keep);
+    let kept = if is_kept { kept::Kept::open(bytes, probe) } else { kept::Kept::default() };
+    let mut rendering = Rendering {
+        probe,
+        renditions,
+        kept,
+        colors,
+        plans,
+        resamplings,
+        sources,
+        scaler: scale::Scaler::default(),
+        outputs,
+    };
     let result = rendering.made_from(None, &mut decoded);
     for layer in decoded.layers {
         arena.recycle(layer.raster.data);
@@ -148,6 +161,8 @@ pub fn render(
 struct Rendering<'r> {
     probe: &'r Probe,
     renditions: &'r [Rendition],
+    /// What those carry along that keep it.
+    kept: kept::Kept<'r>,
     colors: color::Colors<'r>,
     plans: Vec<Plan>,
     resamplings: Vec<Resampling>,
@@ -176,13 +191,20 @@ impl Rendering<'_> {
         let (plan, rendition) = (&self.plans[index], &self.renditions[index]);
         let orientation = resampling::orientation(self.probe, rendition);
         let Size { width, height } = plan.canvas;
+        let keeps = rendition.metadata == Metadata::Keep;
+        let exif = if keeps { self.kept.exif(plan.canvas) } else { None };
+        let carried = encode::Carried { icc: None, exif: exif.as_deref(), xmp: self.kept.xmp().filter(|_| keeps) };
         let gray_fits = encode::keeps_gray(rendition, self.probe.format);
         let format = encode::resolve(rendition.format, self.probe.format, Some(scaled.has_alpha()));
         let bordered = plan.canvas != plan.scaled;
         let converted = self.colors.converts(rendition.profile());
         if format == Some(EncodedFormat::Jpeg) && scaled.is_planes() && !bordered && !converted && !rendition.edits() {
             let (icc, profile) = self.colors.unconverted(rendition.profile(), gray_fits);
-            let bytes = encode::encode_planes(&scaled.into_planes(orientation)?, rendition, icc)?;
+            let bytes = encode::encode_planes(
+                &scaled.into_planes(orientation)?,
+                rendition,
+                &encode::Carried { icc, ..carried },
+            )?;
             return Ok(Encoded { bytes, format: EncodedFormat::Jpeg, width, height, profile });
         }
         let mut image = scaled.into_raster(orientation)?;
@@ -205,7 +227,8 @@ impl Rendering<'_> {
             image = image.flattened(background)?;
         }
         let image = edit::refined(image, rendition)?;
-        let bytes = encode::encode(image, format, rendition, icc, self.probe.palette)?;
+        let carried = encode::Carried { icc, ..carried };
+        let bytes = encode::encode(image, format, rendition, &carried, self.probe.palette)?;
         Ok(Encoded { bytes, format, width, height, profile })
     }
 }

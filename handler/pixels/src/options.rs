@@ -178,6 +178,9 @@ pub enum Metadata {
     Strip,
     /// The colour profile is kept, and with it the colours as they are; all else goes.
     KeepIcc,
+    /// The colour profile, EXIF and XMP are kept, but for where a photo was taken, thumbnails and notes of makers; the
+    /// orientation says upright.
+    Keep,
 }
 
 /// How hard an encoder tries: one scale for all formats, from 0 (fast) to 9 (small).
@@ -268,6 +271,10 @@ impl Rendition {
 
     /// What becomes of the source's profile. No profile of colours describes grays, so that it is applied to them.
     pub(super) fn profile(&self) -> Metadata {
-        if self.grayscale { Metadata::Strip } else { self.metadata }
+        match self.metadata {
+            _ if self.grayscale => Metadata::Strip,
+            Metadata::Strip => Metadata::Strip,
+            Metadata::KeepIcc | Metadata::Keep => Metadata::KeepIcc,
+        }
     }
 }

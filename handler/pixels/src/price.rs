@@ -7,6 +7,9 @@ use super::options::{Metadata, Rendition};
 use super::probe::{JpegDecoding, Probe};
 use super::resampling::{self, Resampling};
 
+/// EXIF and XMP of a file that keeps them.
+const CARRIED_BYTES_MAX: u64 = 128 * 1024;
+
 /// An encoder's working copies and its output, by output pixel.
 const ENCODER_BYTES_PER_PIXEL: u64 = 12;
 
@@ -52,6 +55,8 @@ impl Probe {
             let scaled = resampling.luma.scaled.pixels().saturating_mul(channels);
             sum.saturating_add(scaled).saturating_add(plan.canvas.pixels().saturating_mul(2))
         });
+        let keeping = renditions.iter().filter(|rendition| rendition.metadata == Metadata::Keep).count() as u64;
+        let held = held.saturating_add(keeping * CARRIED_BYTES_MAX);
         self.peak(decoding, scaling).saturating_add(held)
     }
 

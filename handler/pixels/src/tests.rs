@@ -1,6 +1,7 @@
 mod cut;
 mod edits;
 mod files;
+mod keeps;
 mod kinds;
 mod written;
 

@@ -92,7 +92,11 @@ fn every_option_of_encoding_names_itself_and_says_what_is_accepted() {
         (job(r#""width":1,"flatten":"white""#), &["outputs[0].flatten is a string", "true or false"]),
         (job(r#""width":1,"quality":0"#), &["outputs[0].quality is 0", "1 to 100"]),
         (job(r#""width":1,"quality":101"#), &["outputs[0].quality is 101", "1 to 100"]),
-        (job(r#""width":1,"metadata":"keep""#), &["outputs[0].metadata is \"keep\"", "expected strip or keep-icc"]),
+        (job(r#""width":1,"metadata":"all""#), &["outputs[0].metadata is \"all\"", "expected strip, keep-icc or keep"]),
+        (
+            job(r#""width":1,"metadata":true"#),
+            &["outputs[0].metadata is a boolean", "expected strip, keep-icc or keep"],
+        ),
         (truncated("true"), &["truncated is a boolean", "refuse or allow"]),
         (truncated("\"ok\""), &["truncated is \"ok\"", "refuse or allow"]),
     ];
@@ -213,8 +217,10 @@ fn avif_needs_its_feature_and_takes_no_profile() {
     let avif = ResizeJob::parse(&job(r#""width":1,"format":"avif""#));
     if cfg!(feature = "avif") {
         assert_eq!(avif.unwrap().outputs()[0].rendition.format, OutputFormat::Avif);
-        let text = refusal(&job(r#""width":1,"format":"avif","metadata":"keep-icc""#));
-        assert!(text.contains("outputs[0].metadata is keep-icc and format avif"), "{text}");
+        for word in ["keep-icc", "keep"] {
+            let text = refusal(&job(&format!(r#""width":1,"format":"avif","metadata":"{word}""#)));
+            assert!(text.contains(&format!("outputs[0].metadata is {word} and format avif")), "{text}");
+        }
     } else {
         assert_eq!(
             avif.unwrap_err().message,
@@ -380,7 +386,11 @@ mod round_trip {
                     chroma: quality.map(|quality| if quality % 3 == 0 { Chroma::Half } else { Chroma::Full }),
                     lossless: format == OutputFormat::Webp && flatten,
                     flatten,
-                    metadata: if keep { Metadata::KeepIcc } else { Metadata::Strip },
+                    metadata: match (keep, enlarge) {
+                        (true, true) => Metadata::Keep,
+                        (true, false) => Metadata::KeepIcc,
+                        (false, _) => Metadata::Strip,
+                    },
                     ..Rendition::default()
                 }
             },

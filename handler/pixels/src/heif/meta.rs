@@ -202,6 +202,11 @@ impl<'a> Meta<'a> {
         self.properties(item).find(|(part, _)| part.kind == kind).map(|(part, _)| part.body.clone())
     }
 
+    /// The first item of this kind.
+    pub(super) fn first(&self, kind: Kind) -> Option<u32> {
+        self.items.iter().find(|(_, other)| *other == kind).map(|(item, _)| *item)
+    }
+
     /// The numbers of a part of the file.
     pub(super) fn numbers(&self, within: Range<usize>) -> Numbers<'a> {
         Numbers::new(self.bytes, within)

@@ -55,5 +55,14 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits, planes_wanted: bool) -> Resu
     pixels::pixels(&image, &color, alpha.as_ref()).map(Decoded::Pixels)
 }
 
+/// A block of EXIF of a file, if there is one in one piece.
+pub(crate) fn exif(bytes: &[u8]) -> Option<&[u8]> {
+    let meta = meta::Meta::read(bytes).ok()?;
+    let [place] = meta.data(meta.first(*b"Exif")?).ok()?.try_into().ok()?;
+    // How many bytes come before the block.
+    let (before, rest) = bytes.get(place)?.split_first_chunk()?;
+    rest.get(usize::try_from(u32::from_be_bytes(*before)).ok()?..)
+}
+
 #[cfg(test)]
 mod tests;

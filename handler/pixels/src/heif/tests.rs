@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use image::{DynamicImage, ImageFormat, RgbImage, imageops};
 
 use crate::options::{Metadata, OutputFormat, Rendition};
-use crate::{Encoded, Limits, PixelError, ProfileUse, jpeg, probe, render};
+use crate::{Encoded, Limits, Orientation, PixelError, ProfileUse, jpeg, probe, render};
 
 /// What is known of a file.
 struct Known {
@@ -309,5 +309,19 @@ fn a_grid_costs_less_than_the_same_picture_in_one() {
     for (name, bytes_a_pixel) in [("flat-420", 11), ("flat-444", 14)] {
         let price = probe(&file(name), &Limits::default()).unwrap().decoded_bytes_max();
         assert!(price < bytes_a_pixel * PIXELS, "{name}: {price}");
+    }
+}
+
+/// What the boxes have turned lies upright, whatever EXIF said of it before.
+#[test]
+fn exif_goes_along_and_says_upright() {
+    for (name, said) in [("exif-6", 6), ("irot-90", 6), ("plain", 0)] {
+        let bytes = file(name);
+        let exif = super::exif(&bytes);
+        assert_eq!(exif.and_then(Orientation::from_exif_block).map_or(0, Orientation::exif), said, "{name}");
+        let output = resize(&bytes, &to_width(40, OutputFormat::Jpeg, Metadata::Keep)).unwrap();
+        let kept = jpeg::Segments::new(&output.bytes).map(Result::unwrap).find(|segment| segment.marker == 0xe1);
+        let kept = kept.and_then(|segment| Orientation::from_exif_block(segment.body));
+        assert_eq!(kept, (said > 0).then_some(Orientation::Upright), "{name}");
     }
 }

@@ -189,7 +189,7 @@ fn holds_data(bytes: &[u8], at: usize, data_bytes: u64) -> bool {
 }
 
 /// The type and body of the chunk at `at`, and where the next one starts.
-fn chunk(bytes: &[u8], at: usize) -> Result<(&[u8], &[u8], usize), PixelError> {
+pub(crate) fn chunk(bytes: &[u8], at: usize) -> Result<(&[u8], &[u8], usize), PixelError> {
     let cut = || PixelError::truncated(FORMAT, "no end chunk");
     let length = usize::try_from(ByteOrder::Big.u32(bytes, at).ok_or_else(cut)?).map_err(|_| cut())?;
     let kind = slice(bytes, at + 4, 4).ok_or_else(cut)?;
