@@ -262,7 +262,7 @@ fn rendition(fields: &mut JobFields<'_>) -> Result<Rendition, Failure> {
     let quality = fields.integer("quality", 1, 100, QUALITY_ACCEPTED)?;
     let effort = fields.integer("effort", 0, u32::from(Effort::MAX.get()), EFFORT_ACCEPTED)?;
     let (position, strategy) = position(fields)?;
-    let scaled = Rendition {
+    let mut rendition = Rendition {
         width,
         height,
         fit: fields.word("fit", FIT_WORDS, fit_from)?.unwrap_or_default(),
@@ -281,7 +281,8 @@ fn rendition(fields: &mut JobFields<'_>) -> Result<Rendition, Failure> {
         metadata: fields.word("metadata", METADATA_WORDS, metadata_from)?.unwrap_or_default(),
         ..Rendition::default()
     };
-    edits::read(fields, scaled)
+    edits::read(fields, &mut rendition)?;
+    Ok(rendition)
 }
 
 fn fit_from(word: &str) -> Option<Fit> {
@@ -398,6 +399,13 @@ fn gravity_from(word: &str) -> Option<Position> {
     Some(Position { x, y, focal: false })
 }
 
+/// What a word for `position` means: a gravity or a strategy.
+#[must_use]
+pub fn position_from_word(word: &str) -> Option<(Position, Option<Strategy>)> {
+    let strategy = strategy_from(word);
+    if strategy.is_some() { Some((Position::CENTER, strategy)) } else { Some((gravity_from(word)?, None)) }
+}
+
 fn strategy_from(word: &str) -> Option<Strategy> {
     match word {
         "attention" => Some(Strategy::Attention),
@@ -411,11 +419,7 @@ fn position(fields: &mut JobFields<'_>) -> Result<(Position, Option<Strategy>), 
     match fields.take("position") {
         None => Ok((Position::CENTER, None)),
         Some(Value::String(word)) => {
-            if let Some(strategy) = strategy_from(word) {
-                return Ok((Position::CENTER, Some(strategy)));
-            }
-            let gravity = gravity_from(word).ok_or_else(|| fields.unaccepted("position", word, POSITION_WORDS))?;
-            Ok((gravity, None))
+            position_from_word(word).ok_or_else(|| fields.unaccepted("position", word, POSITION_WORDS))
         }
         Some(point @ Value::Object(_)) => {
             let mut point = JobFields::new(&path, point)?;

@@ -299,6 +299,32 @@ fn a_phones_photos_are_made_and_the_video_of_a_live_photo_is_passed_over() {
 }
 
 #[test]
+fn flags_of_the_pixels_do_what_the_fields_of_a_job_do() {
+    let place = Place::empty();
+    place.photo("portrait/lighthouse.jpg", "photo.jpg");
+    let fields = r#"[{"target":"{stem}.{ext}","width":50,"height":40,"rotate":90,"grayscale":true,"position":"entropy",
+        "metadata":"keep","progressive":true}]"#;
+    fs::write(place.at("renditions.json"), fields).unwrap();
+    let run = place.resize("run photo.jpg --renditions renditions.json --out fields");
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let flags = "--width 50 --height 40 --rotate 90 --grayscale --position entropy --metadata keep --progressive";
+    let run = place.resize(&format!("run photo.jpg {flags} --out flags"));
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let [fields, flags] = ["fields/photo.jpg", "flags/photo.jpg"].map(|file| fs::read(place.at(file)).unwrap());
+    assert!(fields == flags, "the same file");
+    assert_eq!(place.size("flags/photo.jpg"), (50, 40));
+    for (flag, said) in [
+        ("--rotate 45", "expected 0, 90, 180 or 270"),
+        ("--position middle", "expected a side, a corner, center, attention or entropy"),
+        ("--metadata all", "possible values: strip, keep-icc, keep"),
+    ] {
+        let run = place.resize(&format!("run photo.jpg --width 9 --out out {flag}"));
+        assert_eq!(run.code, Some(2), "{run:?}");
+        assert!(run.stderr.contains(said), "{flag}: {run:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_begun_is_one_line_and_exit_code_2() {
     let place = Place::empty();
     place.photo("still-life/moon.gif", "photos/moon.gif");

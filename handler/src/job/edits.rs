@@ -20,26 +20,22 @@ enum Amount {
 }
 
 /// Reads the fields into a rendition.
-pub(super) fn read(fields: &mut JobFields<'_>, rendition: Rendition) -> Result<Rendition, Failure> {
+pub(super) fn read(fields: &mut JobFields<'_>, rendition: &mut Rendition) -> Result<(), Failure> {
     let degrees = fields.integer("rotate", 0, 270, ROTATE_ACCEPTED)?.unwrap_or(0);
     let refused = || Failure::bad_job(format!("{} is {degrees}; {ROTATE_ACCEPTED}", fields.path("rotate")));
-    let rotate = Rotation::from_degrees(degrees).ok_or_else(refused)?;
-    let grayscale = fields.boolean("grayscale")?.unwrap_or(false);
+    rendition.rotate = Rotation::from_degrees(degrees).ok_or_else(refused)?;
+    rendition.grayscale = fields.boolean("grayscale")?.unwrap_or(false);
     let blur = amount(fields, "blur", BLUR_SIGMA, BLUR_ACCEPTED)?;
     let sharpen = amount(fields, "sharpen", SHARPEN_SIGMA, SHARPEN_ACCEPTED)?;
-    Ok(Rendition {
-        rotate,
-        grayscale,
-        blur: blur.map(|amount| match amount {
-            Amount::Mild => Blur::Mild,
-            Amount::Sigma(sigma) => Blur::Sigma(sigma),
-        }),
-        sharpen: sharpen.map(|amount| match amount {
-            Amount::Mild => Sharpen::Mild,
-            Amount::Sigma(sigma) => Sharpen::Sigma(sigma),
-        }),
-        ..rendition
-    })
+    rendition.blur = blur.map(|amount| match amount {
+        Amount::Mild => Blur::Mild,
+        Amount::Sigma(sigma) => Blur::Sigma(sigma),
+    });
+    rendition.sharpen = sharpen.map(|amount| match amount {
+        Amount::Mild => Sharpen::Mild,
+        Amount::Sigma(sigma) => Sharpen::Sigma(sigma),
+    });
+    Ok(())
 }
 
 fn amount(

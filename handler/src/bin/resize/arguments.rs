@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use handler::job::SIDE_PIXELS_MAX;
+use handler::job::{SIDE_PIXELS_MAX, position_from_word};
 use handler::pixels::options;
 
 /// Resize images through a queue.
@@ -53,7 +53,7 @@ pub(crate) struct Run {
     ///
     /// The fields are those of the function's setting RENDITIONS, but a target is a path below --out. In it stand {dir},
     /// {stem}, {ext} and {key} (the whole) for the image's own path, {width}, {height} and {format} for the output.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["width", "height", "rotate", "fit", "grayscale", "format", "quality", "progressive", "enlarge"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["width", "height", "rotate", "fit", "position", "grayscale", "metadata", "format", "quality", "progressive", "enlarge"])]
     pub(crate) renditions: Option<PathBuf>,
 
     /// Memory for images, in MiB; half of what this machine has free unless given.
@@ -134,6 +134,37 @@ impl From<Format> for options::OutputFormat {
     }
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Metadata {
+    /// Nothing but pixels, in sRGB
+    Strip,
+    /// The colour profile
+    KeepIcc,
+    /// The colour profile, and EXIF and XMP without the place
+    Keep,
+}
+
+impl Metadata {
+    /// As in a job.
+    pub(crate) fn word(self) -> String {
+        self.to_possible_value().expect("no value is hidden").get_name().to_owned()
+    }
+}
+
+impl From<Metadata> for options::Metadata {
+    fn from(metadata: Metadata) -> Self {
+        match metadata {
+            Metadata::Strip => Self::Strip,
+            Metadata::KeepIcc => Self::KeepIcc,
+            Metadata::Keep => Self::Keep,
+        }
+    }
+}
+
+fn position(text: &str) -> Result<String, &'static str> {
+    position_from_word(text).map(|_| text.to_owned()).ok_or("expected a side, a corner, center, attention or entropy")
+}
+
 fn degrees(text: &str) -> Result<options::Rotation, &'static str> {
     text.parse().ok().and_then(options::Rotation::from_degrees).ok_or("expected 0, 90, 180 or 270")
 }
@@ -166,9 +197,17 @@ pub(crate) struct Output {
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub(crate) quality: Option<u8>,
 
+    /// What a crop keeps: center, north, northeast, ... or what it looks for, attention or entropy.
+    #[arg(long, value_name = "WORD", value_parser = position)]
+    pub(crate) position: Option<String>,
+
     /// Leave out the hues.
     #[arg(long)]
     pub(crate) grayscale: bool,
+
+    /// What is kept of what an image says of itself.
+    #[arg(long, value_enum, default_value_t = Metadata::Strip)]
+    pub(crate) metadata: Metadata,
 
     /// Write JPEGs that are shown whole before they are there whole.
     #[arg(long)]
@@ -198,7 +237,7 @@ pub(crate) struct Submit {
     pub(crate) sources: Vec<String>,
 
     /// Jobs as they are, one JSON object a line; `-` reads standard input.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "width", "height", "rotate", "fit", "grayscale", "format", "quality", "progressive", "enlarge", "renditions"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "width", "height", "rotate", "fit", "position", "grayscale", "metadata", "format", "quality", "progressive", "enlarge", "renditions"])]
     pub(crate) jobs: Option<PathBuf>,
 
     /// Where the output goes, such as `s3://thumbs/{dir}/{stem}-{width}.{ext}`.
@@ -211,7 +250,7 @@ pub(crate) struct Submit {
     pub(crate) output: Output,
 
     /// Several outputs of each source: a JSON list as in the function's setting RENDITIONS.
-    #[arg(long, value_name = "FILE", group = "rendition-choice", conflicts_with_all = ["width", "height", "rotate", "fit", "grayscale", "format", "quality", "progressive", "enlarge"])]
+    #[arg(long, value_name = "FILE", group = "rendition-choice", conflicts_with_all = ["width", "height", "rotate", "fit", "position", "grayscale", "metadata", "format", "quality", "progressive", "enlarge"])]
     pub(crate) renditions: Option<PathBuf>,
 }
 

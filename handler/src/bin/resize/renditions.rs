@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use handler::event::body::Renditions;
+use handler::job::position_from_word;
 use handler::pixels::options::{OutputFormat, Rendition};
 use handler::storage::Location;
 use serde_json::Value;
@@ -33,10 +34,15 @@ impl RenditionChoice {
             let text = std::fs::read_to_string(path).with_context(|| format!("cannot read --renditions {name}"))?;
             return Self::read(&text).with_context(|| format!("cannot use --renditions {name}"));
         }
+        let word = arguments.output.position.as_deref();
+        let (position, strategy) = word.and_then(position_from_word).unwrap_or_default();
         Ok(Self::One(Rendition {
             width: arguments.output.width,
             height: arguments.output.height,
             rotate: arguments.output.rotate,
+            position,
+            strategy,
+            metadata: arguments.output.metadata.into(),
             grayscale: arguments.output.grayscale,
             fit: arguments.output.fit.into(),
             enlarge: arguments.output.enlarge,

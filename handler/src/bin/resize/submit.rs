@@ -181,6 +181,8 @@ fn renditions(arguments: &Submit) -> anyhow::Result<Renditions> {
     put("width", output.width.map(Value::from));
     put("height", output.height.map(Value::from));
     put("rotate", Some(output.rotate.degrees().into()));
+    put("position", output.position.as_deref().map(Value::from));
+    put("metadata", Some(output.metadata.word().into()));
     put("grayscale", output.grayscale.then(|| true.into()));
     put("fit", Some(output.fit.word().into()));
     put("format", Some(output.format.word().into()));
