@@ -201,11 +201,11 @@ impl Fault {
         }
     }
 
-    /// Whether it is meant for a request of this action about the queue of this name.
-    pub(super) fn is_about(&self, action: Option<Action>, queue: Option<&str>) -> bool {
+    /// Whether it is meant for a request of this action about the queue of this name, which is asked for only if the
+    /// fault names one: a request may have to be searched for it.
+    pub(super) fn is_about<'a>(&self, action: Option<Action>, queue: impl FnOnce() -> Option<&'a str>) -> bool {
         let is_action = self.action.as_deref().is_none_or(|name| action.is_some_and(|action| action.name() == name));
-        let is_queue = self.queue.is_none() || self.queue.as_deref() == queue;
-        is_action && is_queue && self.effect.fits(action)
+        is_action && self.effect.fits(action) && self.queue.as_deref().is_none_or(|name| queue() == Some(name))
     }
 }
 

@@ -26,6 +26,7 @@ mod fault;
 mod request_faults;
 
 use std::{
+    cell::LazyCell,
     collections::BTreeMap,
     fmt,
     sync::{
@@ -179,8 +180,8 @@ impl Faults {
         if self.is_empty() {
             return faults;
         }
-        let queue = queue();
-        let is_meant = |fault: &Fault| !fault.effect.is_of_delivery() && fault.is_about(action, queue.as_deref());
+        let queue = LazyCell::new(queue);
+        let is_meant = |fault: &Fault| !fault.effect.is_of_delivery() && fault.is_about(action, || queue.as_deref());
         self.strike(is_meant, |effect, dice| faults.apply(effect, dice));
         faults
     }
@@ -192,7 +193,7 @@ impl Faults {
         }
         let ready = engine.queue_attributes(now, arn.as_str()).map_or(0, |queue| queue.messages as u64);
         let is_meant = |fault: &Fault| {
-            ready > 1 && fault.effect == Effect::Reordering && fault.is_about(RECEIVE, Some(arn.name()))
+            ready > 1 && fault.effect == Effect::Reordering && fault.is_about(RECEIVE, || Some(arn.name()))
         };
         let mut shuffle = None;
         self.strike(is_meant, |_, dice| {
@@ -214,7 +215,7 @@ impl Faults {
         }
         let mut is_duplicated = false;
         let is_meant =
-            |fault: &Fault| fault.effect == Effect::DuplicateDelivery && fault.is_about(RECEIVE, Some(arn.name()));
+            |fault: &Fault| fault.effect == Effect::DuplicateDelivery && fault.is_about(RECEIVE, || Some(arn.name()));
         self.strike(is_meant, |_, _| {
             is_duplicated = true;
             Next::Stop

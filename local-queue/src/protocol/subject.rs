@@ -1,10 +1,12 @@
 //! What a request is about, before it is decoded: for faults, which strike also what cannot be decoded, and for counts.
 
+use std::{borrow::Cow, fmt};
+
 use bytes::Bytes;
 use http::Request;
-use serde::Deserialize;
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 
-use super::{TARGET, TARGET_PREFIX, query::FormNode};
+use super::{TARGET, TARGET_PREFIX, query};
 use crate::action::Action;
 
 /// The action, if SQS has it.
@@ -36,9 +38,9 @@ const READ_ONLY: [Action; 6] = [
 pub(crate) fn is_read_only(target: &http::Uri) -> bool {
     let pairs = target.query().unwrap_or_default().split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     // What cannot be decoded is refused as a whole later on.
-    let mut actions = pairs.filter(|(name, _)| super::query::decode(name).is_ok_and(|name| name == "Action"));
+    let mut actions = pairs.filter(|(name, _)| query::decode(name).is_ok_and(|name| name == "Action"));
     actions.all(|(_, name)| {
-        let action = super::query::decode(name).ok().and_then(|name| Action::parse(&name));
+        let action = query::decode(name).ok().and_then(|name| Action::parse(&name));
         action.is_some_and(|action| READ_ONLY.contains(&action))
     })
 }
@@ -53,29 +55,56 @@ pub(crate) fn shows_urls(headers: &http::HeaderMap) -> bool {
     })
 }
 
-/// The name of the queue, if the request names one.
+/// The name of the queue, if the request names one. The body is read as far as that name and no further: it is read as a
+/// whole later, by what carries the request out.
 pub(super) fn queue(request: &Request<Bytes>) -> Option<String> {
     let named = if request.headers().contains_key(&TARGET) {
-        let names: Names = serde_json::from_slice(request.body()).ok()?;
-        names.queue_url.or(names.queue_name).or(names.source_arn)
+        named_in_json(request.body())
     } else {
         let body = std::str::from_utf8(request.body()).ok()?;
-        let form = FormNode::parse(&[request.uri().query().unwrap_or_default(), body]).ok()?;
-        let names = ["QueueUrl", "QueueName", "SourceArn"];
-        names.into_iter().find_map(|name| form.text(name).map(str::to_owned))
+        let forms = [request.uri().query().unwrap_or_default(), body];
+        let mut pairs = forms.into_iter().flat_map(|form| form.split('&')).filter_map(|pair| pair.split_once('='));
+        pairs.find(|(name, _)| NAMES.contains(name)).and_then(|(_, value)| query::decode(value).ok())
     };
     let named = named.unwrap_or_else(|| request.uri().path().to_owned());
     let name = named.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-/// Where requests name their queue: by URL, by name, or as the source of a message move task.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Names {
-    queue_url: Option<String>,
-    queue_name: Option<String>,
-    source_arn: Option<String>,
+/// Where requests name their queue: by URL, by name, or as the source of a message move task. None has two of them.
+const NAMES: [&str; 3] = ["QueueUrl", "QueueName", "SourceArn"];
+
+/// The first member of an object of JSON that names a queue.
+fn named_in_json(body: &[u8]) -> Option<String> {
+    let mut named = None;
+    // What is behind the name makes the reading fail, which nobody is told.
+    let _ = serde_json::Deserializer::from_slice(body).deserialize_map(UpToName(&mut named));
+    named
+}
+
+/// Reads members until one names a queue.
+struct UpToName<'a>(&'a mut Option<String>);
+
+impl<'de> Visitor<'de> for UpToName<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the parameters of an action")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(name) = members.next_key::<Cow<'de, str>>()? {
+            if NAMES.contains(&&*name) {
+                *self.0 = members.next_value()?;
+                if self.0.is_some() {
+                    break;
+                }
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -107,6 +136,12 @@ mod tests {
             (form("/000000000000/jobs", "Action=ReceiveMessage&Version=1"), (Some("ReceiveMessage"), "jobs")),
             (form("/", "QueueUrl=http%3A%2F%2Fh%2F0%2Fjobs&Action=DeleteQueue"), (Some("DeleteQueue"), "jobs")),
             (form("/000000000000/jobs?Action=PurgeQueue", ""), (Some("PurgeQueue"), "jobs")),
+            // What is behind the name is of no concern to faults, and what is before it is passed over.
+            (json("AmazonSQS.SendMessage", r#"{"QueueUrl":"jobs","MessageBody": torn"#), (Some("SendMessage"), "jobs")),
+            (
+                json("AmazonSQS.SendMessage", r#"{"A":{"QueueUrl":"other"},"QueueName":null,"\u0051ueueUrl":"jobs"}"#),
+                (Some("SendMessage"), "jobs"),
+            ),
         ] {
             assert_eq!(
                 (action(&request).map(Action::name), queue(&request).as_deref()),
