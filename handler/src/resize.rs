@@ -180,7 +180,7 @@ impl Resizer {
         assert_eq!(images.len(), job.outputs().len(), "one image for each output");
 
         let stores = job.outputs().iter().zip(images);
-        let stores = stores.map(|(output, image)| self.store(&output.target, output.headers.of(&headers), image));
+        let stores = stores.map(|(output, image)| self.store(&output.target, output.headers.resolve(&headers), image));
         Ok(Resized { bytes_in, outputs: try_join_all(stores).await?, oddities })
     }
 

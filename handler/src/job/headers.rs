@@ -39,7 +39,7 @@ impl OutputHeaders {
 
     /// What is stored with an output, given what the source says of itself.
     #[must_use]
-    pub fn of(&self, source: &Headers) -> Headers {
+    pub fn resolve(&self, source: &Headers) -> Headers {
         match self {
             Self::Given(headers) => headers.clone(),
             Self::Copy => source.clone(),

@@ -43,7 +43,7 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// What all connections of a server have in common.
 #[derive(Debug)]
-pub(super) struct Exchange {
+pub(super) struct Service {
     pub(super) queues: LocalQueue,
     pub(super) bounds: Bounds,
     pub(super) guard: Guard,
@@ -56,7 +56,7 @@ pub(super) struct Exchange {
 pub(super) type Readers = Box<(HeaderValue, bool)>;
 
 /// How far a request has come.
-pub(super) enum Progress<'a> {
+pub(super) enum Exchange<'a> {
     Answered(Response<Bytes>),
     /// Its body is being read.
     Reading(Reading),
@@ -114,14 +114,14 @@ impl Pieces {
     }
 }
 
-impl Exchange {
+impl Service {
     pub(super) fn new(queues: LocalQueue, bounds: Bounds) -> Self {
         let memory = Memory::new(bounds.under_way_bytes_max);
         Self { queues, bounds, guard: Guard::default(), key_pair: None, memory, heavy: HeavyWork::default() }
     }
 
     /// Begins with a request that came to the address `reached`. Says too which page is to be let read the answer.
-    pub(super) fn begin(&self, request: Request<Incoming>, reached: SocketAddr) -> (Progress<'_>, Option<Readers>) {
+    pub(super) fn begin(&self, request: Request<Incoming>, reached: SocketAddr) -> (Exchange<'_>, Option<Readers>) {
         let (mut parts, body) = request.into_parts();
         let sender = match self.check_header(&parts, reached) {
             Ok(sender) => sender,
@@ -134,7 +134,7 @@ impl Exchange {
         let is_preflight = guard::is_preflight(&parts.method, &parts.headers);
         let readers = sender.origin.map(|origin| Box::new((origin, is_preflight)));
         if is_preflight && readers.is_some() {
-            return (Progress::Answered(no_content()), readers);
+            return (Exchange::Answered(no_content()), readers);
         }
         // What SQS asks of a request is not asked of the developer's API.
         if !developer::is_path(parts.uri.path()) {
@@ -146,14 +146,14 @@ impl Exchange {
                     self.drain(&parts.headers, body).await;
                     response
                 };
-                return (Progress::Later(Box::pin(answered)), readers);
+                return (Exchange::Later(Box::pin(answered)), readers);
             }
             if let Err(refusal) = guard::check_content(&parts.method, &parts.headers) {
                 return (self.refuse_unread(refusal, parts, body), readers);
             }
         }
         let (pieces, share) = (Pieces::default(), Share::default());
-        (Progress::Reading(Reading { parts, body, pieces, share }), readers)
+        (Exchange::Reading(Reading { parts, body, pieces, share }), readers)
     }
 
     /// What a client is to the protocol.
@@ -172,35 +172,35 @@ impl Exchange {
     /// Goes on with a request of `caller`, whose answer is given once. Tells `activity` when its body has been read.
     pub(super) fn poll<'a>(
         &'a self,
-        progress: &mut Progress<'a>,
+        exchange: &mut Exchange<'a>,
         activity: &Activity,
         caller: &'a Caller,
         cx: &mut Context<'_>,
     ) -> Poll<Response<Bytes>> {
         loop {
-            let read = match progress {
-                Progress::Reading(reading) => ready!(self.poll_reading(reading, activity, cx)),
-                Progress::Later(response) => {
+            let read = match exchange {
+                Exchange::Reading(reading) => ready!(self.poll_reading(reading, activity, cx)),
+                Exchange::Later(response) => {
                     let response = ready!(response.as_mut().poll(cx));
-                    *progress = Progress::Over;
+                    *exchange = Exchange::Over;
                     return Poll::Ready(response);
                 }
-                Progress::Answered(_) => Ok(()),
-                Progress::Over => return Poll::Pending,
+                Exchange::Answered(_) => Ok(()),
+                Exchange::Over => return Poll::Pending,
             };
-            *progress = match (std::mem::replace(progress, Progress::Over), read) {
-                (Progress::Answered(response), _) => return Poll::Ready(response),
-                (Progress::Reading(reading), Ok(())) => {
+            *exchange = match (std::mem::replace(exchange, Exchange::Over), read) {
+                (Exchange::Answered(response), _) => return Poll::Ready(response),
+                (Exchange::Reading(reading), Ok(())) => {
                     activity.begin_answer();
                     self.answer(reading, caller)
                 }
-                (Progress::Reading(Reading { parts, .. }), Err(Unread::InTime)) => {
+                (Exchange::Reading(Reading { parts, .. }), Err(Unread::InTime)) => {
                     let seconds = self.bounds.body_timeout.as_secs();
                     let message = format!("The body did not come within {seconds} seconds.");
                     let refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", message);
-                    Progress::Answered(refuse(&refusal, &parts.headers))
+                    Exchange::Answered(refuse(&refusal, &parts.headers))
                 }
-                (Progress::Reading(Reading { parts, body, .. }), Err(Unread::Refused(refusal))) => {
+                (Exchange::Reading(Reading { parts, body, .. }), Err(Unread::Refused(refusal))) => {
                     self.refuse_unread(refusal, parts, body)
                 }
                 (other, _) => other,
@@ -208,13 +208,13 @@ impl Exchange {
         }
     }
 
-    fn answer<'a>(&'a self, reading: Reading, caller: &'a Caller) -> Progress<'a> {
+    fn answer<'a>(&'a self, reading: Reading, caller: &'a Caller) -> Exchange<'a> {
         let (parts, bytes) = reading.into_parts();
         if let Some(key_pair) = &self.key_pair
             && let Err(refusal) = signature::check(key_pair, Clock::wall_now(), &parts, &bytes)
         {
             tracing::info!(code = refusal.code, "refused a request");
-            return Progress::Answered(refusal.respond(&parts.headers));
+            return Exchange::Answered(refusal.respond(&parts.headers));
         }
         let request = Request::from_parts(parts, bytes);
         let begun = match developer::respond(&self.queues, &request) {
@@ -222,9 +222,9 @@ impl Exchange {
             None => protocol::begin(&self.queues, request, Some(caller)),
         };
         match begun {
-            Answering::Answered(response) if is_held(&response) => Progress::Answered(response),
-            Answering::Answered(response) => Progress::Later(Box::pin(self.hold(response))),
-            Answering::Later(response) => Progress::Later(response),
+            Answering::Answered(response) if is_held(&response) => Exchange::Answered(response),
+            Answering::Answered(response) => Exchange::Later(Box::pin(self.hold(response))),
+            Answering::Later(response) => Exchange::Later(response),
         }
     }
 
@@ -256,8 +256,8 @@ impl Exchange {
     }
 
     /// Answers a request whose body has not been read to its end.
-    fn refuse_unread(&self, refusal: Refusal, parts: Parts, body: Incoming) -> Progress<'_> {
-        Progress::Later(Box::pin(async move {
+    fn refuse_unread(&self, refusal: Refusal, parts: Parts, body: Incoming) -> Exchange<'_> {
+        Exchange::Later(Box::pin(async move {
             self.drain(&parts.headers, body).await;
             refuse(&refusal, &parts.headers)
         }))

@@ -48,7 +48,7 @@ pub use self::{
 };
 use self::{
     connection::{Activity, Deadline, Summons},
-    exchange::{Exchange, Progress, Readers},
+    exchange::{Exchange, Readers, Service},
     listeners::Listeners,
     places::{Place, Places},
     threads::Threads,
@@ -62,7 +62,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Server {
     listener: Listeners,
-    exchange: Exchange,
+    service: Service,
     threads: Option<Threads>,
 }
 
@@ -73,7 +73,7 @@ impl Server {
     pub async fn bind(address: SocketAddr, queues: LocalQueue, bounds: Bounds) -> std::io::Result<Self> {
         let listener = Listeners::bind(address)?;
         queues.call(|engine, _| engine.bound_waiting(bounds.waiting_max()));
-        Ok(Self { listener, exchange: Exchange::new(queues, bounds), threads: None })
+        Ok(Self { listener, service: Service::new(queues, bounds), threads: None })
     }
 
     /// Takes one more address, beside the first.
@@ -85,14 +85,14 @@ impl Server {
     /// Answers to other names or pages than it does by itself.
     #[must_use]
     pub fn guard(mut self, guard: Guard) -> Self {
-        self.exchange.guard = guard;
+        self.service.guard = guard;
         self
     }
 
     /// Answers only requests that are signed with this key pair (Signature Version 4, in the header or in the query).
     #[must_use]
     pub fn require_signature(mut self, key_pair: KeyPair) -> Self {
-        self.exchange.key_pair = Some(key_pair);
+        self.service.key_pair = Some(key_pair);
         self
     }
 
@@ -115,10 +115,10 @@ impl Server {
 
     /// Answers requests until `stop` ends; then lets those end that are being answered, except long polls.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let places = Arc::new(Places::new(self.exchange.bounds.connections_max));
-        let exchange = Arc::new(self.exchange);
-        let sampled = (Arc::clone(&places), exchange.memory.clone());
-        exchange.queues.add_metrics(move || samples(&sampled.0, &sampled.1));
+        let places = Arc::new(Places::new(self.service.bounds.connections_max));
+        let service = Arc::new(self.service);
+        let sampled = (Arc::clone(&places), service.memory.clone());
+        service.queues.add_metrics(move || samples(&sampled.0, &sampled.1));
         tokio::pin!(stop);
         loop {
             let accepted = async {
@@ -133,7 +133,7 @@ impl Server {
             };
             match accepted {
                 Ok((stream, activity, place)) => {
-                    let connection = Connection { activity, place, exchange: Arc::clone(&exchange) };
+                    let connection = Connection { activity, place, service: Arc::clone(&service) };
                     match &self.threads {
                         None => drop(tokio::spawn(connection.serve(stream))),
                         Some(threads) => threads.serve(stream, |stream| connection.serve(stream)),
@@ -160,7 +160,7 @@ impl Server {
 struct Connection {
     activity: Arc<Activity>,
     place: Place,
-    exchange: Arc<Exchange>,
+    service: Arc<Service>,
 }
 
 impl Connection {
@@ -168,10 +168,10 @@ impl Connection {
         // Answers are small and wanted at once.
         let _ = stream.set_nodelay(true);
         let Ok(reached) = stream.local_addr() else { return };
-        let bounds = &self.exchange.bounds;
-        let caller = self.exchange.caller(&self.activity);
+        let bounds = &self.service.bounds;
+        let caller = self.service.caller(&self.activity);
         let client = Client { connection: &self, caller: &caller, reached };
-        let (socket, listening) = socket::split(stream, &self.activity, &self.exchange.memory);
+        let (socket, listening) = socket::split(stream, &self.activity, &self.service.memory);
         let connection = http1::Builder::new()
             // A client that has ended its side may still read; `listening` tells it from one that has gone.
             .half_close(true)
@@ -235,8 +235,8 @@ impl<'a> Client<'a> {
     fn answer(&'a self, request: Request<Incoming>) -> Answering<'a> {
         self.connection.activity.begin_body();
         let seen = tracing::enabled!(tracing::Level::DEBUG).then(|| Box::new(describe(&request)));
-        let (progress, readers) = self.connection.exchange.begin(request, self.reached);
-        Answering { client: self, progress, readers, seen }
+        let (exchange, readers) = self.connection.service.begin(request, self.reached);
+        Answering { client: self, exchange, readers, seen }
     }
 }
 
@@ -244,7 +244,7 @@ impl<'a> Client<'a> {
 /// what waits is elsewhere.
 struct Answering<'a> {
     client: &'a Client<'a>,
-    progress: Progress<'a>,
+    exchange: Exchange<'a>,
     readers: Option<Readers>,
     /// What is logged of it, if that is.
     seen: Option<Box<(http::Method, String, String)>>,
@@ -254,9 +254,9 @@ impl Future for Answering<'_> {
     type Output = Result<Response<Full<Bytes>>, ResponseLost>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { client, progress, readers, seen } = &mut *self;
-        let Connection { activity, exchange, .. } = client.connection;
-        let mut response = ready!(exchange.poll(progress, activity, client.caller, cx));
+        let Self { client, exchange, readers, seen } = &mut *self;
+        let Connection { activity, service, .. } = client.connection;
+        let mut response = ready!(service.poll(exchange, activity, client.caller, cx));
         if let Some((origin, is_preflight)) = readers.take().map(|readers| *readers) {
             guard::add_cors(response.headers_mut(), origin, is_preflight);
         }

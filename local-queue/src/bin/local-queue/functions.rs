@@ -281,7 +281,7 @@ fn build(
     let own = [("AWS_ENDPOINT_URL", endpoint_url), ("AWS_ENDPOINT_URL_SQS", queues_url)];
     let mut environment = BTreeMap::from(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
     environment.extend(declared.environment.clone());
-    environment.extend(variables.of(declared));
+    environment.extend(variables.for_function(declared));
     let log_format = match declared.logging.format.as_deref() {
         Some("JSON") => LogFormat::Json { level: declared.logging.application_level.clone() },
         _ => LogFormat::Text,

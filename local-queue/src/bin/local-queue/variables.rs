@@ -46,7 +46,7 @@ impl Variables {
     }
 
     /// Those of one function: what is said of it alone goes before what the file says of all, and `--env` before both.
-    pub(crate) fn of(&self, function: &StackFunction) -> BTreeMap<String, String> {
+    pub(crate) fn for_function(&self, function: &StackFunction) -> BTreeMap<String, String> {
         let mut variables = BTreeMap::new();
         for name in [FOR_ALL, &function.name, &function.logical_id] {
             variables.extend(
@@ -115,7 +115,7 @@ mod tests {
             passed: [pair("D", "here"), pair("AWS_ACCESS_KEY_ID", "id"), pair("AWS_SECRET_ACCESS_KEY", "key")].into(),
         };
         let of = |function: &StackFunction| {
-            let pairs = variables.of(function).into_iter().map(|(name, value)| format!("{name}={value}"));
+            let pairs = variables.for_function(function).into_iter().map(|(name, value)| format!("{name}={value}"));
             pairs.collect::<Vec<_>>().join(" ")
         };
         assert_eq!(of(&functions[0]), "A=work B=1 C=line D=here");
