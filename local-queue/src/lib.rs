@@ -27,6 +27,8 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)] // they panic when nobody reads: write by `local_queue_terminal`
 
 mod action;
+#[cfg(feature = "buckets")]
+pub mod buckets;
 #[cfg(feature = "sdk")]
 mod client;
 pub mod clock;

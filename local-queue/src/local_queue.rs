@@ -451,6 +451,12 @@ impl LocalQueue {
         self.call(|engine, now| engine.change_visibility(now, queue.as_str(), handle, timeout))
     }
 
+    /// What other sources of identifiers are seeded by.
+    #[cfg(feature = "buckets")]
+    pub(crate) fn seed(&self) -> u64 {
+        self.shared.requests.0
+    }
+
     /// A new identifier for a request.
     pub(crate) fn next_request_id(&self) -> Uuid {
         let (seed, count) = &self.shared.requests;

@@ -27,6 +27,8 @@ use tokio::runtime::Handle;
 pub(crate) use self::caller::PATIENCE;
 pub(crate) use self::caller::{Caller, Counted};
 pub(crate) use self::caller::{HeavyWork, LIGHT_BYTES};
+#[cfg(any(feature = "buckets", feature = "server"))]
+pub(crate) use self::xml::escape as escape_xml;
 use self::{
     document::Document,
     error::{ErrorKind, WireError},
@@ -38,7 +40,7 @@ use self::{
 pub(crate) use self::{
     queue_url::{Endpoint, is_plain_path},
     subject::{is_read_only, shows_urls},
-    xml::{escape as escape_xml, query_error_json},
+    xml::query_error_json,
 };
 use crate::{
     LocalQueue,
@@ -89,9 +91,9 @@ pub(crate) fn begin<'a>(queues: &'a LocalQueue, request: Request<Bytes>, caller:
         return Answering::Later(Box::pin(carry_out_beside(request, heavy, caller, end)));
     }
     match carry_out(queues, &request, action, caller, end.request_id) {
-        Carried::Out(response) => Answering::Answered(end.of(response)),
+        Carried::Out(response) => Answering::Answered(end.finish(response)),
         Carried::Receiving(receiving, form) => {
-            Answering::Later(Box::pin(async move { end.of(receive(receiving, form, queues, caller).await) }))
+            Answering::Later(Box::pin(async move { end.finish(receive(receiving, form, queues, caller).await) }))
         }
     }
 }
@@ -113,14 +115,14 @@ async fn respond_under_faults(
     let request_id = queues.next_request_id();
     let end = End { queues, action, request_id, response_is_lost: faults.response_is_lost };
     if let Some(effect) = faults.refusal {
-        return end.of(Form::of(&request, request_id).error(&refusal(&effect)));
+        return end.finish(Form::wanted_by(&request, request_id).error(&refusal(&effect)));
     }
     if let Some((heavy, caller)) = caller.and_then(|caller| caller.beside(request.body())) {
         return carry_out_beside(request, heavy, caller, end).await;
     }
     let carried = carry_out(queues, &request, action, caller, request_id);
     drop(request);
-    end.of(match carried {
+    end.finish(match carried {
         Carried::Out(response) => response,
         Carried::Receiving(receiving, form) => receive(receiving, form, queues, caller).await,
     })
@@ -136,7 +138,7 @@ struct End<'a> {
 }
 
 impl End<'_> {
-    fn of(self, mut response: Response<Bytes>) -> Response<Bytes> {
+    fn finish(self, mut response: Response<Bytes>) -> Response<Bytes> {
         let mut request_id = String::with_capacity(36);
         self.request_id.write_to(&mut request_id);
         if let Ok(request_id) = HeaderValue::try_from(request_id) {
@@ -164,7 +166,7 @@ async fn carry_out_beside(request: Request<Bytes>, heavy: HeavyWork, caller: Cal
         Carried::Out(response) => response,
         Carried::Receiving(receiving, form) => runtime.block_on(receive(receiving, form, &queues, Some(&caller))),
     };
-    end.of(heavy.run(work).await)
+    end.finish(heavy.run(work).await)
 }
 
 fn carry_out(
@@ -174,7 +176,7 @@ fn carry_out(
     caller: Option<&Caller>,
     request_id: Uuid,
 ) -> Carried {
-    let form = Form::of(request, request_id);
+    let form = Form::wanted_by(request, request_id);
     let done = match form.kind {
         FormKind::Json => run_json(queues, request, action, caller),
         FormKind::Xml | FormKind::PlainJson => run_query(queues, request, caller),
@@ -226,7 +228,7 @@ enum FormKind {
 }
 
 impl Form {
-    fn of(request: &Request<Bytes>, request_id: Uuid) -> Self {
+    fn wanted_by(request: &Request<Bytes>, request_id: Uuid) -> Self {
         let headers = request.headers();
         let kind = if headers.contains_key(&TARGET) {
             FormKind::Json

@@ -1,0 +1,514 @@
+//! S3 beside the queues: buckets whose objects are in memory, and whose events come into queues as those of S3 do.
+//!
+//! ```
+//! use http::Request;
+//! use local_queue::{LocalQueue, buckets::Buckets};
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let queues = LocalQueue::virtual_time();
+//! let buckets = Buckets::new(&queues);
+//! buckets.create_bucket("photos")?;
+//! let put = Request::put("http://localhost/photos/cat.jpg").body("meow".into())?;
+//! assert_eq!(buckets.respond(put).await.status(), 200);
+//! let get = Request::get("http://localhost/photos/cat.jpg").body("".into())?;
+//! assert_eq!(buckets.respond(get).await.body(), "meow");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The protocol is that of [`s3s`]: XML, headers, signatures. What is here is what it is about: `store` (buckets, objects,
+//! uploads in parts), `receive` (bodies, bounded and hashed), `content` (bytes that are shared and never copied),
+//! `notifications`, `event` and `policy` (what goes to which queue, and whether it may), `chunked` (the framing of SDKs).
+//!
+//! What S3 has and this has not: old versions (a versioned bucket gives each object a version id and keeps the newest),
+//! access control, encryption, lifecycles, storage classes, websites, and events to topics and to EventBridge.
+
+mod chunked;
+mod content;
+mod event;
+mod notifications;
+mod policy;
+mod receive;
+mod s3;
+mod store;
+
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri,
+    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH},
+};
+use http_body_util::BodyExt as _;
+pub use s3s::Body;
+use s3s::{
+    S3Error, S3ErrorCode, S3Result,
+    auth::SimpleAuth,
+    dto::{NotificationConfiguration, StreamingBlob},
+    service::{S3Service, S3ServiceBuilder},
+};
+
+use self::{
+    chunked::{Trailers, Unframed},
+    event::{Event, EventName, RequestIds},
+    receive::Room,
+    s3::Actions,
+    store::{Object, Store},
+};
+use crate::{
+    LocalQueue,
+    engine::{IdSource, QueueArn},
+    protocol::escape_xml,
+};
+
+/// An object, unless [`Buckets::object_bytes_max`] says otherwise: as much as S3 takes in one request.
+const OBJECT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
+/// All objects, unless [`Buckets::bytes_max`] says otherwise.
+const BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Kept apart from the seed of messages, so that a bucket changes no message's id.
+const IDS: u64 = 0x0053_3300;
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
+static HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
+static CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
+static DECODED_LENGTH: HeaderName = HeaderName::from_static("x-amz-decoded-content-length");
+/// How an error says more than its text, on its way to [`finish`].
+static ARGUMENTS: HeaderName = HeaderName::from_static("x-local-queue-arguments");
+
+/// Buckets and their objects. Clones are the same buckets.
+#[derive(Clone)]
+pub struct Buckets {
+    shared: Arc<Shared>,
+    service: S3Service,
+    checks_signatures: bool,
+}
+
+/// What all requests share.
+#[derive(Debug)]
+struct Shared {
+    queues: LocalQueue,
+    store: Mutex<Store>,
+    room: Room,
+    object_bytes_max: u64,
+    ids: Mutex<IdSource>,
+    sequence: AtomicU64,
+}
+
+/// Why a bucket cannot be made or told to announce its objects.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct BucketError {
+    /// S3's code, such as `InvalidBucketName`.
+    pub code: String,
+    /// What is wrong, in S3's words.
+    pub message: String,
+}
+
+/// Which events of a bucket go to a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueNotification {
+    /// Its name; one is made if it has none.
+    pub id: Option<String>,
+    /// The queue.
+    pub queue: QueueArn,
+    /// Such as `s3:ObjectCreated:*`.
+    pub events: Vec<String>,
+    /// What keys must begin and end with: `("prefix", "in/")`, `("suffix", ".jpg")`.
+    pub rules: Vec<(String, String)>,
+}
+
+impl Buckets {
+    /// No buckets yet. Their events go to queues of `queues`, whose clock and region are theirs too.
+    #[must_use]
+    pub fn new(queues: &LocalQueue) -> Self {
+        Self::with(Shared {
+            queues: queues.clone(),
+            store: Mutex::default(),
+            room: Room::new(BYTES_MAX),
+            object_bytes_max: OBJECT_BYTES_MAX,
+            ids: Mutex::new(IdSource::seeded(queues.seed() ^ IDS)),
+            sequence: AtomicU64::new(0),
+        })
+    }
+
+    fn with(shared: Shared) -> Self {
+        let shared = Arc::new(shared);
+        let service = S3ServiceBuilder::new(Actions(Arc::clone(&shared))).build();
+        Self { shared, service, checks_signatures: false }
+    }
+
+    /// Bytes that one object may have. To be said before anything is done with the buckets.
+    #[must_use]
+    pub fn object_bytes_max(self, bytes: u64) -> Self {
+        self.change(|shared| shared.object_bytes_max = bytes)
+    }
+
+    /// Bytes that all objects and parts of uploads may have together. To be said before anything is done with the buckets.
+    #[must_use]
+    pub fn bytes_max(self, bytes: u64) -> Self {
+        self.change(|shared| shared.room = Room::new(bytes))
+    }
+
+    fn change(self, change: impl FnOnce(&mut Shared)) -> Self {
+        let queues = &self.shared.queues;
+        let mut shared = Shared {
+            queues: queues.clone(),
+            store: Mutex::default(),
+            room: self.shared.room.clone(),
+            object_bytes_max: self.shared.object_bytes_max,
+            ids: Mutex::new(self.shared.ids().clone()),
+            sequence: AtomicU64::new(0),
+        };
+        change(&mut shared);
+        Self::with(shared)
+    }
+
+    /// Answers only requests that are signed with this key pair.
+    #[must_use]
+    pub fn require_signature(&self, access_key_id: &str, secret_access_key: &str) -> Self {
+        let mut builder = S3ServiceBuilder::new(Actions(Arc::clone(&self.shared)));
+        builder.set_auth(SimpleAuth::from_single(access_key_id, secret_access_key));
+        Self { shared: Arc::clone(&self.shared), service: builder.build(), checks_signatures: true }
+    }
+
+    /// Makes a bucket. One that is there already is left as it is.
+    pub fn create_bucket(&self, name: &str) -> Result<(), BucketError> {
+        if !s3s::path::check_bucket_name(name) {
+            let message = format!("The specified bucket is not valid: {name:?}");
+            return Err(BucketError { code: "InvalidBucketName".to_owned(), message });
+        }
+        self.shared.store().create(name, self.shared.queues.clock().now());
+        Ok(())
+    }
+
+    /// Gives each object of a bucket a version, or ends that. Old versions are not kept.
+    pub fn set_versioning(&self, bucket: &str, is_enabled: bool) -> Result<(), BucketError> {
+        let mut store = self.shared.store();
+        store.bucket_mut(bucket).map_err(|error| BucketError::from(&error))?.is_versioned = is_enabled;
+        Ok(())
+    }
+
+    /// Announces objects of a bucket to queues, instead of to those that were named before. Each gets a test event.
+    ///
+    /// Refused, as by S3, if a queue does not exist, is FIFO or has no policy that lets S3 send.
+    pub fn notify(&self, bucket: &str, queues: Vec<QueueNotification>) -> Result<(), BucketError> {
+        let queues = queues
+            .into_iter()
+            .map(|QueueNotification { id, queue, events, rules }| notifications::to_queue(id, &queue, events, rules));
+        let configuration = NotificationConfiguration {
+            queue_configurations: Some(queues.collect()),
+            ..NotificationConfiguration::default()
+        };
+        let request = self.shared.next_request();
+        let configured = self.shared.configure(bucket, configuration, false, &request);
+        configured.map_err(|error| BucketError::from(&error))
+    }
+
+    /// Whether there is a bucket of this name.
+    #[must_use]
+    pub fn has_bucket(&self, name: &str) -> bool {
+        self.shared.store().has(name)
+    }
+
+    /// The names of all buckets, in their order.
+    #[must_use]
+    pub fn buckets(&self) -> Vec<String> {
+        self.shared.store().all().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The keys of a bucket, in their order; none if there is no such bucket.
+    #[must_use]
+    pub fn keys(&self, bucket: &str) -> Vec<String> {
+        let store = self.shared.store();
+        store.bucket(bucket).map(|bucket| bucket.objects.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// An object's bytes.
+    #[must_use]
+    pub fn object(&self, bucket: &str, key: &str) -> Option<Bytes> {
+        let object = self.shared.store().bucket(bucket).ok()?.object(key).ok().cloned()?;
+        Some(object.content.to_bytes())
+    }
+
+    /// Bytes of all objects and parts of uploads.
+    #[must_use]
+    pub fn used_bytes(&self) -> u64 {
+        self.shared.room.used_bytes()
+    }
+
+    /// Forgets all buckets.
+    pub fn reset(&self) {
+        self.shared.store().clear();
+    }
+
+    /// Answers one request of S3's protocol, path style. A signature is looked at only if
+    /// [one is required](Self::require_signature).
+    pub async fn respond(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let (parts, body) = self.respond_streamed(request.map(Body::from)).await.into_parts();
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes);
+        match body {
+            Ok(body) => Response::from_parts(parts, body),
+            Err(_) => internal_error().map(|_| Bytes::new()),
+        }
+    }
+
+    /// As [`respond`](Self::respond), of bodies that come and go in pieces.
+    pub async fn respond_streamed(&self, request: Request<Body>) -> Response<Body> {
+        let ids = self.shared.next_request();
+        let mut request = request;
+        let is_head = request.method() == http::Method::HEAD;
+        let resource = request.uri().path().to_owned();
+        if !self.checks_signatures {
+            request = unsigned(request);
+        }
+        request.extensions_mut().insert(ids.clone());
+        let response = match self.service.call(request).await {
+            Ok(response) => response,
+            Err(error) => {
+                tracing::error!(?error, "a request of S3's protocol could not be answered");
+                internal_error()
+            }
+        };
+        finish(response, &ids, &resource, is_head).await
+    }
+}
+
+impl fmt::Debug for Buckets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buckets").field("buckets", &self.buckets()).finish_non_exhaustive()
+    }
+}
+
+impl From<&S3Error> for BucketError {
+    fn from(error: &S3Error) -> Self {
+        let arguments = error.headers().and_then(|headers| headers.get(&ARGUMENTS)).and_then(Arguments::parse);
+        let arguments = arguments.unwrap_or_default().0.into_iter();
+        // Of each pair of arguments the second says why.
+        let reasons = arguments.filter(|(name, _)| name.starts_with("ArgumentValue")).map(|(_, value)| value);
+        let message = error.message().unwrap_or(error.code().as_str()).to_owned();
+        let message = reasons.fold(message, |message, reason| format!("{message}: {reason}"));
+        Self { code: error.code().as_str().to_owned(), message }
+    }
+}
+
+impl Shared {
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().expect("nothing panics with the buckets in hand")
+    }
+
+    fn ids(&self) -> MutexGuard<'_, IdSource> {
+        self.ids.lock().expect("nothing panics with the identifiers in hand")
+    }
+
+    fn next_request(&self) -> RequestIds {
+        let mut ids = self.ids();
+        let id = format!("{:016X}", ids.next_u64());
+        let host_id = format!("{:016x}{:016x}{:016x}", ids.next_u64(), ids.next_u64(), ids.next_u64());
+        RequestIds { id, host_id }
+    }
+
+    fn next_version_id(&self) -> String {
+        let mut ids = self.ids();
+        format!("{:016x}{:016x}", ids.next_u64(), ids.next_u64())
+    }
+
+    fn next_upload_id(&self) -> String {
+        let mut ids = self.ids();
+        format!("{:016x}{:016x}{:016x}", ids.next_u64(), ids.next_u64(), ids.next_u64())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what a record says")]
+    fn event(
+        &self,
+        bucket: &str,
+        key: &str,
+        object: &Object,
+        version_id: Option<String>,
+        name: EventName,
+        request: RequestIds,
+        trace: Option<String>,
+    ) -> Event {
+        let time = self.queues.clock().now();
+        // Grows with time, and within one of its milliseconds too.
+        let at_least = time.as_millis() << 16;
+        let grown = |last: u64| Some(at_least.max(last + 1));
+        let sequence = self.sequence.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown);
+        let sequence = sequence.map_or(at_least, |last| at_least.max(last + 1));
+        Event {
+            name,
+            time,
+            region: self.queues.scope().region.to_string(),
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            bytes: object.content.bytes(),
+            etag: object.etag.clone(),
+            version_id,
+            sequence,
+            request,
+            trace,
+        }
+    }
+
+    fn configure(
+        &self,
+        bucket: &str,
+        configuration: NotificationConfiguration,
+        skips_destinations: bool,
+        request: &RequestIds,
+    ) -> S3Result<()> {
+        self.store().bucket(bucket)?;
+        let next_id = || {
+            let mut ids = self.ids();
+            crate::engine::Uuid::from_random(ids.next_u64(), ids.next_u64()).to_string()
+        };
+        let checked = notifications::check(configuration, skips_destinations, bucket, &self.queues, next_id)?;
+        self.store().bucket_mut(bucket)?.notifications = checked.clone();
+        if !skips_destinations {
+            notifications::announce(&checked, bucket, &self.queues, self.queues.clock().now(), request);
+        }
+        Ok(())
+    }
+}
+
+/// The headers behind a framed body.
+#[derive(Clone, Debug)]
+struct Framing(Trailers);
+
+/// Takes from a request what only a signature needs, and the frames off its body.
+fn unsigned(request: Request<Body>) -> Request<Body> {
+    let (mut parts, mut body) = request.into_parts();
+    let is_signed = parts.headers.remove(AUTHORIZATION).is_some();
+    let sent = parts.headers.remove(&CONTENT_SHA256);
+    let is_streaming = sent.as_ref().is_some_and(|value| value.as_bytes().starts_with(b"STREAMING-"));
+    let says_chunked = parts.headers.get_all(CONTENT_ENCODING).iter().any(|value| {
+        let names = value.to_str().unwrap_or_default().split(',');
+        names.map(str::trim).any(|name| name.eq_ignore_ascii_case("aws-chunked"))
+    });
+    if is_streaming || (is_signed && says_chunked && parts.headers.contains_key(&DECODED_LENGTH)) {
+        let decoded = parts.headers.remove(&DECODED_LENGTH);
+        let bytes = decoded.as_ref().and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        let (unframed, trailers) = Unframed::new(body, bytes);
+        parts.extensions.insert(Framing(trailers));
+        match decoded.filter(|_| bytes.is_some()) {
+            Some(decoded) => parts.headers.insert(CONTENT_LENGTH, decoded),
+            None => parts.headers.remove(CONTENT_LENGTH),
+        };
+        body = Body::from(StreamingBlob::new(unframed));
+    }
+    if let Some(query) = parts.uri.query().filter(|query| query.contains("Signature=") || query.contains("X-Amz-")) {
+        let kept = query.split('&').filter(|pair| {
+            let name = pair.split('=').next().unwrap_or_default();
+            !SIGNATURE_PARAMETERS.iter().any(|parameter| parameter.eq_ignore_ascii_case(name))
+        });
+        let kept = kept.collect::<Vec<_>>().join("&");
+        let path = parts.uri.path();
+        let target = if kept.is_empty() { path.to_owned() } else { format!("{path}?{kept}") };
+        if let Ok(uri) = Uri::try_from(target) {
+            parts.uri = uri;
+        }
+    }
+    Request::from_parts(parts, body)
+}
+
+/// What a signed address has besides what it asks for, in both versions of signatures.
+const SIGNATURE_PARAMETERS: [&str; 11] = [
+    "X-Amz-Algorithm",
+    "X-Amz-Credential",
+    "X-Amz-Date",
+    "X-Amz-Expires",
+    "X-Amz-SignedHeaders",
+    "X-Amz-Signature",
+    "X-Amz-Security-Token",
+    "X-Amz-Content-Sha256",
+    "AWSAccessKeyId",
+    "Signature",
+    "x-amz-sdk-checksum-algorithm",
+];
+
+/// What an error says besides its text: elements of its document.
+#[derive(Debug, Default)]
+struct Arguments(Vec<(String, String)>);
+
+impl Arguments {
+    /// An error with more elements than code and text.
+    fn refuse(code: S3ErrorCode, text: impl Into<Cow<'static, str>>, arguments: &[(&str, &str)]) -> S3Error {
+        let mut error = S3Error::with_message(code, text);
+        let text = serde_json::to_string(arguments).unwrap_or_default();
+        // As JSON in ASCII, which a header can hold.
+        let ascii = text.chars().flat_map(|character| if character.is_ascii() { vec![character] } else { vec!['?'] });
+        if let Ok(value) = HeaderValue::try_from(ascii.collect::<String>()) {
+            error.set_headers(HeaderMap::from_iter([(ARGUMENTS.clone(), value)]));
+        }
+        error
+    }
+
+    fn parse(value: &HeaderValue) -> Option<Self> {
+        serde_json::from_slice(value.as_bytes()).ok().map(Self)
+    }
+}
+
+/// What every answer of S3 has, and every error's document.
+async fn finish(response: Response<Body>, ids: &RequestIds, resource: &str, is_head: bool) -> Response<Body> {
+    let (mut parts, mut body) = response.into_parts();
+    let arguments = parts.headers.remove(&ARGUMENTS);
+    let is_error = parts.status.is_client_error() || parts.status.is_server_error();
+    if is_error || parts.status == StatusCode::NOT_MODIFIED {
+        let document = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        // An answer to HEAD has no body, nor has one that says that nothing is new.
+        let document = if is_head || !is_error {
+            String::new()
+        } else {
+            error_document(&document, arguments.as_ref(), ids, resource)
+        };
+        parts.headers.remove(CONTENT_LENGTH);
+        body = Body::from(document);
+    }
+    let headers = &mut parts.headers;
+    for (name, value) in [(&REQUEST_ID, &ids.id), (&HOST_ID, &ids.host_id)] {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name.clone(), value);
+        }
+    }
+    headers.insert("server", HeaderValue::from_static("AmazonS3"));
+    // An uploaded page must not act as one of this server's own.
+    headers.insert("content-security-policy", HeaderValue::from_static("sandbox"));
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    Response::from_parts(parts, body)
+}
+
+fn error_document(document: &[u8], arguments: Option<&HeaderValue>, ids: &RequestIds, resource: &str) -> String {
+    let document = String::from_utf8_lossy(document);
+    let (before, after) = document.rsplit_once("</Error>").unwrap_or((&document, ""));
+    let mut text = before.to_owned();
+    let arguments = arguments.and_then(Arguments::parse).unwrap_or_default().0;
+    let rest = [("Resource", resource), ("RequestId", &ids.id), ("HostId", &ids.host_id)];
+    let rest = rest.into_iter().filter(|(name, _)| !before.contains(&format!("<{name}>")));
+    let arguments = arguments.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, value) in arguments.chain(rest) {
+        text.extend(["<", name, ">"]);
+        escape_xml(value, &mut text);
+        text.extend(["</", name, ">"]);
+    }
+    text.extend(["</Error>", after]);
+    text
+}
+
+fn internal_error() -> Response<Body> {
+    let document = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>InternalError</Code><Message>We encountered an \
+                    internal error. Please try again.</Message></Error>";
+    let mut response = Response::new(Body::from(document.to_owned()));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,310 @@
+//! Which events of a bucket go to which queue: configurations, checked as S3 checks them, and asked at each event.
+
+use std::collections::BTreeSet;
+
+use s3s::{
+    S3Error, S3ErrorCode, S3Result,
+    dto::{
+        FilterRuleName, NotificationConfiguration, NotificationConfigurationFilter, QueueConfiguration, S3KeyFilter,
+    },
+};
+
+use super::{
+    Arguments,
+    event::{Event, RequestIds, test_event},
+    policy::{self, Sender},
+};
+use crate::{
+    LocalQueue,
+    engine::{MessageBody, QueueArn, SendMessage, Time},
+};
+
+/// All events that can be asked for (documentation: "Supported event types").
+const EVENTS: [&str; 27] = [
+    "s3:IntelligentTiering",
+    "s3:LifecycleExpiration:*",
+    "s3:LifecycleExpiration:Delete",
+    "s3:LifecycleExpiration:DeleteMarkerCreated",
+    "s3:LifecycleTransition",
+    "s3:ObjectAcl:Put",
+    "s3:ObjectCreated:*",
+    "s3:ObjectCreated:CompleteMultipartUpload",
+    "s3:ObjectCreated:Copy",
+    "s3:ObjectCreated:Post",
+    "s3:ObjectCreated:Put",
+    "s3:ObjectRemoved:*",
+    "s3:ObjectRemoved:Delete",
+    "s3:ObjectRemoved:DeleteMarkerCreated",
+    "s3:ObjectRestore:*",
+    "s3:ObjectRestore:Completed",
+    "s3:ObjectRestore:Delete",
+    "s3:ObjectRestore:Post",
+    "s3:ObjectTagging:*",
+    "s3:ObjectTagging:Delete",
+    "s3:ObjectTagging:Put",
+    "s3:ReducedRedundancyLostObject",
+    "s3:Replication:*",
+    "s3:Replication:OperationFailedReplication",
+    "s3:Replication:OperationMissedThreshold",
+    "s3:Replication:OperationNotTracked",
+    "s3:Replication:OperationReplicatedAfterThreshold",
+];
+const UNVALIDATED: &str = "Unable to validate the following destination configurations";
+
+/// Where the events of one configuration go, and which.
+#[derive(Clone, Copy, Debug)]
+struct Wanted<'a> {
+    events: &'a [String],
+    prefix: &'a str,
+    suffix: &'a str,
+}
+
+/// Checks a configuration, gives those without a name one, and writes the names of filters as S3 does.
+pub(super) fn check(
+    configuration: NotificationConfiguration,
+    skips_destinations: bool,
+    bucket: &str,
+    queues: &LocalQueue,
+    mut next_id: impl FnMut() -> String,
+) -> S3Result<NotificationConfiguration> {
+    let mut configuration = configuration;
+    let mut ids = BTreeSet::new();
+    let mut name = |id: &mut Option<String>| {
+        let id = id.get_or_insert_with(&mut next_id);
+        if ids.insert(id.clone()) { Ok(()) } else { Err(invalid("Configuration id must be unique", &[])) }
+    };
+    for queue in configuration.queue_configurations.iter_mut().flatten() {
+        name(&mut queue.id)?;
+        normalize(queue.filter.as_mut())?;
+        check_events(&queue.events)?;
+    }
+    for function in configuration.lambda_function_configurations.iter_mut().flatten() {
+        name(&mut function.id)?;
+        normalize(function.filter.as_mut())?;
+        check_events(&function.events)?;
+    }
+    for topic in configuration.topic_configurations.iter_mut().flatten() {
+        name(&mut topic.id)?;
+        normalize(topic.filter.as_mut())?;
+        check_events(&topic.events)?;
+    }
+    check_overlaps(&configuration)?;
+    check_destinations(&configuration, skips_destinations, bucket, queues)?;
+    Ok(configuration)
+}
+
+fn invalid(text: impl Into<std::borrow::Cow<'static, str>>, arguments: &[(&str, &str)]) -> S3Error {
+    Arguments::refuse(S3ErrorCode::InvalidArgument, text, arguments)
+}
+
+fn check_events(events: &[s3s::dto::Event]) -> S3Result<()> {
+    if events.is_empty() {
+        let text = "The XML you provided was not well-formed or did not validate against our published schema";
+        return Err(S3Error::with_message(S3ErrorCode::MalformedXML, text));
+    }
+    match events.iter().find(|event| !EVENTS.contains(&event.as_ref())) {
+        Some(event) => {
+            Err(invalid("A specified event is not supported for notifications.", &[("Event", event.as_ref())]))
+        }
+        None => Ok(()),
+    }
+}
+
+/// S3 (recorded) takes the names of filters in any case, answers them as `Prefix` and `Suffix`, and keeps empty values.
+fn normalize(filter: Option<&mut NotificationConfigurationFilter>) -> S3Result<()> {
+    let rules = filter.and_then(|filter| filter.key.as_mut()?.filter_rules.as_mut());
+    let mut seen = BTreeSet::new();
+    for rule in rules.into_iter().flatten() {
+        let name = rule.name.as_ref().map(|name| name.as_str().to_ascii_lowercase()).unwrap_or_default();
+        let name = match name.as_str() {
+            "prefix" => "Prefix",
+            "suffix" => "Suffix",
+            _ => {
+                let text = "filter rule name must be either prefix or suffix";
+                return Err(invalid(text, &[("FilterRule.Name", &name)]));
+            }
+        };
+        if !seen.insert(name) {
+            let text = "Cannot specify more than one prefix or suffix rule in a filter.";
+            return Err(invalid(text, &[("FilterRule.Name", name)]));
+        }
+        rule.name = Some(FilterRuleName::from_static(name));
+    }
+    Ok(())
+}
+
+fn rule<'a>(filter: Option<&'a NotificationConfigurationFilter>, name: &str) -> &'a str {
+    let rules = filter.and_then(|filter| filter.key.as_ref()?.filter_rules.as_deref()).unwrap_or_default();
+    let rule = rules.iter().find(|rule| rule.name.as_ref().is_some_and(|found| found.as_str() == name));
+    rule.and_then(|rule| rule.value.as_deref()).unwrap_or_default()
+}
+
+impl<'a> Wanted<'a> {
+    fn new(events: &'a [String], filter: Option<&'a NotificationConfigurationFilter>) -> Self {
+        Self { events, prefix: rule(filter, "Prefix"), suffix: rule(filter, "Suffix") }
+    }
+
+    /// Whether an event of this name, without `s3:`, is one of these.
+    fn has(&self, name: &str) -> bool {
+        self.events.iter().any(|event| {
+            let event = event.strip_prefix("s3:").unwrap_or(event);
+            event.strip_suffix('*').map_or(event == name, |kind| name.starts_with(kind))
+        })
+    }
+
+    fn matches(&self, event: &Event) -> bool {
+        self.has(event.name.name()) && event.key.starts_with(self.prefix) && event.key.ends_with(self.suffix)
+    }
+
+    /// Whether some event could be both's.
+    fn overlaps(&self, other: &Self) -> bool {
+        let meet =
+            |one: &str, other: &str| one == other || one.strip_suffix('*').is_some_and(|kind| other.starts_with(kind));
+        let has_common =
+            self.events.iter().any(|one| other.events.iter().any(|other| meet(one, other) || meet(other, one)));
+        has_common
+            && (self.prefix.starts_with(other.prefix) || other.prefix.starts_with(self.prefix))
+            && (self.suffix.ends_with(other.suffix) || other.suffix.ends_with(self.suffix))
+    }
+}
+
+fn check_overlaps(configuration: &NotificationConfiguration) -> S3Result<()> {
+    let texts = |events: &[s3s::dto::Event]| events.iter().map(|event| event.as_ref().to_owned()).collect::<Vec<_>>();
+    let queues = configuration.queue_configurations.iter().flatten();
+    let functions = configuration.lambda_function_configurations.iter().flatten();
+    let topics = configuration.topic_configurations.iter().flatten();
+    let all = queues
+        .map(|queue| (texts(&queue.events), queue.filter.as_ref()))
+        .chain(functions.map(|function| (texts(&function.events), function.filter.as_ref())))
+        .chain(topics.map(|topic| (texts(&topic.events), topic.filter.as_ref())))
+        .collect::<Vec<_>>();
+    let wanted = all.iter().map(|(events, filter)| Wanted::new(events, *filter)).collect::<Vec<_>>();
+    let overlap =
+        wanted.iter().enumerate().any(|(index, one)| wanted[index + 1..].iter().any(|other| one.overlaps(other)));
+    if overlap {
+        let text = "Configurations overlap. Configurations on the same bucket cannot share a common event type.";
+        return Err(invalid(text, &[]));
+    }
+    Ok(())
+}
+
+fn check_destinations(
+    configuration: &NotificationConfiguration,
+    skips_destinations: bool,
+    bucket: &str,
+    queues: &LocalQueue,
+) -> S3Result<()> {
+    let all = configuration.queue_configurations.iter().flatten();
+    for queue in all.clone() {
+        if QueueArn::parse(&queue.queue_arn).is_none() {
+            let arguments = [("ArgumentName", "Queue"), ("ArgumentValue", &*queue.queue_arn)];
+            return Err(invalid("The ARN could not be parsed", &arguments));
+        }
+    }
+    if skips_destinations {
+        return Ok(());
+    }
+    let refused = all.filter_map(|queue| Some((&*queue.queue_arn, refusal(&queue.queue_arn, bucket, queues)?)));
+    let functions = configuration.lambda_function_configurations.iter().flatten();
+    let functions = functions.map(|function| {
+        (
+            &*function.lambda_function_arn,
+            "The destination Lambda function cannot be reached from buckets of local-queue",
+        )
+    });
+    let topics = configuration.topic_configurations.iter().flatten();
+    let topics =
+        topics.map(|topic| (&*topic.topic_arn, "The destination topic does not exist: local-queue has no SNS"));
+    let refused = refused.chain(functions).chain(topics).collect::<Vec<_>>();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let names = (1..=refused.len()).map(|number| (format!("ArgumentName{number}"), format!("ArgumentValue{number}")));
+    let names = names.collect::<Vec<_>>();
+    let arguments = names
+        .iter()
+        .zip(&refused)
+        .flat_map(|((name, value), (arn, reason))| [(name.as_str(), *arn), (value.as_str(), *reason)]);
+    Err(invalid(UNVALIDATED, &arguments.collect::<Vec<_>>()))
+}
+
+/// Why events cannot go to a queue.
+fn refusal(arn: &str, bucket: &str, queues: &LocalQueue) -> Option<&'static str> {
+    let arn = QueueArn::parse(arn)?;
+    let Ok(attributes) = queues.queue_attributes(&arn) else { return Some("The destination queue does not exist") };
+    if arn.is_fifo() {
+        return Some("FIFO SQS queues are not supported as the destination of S3 notifications");
+    }
+    let policy = attributes.settings.policy.as_deref();
+    let decision = policy::decide(policy, &arn, Sender { bucket, account: &queues.scope().account });
+    if !decision.passed_over.is_empty() {
+        let conditions = decision.passed_over.join(", ");
+        tracing::info!(
+            queue = arn.name(),
+            bucket,
+            conditions,
+            "these conditions of the queue's policy are not asked here"
+        );
+    }
+    (!decision.is_allowed)
+        .then_some("Permissions on the destination queue do not allow S3 to publish notifications from this bucket")
+}
+
+/// Sends the test event to each queue of a configuration, as S3 does when it is put.
+pub(super) fn announce(
+    configuration: &NotificationConfiguration,
+    bucket: &str,
+    queues: &LocalQueue,
+    now: Time,
+    request: &RequestIds,
+) {
+    let arns = configuration.queue_configurations.iter().flatten().map(|queue| &*queue.queue_arn);
+    for arn in arns.collect::<BTreeSet<_>>() {
+        send(queues, arn, bucket, test_event(bucket, now, request), None);
+    }
+}
+
+/// Sends an event to the queues whose configurations want it.
+pub(super) fn publish(configuration: &NotificationConfiguration, event: &Event, queues: &LocalQueue) {
+    for QueueConfiguration { events, filter, id, queue_arn } in configuration.queue_configurations.iter().flatten() {
+        let events = events.iter().map(|event| event.as_ref().to_owned()).collect::<Vec<_>>();
+        if !Wanted::new(&events, filter.as_ref()).matches(event) {
+            continue;
+        }
+        if let Some(reason) = refusal(queue_arn, &event.bucket, queues) {
+            tracing::warn!(bucket = event.bucket, queue = queue_arn, reason, "an event of a bucket was not sent");
+            continue;
+        }
+        let body = event.to_json(id.as_deref().unwrap_or_default());
+        send(queues, queue_arn, &event.bucket, body, event.trace.clone());
+    }
+}
+
+fn send(queues: &LocalQueue, arn: &str, bucket: &str, body: String, trace_header: Option<String>) {
+    let Some(arn) = QueueArn::parse(arn) else { return };
+    let message = MessageBody::parse(body).map(|body| SendMessage { trace_header, ..SendMessage::new(body) });
+    if let Err(error) = message.and_then(|message| queues.send(&arn, message)) {
+        tracing::warn!(bucket, queue = arn.name(), %error, "an event of a bucket was not sent");
+    }
+}
+
+/// A configuration of one queue.
+pub(super) fn to_queue(
+    id: Option<String>,
+    queue: &QueueArn,
+    events: Vec<String>,
+    rules: Vec<(String, String)>,
+) -> QueueConfiguration {
+    let rule = |(name, value): (String, String)| s3s::dto::FilterRule {
+        name: Some(FilterRuleName::from(name)),
+        value: Some(value),
+    };
+    let rules = rules.into_iter().map(rule).collect::<Vec<_>>();
+    let key = (!rules.is_empty()).then_some(rules).map(|rules| S3KeyFilter { filter_rules: Some(rules) });
+    QueueConfiguration {
+        events: events.into_iter().map(s3s::dto::Event::from).collect(),
+        filter: key.map(|key| NotificationConfigurationFilter { key: Some(key) }),
+        id,
+        queue_arn: queue.as_str().to_owned(),
+    }
+}
