@@ -24,7 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! - Read are `AWS::SQS::Queue`, `AWS::Serverless::Function` with its events of type SQS (and SNS through a queue),
+//! - Read are `AWS::SQS::Queue` and its policies, `AWS::S3::Bucket` with its notifications, `AWS::Serverless::Function` with its events of type SQS (and SNS through a queue),
 //!   `AWS::Lambda::Function` and `AWS::Lambda::EventSourceMapping`; `Parameters`, `Conditions`, `Mappings` and `Globals`. Every
 //!   other resource is passed over, and of functions every property that means nothing here.
 //! - What AWS refuses of these is refused, everything at once, each with its line.
@@ -33,6 +33,7 @@
 //! - A queue, function or bucket without a name of its own is called after the stack and its logical id; CloudFormation
 //!   adds random characters.
 
+mod buckets;
 mod code;
 mod document;
 mod dynamic;
@@ -99,12 +100,42 @@ impl Default for Options {
 pub struct Stack {
     /// Its queues. What comes out can be created, by an emulator with the same limits.
     pub queues: Vec<QueueDeclaration>,
+    /// Its buckets.
+    pub buckets: Vec<StackBucket>,
     /// Its functions.
     pub functions: Vec<StackFunction>,
     /// What is passed over or stands for something that is not known here, with its reason.
     pub warnings: Vec<Problem>,
     /// Resources of other types, which are not read.
     pub others: Vec<StackResource>,
+}
+
+/// A bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackBucket {
+    /// By which the template knows it.
+    pub logical_id: String,
+    /// Where it begins in the template.
+    pub line: usize,
+    /// Its name.
+    pub name: String,
+    /// `VersioningConfiguration`.
+    pub is_versioned: bool,
+    /// `NotificationConfiguration`, as far as it names queues.
+    pub notifications: Vec<StackNotification>,
+}
+
+/// Events of a bucket that go to a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackNotification {
+    /// Where it begins in the template.
+    pub line: usize,
+    /// Such as `s3:ObjectCreated:*`.
+    pub event: String,
+    /// The queue; declared in the template or not.
+    pub queue: QueueArn,
+    /// `Filter`: names and values of its rules.
+    pub rules: Vec<(String, String)>,
 }
 
 /// A resource that is not read.

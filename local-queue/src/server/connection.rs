@@ -33,8 +33,17 @@ enum Phase {
     Body,
     /// The request is complete. A long poll stays here.
     Answering,
+    /// A body is being read by what answers, which sees itself to its time and its bounds.
+    Streaming,
     /// The answer is on its way.
     Writing,
+}
+
+impl Phase {
+    /// Whether the client waits for us and not we for the client.
+    const fn is_at_work(self) -> bool {
+        matches!(self, Self::Answering | Self::Streaming)
+    }
 }
 
 /// What a connection is doing, as its socket, its service and the accept loop see it.
@@ -159,6 +168,12 @@ impl Activity {
         self.phase.store(Phase::Answering as u8, Ordering::Relaxed);
     }
 
+    /// A body is about to be read by what answers.
+    pub(super) fn begin_streaming(&self) {
+        self.lock().phase = Phase::Streaming;
+        self.phase.store(Phase::Streaming as u8, Ordering::Relaxed);
+    }
+
     /// An answer is given to hyper.
     pub(super) fn begin_writing(&self) {
         let mut state = self.lock();
@@ -168,14 +183,14 @@ impl Activity {
 
     /// Bytes have come. Says how many requests came before if they are of a header.
     pub(super) fn on_read(&self) -> Option<u64> {
-        if self.is_in(Phase::Body) {
+        if self.is_in(Phase::Body) || self.is_in(Phase::Streaming) {
             return None;
         }
         let mut state = self.lock();
         match state.phase {
             Phase::Idle => state.enter(Phase::Header, &self.phase),
             Phase::Answering | Phase::Writing => state.has_read_ahead = true,
-            Phase::Header | Phase::Body => {}
+            Phase::Header | Phase::Body | Phase::Streaming => {}
         }
         (state.phase == Phase::Header).then_some(state.requests)
     }
@@ -213,7 +228,7 @@ impl Activity {
             Phase::Header => bounds.header_timeout,
             Phase::Writing => bounds.answer_timeout,
             Phase::Body if !state.is_body_over => bounds.body_timeout,
-            Phase::Body | Phase::Answering => return None,
+            Phase::Body | Phase::Answering | Phase::Streaming => return None,
         };
         Some(state.since + timeout)
     }
@@ -221,7 +236,7 @@ impl Activity {
     /// Since when there has been no complete request, unless there is one now.
     pub(super) fn waits_since(&self) -> Option<Instant> {
         let state = self.lock();
-        (state.phase != Phase::Answering).then_some(state.waits_since)
+        (!state.phase.is_at_work()).then_some(state.waits_since)
     }
 
     /// Asks the connection to end if it still waits when it has read what has come.
@@ -261,7 +276,7 @@ impl Activity {
         }
         match state.dismissal {
             Dismissal::Ordered => Summons::End,
-            Dismissal::Asked if state.phase != Phase::Answering => Summons::End,
+            Dismissal::Asked if !state.phase.is_at_work() => Summons::End,
             Dismissal::Asked => {
                 state.dismissal = Dismissal::None;
                 Summons::Stay

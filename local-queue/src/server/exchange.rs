@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     pin::Pin,
+    sync::{Arc, Mutex},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -13,8 +14,8 @@ use http::{
     header::{CONTENT_TYPE, EXPECT},
     request::Parts,
 };
-use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use http_body_util::{BodyExt, Either, Full};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::{
     Bounds, Guard, KeyPair,
@@ -22,10 +23,12 @@ use super::{
     foreign,
     guard::{self, Sender},
     refusal::Refusal,
+    routing::{Route, route},
     signature,
 };
 use crate::{
     LocalQueue,
+    buckets::{self, Buckets},
     clock::Clock,
     developer,
     memory::{Memory, Share},
@@ -48,6 +51,7 @@ pub(super) struct Service {
     pub(super) bounds: Bounds,
     pub(super) guard: Guard,
     pub(super) key_pair: Option<KeyPair>,
+    pub(super) buckets: Option<Buckets>,
     pub(super) memory: Memory,
     heavy: HeavyWork,
 }
@@ -62,9 +66,14 @@ pub(super) enum Exchange<'a> {
     Reading(Reading),
     /// It waits for something, for which it holds no more than it needs.
     Later(Later<'a>),
+    /// Its body is read by what answers it, and neither need ever be whole.
+    Streaming(Pin<Box<dyn Future<Output = Response<buckets::Body>> + Send + 'a>>),
     /// The answer has been given.
     Over,
 }
+
+/// An answer, whole or in pieces.
+pub(super) type Answer = Response<Either<Full<Bytes>, buckets::Body>>;
 
 /// A request whose header has been let in, and what has come of its body.
 pub(super) struct Reading {
@@ -117,7 +126,15 @@ impl Pieces {
 impl Service {
     pub(super) fn new(queues: LocalQueue, bounds: Bounds) -> Self {
         let memory = Memory::new(bounds.under_way_bytes_max);
-        Self { queues, bounds, guard: Guard::default(), key_pair: None, memory, heavy: HeavyWork::default() }
+        Self {
+            queues,
+            bounds,
+            guard: Guard::default(),
+            key_pair: None,
+            buckets: None,
+            memory,
+            heavy: HeavyWork::default(),
+        }
     }
 
     /// Begins with a request that came to the address `reached`. Says too which page is to be let read the answer.
@@ -136,20 +153,26 @@ impl Service {
         if is_preflight && readers.is_some() {
             return (Exchange::Answered(no_content()), readers);
         }
-        // What SQS asks of a request is not asked of the developer's API.
-        if !developer::is_path(parts.uri.path()) {
+        let has_bucket = |name: &str| self.buckets.as_ref().is_some_and(|buckets| buckets.has_bucket(name));
+        match (route(&parts, has_bucket), &self.buckets) {
+            // What SQS asks of a request is not asked of the developer's API.
+            (Route::Developer, _) => {}
+            (Route::Buckets, Some(buckets)) => {
+                return (Exchange::Streaming(Box::pin(self.stream(buckets, parts, body))), readers);
+            }
             // With a key pair, the signature is asked for first, and is for SQS.
-            if self.key_pair.is_none()
-                && let Some(response) = foreign::refuse(&parts)
-            {
+            (Route::Foreign(service), _) if self.key_pair.is_none() => {
+                let response = foreign::refuse(&parts, service);
                 let answered = async move {
                     self.drain(&parts.headers, body).await;
                     response
                 };
                 return (Exchange::Later(Box::pin(answered)), readers);
             }
-            if let Err(refusal) = guard::check_content(&parts.method, &parts.headers) {
-                return (self.refuse_unread(refusal, parts, body), readers);
+            (Route::Queues | Route::Buckets | Route::Foreign(_), _) => {
+                if let Err(refusal) = guard::check_content(&parts.method, &parts.headers) {
+                    return (self.refuse_unread(refusal, parts, body), readers);
+                }
             }
         }
         let (pieces, share) = (Pieces::default(), Share::default());
@@ -176,20 +199,25 @@ impl Service {
         activity: &Activity,
         caller: &'a Caller,
         cx: &mut Context<'_>,
-    ) -> Poll<Response<Bytes>> {
+    ) -> Poll<Answer> {
         loop {
             let read = match exchange {
                 Exchange::Reading(reading) => ready!(self.poll_reading(reading, activity, cx)),
                 Exchange::Later(response) => {
                     let response = ready!(response.as_mut().poll(cx));
                     *exchange = Exchange::Over;
-                    return Poll::Ready(response);
+                    return Poll::Ready(whole(response));
+                }
+                Exchange::Streaming(response) => {
+                    let response = ready!(response.as_mut().poll(cx));
+                    *exchange = Exchange::Over;
+                    return Poll::Ready(response.map(Either::Right));
                 }
                 Exchange::Answered(_) => Ok(()),
                 Exchange::Over => return Poll::Pending,
             };
             *exchange = match (std::mem::replace(exchange, Exchange::Over), read) {
-                (Exchange::Answered(response), _) => return Poll::Ready(response),
+                (Exchange::Answered(response), _) => return Poll::Ready(whole(response)),
                 (Exchange::Reading(reading), Ok(())) => {
                     activity.begin_answer();
                     self.answer(reading, caller)
@@ -226,6 +254,17 @@ impl Service {
             Answering::Answered(response) => Exchange::Later(Box::pin(self.hold(response))),
             Answering::Later(response) => Exchange::Later(response),
         }
+    }
+
+    /// Lets buckets answer, and reads what they have left of a body that they refused.
+    async fn stream(&self, buckets: &Buckets, parts: Parts, body: Incoming) -> Response<buckets::Body> {
+        let (headers, body) = (parts.headers.clone(), Shared(Arc::new(Mutex::new(body))));
+        let request = Request::from_parts(parts, buckets::Body::http_body(body.clone()));
+        let response = buckets.respond_streamed(request).await;
+        if response.status().is_client_error() && !body.is_end_stream() {
+            self.drain(&headers, body).await;
+        }
+        response
     }
 
     /// Counts an answer until the client has taken it.
@@ -265,7 +304,7 @@ impl Service {
 
     /// Reads and forgets what is left of a refused body: ended without that, the connection is reset, and a client that
     /// has not read the answer yet loses it.
-    async fn drain(&self, headers: &HeaderMap, mut body: Incoming) {
+    async fn drain(&self, headers: &HeaderMap, mut body: impl Body<Data = Bytes> + Unpin) {
         // This client waits for the answer before it sends the body.
         if headers.contains_key(EXPECT) {
             return;
@@ -281,6 +320,37 @@ impl Service {
         };
         let _ = tokio::time::timeout(LINGER.min(self.bounds.body_timeout), drain).await;
     }
+}
+
+/// A body that one reads to its end if another did not.
+#[derive(Clone)]
+struct Shared(Arc<Mutex<Incoming>>);
+
+impl Shared {
+    fn with<T>(&self, act: impl FnOnce(Pin<&mut Incoming>) -> T) -> T {
+        act(Pin::new(&mut self.0.lock().expect("nothing panics with a body in hand")))
+    }
+}
+
+impl Body for Shared {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        self.with(|body| body.poll_frame(cx))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.with(|body| body.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.with(|body| body.size_hint())
+    }
+}
+
+fn whole(response: Response<Bytes>) -> Answer {
+    response.map(|body| Either::Left(Full::new(body)))
 }
 
 /// Why a body has not been read.

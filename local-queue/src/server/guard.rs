@@ -39,8 +39,8 @@ static SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const JSON: &str = "application/x-amz-json-1.0";
 const FORM: &str = "application/x-www-form-urlencoded";
 /// What SDKs in a browser send, from the lists of the JavaScript SDK.
-const CORS_HEADERS: &str = "authorization, content-type, amz-sdk-invocation-id, amz-sdk-request, x-amz-content-sha256, \
-                            x-amz-date, x-amz-security-token, x-amz-target, x-amz-user-agent, x-amzn-query-mode, \
+const CORS_HEADERS: &str = "authorization, content-type, content-md5, range, amz-sdk-invocation-id, amz-sdk-request, \
+                            x-amz-checksum-crc32, x-amz-content-sha256, x-amz-date, x-amz-sdk-checksum-algorithm, x-amz-security-token, x-amz-target, x-amz-user-agent, x-amzn-query-mode, \
                             x-amzn-trace-id";
 
 /// The names by which the server may be called, and the web pages that may call it.
@@ -254,13 +254,14 @@ pub(super) fn add_cors(answer: &mut HeaderMap, origin: HeaderValue, is_preflight
     answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     answer.insert(VARY, HeaderValue::from_static("origin"));
     if is_preflight {
-        answer.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
+        answer.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE"));
         answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(CORS_HEADERS));
         answer.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
         // Chromium asks this of servers on a private network.
         answer.insert("access-control-allow-private-network", HeaderValue::from_static("true"));
     } else {
-        let exposed = HeaderValue::from_static("x-amzn-requestid, x-amzn-query-error");
+        let exposed =
+            HeaderValue::from_static("etag, x-amz-request-id, x-amz-version-id, x-amzn-query-error, x-amzn-requestid");
         answer.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
 }

@@ -20,6 +20,7 @@ mod guard;
 mod listeners;
 mod places;
 mod refusal;
+mod routing;
 mod signature;
 mod socket;
 mod threads;
@@ -34,9 +35,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::Full;
+use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -48,12 +47,12 @@ pub use self::{
 };
 use self::{
     connection::{Activity, Deadline, Summons},
-    exchange::{Exchange, Readers, Service},
+    exchange::{Answer, Exchange, Readers, Service},
     listeners::Listeners,
     places::{Place, Places},
     threads::Threads,
 };
-use crate::{LocalQueue, developer::Sample, faults::ResponseLost, memory::Memory, protocol::Caller};
+use crate::{LocalQueue, buckets::Buckets, developer::Sample, faults::ResponseLost, memory::Memory, protocol::Caller};
 
 /// How long requests that are being answered have when the server stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
@@ -96,6 +95,13 @@ impl Server {
         self
     }
 
+    /// Answers for these buckets too, by S3's protocol in path style.
+    #[must_use]
+    pub fn buckets(mut self, buckets: Buckets) -> Self {
+        self.service.buckets = Some(buckets);
+        self
+    }
+
     /// Answers on so many threads of its own, which begin here, instead of in the runtime that it runs in. A connection stays
     /// on its thread, so that no thread is woken for the work of another: that is worth half of a request's time.
     pub fn threads(mut self, count: NonZeroUsize) -> std::io::Result<Self> {
@@ -116,7 +122,11 @@ impl Server {
     /// Answers requests until `stop` ends; then lets those end that are being answered, except long polls.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let places = Arc::new(Places::new(self.service.bounds.connections_max));
-        let service = Arc::new(self.service);
+        let mut service = self.service;
+        if let Some((key_pair, buckets)) = service.key_pair.as_ref().zip(service.buckets.as_mut()) {
+            *buckets = buckets.require_signature(key_pair.access_key_id(), key_pair.secret_access_key());
+        }
+        let service = Arc::new(service);
         let sampled = (Arc::clone(&places), service.memory.clone());
         service.queues.add_metrics(move || samples(&sampled.0, &sampled.1));
         tokio::pin!(stop);
@@ -236,6 +246,9 @@ impl<'a> Client<'a> {
         self.connection.activity.begin_body();
         let seen = tracing::enabled!(tracing::Level::DEBUG).then(|| Box::new(describe(&request)));
         let (exchange, readers) = self.connection.service.begin(request, self.reached);
+        if matches!(exchange, Exchange::Streaming(_)) {
+            self.connection.activity.begin_streaming();
+        }
         Answering { client: self, exchange, readers, seen }
     }
 }
@@ -251,7 +264,7 @@ struct Answering<'a> {
 }
 
 impl Future for Answering<'_> {
-    type Output = Result<Response<Full<Bytes>>, ResponseLost>;
+    type Output = Result<Answer, ResponseLost>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { client, exchange, readers, seen } = &mut *self;
@@ -267,7 +280,7 @@ impl Future for Answering<'_> {
         Poll::Ready(match response.extensions().get::<ResponseLost>() {
             // hyper closes the connection without an answer.
             Some(lost) => Err(*lost),
-            None => Ok(response.map(Full::new)),
+            None => Ok(response),
         })
     }
 }

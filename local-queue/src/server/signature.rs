@@ -58,6 +58,14 @@ impl KeyPair {
         }
         Ok(Self { access_key_id, secret_access_key })
     }
+
+    pub(super) fn access_key_id(&self) -> &str {
+        &self.access_key_id
+    }
+
+    pub(super) fn secret_access_key(&self) -> &str {
+        &self.secret_access_key
+    }
 }
 
 impl std::fmt::Debug for KeyPair {

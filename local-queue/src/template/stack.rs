@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Logging, Options, Problem, Stack, StackFunction, StackMapping, StackResource,
+    buckets::{self, QueuePolicy},
     code::asset_path,
     document::{Node, Value},
     evaluate::{TemplateContext, Text, kind, refused},
@@ -31,7 +32,7 @@ pub(super) fn read(root: &Node, options: &Options, limits: &Limits) -> Result<St
     };
     let scope = TemplateContext::new(root, options)?;
     let mut reader = Reader { scope, limits, stack: Stack::default(), problems: Vec::new(), lines: BTreeMap::new() };
-    let mut mappings = Vec::new();
+    let (mut mappings, mut policies) = (Vec::new(), Vec::new());
     for (id, resource) in resources.entries() {
         match reader.scope.exists(resource) {
             Ok(true) => {}
@@ -43,6 +44,12 @@ pub(super) fn read(root: &Node, options: &Options, limits: &Limits) -> Result<St
         }
         let done = match kind(resource) {
             "AWS::SQS::Queue" => reader.queue(id, resource),
+            "AWS::S3::Bucket" => reader.bucket(id, resource),
+            // Its queues may come later.
+            "AWS::SQS::QueuePolicy" => {
+                policies.push((id, resource));
+                Ok(())
+            }
             "AWS::Serverless::Function" | "AWS::Lambda::Function" => reader.function(id, resource),
             // Its function may come later.
             "AWS::Lambda::EventSourceMapping" => {
@@ -69,6 +76,11 @@ pub(super) fn read(root: &Node, options: &Options, limits: &Limits) -> Result<St
     }
     for (id, resource) in mappings {
         for problem in reader.mapping_resource(id, resource).err().unwrap_or_default() {
+            reader.refuse(id, problem);
+        }
+    }
+    for (id, resource) in policies {
+        if let Err(problem) = reader.queue_policy(id, resource) {
             reader.refuse(id, problem);
         }
     }
@@ -225,6 +237,31 @@ impl<'a> Reader<'a> {
             count.ok_or_else(|| needs(&format!("maxReceiveCount from {} to {}", range.start(), range.end())))?;
         let name = QueueName::parse(arn.name(), self.limits).map_err(|error| refused(policy, error.to_string()))?;
         Ok(Redrive { dead_letter_queue: name, max_receive_count: count })
+    }
+
+    fn bucket(&mut self, id: &str, resource: &Node) -> Result<(), Problem> {
+        let read = buckets::bucket(&self.scope, id, resource)?;
+        read.notes.into_iter().for_each(|(line, note)| self.warn(id, line, note));
+        self.stack.buckets.push(read.value);
+        Ok(())
+    }
+
+    /// Gives queues their policy. What it names is of no consequence here, but for who may send.
+    fn queue_policy(&mut self, id: &str, resource: &Node) -> Result<(), Problem> {
+        let QueuePolicy { line, queues, document } = buckets::queue_policy(&self.scope, resource)?;
+        let policy = protocol::attributes::parse(AttributeName::Policy.as_str(), &document);
+        let Ok(policy) = policy else {
+            // AWS would refuse it, if it is not for what is unknown here.
+            self.warn(id, line, "passed over: its PolicyDocument is none that SQS takes".to_owned());
+            return Ok(());
+        };
+        for name in queues {
+            match self.stack.queues.iter_mut().find(|queue| queue.name.as_str() == name) {
+                Some(queue) => queue.attributes.push(policy.clone()),
+                None => self.warn(id, line, format!("passed over: the template declares no queue {name}")),
+            }
+        }
+        Ok(())
     }
 
     fn function(&mut self, id: &str, resource: &'a Node) -> Result<(), Problem> {

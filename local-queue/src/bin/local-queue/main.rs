@@ -2,6 +2,7 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod buckets;
 mod code;
 mod free_memory;
 mod functions;
@@ -28,6 +29,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 use local_queue::{
     LocalQueue,
+    buckets::Buckets,
     clock::{Clock, ManualClock},
     config,
     declaration::QueueDeclaration,
@@ -74,6 +76,8 @@ struct Serve {
     /// Create the queues that a TOML file declares, with their attributes, dead-letter queues and tags.
     #[arg(long, value_name = "FILE", help_heading = "Queues")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    buckets: buckets::Options,
     #[command(flatten)]
     functions: functions::Functions,
     #[command(flatten)]
@@ -177,6 +181,7 @@ fn check(arguments: &Serve) -> anyhow::Result<()> {
     let stack = read_template(arguments, &endpoint_url, &created)?;
     if arguments.functions.source.is_none() {
         queues.declare(&stack.queues)?;
+        buckets::declare(&Buckets::new(&queues), &stack, arguments)?;
     }
     let plan = Plan::make(&arguments.functions, &stack, &queue_urls(arguments, &endpoint_url))?;
     print_plan(&plan, &stack, arguments);
@@ -194,13 +199,15 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
     let (queues, created) = start(arguments)?;
     let server = arguments.reach.bind(queues.clone(), arguments.bounds.bounds()).await?;
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN).min(ANSWERING_THREADS_MAX);
-    let server = server.threads(threads).context("failed to start the threads that answer")?;
+    let buckets = arguments.buckets.make(&queues);
+    let server = server.buckets(buckets.clone()).threads(threads).context("failed to start the threads that answer")?;
     let addresses = server.local_addresses().context("failed to read the address listened on")?;
     let endpoint_urls = addresses.iter().map(|address| format!("http://{address}")).collect::<Vec<_>>();
     let endpoint_url = endpoint_urls[0].clone();
     let stack = read_template(arguments, &endpoint_url, &created)?;
     if arguments.functions.source.is_none() {
         queues.declare(&stack.queues)?;
+        buckets::declare(&buckets, &stack, arguments)?;
     }
     let plan = Plan::make(&arguments.functions, &stack, &queue_urls(arguments, &endpoint_url))?;
     print(format_args!(

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use local_queue::{
     runtime_api::Language,
-    template::{Stack, StackFunction, StackMapping},
+    template::{Stack, StackFunction, StackMapping, StackNotification},
 };
 use local_queue_terminal::print;
 
@@ -68,6 +68,13 @@ impl<'a> Plan<'a> {
         for queue in &stack.queues {
             let text = format!("{queue_urls}/{}", queue.name);
             plan.rows.push(Row { name: queue.name.as_str().to_owned(), kind: "queue".to_owned(), runs: true, text });
+        }
+        for bucket in stack.buckets.iter().filter(|_| arguments.source.is_none()) {
+            let mut text = format!("s3://{}", bucket.name);
+            for StackNotification { event, queue, .. } in &bucket.notifications {
+                text.extend([", ", event, " to ", queue.name()]);
+            }
+            plan.rows.push(Row { name: bucket.logical_id.clone(), kind: "bucket".to_owned(), runs: true, text });
         }
         let mut missing = Vec::new();
         for function in &stack.functions {

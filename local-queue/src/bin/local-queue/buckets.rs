@@ -1,0 +1,62 @@
+//! Buckets: how much they may hold, and those of the template.
+
+use anyhow::bail;
+use local_queue::{
+    LocalQueue,
+    buckets::{Buckets, QueueNotification},
+    template::{Problem, Stack, StackBucket, StackNotification},
+};
+
+use super::{Serve, free_memory::free_bytes, limits::parse_size, placed};
+
+/// What all buckets may hold if nothing is said and this machine has it.
+const BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// How large objects and buckets may be.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Buckets")]
+pub(crate) struct Options {
+    /// Bytes of an object that is uploaded in one request, and of each part of one that is not.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "5G")]
+    object_max: usize,
+    /// Memory for all objects [default: 1G, but no more than a quarter of what is free at start]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    buckets_max: Option<usize>,
+}
+
+impl Options {
+    pub(crate) fn make(&self, queues: &LocalQueue) -> Buckets {
+        let free = || free_bytes().map_or(BYTES_MAX, |free| (free / 4).min(BYTES_MAX));
+        let bytes_max = self.buckets_max.map_or_else(free, |bytes| bytes as u64);
+        Buckets::new(queues).object_bytes_max(self.object_max as u64).bytes_max(bytes_max)
+    }
+}
+
+/// Makes the template's buckets, and lets them announce their objects. All that is wrong is said at once.
+pub(crate) fn declare(buckets: &Buckets, stack: &Stack, arguments: &Serve) -> anyhow::Result<()> {
+    let Some(path) = &arguments.functions.template else { return Ok(()) };
+    let mut problems = Vec::new();
+    for bucket in &stack.buckets {
+        if let Err((line, text)) = make(buckets, bucket) {
+            let logical_id = Some(bucket.logical_id.clone());
+            problems.push(placed(&Problem { line, logical_id, text }, path));
+        }
+    }
+    if !problems.is_empty() {
+        bail!(problems.join("\n"));
+    }
+    Ok(())
+}
+
+fn make(buckets: &Buckets, bucket: &StackBucket) -> Result<(), (usize, String)> {
+    buckets.create_bucket(&bucket.name).map_err(|error| (bucket.line, error.message))?;
+    buckets.set_versioning(&bucket.name, bucket.is_versioned).map_err(|error| (bucket.line, error.message))?;
+    let Some(first) = bucket.notifications.first() else { return Ok(()) };
+    let queues = bucket.notifications.iter().map(|StackNotification { event, queue, rules, .. }| QueueNotification {
+        id: None,
+        queue: queue.clone(),
+        events: vec![event.clone()],
+        rules: rules.clone(),
+    });
+    buckets.notify(&bucket.name, queues.collect()).map_err(|error| (first.line, error.message))
+}

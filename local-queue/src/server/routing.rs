@@ -1,0 +1,153 @@
+//! To whom a request goes: one address answers for queues, buckets and the developer's API.
+//!
+//! What is signed says for which service. What is not signed is told apart by what only one of them has.
+
+use http::{
+    Method,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+    request::Parts,
+};
+
+use crate::{developer, protocol};
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route<'a> {
+    /// The API beside those of AWS.
+    Developer,
+    Queues,
+    Buckets,
+    /// A service that is not emulated.
+    Foreign(&'a str),
+}
+
+/// A name longer than this is none.
+const NAME_BYTES_MAX: usize = 40;
+
+/// The route of a request, where there are the buckets that `has_bucket` knows.
+pub(super) fn route(parts: &Parts, has_bucket: impl Fn(&str) -> bool) -> Route<'_> {
+    let path = parts.uri.path();
+    if developer::is_path(path) {
+        return Route::Developer;
+    }
+    match service(parts) {
+        Some("s3") => return Route::Buckets,
+        Some("sqs") => return Route::Queues,
+        Some(service) => return Route::Foreign(service),
+        None => {}
+    }
+    let has_target = parts.headers.contains_key(&protocol::TARGET);
+    let query = parts.uri.query().unwrap_or_default();
+    if has_target || query.split('&').any(|pair| pair.starts_with("Action=")) {
+        return Route::Queues;
+    }
+    // SQS has but two methods, and its forms have a media type that no upload has.
+    if matches!(parts.method, Method::PUT | Method::DELETE | Method::HEAD) {
+        return Route::Buckets;
+    }
+    let bucket = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    let is_form = parts.headers.get(CONTENT_TYPE).is_some_and(|kind| {
+        kind.to_str()
+            .unwrap_or_default()
+            .trim_start()
+            .to_ascii_lowercase()
+            .starts_with("application/x-www-form-urlencoded")
+    });
+    // Of SQS's own paths the first part is an account, which could be a bucket's name but hardly is one.
+    if !bucket.is_empty() && !is_form && has_bucket(bucket) { Route::Buckets } else { Route::Queues }
+}
+
+/// The service in the scope of the credentials, whether they are in the header or in the address.
+fn service(parts: &Parts) -> Option<&str> {
+    let in_header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
+        let (_, rest) = value.split_once("Credential=")?;
+        rest.split('/').nth(3)
+    });
+    let in_query = || {
+        let mut pairs = parts.uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
+        let (_, credential) = pairs.find(|(name, _)| *name == "X-Amz-Credential")?;
+        credential.split("%2F").flat_map(|part| part.split('/')).nth(3)
+    };
+    let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    in_header.or_else(in_query).filter(|name| (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_name))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
+    const UPLOAD: (&str, &str) = ("content-type", "multipart/form-data; boundary=x");
+    const TARGET: (&str, &str) = ("x-amz-target", "AmazonSQS.SendMessage");
+
+    fn signed(service: &str) -> String {
+        format!("AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, Signature=0")
+    }
+
+    #[test]
+    fn every_request_has_one_who_answers() {
+        let presigned = |service: &str| {
+            format!("/photos/cat?X-Amz-Credential=test%2F20260101%2Fus-east-1%2F{service}%2Faws4_request")
+        };
+        let (s3, sqs, dynamodb) = (signed("s3"), signed("sqs"), signed("dynamodb"));
+        let cases = [
+            ("GET", "/_local-queue/health", None, Route::Developer),
+            ("PUT", "/_local-queue/clock", None, Route::Developer),
+            // What is signed says itself for whom it is.
+            ("POST", "/", Some(("authorization", &*sqs)), Route::Queues),
+            ("PUT", "/photos/cat", Some(("authorization", &*sqs)), Route::Queues),
+            ("GET", "/", Some(("authorization", &*s3)), Route::Buckets),
+            ("POST", "/photos?delete", Some(("authorization", &*s3)), Route::Buckets),
+            ("GET", "/000000000000/jobs", Some(("authorization", &*s3)), Route::Buckets),
+            ("POST", "/", Some(("authorization", &*dynamodb)), Route::Foreign("dynamodb")),
+            ("GET", &presigned("s3"), None, Route::Buckets),
+            ("GET", &presigned("sqs"), None, Route::Queues),
+            ("GET", &presigned("sns"), None, Route::Foreign("sns")),
+            // What is not signed has a target, an action, a method or a bucket.
+            ("POST", "/", Some(TARGET), Route::Queues),
+            ("POST", "/photos", Some(TARGET), Route::Queues),
+            ("POST", "/", Some(FORM), Route::Queues),
+            ("POST", "/photos", Some(FORM), Route::Queues),
+            ("POST", "/000000000000/jobs", Some(FORM), Route::Queues),
+            ("GET", "/?Action=ListQueues", None, Route::Queues),
+            ("GET", "/photos?Action=ListQueues", None, Route::Queues),
+            ("GET", "/000000000000/jobs?Action=ReceiveMessage", None, Route::Queues),
+            ("PUT", "/new", None, Route::Buckets),
+            ("HEAD", "/new/cat", None, Route::Buckets),
+            ("DELETE", "/new/cat", None, Route::Buckets),
+            ("GET", "/photos", None, Route::Buckets),
+            ("GET", "/photos/cat", None, Route::Buckets),
+            ("POST", "/photos", Some(UPLOAD), Route::Buckets),
+            ("POST", "/photos/cat?uploads", None, Route::Buckets),
+            ("GET", "/", None, Route::Queues),
+            ("GET", "/unknown/cat", None, Route::Queues),
+            ("POST", "/unknown", Some(UPLOAD), Route::Queues),
+            ("PATCH", "/", None, Route::Queues),
+        ];
+        for (method, target, header, expected) in cases {
+            let mut request = Request::builder().method(method).uri(target);
+            if let Some((name, value)) = header {
+                request = request.header(name, value);
+            }
+            let parts = request.body(()).unwrap().into_parts().0;
+            assert_eq!(route(&parts, |bucket| bucket == "photos"), expected, "{method} {target} {header:?}");
+        }
+    }
+
+    #[test]
+    fn a_service_is_a_name() {
+        for (service, expected) in [
+            ("sqs", Some("sqs")),
+            ("execute-api", Some("execute-api")),
+            ("", None),
+            ("<b>", None),
+            ("UPPER", None),
+            (&"a".repeat(NAME_BYTES_MAX + 1), None),
+        ] {
+            let request = Request::post("/").header("authorization", signed(service)).body(()).unwrap();
+            assert_eq!(super::service(&request.into_parts().0), expected, "{service:?}");
+        }
+    }
+}

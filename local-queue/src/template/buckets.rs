@@ -1,0 +1,109 @@
+//! Buckets and the policies of queues, which let buckets send to them.
+
+use super::{
+    Problem, StackBucket, StackNotification,
+    document::{Node, Value},
+    evaluate::{TemplateContext, Text, refused},
+};
+use crate::engine::QueueArn;
+
+/// What is read of a resource, and what is said of the rest.
+pub(super) struct Read<T> {
+    pub(super) value: T,
+    pub(super) notes: Vec<(usize, String)>,
+}
+
+/// Reads `AWS::S3::Bucket`.
+pub(super) fn bucket(scope: &TemplateContext<'_>, id: &str, resource: &Node) -> Result<Read<StackBucket>, Problem> {
+    let mut bucket = StackBucket {
+        logical_id: id.to_owned(),
+        line: resource.line,
+        // Buckets have no capitals, so neither have the names that CloudFormation makes for them.
+        name: scope.physical_name(id, resource)?.to_lowercase(),
+        is_versioned: false,
+        notifications: Vec::new(),
+    };
+    let mut notes = Vec::new();
+    let properties = resource.get("Properties");
+    let property = |name: &str| {
+        properties.and_then(|properties| properties.get(name)).map_or(Ok(None), |node| scope.evaluate(node))
+    };
+    if let Some(versioning) = property("VersioningConfiguration")? {
+        bucket.is_versioned = versioning.get("Status").and_then(Node::as_text) == Some("Enabled");
+        if bucket.is_versioned {
+            notes.push((versioning.line, "each object gets a version id, and old versions are not kept".to_owned()));
+        }
+    }
+    let Some(configuration) = property("NotificationConfiguration")? else { return Ok(Read { value: bucket, notes }) };
+    for (kind, node) in configuration.entries() {
+        match kind.as_str() {
+            "QueueConfigurations" => {
+                for item in node.as_list().unwrap_or_default() {
+                    bucket.notifications.push(notification(item)?);
+                }
+            }
+            "EventBridgeConfiguration" => {
+                notes.push((node.line, "its events do not go to EventBridge, which is not emulated".to_owned()));
+            }
+            "LambdaConfigurations" | "TopicConfigurations" => {
+                let text = format!("{kind} are passed over, because buckets announce objects only to queues here");
+                notes.push((node.line, text));
+            }
+            other => {
+                return Err(refused(node, format!("a NotificationConfiguration has no property {other}")));
+            }
+        }
+    }
+    Ok(Read { value: bucket, notes })
+}
+
+fn notification(node: &Node) -> Result<StackNotification, Problem> {
+    let text = |name: &str| {
+        let part = node.get(name).ok_or_else(|| refused(node, format!("a QueueConfiguration needs {name}")))?;
+        if let Some(what) = part.first_unknown() {
+            return Err(refused(part, format!("{name} needs {what}")));
+        }
+        part.as_text().ok_or_else(|| refused(part, format!("{name} is a text, not {}", part.kind())))
+    };
+    let (event, queue) = (text("Event")?.to_owned(), text("Queue")?);
+    let arn = QueueArn::parse(queue);
+    let queue = arn.ok_or_else(|| refused(node, format!("Queue needs the ARN of a queue, not {queue:?}")))?;
+    let rules = node.get("Filter").and_then(|filter| filter.get("S3Key")?.get("Rules"));
+    let rules = rules.and_then(Node::as_list).unwrap_or_default();
+    let rules = rules.iter().map(|rule| {
+        let part = |name: &str| rule.get(name).and_then(Text::of).map(|text| text.text);
+        let pair = part("Name").zip(part("Value"));
+        pair.ok_or_else(|| refused(rule, "a rule of a filter has a Name and a Value".to_owned()))
+    });
+    Ok(StackNotification { line: node.line, event, queue, rules: rules.collect::<Result<_, _>>()? })
+}
+
+/// The policy of some queues.
+pub(super) struct QueuePolicy {
+    pub(super) line: usize,
+    /// By name.
+    pub(super) queues: Vec<String>,
+    pub(super) document: String,
+}
+
+/// Reads `AWS::SQS::QueuePolicy`.
+pub(super) fn queue_policy(scope: &TemplateContext<'_>, resource: &Node) -> Result<QueuePolicy, Problem> {
+    let properties = resource.get("Properties");
+    let property = |name: &str| {
+        let node =
+            properties.and_then(|properties| properties.get(name)).map(|node| scope.evaluate(node)).transpose()?;
+        node.flatten().ok_or_else(|| refused(resource, format!("an AWS::SQS::QueuePolicy needs {name}")))
+    };
+    let queues = property("Queues")?;
+    let names = queues.as_list().unwrap_or_default().iter().map(|queue| {
+        let url = queue.as_text().filter(|_| queue.first_unknown().is_none());
+        let name = url.map(|url| url.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned());
+        name.ok_or_else(|| refused(queue, "Queues lists URLs of queues, as Ref of a queue gives them".to_owned()))
+    });
+    let document = property("PolicyDocument")?;
+    let text = match &document.value {
+        Value::Scalar { text, .. } => text.clone(),
+        _ => document.to_json().to_string(),
+    };
+    Ok(QueuePolicy { line: document.line, queues: names.collect::<Result<_, _>>()?, document: text })
+}
