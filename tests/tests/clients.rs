@@ -17,6 +17,7 @@ use std::{
 use libtest_mimic::{Arguments, Failed, Trial};
 use local_queue::{
     LocalQueue,
+    buckets::Buckets,
     server::{Bounds, Server},
 };
 use tests::s3_folder::S3Folder;
@@ -71,6 +72,9 @@ fn clients(packages: &Path) -> Vec<Client> {
         python("a dramatiq worker", "python", "dramatiq", "dramatiq_client.py"),
         python("amazon-sqs-extended-client", "python", "dramatiq", "extended_client.py"),
         other("the AWS command line", "bash", "python/bin/aws", "aws_cli.sh"),
+        python("boto3, buckets", "python", "python", "s3_boto3_client.py"),
+        other("the AWS command line, buckets", "bash", "python/bin/aws", "s3_cli.sh"),
+        node("the JavaScript SDK v3, buckets", "@aws-sdk/client-s3", "s3_sdk_v3_client.mjs"),
         node("the JavaScript SDK v3, over JSON", "@aws-sdk/client-sqs", "sdk_v3_client.mjs"),
         node("the JavaScript SDK v3.445, over Query", "client-sqs-3-445", "sdk_v3_client.mjs"),
         node("the JavaScript SDK v3.272, whose Host has no port", "client-sqs-3-272", "sdk_v3_client.mjs"),
@@ -131,9 +135,10 @@ fn on_path(folder: PathBuf) -> std::ffi::OsString {
 /// Starts a server that runs as long as the runtime does, and says where it is.
 async fn serve() -> String {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    let server = Server::bind(address, LocalQueue::builder().build(), Bounds::default()).await.unwrap();
+    let queues = LocalQueue::builder().build();
+    let server = Server::bind(address, queues.clone(), Bounds::default()).await.unwrap();
     let endpoint = format!("http://{}", server.local_address().unwrap());
-    tokio::spawn(server.run(std::future::pending()));
+    tokio::spawn(server.buckets(Buckets::new(&queues)).run(std::future::pending()));
     endpoint
 }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::SocketAddr,
@@ -16,6 +17,7 @@ use aws_sdk_sqs::{
     Client,
     config::{BehaviorVersion, Config, Credentials, Region},
 };
+use futures_util::TryStreamExt as _;
 use local_queue::{
     LocalQueue,
     engine::Limits,
@@ -23,7 +25,7 @@ use local_queue::{
     server::{Bounds, Server},
     template,
 };
-use object_store::ObjectStoreExt;
+use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use serde_json::{Value, json};
 use tests::{
     binaries,
@@ -159,6 +161,107 @@ async fn the_deployed_template_runs_the_deployed_program() {
     .await;
     let log = tokio::task::block_in_place(|| serving.stop());
     assert!(log.contains("local-ResizeFunction") && log.contains("REPORT RequestId: "), "{log}");
+}
+
+/// Files below a folder, each by its path there.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
+        let entry = entry.unwrap();
+        if entry.file_type().is_file() {
+            let path = entry.path().strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+            files.push((path, fs::read(entry.path()).unwrap()));
+        }
+    }
+    files
+}
+
+/// What `resize run` makes of the photos, by the key that the template's function gives it.
+fn made_offline(photos: &Path) -> BTreeMap<String, Vec<u8>> {
+    let folder = tempfile::tempdir().unwrap();
+    let outputs = json!([
+        { "target": "{key}/{width}.{format}", "width": 320, "format": "webp" },
+        { "target": "{key}/{width}.{format}", "width": 1280, "format": "webp" },
+    ]);
+    let (renditions, out) = (folder.path().join("renditions.json"), folder.path().join("out"));
+    fs::write(&renditions, outputs.to_string()).unwrap();
+    let mut run = Command::new(binaries::resize());
+    run.arg("run").arg(photos).arg("--renditions").arg(&renditions).arg("--out").arg(&out);
+    assert_eq!(run.stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap().code(), Some(1), "one photo is broken");
+    files(&out).into_iter().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_process_takes_uploads_and_makes_of_them_what_a_run_offline_makes() {
+    const ROUNDS: usize = 4;
+    let photos_folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("photos");
+    let (expected, photos) = tokio::task::block_in_place(|| (made_offline(&photos_folder), files(&photos_folder)));
+    let photos = photos.into_iter().filter(|(path, _)| !path.ends_with(".md")).collect::<Vec<_>>();
+    let arguments = [
+        "--template".to_owned(),
+        template().display().to_string(),
+        "--function".to_owned(),
+        format!("ResizeFunction={}", binaries::handler().display()),
+    ];
+    let mut serving = Serving(tokio::task::block_in_place(|| serve(&arguments).spawn().unwrap()));
+    let (endpoint_url, _) = serving.wait_for("works on");
+    let names = ["source", "target"].map(|name| format!("local-{name}-000000000000-us-east-1"));
+    let [source, target] = names.each_ref().map(|name| bucket(&endpoint_url, "us-east-1", name));
+    let client = client(&endpoint_url);
+    let url = |name: &str| format!("{endpoint_url}/000000000000/{name}");
+
+    // Uploads, each announced by its bucket, and jobs. The source of one job is not there yet.
+    for round in 0..ROUNDS {
+        for (path, photo) in &photos {
+            source.put(&format!("{round}/{path}").into(), photo.clone().into()).await.unwrap();
+        }
+    }
+    let lighthouse = "portrait/lighthouse.jpg";
+    for (from, to) in [(format!("0/{lighthouse}"), "jobs/lighthouse"), ("late.jpg".to_owned(), "jobs/late")] {
+        let output = |width: u32| json!({ "target": format!("s3://{}/{to}/{width}.webp", names[1]), "width": width, "format": "webp" });
+        let job = json!({ "source": format!("s3://{}/{from}", names[0]), "outputs": [output(320), output(1280)] });
+        client.send_message().queue_url(url("local-jobs")).message_body(job.to_string()).send().await.unwrap();
+    }
+    let count = async || target.list(None).map_ok(|_| 1).try_fold(0, async |sum, one| Ok(sum + one)).await.unwrap();
+    eventually("all renditions", async || count().await == expected.len() * ROUNDS + 2).await;
+    let made = async |key: String| target.get(&key.into()).await.unwrap().bytes().await.unwrap();
+    for (key, bytes) in &expected {
+        for round in 0..ROUNDS {
+            assert!(made(format!("{round}/{key}")).await == *bytes, "{round}/{key} is another one than offline");
+        }
+    }
+    let by_job = async |name: &str| {
+        for width in [320, 1280] {
+            let expected = &expected[&format!("{lighthouse}/{width}.webp")];
+            assert!(made(format!("jobs/{name}/{width}.webp")).await == *expected, "{name}, {width} pixels wide");
+        }
+    };
+    by_job("lighthouse").await;
+
+    // What is broken, and what was not there, is in the dead-letter queue with its reason.
+    let peeked = format!("{endpoint_url}/_local-queue/queues/local-DeadLetterQueue/messages?max=100");
+    let letters = async || {
+        let text = reqwest::get(&peeked).await.unwrap().text().await.unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()["messages"].as_array().unwrap().clone()
+    };
+    eventually("the dead letters", async || letters().await.len() == ROUNDS + 1).await;
+    let mut kinds =
+        letters().await.iter().map(|it| it["attributes"]["FailureKind"]["value"].to_string()).collect::<Vec<_>>();
+    kinds.sort();
+    assert_eq!(kinds[..ROUNDS], vec!["\"bad-image\""; ROUNDS]);
+    assert_eq!(kinds[ROUNDS], "\"source-not-found\"");
+
+    // Sent back when the cause is mended, the job is done.
+    let (_, photo) = photos.iter().find(|(path, _)| path == lighthouse).unwrap();
+    source.put(&"late.jpg".into(), photo.clone().into()).await.unwrap();
+    let arn = |name: &str| format!("arn:aws:sqs:us-east-1:000000000000:{name}");
+    let redrive = client.start_message_move_task().source_arn(arn("local-DeadLetterQueue"));
+    redrive.destination_arn(arn("local-jobs")).send().await.unwrap();
+    // Two by its upload, two by its job.
+    eventually("the late job", async || count().await == expected.len() * ROUNDS + 2 + 4).await;
+    by_job("late").await;
+    eventually("the broken photos, once more", async || letters().await.len() == ROUNDS).await;
+    tokio::task::block_in_place(|| serving.stop());
 }
 
 /// Queues of the template at an SQS endpoint of its own, which can be stopped.

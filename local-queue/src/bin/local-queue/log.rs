@@ -47,7 +47,9 @@ impl Log {
             }
             Err(_) => Targets::new()
                 .with_default(LevelFilter::WARN)
-                .with_target("local_queue::event_source_mapping", LevelFilter::INFO),
+                .with_target("local_queue::event_source_mapping", LevelFilter::INFO)
+                // It logs every refusal as an error of its own.
+                .with_target("s3s", LevelFilter::OFF),
         };
         let (sender, entries) = sync_channel(LINES_MAX);
         let log = Self { sender, dropped: Arc::default() };
