@@ -96,13 +96,14 @@ const LOCAL_QUEUE: &[Row] = &[
     ("metrics", &["action"]),
     ("local_queue", &["clock", "declaration", "faults", "metrics", "receipt_handle"]),
     ("protocol", &["action", "faults", "json", "local_queue", "memory", "receipt_handle"]),
+    ("buckets", &["local_queue", "protocol"]),
     ("client", &["clock", "faults", "local_queue", "protocol"]),
     ("developer", &["clock", "faults", "json", "local_queue", "metrics"]),
     ("config", &["declaration", "protocol"]),
     ("event_source_mapping", &["clock", "local_queue", "protocol"]),
     ("template", &["declaration", "event_source_mapping", "protocol"]),
     ("runtime_api", &["clock", "event_source_mapping"]),
-    ("server", &["clock", "developer", "faults", "local_queue", "memory", "metrics", "protocol"]),
+    ("server", &["buckets", "clock", "developer", "faults", "local_queue", "memory", "metrics", "protocol"]),
 ];
 
 const BATCH: &[Row] = &[

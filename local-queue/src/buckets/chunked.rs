@@ -207,8 +207,8 @@ mod tests {
     use super::*;
 
     async fn unframe(framed: &[u8], pieces: usize, decoded: Option<u64>) -> Result<(Vec<u8>, Trailers), String> {
-        let frames = framed.chunks(pieces).map(|piece| Ok::<_, std::io::Error>(Bytes::copy_from_slice(piece)));
-        let body = Body::from(s3s::dto::StreamingBlob::wrap(futures_util::stream::iter(frames.collect::<Vec<_>>())));
+        let body = framed.chunks(pieces).map(|piece| Ok::<_, std::io::Error>(Bytes::copy_from_slice(piece)));
+        let body = Body::from(s3s::dto::StreamingBlob::wrap(futures_util::stream::iter(body.collect::<Vec<_>>())));
         let (mut unframed, trailers) = Unframed::new(body, decoded);
         let mut bytes = Vec::new();
         while let Some(piece) = unframed.next().await {
