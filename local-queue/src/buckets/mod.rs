@@ -52,6 +52,7 @@ pub use s3s::Body;
 use s3s::{
     S3Error, S3ErrorCode, S3Result,
     auth::SimpleAuth,
+    config::{S3Config, StaticConfigProvider},
     dto::{NotificationConfiguration, StreamingBlob},
     service::{S3Service, S3ServiceBuilder},
 };
@@ -73,6 +74,10 @@ use crate::{
 const OBJECT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
 /// All objects, unless [`Buckets::bytes_max`] says otherwise.
 const BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// A document of a request: a thousand of the longest keys, escaped, or ten thousand parts with checksums.
+const DOCUMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// A file that a form uploads, which is in memory before it is counted.
+const FORM_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Kept apart from the seed of messages, so that a bucket changes no message's id.
 const IDS: u64 = 0x0053_3300;
 
@@ -141,7 +146,7 @@ impl Buckets {
 
     fn with(shared: Shared) -> Self {
         let shared = Arc::new(shared);
-        let service = S3ServiceBuilder::new(Actions(Arc::clone(&shared))).build();
+        let service = builder(&shared).build();
         Self { shared, service, checks_signatures: false }
     }
 
@@ -174,7 +179,7 @@ impl Buckets {
     /// Answers only requests that are signed with this key pair.
     #[must_use]
     pub fn require_signature(&self, access_key_id: &str, secret_access_key: &str) -> Self {
-        let mut builder = S3ServiceBuilder::new(Actions(Arc::clone(&self.shared)));
+        let mut builder = builder(&self.shared);
         builder.set_auth(SimpleAuth::from_single(access_key_id, secret_access_key));
         Self { shared: Arc::clone(&self.shared), service: builder.build(), checks_signatures: true }
     }
@@ -270,6 +275,11 @@ impl Buckets {
             request = unsigned(request);
         }
         request.extensions_mut().insert(ids.clone());
+        if takes_document(&request) && content_length(&request) > Some(DOCUMENT_BYTES_MAX as u64) {
+            let error = S3Error::with_message(S3ErrorCode::MaxMessageLengthExceeded, "Your request was too big.");
+            let refused = error.to_http_response().unwrap_or_else(|_| internal_error());
+            return finish(refused, &ids, &resource, is_head).await;
+        }
         let response = match self.service.call(request).await {
             Ok(response) => response,
             Err(error) => {
@@ -279,6 +289,15 @@ impl Buckets {
         };
         finish(response, &ids, &resource, is_head).await
     }
+}
+
+fn builder(shared: &Arc<Shared>) -> S3ServiceBuilder {
+    let mut config = S3Config::default();
+    config.xml_max_body_size = DOCUMENT_BYTES_MAX;
+    config.post_object_max_file_size = FORM_FILE_BYTES_MAX.min(shared.object_bytes_max);
+    let mut builder = S3ServiceBuilder::new(Actions(Arc::clone(shared)));
+    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+    builder
 }
 
 impl fmt::Debug for Buckets {
@@ -376,6 +395,26 @@ impl Shared {
         }
         Ok(())
     }
+}
+
+/// Whether the body of a request is a document, which is read as a whole, and not an object.
+fn takes_document<T>(request: &Request<T>) -> bool {
+    let is_form = request.headers().get(http::header::CONTENT_TYPE);
+    let is_form = is_form.is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
+    let has_key = request.uri().path().trim_start_matches('/').split_once('/').is_some_and(|(_, key)| !key.is_empty());
+    let query = request.uri().query().unwrap_or_default();
+    let mut names = query.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    match *request.method() {
+        http::Method::POST => !is_form,
+        http::Method::PUT => {
+            !has_key || names.any(|name| matches!(name, "tagging" | "acl" | "retention" | "legal-hold"))
+        }
+        _ => false,
+    }
+}
+
+fn content_length<T>(request: &Request<T>) -> Option<u64> {
+    request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// The headers behind a framed body.

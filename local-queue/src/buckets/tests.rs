@@ -421,6 +421,64 @@ async fn objects_have_bounds_and_give_back_what_they_took() {
     assert_eq!(fixture.buckets.used_bytes(), 0);
 }
 
+/// A form as browsers send it, with a key and a file.
+fn form(key: &str, file: &str) -> String {
+    let part =
+        |name: &str, text: &str| format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n");
+    let file = format!(
+        "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\n{file}\r\n"
+    );
+    format!("{}{file}--x--\r\n", part("key", key))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_uploads_by_a_form() {
+    let queues = LocalQueue::virtual_time();
+    let buckets = Buckets::new(&queues).object_bytes_max(100);
+    buckets.create_bucket("photos").unwrap();
+    let fixture = Fixture { queues, buckets };
+    let queue = fixture.open_queue("events");
+    fixture.notify(&queue, "s3:ObjectCreated:Post", &[]).unwrap();
+    fixture.messages(&queue).await;
+    let header = [("content-type", "multipart/form-data; boundary=x")];
+    let post = fixture.send("POST", "/photos", &header, form("in/a.txt", "meow")).await;
+    assert!(matches!(post.status, 200..=204), "{post:?}");
+    assert_eq!(fixture.get("in/a.txt", &[]).await.body, "meow");
+    let messages = fixture.messages(&queue).await;
+    assert_eq!(
+        messages.iter().map(summary).collect::<Vec<_>>(),
+        [("ObjectCreated:Post".to_owned(), "in/a.txt".to_owned())]
+    );
+    let long = fixture.send("POST", "/photos", &header, form("b", &"x".repeat(101))).await;
+    assert_eq!((long.status, fixture.buckets.keys("photos").len()), (400, 1), "{long:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn documents_that_mean_harm_are_refused() {
+    let fixture = Fixture::new();
+    fixture.put("a", "x").await;
+    // One that is too long is not read to its end.
+    let long = format!("<Delete><Object><Key>a</Key></Object>{}</Delete>", " ".repeat(DOCUMENT_BYTES_MAX));
+    let length = long.len();
+    let pieces = long
+        .into_bytes()
+        .chunks(65_536)
+        .map(|piece| Ok::<_, std::io::Error>(Bytes::copy_from_slice(piece)))
+        .collect::<Vec<_>>();
+    let body = Body::from(StreamingBlob::wrap(futures_util::stream::iter(pieces)));
+    let request = Request::post("http://localhost/photos?delete").header("content-length", length).body(body).unwrap();
+    assert_eq!(fixture.buckets.respond_streamed(request).await.status(), 400);
+
+    let deep = format!("<Delete>{}", "<Object>".repeat(100_000));
+    let bomb =
+        "<!DOCTYPE x [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;&a;\">]><Delete><Object><Key>&b;</Key></Object></Delete>";
+    for body in [deep, bomb.to_owned(), "no document".to_owned(), String::new(), "<Delete/>".to_owned()] {
+        let answer = fixture.send("POST", "/photos?delete", &[], body.clone()).await;
+        assert!((400..500).contains(&answer.status), "{}: {answer:?}", &body[..body.len().min(60)]);
+    }
+    assert_eq!(fixture.buckets.keys("photos"), ["a"], "nothing was deleted");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_versioned_bucket_gives_versions_and_keeps_the_newest() {
     let fixture = Fixture::new();
