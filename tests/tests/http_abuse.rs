@@ -21,5 +21,7 @@ mod process;
 mod signatures;
 #[path = "http_abuse/soak.rs"]
 mod soak;
+#[path = "http_abuse/uploads.rs"]
+mod uploads;
 #[path = "http_abuse/waiting.rs"]
 mod waiting;

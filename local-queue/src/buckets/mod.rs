@@ -45,7 +45,7 @@ use std::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri,
-    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH},
+    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, RANGE},
 };
 use http_body_util::BodyExt as _;
 pub use s3s::Body;
@@ -425,6 +425,11 @@ struct Framing(Trailers);
 fn unsigned(request: Request<Body>) -> Request<Body> {
     let (mut parts, mut body) = request.into_parts();
     let is_signed = parts.headers.remove(AUTHORIZATION).is_some();
+    // HTTP: a range that is none is no reason to refuse (RFC 9110, section 14.2).
+    let is_range = |range: &HeaderValue| range.to_str().is_ok_and(|range| s3s::dto::Range::parse(range).is_ok());
+    if parts.headers.get(RANGE).is_some_and(|range| !is_range(range)) {
+        parts.headers.remove(RANGE);
+    }
     let sent = parts.headers.remove(&CONTENT_SHA256);
     let is_streaming = sent.as_ref().is_some_and(|value| value.as_bytes().starts_with(b"STREAMING-"));
     let says_chunked = parts.headers.get_all(CONTENT_ENCODING).iter().any(|value| {

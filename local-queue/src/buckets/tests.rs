@@ -181,6 +181,9 @@ async fn ranges_and_conditions_are_those_of_http() {
         ("bytes=7-", 206, "789", "bytes 7-9/10"),
         ("bytes=-3", 206, "789", "bytes 7-9/10"),
         ("bytes=5-100", 206, "56789", "bytes 5-9/10"),
+        ("bytes=4-2", 200, "0123456789", ""),
+        ("bytes=0-1,3-4", 200, "0123456789", ""),
+        ("lines=1-2", 200, "0123456789", ""),
     ] {
         let get = fixture.get("digits", &[("range", range)]).await;
         assert_eq!((get.status, &*get.body, get.header("content-range")), (status, body, content_range), "{range}");
@@ -419,6 +422,20 @@ async fn objects_have_bounds_and_give_back_what_they_took() {
     assert_eq!(fixture.buckets.used_bytes(), 5);
     fixture.buckets.reset();
     assert_eq!(fixture.buckets.used_bytes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_says_nothing_more_is_not_waited_for() {
+    let fixture = Fixture::new();
+    let piece = futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"me"))]);
+    let stalled = futures_util::StreamExt::chain(piece, futures_util::stream::pending());
+    let body = Body::from(StreamingBlob::wrap(Box::pin(stalled)));
+    let put = Request::put("http://localhost/photos/cat").header("content-length", 4).body(body).unwrap();
+    let began = fixture.queues.clock().now();
+    let response = fixture.buckets.respond_streamed(put).await;
+    assert_eq!(response.status(), 400);
+    assert_eq!(fixture.queues.clock().now().since(began), Duration::from_secs(30));
+    assert_eq!((fixture.buckets.keys("photos").len(), fixture.buckets.used_bytes()), (0, 0));
 }
 
 /// A form as browsers send it, with a key and a file.
