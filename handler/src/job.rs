@@ -7,6 +7,7 @@
 mod edits;
 pub(crate) mod fields;
 mod headers;
+mod if_exists;
 
 use std::collections::BTreeSet;
 
@@ -23,6 +24,7 @@ use crate::storage::{Location, Role, Scheme, Storage};
 use fields::{JobFields, kind_of};
 
 pub use headers::OutputHeaders;
+pub use if_exists::IfExists;
 
 /// Pixels a side may have: what WebP, the smallest of the output formats, can hold.
 pub const SIDE_PIXELS_MAX: u32 = 16_383;
@@ -46,6 +48,16 @@ pub struct Output {
     pub rendition: Rendition,
     /// What the object says of itself.
     pub headers: OutputHeaders,
+    /// What is done about an object that is there.
+    pub if_exists: IfExists,
+}
+
+impl Output {
+    /// One that says nothing of itself and replaces what is there.
+    #[must_use]
+    pub fn new(target: Location, rendition: Rendition) -> Self {
+        Self { target, rendition, headers: OutputHeaders::default(), if_exists: IfExists::default() }
+    }
 }
 
 /// An output whose place is still to be found: the template of its target, and the rest.
@@ -54,6 +66,7 @@ pub(crate) struct OutputTemplate {
     pub(crate) target: String,
     pub(crate) rendition: Rendition,
     pub(crate) headers: OutputHeaders,
+    pub(crate) if_exists: IfExists,
 }
 
 impl ResizeJob {
@@ -105,8 +118,9 @@ impl ResizeJob {
             let target = location(&mut fields, "target")?;
             let rendition = rendition(&mut fields)?;
             let headers = OutputHeaders::read(&mut fields)?;
+            let if_exists = IfExists::read(&mut fields)?;
             fields.finish()?;
-            Ok(Output { target, rendition, headers })
+            Ok(Output { target, rendition, headers, if_exists })
         });
         // Bounded before it is read: the body's size bounds the list only loosely.
         let outputs: Vec<Output> = outputs.take(OUTPUTS_MAX + 1).collect::<Result<_, Failure>>()?;
@@ -173,9 +187,10 @@ pub(crate) fn templates(value: &Value) -> Result<Vec<OutputTemplate>, Failure> {
         let target = target.ok_or_else(|| fields.missing("target"))?.to_owned();
         let rendition = rendition(&mut fields)?;
         let headers = OutputHeaders::read(&mut fields)?;
+        let if_exists = IfExists::read(&mut fields)?;
         fields.finish()?;
         check_rendition(&rendition).map_err(|what| Failure::bad_job(format!("[{index}].{what}")))?;
-        Ok(OutputTemplate { target, rendition, headers })
+        Ok(OutputTemplate { target, rendition, headers, if_exists })
     };
     list.iter().enumerate().map(read).collect()
 }
@@ -498,6 +513,9 @@ fn output_value(output: &Output) -> Value {
     put("flatten", rendition.flatten.into());
     if let Some(headers) = output.headers.value() {
         put("headers", headers);
+    }
+    if output.if_exists != IfExists::default() {
+        put("if_exists", output.if_exists.word().into());
     }
     put("metadata", metadata_word(rendition.metadata).into());
     edits::write(rendition, &mut value);

@@ -1,7 +1,9 @@
-//! One message of resize jobs: fetch, probe, spend, render, store. The only place that knows this order.
+//! One message of resize jobs: look, fetch, probe, spend, render, store. The only place that knows this order.
 //!
 //! The order is what keeps a stranger's image from taking the process down: the header is read before any pixel is
 //! decoded, and its price is paid before the memory is used.
+
+mod due;
 
 use std::num::NonZero;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +17,7 @@ use crate::batch::{JobContext, Runner};
 use crate::budget::{Deadline, Memory, MemoryPermit};
 use crate::event::body::BodyReader;
 use crate::failure::{Blame, Failure, Retry};
-use crate::job::ResizeJob;
+use crate::job::{IfExists, Output, ResizeJob};
 use crate::pixels::jpeg::Arena;
 use crate::pixels::options::Rendition;
 use crate::pixels::{self, Encoded, Fault, Limits, PixelError, ProfileUse};
@@ -105,6 +107,8 @@ pub struct Resized {
     pub bytes_in: u64,
     /// What was stored, in the order of the job.
     pub outputs: Vec<ResizedOutput>,
+    /// Targets that stay as they were, as their jobs ask by [`IfExists`], in the order of the job.
+    pub skipped: Vec<Location>,
     /// Sources that were not as they should be.
     pub oddities: Oddities,
 }
@@ -169,19 +173,23 @@ impl Resizer {
 
     async fn resize(&self, job: &ResizeJob, deadline: &Deadline) -> Result<Resized, Failure> {
         let options = &self.options;
+        let due = due::outputs(job, &self.storage).await?;
+        if due.is_empty() {
+            return Ok(Resized { skipped: skipped(job, &[]), ..Resized::default() });
+        }
         let turn = self.sources.acquire().await;
         let (bytes, headers, source_permit) = self.fetch(job.source(), deadline).await?;
         let bytes_in = bytes.len() as u64;
 
-        let renditions: Vec<Rendition> = job.outputs().iter().map(|output| output.rendition.clone()).collect();
+        let renditions: Vec<Rendition> = due.iter().map(|output| output.rendition.clone()).collect();
         let limits = Limits { truncated: job.truncated(), ..options.limits.clone() };
         let (images, oddities) = self.render(bytes, renditions, limits, deadline).await?;
         drop((source_permit, turn));
-        assert_eq!(images.len(), job.outputs().len(), "one image for each output");
+        assert_eq!(images.len(), due.len(), "one image for each output");
 
-        let stores = job.outputs().iter().zip(images);
-        let stores = stores.map(|(output, image)| self.store(&output.target, output.headers.resolve(&headers), image));
-        Ok(Resized { bytes_in, outputs: try_join_all(stores).await?, oddities })
+        let stores = due.iter().zip(images).map(|(output, image)| self.store(output, &headers, image));
+        let outputs: Vec<ResizedOutput> = try_join_all(stores).await?.into_iter().flatten().collect();
+        Ok(Resized { bytes_in, skipped: skipped(job, &outputs), outputs, oddities })
     }
 
     /// Finds a source and reads it once its memory is granted.
@@ -261,13 +269,27 @@ impl Resizer {
         Ok((images, oddities))
     }
 
-    async fn store(&self, target: &Location, headers: Headers, image: Encoded) -> Result<ResizedOutput, Failure> {
+    /// Nothing where an object has come there in the meantime that is to stay.
+    async fn store(&self, output: &Output, source: &Headers, image: Encoded) -> Result<Option<ResizedOutput>, Failure> {
         let Encoded { bytes, format, width, height, .. } = image;
+        let target = &output.target;
         let stored = ResizedOutput { target: target.clone(), width, height, bytes: bytes.len() as u64 };
-        let about = About { content_type: format.content_type(), headers };
-        self.storage.store_with(target, bytes.into(), &about).await?;
-        Ok(stored)
+        let about = About { content_type: format.content_type(), headers: output.headers.resolve(source) };
+        let is_stored = match output.if_exists {
+            IfExists::Skip => self.storage.create(target, bytes.into(), &about).await?,
+            IfExists::Replace | IfExists::IfNewer => {
+                self.storage.store_with(target, bytes.into(), &about).await?;
+                true
+            }
+        };
+        Ok(is_stored.then_some(stored))
     }
+}
+
+/// The targets of a job at which nothing was stored.
+fn skipped(job: &ResizeJob, stored: &[ResizedOutput]) -> Vec<Location> {
+    let targets = job.outputs().iter().map(|output| &output.target);
+    targets.filter(|target| stored.iter().all(|stored| stored.target != **target)).cloned().collect()
 }
 
 /// What is wrong with a file's bytes never changes, and neither does what was asked of them; only memory may be there the
@@ -305,6 +327,7 @@ impl Runner for Resizer {
                 Ok(resized) => {
                     all.bytes_in += resized.bytes_in;
                     all.outputs.extend(resized.outputs);
+                    all.skipped.extend(resized.skipped);
                     all.oddities += resized.oddities;
                 }
                 Err(failure) => {

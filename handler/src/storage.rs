@@ -34,7 +34,7 @@ pub(crate) use location::file_encoded;
 pub use location::{Location, LocationError, Scheme};
 pub use memory::MemoryStore;
 pub use s3::{S3, S3Error};
-pub use store::{About, Grant, Object, Store, StoreError};
+pub use store::{About, Grant, Head, Object, PutMode, Store, StoreError};
 
 /// Wraps a store in another, for faults, counting or limits.
 type Decorator = Arc<dyn Fn(Arc<dyn Store>) -> Arc<dyn Store> + Send + Sync>;
@@ -317,8 +317,39 @@ impl Storage {
     /// Stores a whole object with what it says of itself, replacing what is there.
     pub async fn store_with(&self, location: &Location, body: Bytes, about: &About) -> Result<(), Failure> {
         let store = self.store_of(Role::Target, location)?;
-        let stored = store.put(location.key(), body, about).await;
+        let stored = store.put(location.key(), body, about, PutMode::Replace).await;
         stored.map_err(|error| error.failure(Role::Target, location))
+    }
+
+    /// Stores a whole object where there is none, and says whether it did. Of several at once, one does.
+    pub async fn create(&self, location: &Location, body: Bytes, about: &About) -> Result<bool, Failure> {
+        let store = self.store_of(Role::Target, location)?;
+        match store.put(location.key(), body, about, PutMode::Create).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::AlreadyExists) => Ok(false),
+            Err(error) => Err(error.failure(Role::Target, location)),
+        }
+    }
+
+    /// What is known about a source without reading it.
+    pub async fn head(&self, source: &Location) -> Result<Head, Failure> {
+        let store = self.store_of(Role::Source, source)?;
+        store.head(source.key()).await.map_err(|error| error.failure(Role::Source, source))
+    }
+
+    /// What is at a target; none also where that may not be asked, because S3 gives whoever may not list a bucket the same
+    /// answer for what is not there.
+    pub async fn existing(&self, target: &Location) -> Result<Option<Head>, Failure> {
+        let store = self.store_of(Role::Target, target)?;
+        match store.head(target.key()).await {
+            Ok(head) => Ok(Some(head)),
+            Err(StoreError::NotFound) => Ok(None),
+            Err(StoreError::Denied(reason)) => {
+                tracing::debug!("whether {target} is there may not be asked: {reason}");
+                Ok(None)
+            }
+            Err(error) => Err(error.failure(Role::Target, target)),
+        }
     }
 
     fn store_of(&self, role: Role, location: &Location) -> Result<Arc<dyn Store>, Failure> {
@@ -356,8 +387,12 @@ impl Store for Within {
         self.all.get(&format!("{}/{key}", self.name), grant).await
     }
 
-    async fn put(&self, key: &str, body: Bytes, about: &About) -> Result<(), StoreError> {
-        self.all.put(&format!("{}/{key}", self.name), body, about).await
+    async fn head(&self, key: &str) -> Result<Head, StoreError> {
+        self.all.head(&format!("{}/{key}", self.name)).await
+    }
+
+    async fn put(&self, key: &str, body: Bytes, about: &About, mode: PutMode) -> Result<(), StoreError> {
+        self.all.put(&format!("{}/{key}", self.name), body, about, mode).await
     }
 }
 

@@ -72,9 +72,11 @@ impl Metrics {
     pub fn line(&self, report: &BatchReport<Resized>, now_ms: u64) -> Value {
         let counts = report.counts();
         let mut oddities = Oddities::default();
+        let mut skipped = 0;
         for record in &report.records {
             if let Outcome::Done(resized) = &record.outcome {
                 oddities += resized.oddities;
+                skipped += resized.skipped.len();
             }
         }
         let elapsed_ms = u64::try_from(report.elapsed.as_millis()).unwrap_or(u64::MAX);
@@ -89,7 +91,8 @@ impl Metrics {
                         metric("Messages", "Count"), metric("Done", "Count"), metric("DeadLettered", "Count"),
                         metric("Failed", "Count"), metric("Postponed", "Count"), metric("Duplicates", "Count"),
                         metric("ProfilesIgnored", "Count"), metric("InksWithoutProfile", "Count"),
-                        metric("TruncatedSources", "Count"), metric("BatchDuration", "Milliseconds"),
+                        metric("TruncatedSources", "Count"), metric("OutputsSkipped", "Count"),
+                        metric("BatchDuration", "Milliseconds"),
                     ],
                 }],
             },
@@ -103,6 +106,7 @@ impl Metrics {
             "ProfilesIgnored": oddities.profiles_ignored,
             "InksWithoutProfile": oddities.inks_without_profile,
             "TruncatedSources": oddities.truncated,
+            "OutputsSkipped": skipped,
             "BatchDuration": elapsed_ms,
         })
     }

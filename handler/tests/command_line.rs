@@ -271,6 +271,50 @@ fn outputs_never_meet_and_an_earlier_run_is_replaced_but_not_read_again() {
 }
 
 #[test]
+fn outputs_that_are_there_are_made_anew_or_skipped_as_asked() {
+    let place = Place::empty();
+    place.photo("still-life/moon.gif", "photos/moon.gif");
+    place.photo("misnamed/a-jpeg-called.png", "photos/photo.jpg");
+    let run = |more: &str| place.resize(&format!("run photos --width 40 --format webp --out out {more}"));
+    let at = |file: &str, seconds| {
+        let file = fs::File::options().append(true).open(place.at(file)).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds)).unwrap();
+    };
+    let both = || ["out/moon.webp", "out/photo.webp"].map(|name| fs::read(place.at(name)).unwrap());
+    assert_eq!(run("--if-exists skip").code, Some(0));
+    let made = both();
+    for name in ["out/moon.webp", "out/photo.webp"] {
+        fs::write(place.at(name), "old").unwrap();
+        at(name, 2000);
+    }
+    let skipped = run("--if-exists skip");
+    assert_eq!((skipped.code, both()), (Some(0), [b"old".to_vec(), b"old".to_vec()]));
+    assert_eq!(skipped.row("moon.gif"), ["photos/moon.gif", "done", "moon.webp, skipped: is there"]);
+    assert_eq!(skipped.row("in 0 files")[..2], ["2", "2"]);
+    assert!(skipped.stdout.contains("2 outputs were there already and skipped."), "{}", skipped.stdout);
+
+    at("photos/moon.gif", 1000);
+    at("photos/photo.jpg", 3000);
+    let newer = run("--if-exists if-newer --json");
+    assert_eq!((newer.code, both()), (Some(0), [b"old".to_vec(), made[1].clone()]), "{newer:?}");
+    let document: Value = serde_json::from_str(&newer.stdout).unwrap();
+    assert_eq!((&document["totals"]["skipped"], &document["totals"]["outputs"]), (&1.into(), &1.into()));
+    let images = &document["images"];
+    assert_eq!(images[0]["skipped"], serde_json::json!(["out/moon.webp"]), "{images}");
+    assert_eq!((images[0]["bytes_in"].as_u64(), images[1].get("skipped")), (Some(0), None), "{images}");
+
+    // In a file of renditions the flag is for those that do not say it themselves.
+    let renditions = r#"[{"target":"{stem}.webp","width":40,"format":"webp"},
+                         {"target":"too/{stem}.webp","width":40,"format":"webp","if_exists":"skip"}]"#;
+    fs::write(place.at("renditions.json"), renditions).unwrap();
+    for (flag, files) in [("", 4), ("--if-exists skip", 0), ("", 2), ("--if-exists replace", 2)] {
+        let run = place.resize(&format!("run photos --renditions renditions.json --out out {flag}"));
+        assert_eq!(run.row(&format!("in {files} files"))[..2], ["2", "2"], "{flag}");
+    }
+    assert_eq!(both(), made);
+}
+
+#[test]
 fn photos_in_formats_that_are_not_read_are_said_and_a_folder_without_images_too() {
     let place = Place::empty();
     fs::create_dir(place.at("photos")).unwrap();

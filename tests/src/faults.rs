@@ -15,13 +15,15 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
-use handler::storage::{About, Grant, Object, Store, StoreError};
+use handler::storage::{About, Grant, Head, Object, PutMode, Store, StoreError};
 
 /// What a store is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// Read an object.
     Get,
+    /// Say whether an object is there, and since when.
+    Head,
     /// Write an object.
     Put,
 }
@@ -162,9 +164,15 @@ impl Faulty {
 
 #[async_trait]
 impl Store for Faulty {
-    async fn put(&self, key: &str, body: Bytes, about: &About) -> Result<(), StoreError> {
+    async fn head(&self, key: &str) -> Result<Head, StoreError> {
+        let fault = self.faults.meet(Operation::Head, key).await?;
+        let head = self.inner.head(key).await?;
+        if fault == Some(Fault::AnswerLost) { Err(reset()) } else { Ok(head) }
+    }
+
+    async fn put(&self, key: &str, body: Bytes, about: &About, mode: PutMode) -> Result<(), StoreError> {
         let fault = self.faults.meet(Operation::Put, key).await?;
-        self.inner.put(key, body, about).await?;
+        self.inner.put(key, body, about, mode).await?;
         if fault == Some(Fault::AnswerLost) { Err(reset()) } else { Ok(()) }
     }
 

@@ -6,6 +6,7 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
 };
 
 use async_trait::async_trait;
@@ -21,8 +22,8 @@ use s3s::{
     Body, S3, S3Request, S3Response, S3Result,
     auth::SimpleAuth,
     dto::{
-        ETag, EncodingType, GetObjectInput, GetObjectOutput, ListObjectsV2Input, ListObjectsV2Output, Object,
-        PutObjectInput, PutObjectOutput, StreamingBlob,
+        ETag, ETagCondition, EncodingType, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
+        ListObjectsV2Input, ListObjectsV2Output, Object, PutObjectInput, PutObjectOutput, StreamingBlob, Timestamp,
     },
     s3_error,
     service::S3ServiceBuilder,
@@ -48,7 +49,7 @@ pub struct Answer {
 /// One request as it came: nothing is decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// `GET`, `PUT`.
+    /// `GET`, `HEAD`, `PUT`.
     pub method: String,
     /// The path on the wire.
     pub path: String,
@@ -88,6 +89,7 @@ impl Said {
 struct State {
     objects: BTreeMap<(String, String), Bytes>,
     said: HashMap<(String, String), Said>,
+    modified: HashMap<(String, String), SystemTime>,
     asked: Vec<Asked>,
     answers: HashMap<String, Answer>,
     broken_once: HashSet<String>,
@@ -162,6 +164,11 @@ impl RecordingS3 {
         self.shared.lock().objects.insert((bucket.to_owned(), key.to_owned()), body.into());
     }
 
+    /// Takes an object away.
+    pub fn remove(&self, bucket: &str, key: &str) {
+        self.shared.lock().objects.remove(&(bucket.to_owned(), key.to_owned()));
+    }
+
     /// All keys of a bucket.
     #[must_use]
     pub fn keys(&self, bucket: &str) -> Vec<String> {
@@ -175,7 +182,13 @@ impl RecordingS3 {
         std::mem::take(&mut self.shared.lock().asked)
     }
 
-    /// Gives this answer to every request for a path.
+    /// Sets since when an object is there, in seconds since 1970; without it that is not said.
+    pub fn set_modified(&self, bucket: &str, key: &str, seconds: u64) {
+        let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        self.shared.lock().modified.insert((bucket.to_owned(), key.to_owned()), modified);
+    }
+
+    /// Gives this answer to every request for a path, or for `METHOD PATH`.
     pub fn answer(&self, path: &str, answer: Answer) {
         self.shared.lock().answers.insert(path.to_owned(), answer);
     }
@@ -209,7 +222,8 @@ impl Shared {
 
     fn note(&self, asked: Asked) -> Option<Answer> {
         let mut state = self.lock();
-        let answer = state.answers.get(&asked.path).cloned();
+        let by_method = state.answers.get(&format!("{} {}", asked.method, asked.path));
+        let answer = by_method.or_else(|| state.answers.get(&asked.path)).cloned();
         state.asked.push(asked);
         answer
     }
@@ -250,14 +264,31 @@ impl S3 for Shared {
         Ok(response)
     }
 
+    async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+        let HeadObjectInput { bucket, key, .. } = request.input;
+        let state = self.lock();
+        let at = (bucket, key);
+        let Some(body) = state.objects.get(&at) else {
+            return Err(s3_error!(NoSuchKey));
+        };
+        Ok(S3Response::new(HeadObjectOutput {
+            content_length: i64::try_from(body.len()).ok(),
+            last_modified: state.modified.get(&at).copied().map(Timestamp::from),
+            ..HeadObjectOutput::default()
+        }))
+    }
+
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let said = Said::of(&request.input);
-        let PutObjectInput { bucket, key, body, .. } = request.input;
+        let PutObjectInput { bucket, key, body, if_none_match, .. } = request.input;
         let chunks: Vec<Bytes> = match body {
             Some(body) => body.try_collect().await.map_err(|_| s3_error!(IncompleteBody))?,
             None => Vec::new(),
         };
         let mut state = self.lock();
+        if if_none_match == Some(ETagCondition::Any) && state.objects.contains_key(&(bucket.clone(), key.clone())) {
+            return Err(s3_error!(PreconditionFailed));
+        }
         state.said.insert((bucket.clone(), key.clone()), said);
         state.objects.insert((bucket, key), chunks.concat().into());
         Ok(S3Response::new(PutObjectOutput::default()))

@@ -164,6 +164,86 @@ async fn only_status_and_code_of_an_answer_decide() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_look_is_a_head_and_a_creation_has_its_condition() {
+    let server = RecordingS3::serve().await;
+    let storage = storage(&server);
+    let location = Location::s3("photos", "a b.jpg").unwrap();
+    let about = About::content_type("image/jpeg");
+    assert_eq!(storage.existing(&location).await.unwrap(), None);
+    assert!(storage.create(&location, Bytes::from_static(b"first"), &about).await.unwrap());
+    assert!(!storage.create(&location, Bytes::from_static(b"second"), &about).await.unwrap());
+    assert_eq!(server.object("photos", "a b.jpg").unwrap(), "first");
+    let asked: Vec<_> = server.take_asked().into_iter().map(|asked| asked.method).collect();
+    assert_eq!(asked, ["HEAD", "PUT", "PUT"]);
+
+    assert_eq!(storage.head(&location).await.unwrap().modified, None, "this server does not say it");
+    server.set_modified("photos", "a b.jpg", 1_700_000_000);
+    let since = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    assert_eq!(storage.existing(&location).await.unwrap().unwrap().modified, Some(since));
+    storage.store(&location, Bytes::from_static(b"third"), "image/jpeg").await.unwrap();
+    assert_eq!(server.object("photos", "a b.jpg").unwrap(), "third");
+}
+
+/// A HEAD that fails has no document: the reason is asked for by a GET.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_that_is_refused_says_why_and_which_permission_is_missing() {
+    let server = RecordingS3::serve().await;
+    let storage = storage(&server);
+    let location = Location::s3("photos", "a.jpg").unwrap();
+    let answer = |method: &str, status: u16, body: String| {
+        server.answer(&format!("{method} /photos/a.jpg"), Answer { status, headers: Vec::new(), body });
+    };
+    answer("HEAD", 403, String::new());
+    answer("GET", 403, document("AccessDenied", "<Message>Access Denied</Message>"));
+    assert_eq!(storage.existing(&location).await.unwrap(), None, "so S3 answers for what is not there");
+    let failure = storage.head(&location).await.unwrap_err();
+    assert_eq!(failure.kind, "source-access-denied");
+    assert!(failure.message.contains("s3:GetObject, and s3:ListBucket on the bucket to tell"), "{failure}");
+    assert!(storage.create(&location, Bytes::new(), &About::content_type("image/jpeg")).await.unwrap());
+
+    for (head, body, kind, retry) in [
+        (400, document("ExpiredToken", ""), "credentials", Retry::Later),
+        (403, document("RequestTimeTooSkewed", ""), "credentials", Retry::Later),
+        (400, document("InvalidRequest", ""), "storage-refused", Retry::Never),
+    ] {
+        answer("HEAD", head, String::new());
+        answer("GET", head, body);
+        let failure = storage.existing(&location).await.unwrap_err();
+        assert_eq!((failure.kind, failure.retry), (kind, retry), "{failure}");
+    }
+    // A server without puts that have a condition.
+    answer("PUT", 501, document("NotImplemented", ""));
+    let failure = storage.create(&location, Bytes::new(), &About::content_type("image/jpeg")).await.unwrap_err();
+    assert_eq!((failure.kind, failure.retry), ("storage-refused", Retry::Never), "{failure}");
+    answer("PUT", 409, document("ConditionalRequestConflict", ""));
+    let failure = storage.create(&location, Bytes::new(), &About::content_type("image/jpeg")).await.unwrap_err();
+    assert_eq!((failure.kind, failure.retry), ("conflict", Retry::Later), "{failure}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_put_that_is_denied_names_the_permissions_it_takes() {
+    let server = RecordingS3::serve().await;
+    let storage = storage(&server);
+    let location = Location::s3("thumbs", "a.jpg").unwrap();
+    let mut tagged = Headers::default();
+    tagged.insert_tag("project", "a").unwrap();
+    for (code, headers, needed) in [
+        ("AccessDenied", Headers::default(), Some("; it takes s3:PutObject")),
+        ("AccessDenied", tagged, Some("; it takes s3:PutObject, and s3:PutObjectTagging for the tags")),
+        ("SignatureDoesNotMatch", Headers::default(), None),
+    ] {
+        server.answer("/thumbs/a.jpg", Answer { status: 403, headers: Vec::new(), body: document(code, "") });
+        let about = About { content_type: "image/jpeg", headers };
+        let failure = storage.store_with(&location, Bytes::new(), &about).await.unwrap_err();
+        assert_eq!((failure.kind, failure.retry), ("target-access-denied", Retry::Never));
+        match needed {
+            Some(needed) => assert!(failure.message.ends_with(needed), "{failure}"),
+            None => assert!(!failure.message.contains("it takes"), "{failure}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_breaks_off_is_gone_on_with() {
     let server = RecordingS3::serve().await;
     let body: Bytes = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
@@ -260,6 +340,23 @@ async fn a_prefix_with_every_key_is_submitted_and_worked_on() {
     expected.sort();
     assert_eq!(place.s3.keys("thumbs"), expected);
     assert_eq!(place.dead(), []);
+
+    // The same again is a backfill: whatever is there is not made, nor is its source read.
+    let gone = &expected[expected.len() / 2];
+    place.s3.remove("thumbs", gone);
+    let sent = place.resize("submit", &[&submit[..], &["--if-exists", "skip"]].concat());
+    assert_eq!(sent.status.code(), Some(0), "{sent:?}");
+    let _ = place.s3.take_asked();
+    let worked = place.work(&[]);
+    assert_eq!(worked.status.code(), Some(0), "{worked:?}");
+    let mut asked = std::collections::BTreeMap::<_, usize>::new();
+    for Asked { method, .. } in place.s3.take_asked() {
+        *asked.entry(method).or_default() += 1;
+    }
+    let count = |method: &str, count| (method.to_owned(), count);
+    assert_eq!(asked, [count("GET", 1), count("HEAD", images.len()), count("PUT", 1)].into());
+    assert_eq!((place.s3.keys("thumbs"), place.dead()), (expected, vec![]));
+    assert!(String::from_utf8_lossy(&worked.stderr).contains(" done: nothing; 1 output there already"), "{worked:?}");
 
     // Where the outputs are files, some of the keys can have none: that is counted, and the rest goes on.
     let as_files = ["s3://photos/in/", "--target", "file:///out/{key}", "--width", "8", "--format", "jpeg"];

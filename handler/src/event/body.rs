@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use crate::failure::{Blame, Failure};
-use crate::job::{Output, OutputHeaders, OutputTemplate, ResizeJob, format_word, templates};
+use crate::job::{Output, OutputTemplate, ResizeJob, format_word, templates};
 use crate::pixels::options::Rendition;
 use crate::storage::{Location, Role, Scheme, file_encoded};
 
@@ -22,7 +22,7 @@ pub struct BodyReader {
 /// A target template is a location with `{bucket}`, `{key}`, `{dir}`, `{stem}`, `{ext}` of the source and `{width}`,
 /// `{height}`, `{format}` of the rendition. A slash after an empty `{dir}` is left out.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Renditions(Vec<(Template, Rendition, OutputHeaders)>);
+pub struct Renditions(Vec<(Template, OutputTemplate)>);
 
 #[derive(Clone, Debug, PartialEq)]
 struct Template(Vec<Part>);
@@ -43,10 +43,10 @@ impl Renditions {
         let value: Value = serde_json::from_str(text).map_err(|error| format!("is not JSON: {error}"))?;
         let read = templates(&value).map_err(|failure| failure.message)?;
         let mut renditions = Vec::new();
-        for (index, OutputTemplate { target, rendition, headers }) in read.into_iter().enumerate() {
-            let template = Template::parse(&target, &rendition)
-                .map_err(|reason| format!("[{index}].target {target:?} {reason}"))?;
-            renditions.push((template, rendition, headers));
+        for (index, output) in read.into_iter().enumerate() {
+            let template = Template::parse(&output.target, &output.rendition)
+                .map_err(|reason| format!("[{index}].target {:?} {reason}", output.target))?;
+            renditions.push((template, output));
         }
         // Two templates that meet for one source meet for every source that looks alike: find it out before any message.
         let renditions = Self(renditions);
@@ -62,7 +62,7 @@ impl Renditions {
 
     fn job(&self, source: &Location, notified: bool) -> Result<ResizeJob, Failure> {
         let mut outputs = Vec::new();
-        for (index, (template, rendition, headers)) in self.0.iter().enumerate() {
+        for (index, (template, output)) in self.0.iter().enumerate() {
             let target = template.fill(source);
             let target = Location::parse(&target)
                 .map_err(|error| error.failure(Role::Target, &format!("RENDITIONS[{index}].target for {source}")))?;
@@ -75,7 +75,8 @@ impl Renditions {
                 );
                 return Err(Failure::permanent(Blame::Job, "loop", text));
             }
-            outputs.push(Output { target, rendition: rendition.clone(), headers: headers.clone() });
+            let OutputTemplate { rendition, headers, if_exists, .. } = output.clone();
+            outputs.push(Output { target, rendition, headers, if_exists });
         }
         ResizeJob::new(source.clone(), outputs)
     }

@@ -97,6 +97,8 @@ fn every_option_of_encoding_names_itself_and_says_what_is_accepted() {
             job(r#""width":1,"metadata":true"#),
             &["outputs[0].metadata is a boolean", "expected strip, keep-icc or keep"],
         ),
+        (job(r#""width":1,"if_exists":"keep""#), &["outputs[0].if_exists is \"keep\"", "replace, skip or if-newer"]),
+        (job(r#""width":1,"if_exists":true"#), &["outputs[0].if_exists is a boolean", "replace, skip or if-newer"]),
         (truncated("true"), &["truncated is a boolean", "refuse or allow"]),
         (truncated("\"ok\""), &["truncated is \"ok\"", "refuse or allow"]),
     ];
@@ -397,13 +399,17 @@ mod round_trip {
         )
     }
 
+    fn if_exists() -> impl Strategy<Value = IfExists> {
+        proptest::sample::select(vec![IfExists::Replace, IfExists::Skip, IfExists::IfNewer])
+    }
+
     proptest! {
         #[test]
-        fn a_written_job_is_read_as_the_same_job(rendition in renditions(), key in "[a-z#%+ {}]{1,12}/[a-z]{1,4}", allow in any::<bool>()) {
+        fn a_written_job_is_read_as_the_same_job(rendition in renditions(), key in "[a-z#%+ {}]{1,12}/[a-z]{1,4}", allow in any::<bool>(), if_exists in if_exists()) {
             let source = Location::s3("photos", &format!("x{key}")).unwrap();
             let target = Location::file(std::path::Path::new(&format!("/{key}"))).unwrap();
             let truncated = if allow { Truncated::Allow } else { Truncated::Refuse };
-            let job = ResizeJob::new(source, vec![Output { target, rendition, headers: OutputHeaders::default() }]).unwrap().with_truncated(truncated);
+            let job = ResizeJob::new(source, vec![Output { if_exists, ..Output::new(target, rendition) }]).unwrap().with_truncated(truncated);
             let body = serde_json::to_string(&job).unwrap();
             prop_assert_eq!(ResizeJob::parse(&body).unwrap(), job);
         }

@@ -10,7 +10,7 @@ use crate::batch::{Batch, BatchReport, Outcome, ReportOnly};
 use crate::event::body::Renditions;
 use crate::event::{Message, Record};
 use crate::failure::{Blame, Retry};
-use crate::storage::{MemoryStore, Object, Store, StoreError};
+use crate::storage::{Head, MemoryStore, Object, PutMode, Store, StoreError};
 
 fn png(width: u32, height: u32) -> Bytes {
     let image = RgbImage::from_fn(width, height, |x, y| {
@@ -148,8 +148,12 @@ impl Store for Counted {
         Ok(Object { bytes, headers, body: body.boxed() })
     }
 
-    async fn put(&self, key: &str, body: Bytes, about: &About) -> Result<(), StoreError> {
-        self.inner.put(key, body, about).await
+    async fn head(&self, key: &str) -> Result<Head, StoreError> {
+        self.inner.head(key).await
+    }
+
+    async fn put(&self, key: &str, body: Bytes, about: &About, mode: PutMode) -> Result<(), StoreError> {
+        self.inner.put(key, body, about, mode).await
     }
 }
 
@@ -176,6 +180,160 @@ async fn an_output_says_of_itself_what_it_is_given_or_what_the_source_says() {
         let found = storage.open(&at(target), 100_000, Grant::none()).await.unwrap();
         assert_eq!(found.headers(), &expected, "{target}");
     }
+}
+
+/// A storage in memory of two buckets, and what was read of it so far.
+struct Dated {
+    bucket: Arc<MemoryStore>,
+    storage: Storage,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Dated {
+    fn new() -> Self {
+        let (bucket, asked) = (Arc::new(MemoryStore::new()), Arc::<AtomicUsize>::default());
+        let count = asked.clone();
+        let storage = Storage::builder().bucket("photos", bucket.clone());
+        let storage =
+            storage.decorate(move |inner| Arc::new(Counted { inner, asked: count.clone(), open: Arc::default() }));
+        Self { bucket, storage: storage.build(), asked }
+    }
+
+    fn insert(&self, key: &str, body: impl Into<Bytes>, seconds: u64) {
+        let modified = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        self.bucket.insert_at(key, body, "image/png", modified);
+    }
+
+    async fn done(&self, job: &Value) -> Resized {
+        match outcome(resizer(&self.storage), job.to_string()).await {
+            Outcome::Done(resized) => resized,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A job of `a.png` with one output of 8 pixels for each key and word.
+fn conditional(outputs: &[(&str, &str)]) -> Value {
+    let output = |(key, if_exists): &(&str, &str)| json!({ "target": format!("s3://photos/{key}"), "width": 8, "format": "png", "if_exists": if_exists });
+    json!({ "source": "s3://photos/a.png", "outputs": outputs.iter().map(output).collect::<Vec<_>>() })
+}
+
+fn keys(locations: &[Location]) -> Vec<&str> {
+    locations.iter().map(Location::key).collect()
+}
+
+#[tokio::test]
+async fn an_output_that_is_there_is_replaced_or_stays_as_the_job_asks() {
+    // The source is of second 100. What is made is no longer `old`.
+    for (if_exists, target, made) in [
+        ("replace", None, true),
+        ("replace", Some(200), true),
+        ("skip", None, true),
+        ("skip", Some(50), false),
+        ("skip", Some(200), false),
+        ("if-newer", None, true),
+        ("if-newer", Some(50), true),
+        ("if-newer", Some(100), true),
+        ("if-newer", Some(200), false),
+    ] {
+        let dated = Dated::new();
+        dated.insert("a.png", png(64, 48), 100);
+        if let Some(seconds) = target {
+            dated.insert("b.png", "old", seconds);
+        }
+        let resized = dated.done(&conditional(&[("b.png", if_exists)])).await;
+        let (stored, skipped) = (resized.outputs.len(), keys(&resized.skipped));
+        let expected = if made { (1, vec![]) } else { (0, vec!["b.png"]) };
+        assert_eq!((stored, skipped), expected, "{if_exists} with {target:?}");
+        assert_eq!(dated.bucket.object("b.png").unwrap().0 != "old", made, "{if_exists} with {target:?}");
+        assert_eq!(dated.asked.load(Ordering::SeqCst), usize::from(made), "what is not made is not read");
+        assert_eq!(resized.bytes_in > 0, made);
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_is_run_twice_skips_what_it_has_made_and_makes_what_is_gone() {
+    let dated = Dated::new();
+    dated.insert("a.png", png(64, 48), 100);
+    let job = conditional(&[("b.png", "skip"), ("c.png", "if-newer"), ("d.png", "skip")]);
+    let first = dated.done(&job).await;
+    assert_eq!((first.outputs.len(), first.skipped.len()), (3, 0));
+    let made: Vec<_> = dated.bucket.keys().iter().map(|key| dated.bucket.object(key)).collect();
+    let second = dated.done(&job).await;
+    assert_eq!((second.outputs.len(), keys(&second.skipped)), (0, vec!["b.png", "c.png", "d.png"]));
+    assert_eq!(dated.bucket.keys().iter().map(|key| dated.bucket.object(key)).collect::<Vec<_>>(), made);
+    assert_eq!(dated.asked.load(Ordering::SeqCst), 1, "the source is read once");
+
+    // A newer source concerns the one that follows it, and what is missing is made whoever else is there.
+    dated.insert("a.png", png(48, 64), u64::from(u32::MAX));
+    dated.bucket.remove("d.png");
+    let third = dated.done(&job).await;
+    let stored: Vec<_> = third.outputs.iter().map(|output| (output.target.key(), output.height)).collect();
+    assert_eq!((stored, keys(&third.skipped)), (vec![("c.png", 11), ("d.png", 11)], vec!["b.png"]));
+}
+
+#[tokio::test]
+async fn a_source_that_is_gone_matters_only_where_something_is_made_of_it() {
+    let dated = Dated::new();
+    dated.insert("b.png", "old", 200);
+    assert_eq!(keys(&dated.done(&conditional(&[("b.png", "skip")])).await.skipped), ["b.png"]);
+    for outputs in [&[("b.png", "skip"), ("c.png", "skip")][..], &[("b.png", "if-newer")], &[("b.png", "replace")]] {
+        let failure = failure(resizer(&dated.storage), conditional(outputs).to_string()).await;
+        assert_eq!((failure.kind, failure.retry), ("source-not-found", Retry::Never), "{outputs:?}");
+    }
+    assert_eq!(dated.bucket.object("b.png").unwrap().0, "old");
+}
+
+/// Lets everybody look before anybody stores.
+#[derive(Debug)]
+struct LookTogether {
+    inner: Arc<dyn Store>,
+    barrier: Arc<tokio::sync::Barrier>,
+}
+
+#[async_trait::async_trait]
+impl Store for LookTogether {
+    async fn get(&self, key: &str, grant: Grant) -> Result<Object, StoreError> {
+        self.inner.get(key, grant).await
+    }
+
+    async fn head(&self, key: &str) -> Result<Head, StoreError> {
+        let head = self.inner.head(key).await;
+        self.barrier.wait().await;
+        head
+    }
+
+    async fn put(&self, key: &str, body: Bytes, about: &About, mode: PutMode) -> Result<(), StoreError> {
+        self.inner.put(key, body, about, mode).await
+    }
+}
+
+#[tokio::test]
+async fn of_two_jobs_that_find_one_place_empty_one_stores_and_the_other_skips() {
+    let barrier = Arc::new(tokio::sync::Barrier::new(2));
+    let together = move |inner| -> Arc<dyn Store> { Arc::new(LookTogether { inner, barrier: barrier.clone() }) };
+    let storage = Storage::builder().memory().decorate(together).build();
+    let mut bodies = Vec::new();
+    for (source, width) in [("wide.png", 32), ("narrow.png", 16)] {
+        storage.store(&at(source), png(64, 48), "image/png").await.unwrap();
+        let mut job: Value = serde_json::from_str(&job(source, "once.png", width)).unwrap();
+        job["outputs"][0]["if_exists"] = "skip".into();
+        bodies.push(job.to_string());
+    }
+    let report = run(resizer(&storage), &bodies).await;
+    let outcome = |record: &crate::batch::RecordReport<Resized>| match &record.outcome {
+        Outcome::Done(resized) => (resized.outputs.len(), resized.skipped.len(), resized.outputs.first().cloned()),
+        other => panic!("{other:?}"),
+    };
+    let mut outcomes: Vec<_> = report.records.iter().map(outcome).collect();
+    outcomes.sort_by_key(|(stored, ..)| *stored);
+    let [(0, 1, None), (1, 0, Some(stored))] = outcomes.as_slice() else { panic!("{outcomes:?}") };
+    let bytes = storage.fetch(&at("once.png"), 10_000).await.unwrap();
+    assert_eq!(
+        image::load_from_memory(&bytes).unwrap().width(),
+        stored.width,
+        "what was stored first is what is there"
+    );
 }
 
 #[tokio::test]

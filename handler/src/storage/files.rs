@@ -6,8 +6,8 @@
 //!
 //! - A file is read from the handle by which it was found to be a file. It is opened without waiting, so a named pipe does
 //!   not hold a thread.
-//! - A file is written beside its place, under a name of its own, and renamed within the folder's handle. When that fails,
-//!   what was written is removed.
+//! - A file is written beside its place, under a name of its own, and renamed or linked within the folder's handle. When that
+//!   fails, what was written is removed.
 //! - Each operation blocks one thread of the pool, once; so does a read whose memory is granted while the file is opened.
 
 use std::fs::File;
@@ -15,16 +15,17 @@ use std::io::Write as _;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use rustix::buffer::spare_capacity;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, mkdirat, openat, renameat, statat, unlinkat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, linkat, mkdirat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
 use super::Headers;
-use super::store::{About, Grant, Object, Store, StoreError};
+use super::store::{About, Grant, Head, Object, PutMode, Store, StoreError};
 
 /// What is done about symbolic links below a root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,15 +103,33 @@ impl Files {
         open_file(folder, name, root.links).map_err(|error| error.of_source(name))
     }
 
-    fn write(&self, key: &str, body: &[u8]) -> Result<(), StoreError> {
+    fn head(&self, key: &str) -> Result<Head, StoreError> {
+        let path = Path::new("/").join(key);
+        let (root, folders, name) = self.parts(&path)?;
+        let folder = walk(root, &folders, Missing::Fails)?;
+        let folder = folder.as_ref().map_or(root.handle.as_fd(), AsFd::as_fd);
+        let flags = if root.links == Links::Refuse { AtFlags::SYMLINK_NOFOLLOW } else { AtFlags::empty() };
+        let found = statat(folder, name, flags).map_err(of_errno)?;
+        match FileType::from_raw_mode(found.st_mode) {
+            FileType::RegularFile | FileType::Symlink => Ok(Head { modified: modified(&found) }),
+            FileType::Directory => Err(is_a_folder(name)),
+            other => Err(StoreError::NotAFile(what_is(other))),
+        }
+    }
+
+    fn write(&self, key: &str, body: &[u8], mode: PutMode) -> Result<(), StoreError> {
         let path = Path::new("/").join(key);
         let (root, folders, name) = self.parts(&path)?;
         let folder = walk(root, &folders, Missing::IsMade)?;
         let folder = folder.as_ref().map_or(root.handle.as_fd(), AsFd::as_fd);
         let (temporary, file) = create_beside(folder)?;
-        let written = write_all(file, body)
-            .and_then(|()| renameat(folder, temporary.as_str(), folder, name).map_err(|errno| of_rename(errno, name)));
-        if written.is_err() {
+        let written = write_all(file, body).and_then(|()| match mode {
+            PutMode::Replace => {
+                renameat(folder, temporary.as_str(), folder, name).map_err(|errno| of_rename(errno, name))
+            }
+            PutMode::Create => link(folder, &temporary, name),
+        });
+        if written.is_err() || mode == PutMode::Create {
             // The reason of the failure matters more than one of the cleaning up.
             let _ = unlinkat(folder, temporary.as_str(), AtFlags::empty());
         }
@@ -144,9 +163,14 @@ impl Store for Files {
         Ok(Object { bytes, headers: Headers::default(), body })
     }
 
-    async fn put(&self, key: &str, body: Bytes, _: &About) -> Result<(), StoreError> {
+    async fn head(&self, key: &str) -> Result<Head, StoreError> {
         let (files, key) = (self.clone(), key.to_owned());
-        blocking(move || files.write(&key, &body)).await
+        blocking(move || files.head(&key)).await
+    }
+
+    async fn put(&self, key: &str, body: Bytes, _: &About, mode: PutMode) -> Result<(), StoreError> {
+        let (files, key) = (self.clone(), key.to_owned());
+        blocking(move || files.write(&key, &body, mode)).await
     }
 }
 
@@ -208,15 +232,41 @@ fn open_file(folder: BorrowedFd<'_>, name: &Path, links: Links) -> Result<(File,
         errno => OpenError::Errno(errno),
     })?;
     let found = fstat(&handle).map_err(OpenError::Errno)?;
-    let what = match FileType::from_raw_mode(found.st_mode) {
-        FileType::RegularFile => return Ok((File::from(handle), u64::try_from(found.st_size).unwrap_or(0))),
+    match FileType::from_raw_mode(found.st_mode) {
+        FileType::RegularFile => Ok((File::from(handle), u64::try_from(found.st_size).unwrap_or(0))),
+        other => Err(OpenError::Is(what_is(other))),
+    }
+}
+
+/// Something else than a file, for people.
+fn what_is(file_type: FileType) -> &'static str {
+    match file_type {
         FileType::Directory => "a folder",
         FileType::Fifo => "a named pipe",
         FileType::Socket => "a socket",
         FileType::CharacterDevice | FileType::BlockDevice => "a device",
         _ => "something else than a file",
-    };
-    Err(OpenError::Is(what))
+    }
+}
+
+/// When something was written, as exactly as the file system keeps it; none before 1970.
+#[allow(clippy::unnecessary_fallible_conversions, reason = "the types of these fields are another system's own")]
+fn modified(found: &Stat) -> Option<SystemTime> {
+    let (seconds, nanoseconds) = (u64::try_from(found.st_mtime).ok()?, u32::try_from(found.st_mtime_nsec).ok()?);
+    SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanoseconds))
+}
+
+/// Gives a file that was written beside its place its name there, unless something has that name.
+fn link(folder: BorrowedFd<'_>, temporary: &str, name: &Path) -> Result<(), StoreError> {
+    match linkat(folder, temporary, folder, name, AtFlags::empty()) {
+        Err(Errno::EXIST) => Err(StoreError::AlreadyExists),
+        // A file system without links (documentation: link(2)) has no such step; two who meet here replace one another.
+        Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS) => match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Err(StoreError::AlreadyExists),
+            Err(_) => renameat(folder, temporary, folder, name).map_err(|errno| of_rename(errno, name)),
+        },
+        linked => linked.map_err(of_made),
+    }
 }
 
 /// Reads a file that had so many bytes when it was opened, and more if there are more: as much as the system gives at once,
@@ -305,6 +355,10 @@ fn kind_of(folder: BorrowedFd<'_>, name: &Path) -> Option<FileType> {
     Some(FileType::from_raw_mode(found.st_mode))
 }
 
+fn is_a_folder(name: &Path) -> StoreError {
+    StoreError::BadLocation(format!("{} is a folder", name.display()))
+}
+
 fn is_a_link(name: &Path) -> String {
     format!("{} is a symbolic link, and links below the root are not followed", name.display())
 }
@@ -320,9 +374,7 @@ fn of_made(errno: Errno) -> StoreError {
 
 fn of_rename(errno: Errno, name: &Path) -> StoreError {
     match errno {
-        Errno::ISDIR | Errno::EXIST | Errno::NOTEMPTY => {
-            StoreError::BadLocation(format!("{} is a folder", name.display()))
-        }
+        Errno::ISDIR | Errno::EXIST | Errno::NOTEMPTY => is_a_folder(name),
         errno => of_made(errno),
     }
 }

@@ -1,6 +1,7 @@
 //! What a place of objects must be able to do, and how it says that it could not.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,8 +17,38 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Finds an object. Its body is read by then only if that is granted and costs no more than finding it.
     async fn get(&self, key: &str, grant: Grant) -> Result<Object, StoreError>;
 
-    /// Stores a whole object in place of what is there: whoever reads sees the one or the other.
-    async fn put(&self, key: &str, body: Bytes, about: &About) -> Result<(), StoreError>;
+    /// Says what there is to know about an object without its bytes. A link in the place of a file counts as what it is.
+    async fn head(&self, key: &str) -> Result<Head, StoreError>;
+
+    /// Stores a whole object: whoever reads sees what was there before, or all of it.
+    async fn put(&self, key: &str, body: Bytes, about: &About, mode: PutMode) -> Result<(), StoreError>;
+}
+
+/// What is known about an object without its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// When it was stored, as exactly as the place keeps it: in whole seconds by S3. None where that is not said.
+    pub modified: Option<SystemTime>,
+}
+
+impl Head {
+    /// Whether this has to be assumed to be newer than another: unless it is known to be older.
+    #[must_use]
+    pub fn may_be_newer_than(self, other: Self) -> bool {
+        match (self.modified, other.modified) {
+            (Some(own), Some(other)) => own >= other,
+            _ => true,
+        }
+    }
+}
+
+/// What a put does about an object that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutMode {
+    /// It is replaced.
+    Replace,
+    /// It stays, and the put fails with [`StoreError::AlreadyExists`]. Of several at once, one succeeds.
+    Create,
 }
 
 /// What is stored with a body.
@@ -87,6 +118,9 @@ pub enum StoreError {
     /// Whoever asks may not.
     #[error("may not be accessed: {0}")]
     Denied(String),
+    /// There is one, which is not to be replaced.
+    #[error("is there already")]
+    AlreadyExists,
     /// Two writers met, or the object was replaced while it was read.
     #[error("was changed by somebody else")]
     Conflict,
@@ -131,7 +165,7 @@ impl StoreError {
             Self::BadLocation(_) => permanent("bad-location"),
             Self::Refused(_) => permanent("storage-refused"),
             Self::Redirected(_) => Failure::permanent(Blame::Environment, "redirected", text),
-            Self::Conflict => Failure::transient(role.blame(), "conflict", text),
+            Self::Conflict | Self::AlreadyExists => Failure::transient(role.blame(), "conflict", text),
             Self::Full(_) => environment("storage-full"),
             Self::Credentials(_) => environment("credentials"),
             Self::Unreachable(_) => environment("storage"),

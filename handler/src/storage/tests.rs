@@ -17,6 +17,23 @@ async fn suite(storage: &Storage, at: impl Fn(&str) -> Location) {
     storage.store(&here, Bytes::new(), "image/png").await.unwrap();
     assert_eq!(storage.fetch(&here, 100).await.unwrap(), "");
 
+    let about = About::content_type("image/png");
+    let once = at("folder/once.png");
+    assert_eq!(storage.existing(&once).await.unwrap(), None);
+    assert_eq!(storage.head(&once).await.unwrap_err().kind, "source-not-found");
+    let bodies = [Bytes::from_static(b"one"), Bytes::from_static(b"two")];
+    let [one, two] = bodies.clone().map(|body| storage.create(&once, body, &about));
+    let (one, two) = tokio::join!(one, two);
+    let created = [one.unwrap(), two.unwrap()];
+    assert_ne!(created[0], created[1], "of two at once, one is stored");
+    let stored = &bodies[usize::from(created[1])];
+    assert!(!storage.create(&once, Bytes::from_static(b"three"), &about).await.unwrap());
+    assert_eq!(storage.fetch(&once, 100).await.unwrap(), *stored);
+    let before = storage.existing(&once).await.unwrap().expect("it is there");
+    assert_eq!(storage.head(&once).await.unwrap(), before);
+    storage.store(&once, Bytes::from_static(b"four"), "image/png").await.unwrap();
+    assert!(storage.existing(&once).await.unwrap().expect("it is there").may_be_newer_than(before));
+
     let large = at("large");
     let bytes = Bytes::from(vec![7; 300_000]);
     storage.store(&large, bytes.clone(), "image/png").await.unwrap();
@@ -63,12 +80,33 @@ async fn a_file_leaves_nothing_beside_it() {
     let blocked = Location::file(&root.path().join("deep/er/b.png")).unwrap();
     let failure = storage.store(&blocked, Bytes::from_static(b"image"), "image/png").await.unwrap_err();
     assert_eq!((failure.blame, failure.retry), (Blame::Target, Retry::Never), "{failure}");
+    let about = About::content_type("image/png");
+    let refused = storage.create(&blocked, Bytes::from_static(b"image"), &about).await;
+    assert!(refused.is_ok_and(|created| !created));
+    assert_eq!(storage.existing(&blocked).await.unwrap_err().kind, "bad-location");
     let mut names: Vec<_> = std::fs::read_dir(root.path().join("deep/er"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
     assert_eq!(names, ["a.png", "b.png"]);
+}
+
+#[test]
+fn what_is_not_known_to_be_older_may_be_newer() {
+    let head = |seconds: Option<u64>| Head {
+        modified: seconds.map(|seconds| std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds)),
+    };
+    for (one, other, expected) in [
+        (Some(1), Some(2), false),
+        (Some(2), Some(1), true),
+        // S3 counts in seconds: which of two within one was first is not known.
+        (Some(2), Some(2), true),
+        (None, Some(2), true),
+        (Some(2), None, true),
+    ] {
+        assert_eq!(head(one).may_be_newer_than(head(other)), expected, "{one:?} and {other:?}");
+    }
 }
 
 #[cfg(unix)]
@@ -212,10 +250,17 @@ impl Store for Faulty {
         Ok(Object { bytes, headers: Headers::default(), body: futures_util::stream::iter(body).boxed() })
     }
 
-    async fn put(&self, key: &str, body: Bytes, about: &About) -> Result<(), StoreError> {
+    async fn head(&self, key: &str) -> Result<Head, StoreError> {
         match &self.fault {
             Fault::Error(error) => Err(error.clone()),
-            _ => self.inner.put(key, body, about).await,
+            _ => self.inner.head(key).await,
+        }
+    }
+
+    async fn put(&self, key: &str, body: Bytes, about: &About, mode: PutMode) -> Result<(), StoreError> {
+        match &self.fault {
+            Fault::Error(error) => Err(error.clone()),
+            _ => self.inner.put(key, body, about, mode).await,
         }
     }
 }
@@ -251,6 +296,8 @@ async fn each_error_has_its_blame_and_its_advice() {
         assert_eq!((read.blame, read.retry), (at_source, retry), "{error:?}: {read:?}");
         let written = storage.store(&location, Bytes::new(), "image/png").await.unwrap_err();
         assert_eq!((written.blame, written.retry), (at_target, retry), "{error:?}: {written:?}");
+        let headed = storage.head(&location).await.unwrap_err();
+        assert_eq!((headed.blame, headed.kind), (read.blame, read.kind), "a look fails as a read does");
         for failure in [read, written] {
             assert!(failure.kind.ends_with(kind), "{error:?}: {failure:?}");
             let readme = include_str!("../../README.md");
@@ -269,4 +316,11 @@ async fn a_body_that_is_not_as_long_as_declared_is_never_taken() {
         let failure = storage.fetch(&location, 1000).await.unwrap_err();
         assert_eq!((failure.retry, failure.kind), (Retry::Later, kind), "{failure:?}");
     }
+}
+
+/// S3 says the same of what is not there and of what may not be read to whoever may not list the bucket.
+#[tokio::test]
+async fn a_target_that_may_not_be_looked_at_counts_as_not_there() {
+    let storage = faulty(Fault::Error(StoreError::Denied("AccessDenied".to_owned())));
+    assert_eq!(storage.existing(&Location::memory("m", "a").unwrap()).await.unwrap(), None);
 }

@@ -122,6 +122,8 @@ fn function_may_only(subject: &Subject, findings: &mut Vec<String>) {
             ("sqs:SendMessage", dead_letters),
             ("s3:GetObject", format!("arn:aws:s3:::{sources}")),
             ("s3:PutObject", format!("arn:aws:s3:::{targets}")),
+            ("s3:PutObjectTagging", format!("arn:aws:s3:::{targets}")),
+            ("s3:GetObject", format!("arn:aws:s3:::{targets}")),
             ("logs:CreateLogStream", log.clone()),
             ("logs:PutLogEvents", log),
         ];

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use handler::job::{SIDE_PIXELS_MAX, position_from_word};
+use handler::job::{self, SIDE_PIXELS_MAX, position_from_word};
 use handler::pixels::options;
 
 /// Resize images through a queue.
@@ -55,6 +55,10 @@ pub(crate) struct Run {
     /// {stem}, {ext} and {key} (the whole) for the image's own path, {width}, {height} and {format} for the output.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["width", "height", "rotate", "fit", "position", "grayscale", "metadata", "format", "quality", "progressive", "enlarge"])]
     pub(crate) renditions: Option<PathBuf>,
+
+    /// What is done about outputs that are there already; with --renditions, for those that do not say it themselves.
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub(crate) if_exists: Option<IfExists>,
 
     /// Memory for images, in MiB; half of what this machine has free unless given.
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(128..=1_048_576))]
@@ -161,6 +165,26 @@ impl From<Metadata> for options::Metadata {
     }
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum IfExists {
+    /// Make them anew; the default
+    Replace,
+    /// Leave them as they are; an image of which all outputs are there is not even read
+    Skip,
+    /// Leave those as they are that are newer than their image
+    IfNewer,
+}
+
+impl From<IfExists> for job::IfExists {
+    fn from(if_exists: IfExists) -> Self {
+        match if_exists {
+            IfExists::Replace => Self::Replace,
+            IfExists::Skip => Self::Skip,
+            IfExists::IfNewer => Self::IfNewer,
+        }
+    }
+}
+
 fn position(text: &str) -> Result<String, &'static str> {
     position_from_word(text).map(|_| text.to_owned()).ok_or("expected a side, a corner, center, attention or entropy")
 }
@@ -237,7 +261,7 @@ pub(crate) struct Submit {
     pub(crate) sources: Vec<String>,
 
     /// Jobs as they are, one JSON object a line; `-` reads standard input.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "width", "height", "rotate", "fit", "position", "grayscale", "metadata", "format", "quality", "progressive", "enlarge", "renditions"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "width", "height", "rotate", "fit", "position", "grayscale", "metadata", "format", "quality", "progressive", "enlarge", "if_exists", "renditions"])]
     pub(crate) jobs: Option<PathBuf>,
 
     /// Where the output goes, such as `s3://thumbs/{dir}/{stem}-{width}.{ext}`.
@@ -252,6 +276,10 @@ pub(crate) struct Submit {
     /// Several outputs of each source: a JSON list as in the function's setting RENDITIONS.
     #[arg(long, value_name = "FILE", group = "rendition-choice", conflicts_with_all = ["width", "height", "rotate", "fit", "position", "grayscale", "metadata", "format", "quality", "progressive", "enlarge"])]
     pub(crate) renditions: Option<PathBuf>,
+
+    /// What is done about outputs that are there already; with --renditions, for those that do not say it themselves.
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub(crate) if_exists: Option<IfExists>,
 }
 
 /// Work on the jobs of an SQS queue, with the code that runs in AWS Lambda.

@@ -44,6 +44,7 @@ pub(crate) fn render(report: &Report) -> String {
             "dead_lettered": report.dead_letters.len(),
             "refused": report.refused.len(),
             "outputs": report.outputs,
+            "skipped": report.skipped,
             "seconds": report.elapsed.as_secs_f64(),
             "bytes_in": report.bytes_in,
             "bytes_out": report.bytes_out,
@@ -73,6 +74,10 @@ fn image(report: &Report, done: &Done) -> Value {
         "bytes_in": done.bytes_in,
         "outputs": outputs,
     });
+    if !done.skipped.is_empty() {
+        let paths = done.skipped.iter().map(|path| report.display.path(path));
+        image["skipped"] = paths.collect::<Vec<_>>().into();
+    }
     if let Some(retried) = retry_reason {
         image["retry_reason"] = retried.reason.clone().into();
     }

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use handler::job::{Output, OutputHeaders, ResizeJob};
+use handler::job::{Output, ResizeJob};
 use handler::storage::Location;
 
 use super::find::InputImages;
-use super::renditions::RenditionChoice;
+use super::renditions::{RenditionChoice, Requested};
 use super::report::Refused;
 
 /// One job to submit.
@@ -39,22 +39,18 @@ pub(crate) fn plan(found: InputImages, choice: &RenditionChoice, out: &Path) -> 
         }
     }
     let mut names = Names::default();
-    for (name, _) in requested.iter().flat_map(|(_, outputs)| outputs) {
-        names.request(name);
+    for output in requested.iter().flat_map(|(_, outputs)| outputs) {
+        names.request(&output.name);
     }
     for (image, requested) in requested {
         let mut outputs = Vec::new();
-        for (name, rendition) in requested {
+        for Requested { name, rendition, if_exists } in requested {
             let name = names.settle(&name, &image.relative);
             let path = out.join(name);
             if paths.contains(&path) {
                 bail!("the output for {} would replace the photo {}", image.path.display(), path.display());
             }
-            outputs.push(Location::file(&path).map(|target| Output {
-                target,
-                rendition,
-                headers: OutputHeaders::default(),
-            }));
+            outputs.push(Location::file(&path).map(|target| Output { if_exists, ..Output::new(target, rendition) }));
         }
         let outputs: Result<Vec<_>, _> = outputs.into_iter().collect();
         let job = Location::file(&image.path)

@@ -40,6 +40,7 @@ pub(crate) struct Progress {
 pub(crate) struct Tally {
     pub(crate) done: u64,
     pub(crate) outputs: u64,
+    pub(crate) skipped: u64,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     pub(crate) each: Option<Vec<Done>>,
@@ -98,6 +99,7 @@ impl Tally {
     fn done(&mut self, message: &Message, resized: &Resized) {
         self.done += 1;
         self.outputs += resized.outputs.len() as u64;
+        self.skipped += resized.skipped.len() as u64;
         self.bytes_in += resized.bytes_in;
         self.bytes_out += resized.bytes_out();
         let receives = message.receive_count();
@@ -119,7 +121,9 @@ impl Tally {
                 bytes: output.bytes,
             });
             let outputs = outputs.collect();
-            each.push(Done { source: source_of(message), receives, bytes_in: resized.bytes_in, outputs, oddities });
+            let skipped = resized.skipped.iter().map(path_of).collect();
+            let (source, bytes_in) = (source_of(message), resized.bytes_in);
+            each.push(Done { source, receives, bytes_in, outputs, skipped, oddities });
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use handler::event::body::Renditions;
-use handler::job::position_from_word;
+use handler::job::{IfExists, Output, position_from_word};
 use handler::pixels::options::{OutputFormat, Rendition};
 use handler::storage::Location;
 use serde_json::Value;
@@ -21,9 +21,18 @@ const IN: &str = "in";
 #[derive(Debug)]
 pub(crate) enum RenditionChoice {
     /// One output, which has the image's own name.
-    One(Rendition),
+    One(Rendition, IfExists),
     /// Renditions by what `auto` means: for JPEG, PNG and WebP.
     Several(Box<[(OutputFormat, Renditions); 3]>),
+}
+
+/// One output of an image.
+#[derive(Debug)]
+pub(crate) struct Requested {
+    /// Its path below the folder of the outputs.
+    pub(crate) name: String,
+    pub(crate) rendition: Rendition,
+    pub(crate) if_exists: IfExists,
 }
 
 impl RenditionChoice {
@@ -32,11 +41,12 @@ impl RenditionChoice {
         if let Some(path) = &arguments.renditions {
             let name = path.display();
             let text = std::fs::read_to_string(path).with_context(|| format!("cannot read --renditions {name}"))?;
-            return Self::read(&text).with_context(|| format!("cannot use --renditions {name}"));
+            let read = Self::read(&text, arguments.if_exists.map(Into::into));
+            return read.with_context(|| format!("cannot use --renditions {name}"));
         }
         let word = arguments.output.position.as_deref();
         let (position, strategy) = word.and_then(position_from_word).unwrap_or_default();
-        Ok(Self::One(Rendition {
+        let rendition = Rendition {
             width: arguments.output.width,
             height: arguments.output.height,
             rotate: arguments.output.rotate,
@@ -50,35 +60,54 @@ impl RenditionChoice {
             quality: arguments.output.quality,
             progressive: arguments.output.progressive.then_some(true),
             ..Rendition::default()
-        }))
+        };
+        Ok(Self::One(rendition, arguments.if_exists.map(Into::into).unwrap_or_default()))
     }
 
-    fn read(text: &str) -> anyhow::Result<Self> {
-        let value: Value = serde_json::from_str(text).context("it is not JSON")?;
+    fn read(text: &str, if_exists: Option<IfExists>) -> anyhow::Result<Self> {
+        let mut value: Value = serde_json::from_str(text).context("it is not JSON")?;
+        set_if_exists(&mut value, if_exists);
         let of = |format, word| anyhow::Ok((format, renditions(&value, word)?));
         let several = [of(OutputFormat::Jpeg, "jpeg")?, of(OutputFormat::Png, "png")?, of(OutputFormat::Webp, "webp")?];
         Ok(Self::Several(Box::new(several)))
     }
 
-    /// The outputs of an image, by their paths below the folder of the outputs.
-    pub(crate) fn outputs(&self, image: &Image) -> Result<Vec<(String, Rendition)>, String> {
+    /// The outputs of an image.
+    pub(crate) fn outputs(&self, image: &Image) -> Result<Vec<Requested>, String> {
         let Some(relative) = image.relative.to_str() else {
             return Err("its name is not UTF-8".to_owned());
         };
         match self {
-            Self::One(rendition) => {
+            Self::One(rendition, if_exists) => {
                 let mut rendition = rendition.clone();
                 if rendition.format == OutputFormat::Auto {
                     rendition.format = image.auto;
                 }
-                Ok(vec![(named_for(relative, rendition.format), rendition)])
+                let name = named_for(relative, rendition.format);
+                Ok(vec![Requested { name, rendition, if_exists: *if_exists }])
             }
             Self::Several(several) => {
                 let (_, renditions) = several.iter().find(|(auto, _)| *auto == image.auto).unwrap_or(&several[0]);
                 let source = Location::memory(IN, relative).map_err(|error| error.to_string())?;
                 let outputs = renditions.outputs(&source).map_err(|failure| failure.message.replace(OUT, ""))?;
-                Ok(outputs.into_iter().map(|output| (output.target.key().to_owned(), output.rendition)).collect())
+                let requested = |Output { target, rendition, if_exists, .. }: Output| Requested {
+                    name: target.key().to_owned(),
+                    rendition,
+                    if_exists,
+                };
+                Ok(outputs.into_iter().map(requested).collect())
             }
+        }
+    }
+}
+
+/// Sets the field `if_exists` of every output that does not have it.
+pub(crate) fn set_if_exists(value: &mut Value, if_exists: Option<IfExists>) {
+    let Some(if_exists) = if_exists else { return };
+    for output in value.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        let field = output.entry("if_exists").or_insert(Value::Null);
+        if field.is_null() {
+            *field = if_exists.word().into();
         }
     }
 }
@@ -149,14 +178,22 @@ mod tests {
     #[test]
     fn renditions_have_targets_below_the_folder_and_know_their_format() {
         let choice = RenditionChoice::read(
-            r#"[{"target":"{dir}/{stem}-{width}.{format}","width":9},{"target":"x/{key}","height":9}]"#,
+            r#"[{"target":"{dir}/{stem}-{width}.{format}","width":9},{"target":"x/{key}","height":9,"if_exists":"replace"}]"#,
+            Some(IfExists::Skip),
         );
         let image = |relative: &str, auto| Image { path: "/p".into(), relative: relative.into(), auto };
         let names = |image| -> Vec<_> {
-            choice.as_ref().unwrap().outputs(&image).unwrap().into_iter().map(|(name, _)| name).collect()
+            choice.as_ref().unwrap().outputs(&image).unwrap().into_iter().map(|output| output.name).collect()
         };
         assert_eq!(names(image("a/cat.gif", OutputFormat::Png)), ["a/cat-9.png", "x/a/cat.gif"]);
         assert_eq!(names(image("cat.jpg", OutputFormat::Jpeg)), ["cat-9.jpeg", "x/cat.jpg"]);
+        let outputs = choice.as_ref().unwrap().outputs(&image("cat.jpg", OutputFormat::Jpeg)).unwrap();
+        let if_exists: Vec<_> = outputs.iter().map(|output| output.if_exists).collect();
+        assert_eq!(
+            if_exists,
+            [IfExists::Skip, IfExists::Replace],
+            "the flag is for those that do not say it themselves"
+        );
     }
 
     #[test]
@@ -174,7 +211,7 @@ mod tests {
             (r#"[{"target":"../{stem}","width":1}]"#, "has a '.' or '..' segment"),
             (r#"[{"target":"a","width":1},{"target":"a","width":2}]"#, "target of an earlier output"),
         ] {
-            let error = format!("{:#}", RenditionChoice::read(text).unwrap_err());
+            let error = format!("{:#}", RenditionChoice::read(text, None).unwrap_err());
             assert!(error.contains(expected), "{error:?} lacks {expected:?}");
         }
     }

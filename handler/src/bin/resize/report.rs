@@ -16,6 +16,8 @@ pub(crate) struct Done {
     pub(crate) receives: u32,
     pub(crate) bytes_in: u64,
     pub(crate) outputs: Vec<OutputFile>,
+    /// Outputs that were there and stay as they were.
+    pub(crate) skipped: Vec<PathBuf>,
     pub(crate) oddities: Oddities,
 }
 
@@ -84,6 +86,8 @@ pub(crate) struct Report {
     pub(crate) images: u64,
     pub(crate) done: u64,
     pub(crate) outputs: u64,
+    /// Outputs that were there and stay as they were.
+    pub(crate) skipped: u64,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     /// Every image that was made, if every one is to be listed.
@@ -110,6 +114,7 @@ impl Report {
             images: 0,
             done: 0,
             outputs: 0,
+            skipped: 0,
             bytes_in: 0,
             bytes_out: 0,
             each: None,

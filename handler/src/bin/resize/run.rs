@@ -110,10 +110,11 @@ async fn work(arguments: &Run, planned: Vec<Planned>, stop: &Stop, report: &mut 
 
     report.interruption = drive(&queues, function, stop).await?;
 
-    let Tally { done, outputs, bytes_in, bytes_out, each, retried, odd, last_failures } = progress.finish();
+    let Tally { done, outputs, skipped, bytes_in, bytes_out, each, retried, odd, last_failures } = progress.finish();
     let history = History { last_failures, ..History::default() };
     report.dead_letters = dead_letters::read(&client, &dead_letter_queue_url, &history).await?;
-    (report.done, report.outputs, report.bytes_in, report.bytes_out) = (done, outputs, bytes_in, bytes_out);
+    (report.done, report.outputs, report.skipped) = (done, outputs, skipped);
+    (report.bytes_in, report.bytes_out) = (bytes_in, bytes_out);
     (report.each, report.retried, report.odd, report.elapsed) = (each, retried, odd, began.elapsed());
     Ok(())
 }

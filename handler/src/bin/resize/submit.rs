@@ -9,7 +9,7 @@ use aws_sdk_sqs::Client;
 use handler::event::FIFO_SUFFIX;
 use handler::event::body::Renditions;
 use handler::failure::Failure;
-use handler::job::ResizeJob;
+use handler::job::{self, ResizeJob};
 use handler::storage::{Location, Role, S3};
 use local_queue_terminal::{note, one_line, print};
 use serde_json::{Map, Value};
@@ -99,7 +99,7 @@ impl Jobs {
         let Some(below) = source.strip_prefix("s3://").filter(|rest| rest.ends_with('/')) else {
             // What was named is meant: that there can be no job for it is the mistake of the command.
             let location = Location::parse(source).with_context(|| format!("SOURCE {source:?} cannot be used"))?;
-            let job = job(&location, renditions).map_err(|failure| anyhow!("{location}: {}", failure.message))?;
+            let job = job_of(&location, renditions).map_err(|failure| anyhow!("{location}: {}", failure.message))?;
             self.jobs.push(job);
             return Ok(());
         };
@@ -116,7 +116,7 @@ impl Jobs {
         keys.sort_unstable();
         for key in keys {
             let made = Location::s3(bucket, &key).map_err(|error| error.failure(Role::Source, "source"));
-            match made.and_then(|location| job(&location, renditions)) {
+            match made.and_then(|location| job_of(&location, renditions)) {
                 Ok(job) => self.jobs.push(job),
                 Err(failure) => {
                     self.unsent += 1;
@@ -131,7 +131,7 @@ impl Jobs {
     }
 }
 
-fn job(source: &Location, renditions: &Renditions) -> Result<ResizeJob, Failure> {
+fn job_of(source: &Location, renditions: &Renditions) -> Result<ResizeJob, Failure> {
     ResizeJob::new(source.clone(), renditions.outputs(source)?)
 }
 
@@ -168,7 +168,7 @@ fn parse_jobs(text: &str) -> anyhow::Result<Vec<ResizeJob>> {
 /// What is made of each source: by flags, or by a file.
 fn renditions(arguments: &Submit) -> anyhow::Result<Renditions> {
     if let Some(path) = &arguments.renditions {
-        return work::renditions(path);
+        return work::renditions(path, arguments.if_exists.map(Into::into));
     }
     let output = &arguments.output;
     let mut fields = Map::new();
@@ -189,6 +189,7 @@ fn renditions(arguments: &Submit) -> anyhow::Result<Renditions> {
     put("quality", output.quality.map(Value::from));
     put("progressive", output.progressive.then(|| true.into()));
     put("enlarge", Some(output.enlarge.into()));
+    put("if_exists", arguments.if_exists.map(|if_exists| job::IfExists::from(if_exists).word().into()));
     let list = Value::from(vec![Value::from(fields)]);
     let flagged = |reason: String| anyhow!("{}", reason.replace("[0].", "--"));
     Renditions::parse(&list.to_string()).map_err(flagged)

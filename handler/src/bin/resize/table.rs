@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table, presets};
@@ -96,11 +97,17 @@ fn outcome(done: &Done) -> String {
 
 fn made(report: &Report, done: &Done) -> String {
     let outputs = done.outputs.iter().map(|made| {
-        let name = made.path.strip_prefix(&report.out).unwrap_or(&made.path).display().to_string();
+        let name = below(report, &made.path);
         format!("{}, {}x{}, {}", one_line(&name), made.width, made.height, HumanBytes(made.bytes))
     });
+    let skipped = done.skipped.iter().map(|path| format!("{}, skipped: is there", one_line(&below(report, path))));
     let remarks = remarks(&done.oddities);
-    outputs.chain(remarks.iter().map(|text| note(text))).collect::<Vec<_>>().join("\n")
+    outputs.chain(skipped).chain(remarks.iter().map(|text| note(text))).collect::<Vec<_>>().join("\n")
+}
+
+/// The name of an output, from the folder of the outputs.
+fn below(report: &Report, path: &Path) -> String {
+    path.strip_prefix(&report.out).unwrap_or(path).display().to_string()
 }
 
 /// What is said below the outputs of an image.
@@ -152,6 +159,10 @@ fn notes(report: &Report) -> String {
         if images > 0 {
             let _ = writeln!(text, "{} {}.", count(images, "image"), if images == 1 { one } else { several });
         }
+    }
+    if report.skipped > 0 {
+        let were = if report.skipped == 1 { "was" } else { "were" };
+        let _ = writeln!(text, "{} {were} there already and skipped.", count(report.skipped, "output"));
     }
     if report.renamed > 0 {
         let outputs = count(report.renamed as u64, "output");

@@ -12,14 +12,17 @@ use handler::batch::{BatchReport, Counts, Observer, Outcome};
 use handler::dead_letter::SqsSink;
 use handler::event::Message;
 use handler::event::body::{BodyReader, Renditions};
+use handler::job::IfExists;
 use handler::resize::{ResizeOptions, Resized, Resizer};
 use handler::storage::{Allowed, S3, Storage};
 use handler::worker::{Worker, WorkerOptions};
 use indicatif::HumanBytes;
 use local_queue_terminal::{note, one_line, print};
+use serde_json::Value;
 
 use crate::arguments::Work;
 use crate::machine;
+use crate::renditions::set_if_exists;
 use crate::stop::Stop;
 use crate::table;
 
@@ -59,7 +62,7 @@ async fn connect(arguments: &Work, counter: Arc<Counter>) -> anyhow::Result<Work
     if let Some(root) = &arguments.file_root {
         storage = storage.file_root(root).with_context(|| format!("cannot use --file-root {}", root.display()))?;
     }
-    let renditions = arguments.renditions.as_deref().map(renditions).transpose()?;
+    let renditions = arguments.renditions.as_deref().map(|path| renditions(path, None)).transpose()?;
     let memory = arguments.memory.map_or_else(machine::memory_bytes, |mib| mib * MIB);
     let resizer = Resizer::new(storage.build(), BodyReader::new(renditions), ResizeOptions::for_memory(memory));
     let client = Client::new(&config);
@@ -82,10 +85,16 @@ fn allowed(prefixes: &[String]) -> anyhow::Result<Option<Allowed>> {
     allowed.map(Some).map_err(|reason| anyhow::anyhow!("cannot use --allow: {reason}"))
 }
 
-/// Reads a file of renditions, as the function's setting has them.
-pub(crate) fn renditions(path: &Path) -> anyhow::Result<Renditions> {
+/// Reads a file of renditions, as the function's setting has them; `if_exists` is for those that do not say it.
+pub(crate) fn renditions(path: &Path, if_exists: Option<IfExists>) -> anyhow::Result<Renditions> {
     let name = path.display();
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read --renditions {name}"))?;
+    let mut text = std::fs::read_to_string(path).with_context(|| format!("cannot read --renditions {name}"))?;
+    if if_exists.is_some() {
+        let value = serde_json::from_str(&text);
+        let mut value: Value = value.with_context(|| format!("cannot use --renditions {name}: is not JSON"))?;
+        set_if_exists(&mut value, if_exists);
+        text = value.to_string();
+    }
     Renditions::parse(&text).map_err(|reason| anyhow::anyhow!("cannot use --renditions {name}: {reason}"))
 }
 
@@ -106,14 +115,26 @@ impl Counter {
     }
 }
 
+/// What was made of a message.
+fn made(resized: &Resized) -> String {
+    let targets: Vec<_> = resized.outputs.iter().map(|output| output.target.to_string()).collect();
+    let stored = match targets.as_slice() {
+        [] if resized.skipped.is_empty() => "0 B to nowhere".to_owned(),
+        [] => "nothing".to_owned(),
+        targets => format!("{} to {}", HumanBytes(resized.bytes_out()), targets.join(", ")),
+    };
+    match resized.skipped.len() {
+        0 => stored,
+        skipped => format!("{stored}; {} there already", table::count(skipped as u64, "output")),
+    }
+}
+
 impl Observer<Resized> for Counter {
     fn ended(&self, message: &Message, outcome: &Outcome<Resized>) {
         let id = one_line(message.id.as_deref().unwrap_or("-"));
         match outcome {
             Outcome::Done(resized) => {
-                let targets: Vec<_> = resized.outputs.iter().map(|output| output.target.to_string()).collect();
-                let targets = if targets.is_empty() { "nowhere".into() } else { targets.join(", ") };
-                note(format_args!("{id} done: {} to {}", HumanBytes(resized.bytes_out()), one_line(&targets)));
+                note(format_args!("{id} done: {}", one_line(&made(resized))));
             }
             Outcome::DeadLettered(failure) => {
                 note(format_args!("{id} dead-lettered: {}: {}", failure.kind, one_line(&failure.message)));

@@ -19,7 +19,9 @@ async fn get(files: &Files, path: &Path) -> Result<Bytes, StoreError> {
 }
 
 async fn put(files: &Files, path: &Path, body: &'static str) -> Result<(), StoreError> {
-    files.put(&key(path), Bytes::from_static(body.as_bytes()), &About::content_type("image/png")).await
+    files
+        .put(&key(path), Bytes::from_static(body.as_bytes()), &About::content_type("image/png"), PutMode::Replace)
+        .await
 }
 
 fn names(folder: &Path) -> Vec<String> {

@@ -64,11 +64,12 @@ impl ErrorAnswer {
     }
 
     pub(super) fn is_transient(&self) -> bool {
-        matches!(self.status, 408 | 425 | 429 | 500..) || self.status != 404 && self.is_one_of(&TRANSIENT)
+        // What a server does not have, such as puts with a condition, it will not have later.
+        matches!(self.status, 408 | 425 | 429 | 500 | 502..) || self.status != 404 && self.is_one_of(&TRANSIENT)
     }
 
-    /// What it means for the object that was asked for.
-    pub(super) fn into_error(self, client: &Client, bucket: &str) -> StoreError {
+    /// What it means for the object that was asked for, by a request that needs these permissions.
+    pub(super) fn into_error(self, client: &Client, bucket: &str, needs: &str) -> StoreError {
         let elsewhere = self.region.as_deref().filter(|region| *region != client.region);
         match self.status {
             _ if self.is_about_credentials() => StoreError::Credentials(self.text()),
@@ -77,6 +78,10 @@ impl ErrorAnswer {
             300..=399 => StoreError::Redirected(self.redirected(client, bucket)),
             // A signature for another region than the bucket's (code AuthorizationHeaderMalformed).
             400 if elsewhere.is_some() => StoreError::Redirected(self.redirected(client, bucket)),
+            // Other codes of these are about keys and signatures.
+            401 | 403 if self.code.as_deref().is_none_or(|code| code == "AccessDenied") => {
+                StoreError::Denied(format!("{}; it takes {needs}", self.text()))
+            }
             401 | 403 => StoreError::Denied(self.text()),
             404 | 410 => StoreError::NotFound,
             _ => StoreError::Refused(self.text()),
@@ -149,7 +154,7 @@ mod tests {
         for status in [408, 425, 429, 500, 502, 503, 504, 507] {
             assert!(read(status, "").is_transient(), "{status}");
         }
-        for status in [301, 302, 304, 307, 400, 403, 404, 409, 412, 416] {
+        for status in [301, 302, 304, 307, 400, 403, 404, 409, 412, 416, 501] {
             assert!(!read(status, "").is_transient(), "{status}");
         }
     }

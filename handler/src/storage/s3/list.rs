@@ -31,8 +31,15 @@ pub(super) async fn keys(client: &Client, bucket: &str, prefix: &str) -> Result<
         if let Some(token) = &next {
             query.push(("continuation-token", token));
         }
-        let request =
-            Request { method: Method::GET, bucket, key: None, query: &query, headers: Vec::new(), body: Bytes::new() };
+        let request = Request {
+            method: Method::GET,
+            bucket,
+            key: None,
+            query: &query,
+            headers: Vec::new(),
+            body: Bytes::new(),
+            needs: "s3:ListBucket",
+        };
         let mut answer = client.send(&request).await?;
         let text = some_of(&mut answer.body, PAGE_BYTES_MAX, answer.until).await.map_err(StoreError::Unreachable)?;
         let unread = |reason: String| {

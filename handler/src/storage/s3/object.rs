@@ -3,19 +3,26 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use aws_smithy_types::date_time::{DateTime, Format};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, RANGE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LAST_MODIFIED, RANGE};
 use http::{HeaderMap, Method};
 use tokio::time::Instant;
 
 use super::Client;
 use super::answer::ErrorAnswer;
 use super::request::{Answer, Body, RETRIES_MAX, RETRY_WITHIN, Request, deepest, pause, some_of};
-use crate::storage::{About, Grant, Headers, Object, Store, StoreError};
+use crate::storage::{About, Grant, Head, Headers, Object, PutMode, Store, StoreError};
 
 /// Bytes of the answer to a put, which is empty unless it is an error.
 const PUT_ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+// AWS: without s3:ListBucket an object that is not there is answered with 403 (documentation: "GetObject", "HeadObject").
+const READING_NEEDS: &str =
+    "s3:GetObject, and s3:ListBucket on the bucket to tell a missing object from a forbidden one";
+const WRITING_NEEDS: &str = "s3:PutObject";
+const TAGGING_NEEDS: &str = "s3:PutObject, and s3:PutObjectTagging for the tags";
 
 #[derive(Clone, Debug)]
 pub(super) struct Bucket {
@@ -24,14 +31,15 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    async fn ask(&self, key: &str, headers: Vec<(String, String)>) -> Result<Answer, StoreError> {
+    async fn ask(&self, method: Method, key: &str, headers: Vec<(String, String)>) -> Result<Answer, StoreError> {
         let request = Request {
-            method: Method::GET,
+            method,
             bucket: &self.name,
             key: Some(key),
             query: &[],
             headers,
             body: Bytes::new(),
+            needs: READING_NEEDS,
         };
         self.client.send(&request).await
     }
@@ -40,7 +48,7 @@ impl Bucket {
 #[async_trait]
 impl Store for Bucket {
     async fn get(&self, key: &str, _: Grant) -> Result<Object, StoreError> {
-        let answer = self.ask(key, Vec::new()).await?;
+        let answer = self.ask(Method::GET, key, Vec::new()).await?;
         let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok());
         let bytes = header(CONTENT_LENGTH).and_then(|length| length.parse().ok()).ok_or_else(|| {
             StoreError::Unreachable(format!("{} did not say how long the object is", self.client.endpoint))
@@ -62,15 +70,34 @@ impl Store for Bucket {
         Ok(Object { bytes, headers, body: stream::unfold(Some(reading), Reading::next).boxed() })
     }
 
-    async fn put(&self, key: &str, body: Bytes, about: &About) -> Result<(), StoreError> {
+    async fn head(&self, key: &str) -> Result<Head, StoreError> {
+        let answer = match self.ask(Method::HEAD, key, Vec::new()).await {
+            // The answer to a HEAD has no document, so that credentials that ended look like a right that is missing. To
+            // the same request as a GET it has one.
+            Err(StoreError::Denied(_) | StoreError::Refused(_)) => {
+                self.ask(Method::GET, key, vec![(RANGE.to_string(), "bytes=0-0".to_owned())]).await?
+            }
+            answer => answer?,
+        };
+        let modified = answer.headers.get(LAST_MODIFIED).and_then(|value| value.to_str().ok());
+        let modified = modified.and_then(|text| DateTime::from_str(text, Format::HttpDate).ok());
+        Ok(Head { modified: modified.and_then(|modified| modified.try_into().ok()) })
+    }
+
+    async fn put(&self, key: &str, body: Bytes, about: &About, mode: PutMode) -> Result<(), StoreError> {
         let mut headers = about.headers.sent();
+        if mode == PutMode::Create {
+            headers.push((IF_NONE_MATCH.to_string(), "*".to_owned()));
+        }
         headers.push((CONTENT_TYPE.as_str().to_owned(), about.content_type.to_owned()));
-        let request = Request { method: Method::PUT, bucket: &self.name, key: Some(key), query: &[], headers, body };
+        let needs = if about.headers.tags().next().is_some() { TAGGING_NEEDS } else { WRITING_NEEDS };
+        let (method, bucket, key) = (Method::PUT, self.name.as_str(), Some(key));
+        let request = Request { method, bucket, key, query: &[], headers, body, needs };
         let mut answer = self.client.send(&request).await?;
         // Read to its end, so that the connection can be used again. What is in it was not stored.
         let text = some_of(&mut answer.body, PUT_ANSWER_BYTES_MAX, answer.until).await.unwrap_or_default();
         let refusal = ErrorAnswer::read(500, &HeaderMap::new(), &text);
-        if refusal.code.is_some() { Err(refusal.into_error(&self.client, &self.name)) } else { Ok(()) }
+        if refusal.code.is_some() { Err(refusal.into_error(&self.client, &self.name, needs)) } else { Ok(()) }
     }
 }
 
@@ -125,7 +152,7 @@ impl Reading {
         pause(self.resumed).await;
         self.resumed += 1;
         let headers = vec![(IF_MATCH.to_string(), etag.clone()), (RANGE.to_string(), format!("bytes={}-", self.at))];
-        let answer = self.bucket.ask(&self.key, headers).await?;
+        let answer = self.bucket.ask(Method::GET, &self.key, headers).await?;
         let is_same = answer.headers.get(ETAG).is_some_and(|now| now.as_bytes() == etag.as_bytes());
         self.skip = match answer.status {
             206 if is_same => 0,

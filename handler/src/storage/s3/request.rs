@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
+use http::header::IF_NONE_MATCH;
 use http::{HeaderMap, Method};
 use http_body_util::BodyDataStream;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -47,6 +48,15 @@ pub(super) struct Request<'a> {
     pub(super) query: &'a [(&'a str, &'a str)],
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Bytes,
+    /// The permissions that it takes, for whoever lacks one.
+    pub(super) needs: &'static str,
+}
+
+impl Request<'_> {
+    /// Whether an object that is there is to stay.
+    fn creates(&self) -> bool {
+        self.headers.iter().any(|(name, _)| *name == IF_NONE_MATCH.as_str())
+    }
 }
 
 /// The body of an answer, as it comes.
@@ -90,7 +100,10 @@ impl Client {
                 }
                 Attempt::Refused(refusal) if may_retry && refusal.is_transient() => pause(attempts).await,
                 Attempt::Unanswered(_) if may_retry => pause(attempts).await,
-                Attempt::Refused(refusal) => return Err(refusal.into_error(self, request.bucket)),
+                Attempt::Refused(ErrorAnswer { status: 412, .. }) if request.creates() => {
+                    return Err(StoreError::AlreadyExists);
+                }
+                Attempt::Refused(refusal) => return Err(refusal.into_error(self, request.bucket, request.needs)),
                 Attempt::Unanswered(reason) => return Err(StoreError::Unreachable(reason)),
                 Attempt::Unsent(error) => return Err(error),
             }
