@@ -231,6 +231,9 @@ fn check_rendition(rendition: &Rendition) -> Result<(), String> {
         return Err(format!("quality is {quality}; {QUALITY_ACCEPTED}"));
     }
     edits::check(rendition)?;
+    if let Some(max_bytes) = rendition.max_bytes.filter(|bytes| *bytes == 0 || *bytes > u64::from(u32::MAX)) {
+        return Err(format!("max_bytes is {max_bytes}; {BYTES_ACCEPTED}"));
+    }
     let format = format_word(rendition.format).unwrap_or("auto");
     if rendition.lossless && !matches!(rendition.format, OutputFormat::Png | OutputFormat::Webp) {
         return Err(format!("lossless is true and format {format}; expected format webp or png with it"));
@@ -250,6 +253,7 @@ fn check_rendition(rendition: &Rendition) -> Result<(), String> {
 }
 
 const SIDE_ACCEPTED: &str = "expected a whole number of pixels from 1 to 16383";
+const BYTES_ACCEPTED: &str = "expected a whole number of bytes from 1 to 4294967295";
 const QUALITY_ACCEPTED: &str = "expected a whole number from 1 to 100";
 const KERNEL_WORDS: &str = "nearest, linear, cubic, mitchell or lanczos3";
 const FIT_WORDS: &str = "cover, contain, fill, inside or outside";
@@ -275,6 +279,7 @@ fn rendition(fields: &mut JobFields<'_>) -> Result<Rendition, Failure> {
     let width = side(fields, "width")?;
     let height = side(fields, "height")?;
     let quality = fields.integer("quality", 1, 100, QUALITY_ACCEPTED)?;
+    let max_bytes = fields.integer("max_bytes", 1, u32::MAX, BYTES_ACCEPTED)?;
     let effort = fields.integer("effort", 0, u32::from(Effort::MAX.get()), EFFORT_ACCEPTED)?;
     let (position, strategy) = position(fields)?;
     let mut rendition = Rendition {
@@ -288,6 +293,7 @@ fn rendition(fields: &mut JobFields<'_>) -> Result<Rendition, Failure> {
         kernel: fields.word("kernel", KERNEL_WORDS, kernel_from)?.unwrap_or_default(),
         format: fields.word("format", FORMAT_WORDS, format_from)?.unwrap_or_default(),
         quality: quality.and_then(|quality| u8::try_from(quality).ok()),
+        max_bytes: max_bytes.map(u64::from),
         effort: effort.and_then(|effort| Effort::new(u8::try_from(effort).ok()?)).unwrap_or_default(),
         progressive: fields.boolean("progressive")?,
         chroma: fields.word("chroma", CHROMA_WORDS, chroma_from)?,
@@ -501,6 +507,9 @@ fn output_value(output: &Output) -> Value {
     put("format", format_word(rendition.format).unwrap_or("auto").into());
     if let Some(quality) = rendition.quality {
         put("quality", quality.into());
+    }
+    if let Some(max_bytes) = rendition.max_bytes {
+        put("max_bytes", max_bytes.into());
     }
     put("effort", rendition.effort.get().into());
     if let Some(progressive) = rendition.progressive {

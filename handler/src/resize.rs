@@ -20,7 +20,7 @@ use crate::failure::{Blame, Failure, Retry};
 use crate::job::{IfExists, Output, ResizeJob};
 use crate::pixels::jpeg::Arena;
 use crate::pixels::options::Rendition;
-use crate::pixels::{self, Encoded, Fault, Limits, PixelError, ProfileUse};
+use crate::pixels::{self, Encoded, EncodedFormat, Fault, Limits, PixelError, ProfileUse};
 use crate::storage::{About, Grant, Headers, Location, Storage};
 
 /// What resizing may cost.
@@ -144,8 +144,12 @@ pub struct ResizedOutput {
     pub width: u32,
     /// Pixels.
     pub height: u32,
+    /// Its format; for `auto` the one that was chosen.
+    pub format: EncodedFormat,
     /// Encoded bytes.
     pub bytes: u64,
+    /// The quality it was encoded with, which its `max_bytes` may have lowered; none for PNG and lossless WebP.
+    pub quality: Option<u8>,
 }
 
 impl Resized {
@@ -271,9 +275,10 @@ impl Resizer {
 
     /// Nothing where an object has come there in the meantime that is to stay.
     async fn store(&self, output: &Output, source: &Headers, image: Encoded) -> Result<Option<ResizedOutput>, Failure> {
-        let Encoded { bytes, format, width, height, .. } = image;
+        let Encoded { bytes, format, width, height, quality, .. } = image;
         let target = &output.target;
-        let stored = ResizedOutput { target: target.clone(), width, height, bytes: bytes.len() as u64 };
+        let length = bytes.len() as u64;
+        let stored = ResizedOutput { target: target.clone(), width, height, format, bytes: length, quality };
         let about = About { content_type: format.content_type(), headers: output.headers.resolve(source) };
         let is_stored = match output.if_exists {
             IfExists::Skip => self.storage.create(target, bytes.into(), &about).await?,
@@ -297,6 +302,7 @@ fn skipped(job: &ResizeJob, stored: &[ResizedOutput]) -> Vec<Location> {
 fn failure(error: &PixelError) -> Failure {
     let (blame, retry, kind) = match (error, error.fault()) {
         (PixelError::OutOfMemory { .. }, _) => (Blame::Limits, Retry::Later, "out-of-memory"),
+        (PixelError::OverMaxBytes { .. }, _) => (Blame::Job, Retry::Never, "over-max-bytes"),
         (_, Fault::Input) => (Blame::Source, Retry::Never, "bad-image"),
         (_, Fault::Limit) => (Blame::Limits, Retry::Never, "image-too-large"),
         (_, Fault::Request) => (Blame::Job, Retry::Never, "bad-output"),

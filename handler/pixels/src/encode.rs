@@ -4,6 +4,7 @@
 #[cfg(feature = "avif")]
 mod avif;
 mod carried;
+mod fitting;
 pub(super) mod jpeg;
 mod png;
 mod webp;
@@ -35,7 +36,9 @@ pub(super) fn resolve(asked: OutputFormat, source: InputFormat, has_alpha: Optio
 
 /// Whether a JPEG of this rendition holds half the chroma along each side.
 pub(super) fn halves_chroma(rendition: &Rendition) -> bool {
-    rendition.chroma.map_or(jpeg_quality(rendition) < FULL_CHROMA_QUALITY_MIN, |chroma| chroma == Chroma::Half)
+    // Where a search for a quality ends is not known yet, and bytes are short there.
+    let by_quality = jpeg_quality(rendition) < FULL_CHROMA_QUALITY_MIN || rendition.max_bytes.is_some();
+    rendition.chroma.map_or(by_quality, |chroma| chroma == Chroma::Half)
 }
 
 fn jpeg_quality(rendition: &Rendition) -> u8 {
@@ -65,6 +68,13 @@ pub(super) fn keeps_gray(rendition: &Rendition, source: InputFormat) -> bool {
     gray_format && red == green && green == blue
 }
 
+/// An encoded image.
+pub(super) struct File {
+    pub(super) bytes: Vec<u8>,
+    /// As it was encoded; none where the format has none.
+    pub(super) quality: Option<u8>,
+}
+
 /// Encodes an image, and what goes along with it; `palette` says that the source had one.
 pub(super) fn encode(
     image: Raster,
@@ -72,20 +82,56 @@ pub(super) fn encode(
     rendition: &Rendition,
     carried: &Carried<'_>,
     palette: bool,
-) -> Result<Vec<u8>, PixelError> {
-    check(format, image.size)?;
-    let quality = rendition.quality.unwrap_or(quality_default(format)).clamp(1, 100);
+) -> Result<File, PixelError> {
+    let (size, effort) = (image.size, rendition.effort);
+    check(format, size)?;
     match format {
         EncodedFormat::Jpeg => jpeg(image, rendition, carried),
         EncodedFormat::Png => {
-            let file = png::encode(image, rendition.effort, carried.icc, palette)?;
-            carried::into_png(file, carried).ok_or_else(|| no_place(format))
+            let file = png::encode(image, effort, carried.icc, palette)?;
+            exact(format, size, rendition, carried::into_png(file, carried).ok_or_else(|| no_place(format))?)
         }
-        EncodedFormat::Webp => webp::encode(image, (!rendition.lossless).then_some(quality), rendition.effort, carried),
+        EncodedFormat::Webp => {
+            let image = webp::prepared(image)?;
+            if rendition.lossless {
+                return exact(format, size, rendition, webp::encode(&image, None, effort, carried)?);
+            }
+            lossy(format, size, rendition, |quality| webp::encode(&image, Some(quality), effort, carried))
+        }
         #[cfg(feature = "avif")]
-        EncodedFormat::Avif => avif::encode(image, quality, rendition.effort),
+        EncodedFormat::Avif => {
+            let image = avif::prepared(image)?;
+            lossy(format, size, rendition, |quality| avif::encode(&image, quality, effort))
+        }
         #[cfg(not(feature = "avif"))]
         EncodedFormat::Avif => Err(PixelError::FormatNotBuilt { format, feature: "avif" }),
+    }
+}
+
+/// A file of the quality that is asked for, or, where it must not have more than so many bytes, of the best one that fits.
+fn lossy(
+    format: EncodedFormat,
+    size: Size,
+    rendition: &Rendition,
+    mut encode: impl FnMut(u8) -> Result<Vec<u8>, PixelError>,
+) -> Result<File, PixelError> {
+    let asked = rendition.quality.unwrap_or(quality_default(format)).clamp(1, 100);
+    let Some(bytes_max) = rendition.max_bytes else {
+        return Ok(File { bytes: encode(asked)?, quality: Some(asked) });
+    };
+    let refused = |bytes, floor| PixelError::OverMaxBytes { format, size, quality: Some(floor), bytes, bytes_max };
+    let (bytes, quality) = fitting::fitting(asked, bytes_max, encode, refused)?;
+    Ok(File { bytes, quality: Some(quality) })
+}
+
+/// A file without a quality, if it fits.
+fn exact(format: EncodedFormat, size: Size, rendition: &Rendition, bytes: Vec<u8>) -> Result<File, PixelError> {
+    match rendition.max_bytes.filter(|bytes_max| bytes.len() as u64 > *bytes_max) {
+        None => Ok(File { bytes, quality: None }),
+        Some(bytes_max) => {
+            let bytes = bytes.len() as u64;
+            Err(PixelError::OverMaxBytes { format, size, quality: None, bytes, bytes_max })
+        }
     }
 }
 
@@ -101,19 +147,17 @@ fn no_place(format: EncodedFormat) -> PixelError {
     PixelError::Internal { stage: "carrying metadata", reason: format!("{format} has no place for it") }
 }
 
-fn jpeg(image: Raster, rendition: &Rendition, carried: &Carried<'_>) -> Result<Vec<u8>, PixelError> {
+fn jpeg(image: Raster, rendition: &Rendition, carried: &Carried<'_>) -> Result<File, PixelError> {
     let planes = Planes::from_raster(&image.flattened(rendition.background)?, halves_chroma(rendition))?;
     encode_planes(&planes, rendition, carried)
 }
 
 /// Encodes planes as a JPEG. Those of chroma have half the size where [`halves_chroma`] says so.
-pub(super) fn encode_planes(
-    planes: &Planes,
-    rendition: &Rendition,
-    carried: &Carried<'_>,
-) -> Result<Vec<u8>, PixelError> {
+pub(super) fn encode_planes(planes: &Planes, rendition: &Rendition, carried: &Carried<'_>) -> Result<File, PixelError> {
     check(EncodedFormat::Jpeg, planes.size())?;
-    let (quality, effort) = (jpeg_quality(rendition), rendition.effort.get());
-    let settings = jpeg::Settings { quality, effort, progressive: rendition.progressive, icc: carried.icc };
-    carried::into_jpeg(jpeg::encode(planes, &settings)?, carried).ok_or_else(|| no_place(EncodedFormat::Jpeg))
+    let (effort, progressive) = (rendition.effort.get(), rendition.progressive);
+    lossy(EncodedFormat::Jpeg, planes.size(), rendition, |quality| {
+        let settings = jpeg::Settings { quality, effort, progressive, icc: carried.icc };
+        carried::into_jpeg(jpeg::encode(planes, &settings)?, carried).ok_or_else(|| no_place(EncodedFormat::Jpeg))
+    })
 }

@@ -158,6 +158,25 @@ pub enum PixelError {
         /// The format's own limit.
         side_max: u32,
     },
+    /// An output has more bytes than it may have, at the lowest quality that is tried.
+    #[error(
+        "{format} of {}x{} has {bytes} bytes{}; max_bytes is {bytes_max}",
+        .size.width,
+        .size.height,
+        at_lowest(*.quality)
+    )]
+    OverMaxBytes {
+        /// The output's format.
+        format: EncodedFormat,
+        /// The output.
+        size: Size,
+        /// The lowest that was tried; none where there is none to lower.
+        quality: Option<u8>,
+        /// The fewest that were reached.
+        bytes: u64,
+        /// The limit.
+        bytes_max: u64,
+    },
     /// A requested format that this build does not write.
     #[error("{format} is not written by this build, which lacks the feature {feature}")]
     FormatNotBuilt {
@@ -201,9 +220,10 @@ impl PixelError {
             | Self::ProfileTooLong { .. }
             | Self::TooManyScans { .. }
             | Self::OverMemory { .. } => Fault::Limit,
-            Self::OutputTooManyPixels { .. } | Self::SideNotEncodable { .. } | Self::FormatNotBuilt { .. } => {
-                Fault::Request
-            }
+            Self::OutputTooManyPixels { .. }
+            | Self::SideNotEncodable { .. }
+            | Self::OverMaxBytes { .. }
+            | Self::FormatNotBuilt { .. } => Fault::Request,
             Self::OutOfMemory { .. } | Self::Internal { .. } => Fault::Ours,
         }
     }
@@ -222,6 +242,13 @@ impl PixelError {
 
     pub(super) fn too_short(format: InputFormat, size: Size) -> Self {
         Self::TooShort { format, width: size.width, height: size.height }
+    }
+}
+
+fn at_lowest(quality: Option<u8>) -> String {
+    match quality {
+        Some(quality) => format!(" at quality {quality}, the lowest that is tried"),
+        None => " and no quality that could be lowered".to_owned(),
     }
 }
 
@@ -266,6 +293,26 @@ mod tests {
                     side_max: 16_383,
                 },
                 "output of 16384x1 cannot be encoded as WebP, whose sides end at 16383 pixels",
+            ),
+            (
+                PixelError::OverMaxBytes {
+                    format: EncodedFormat::Jpeg,
+                    size: Size { width: 320, height: 240 },
+                    quality: Some(10),
+                    bytes: 2042,
+                    bytes_max: 2000,
+                },
+                "JPEG of 320x240 has 2042 bytes at quality 10, the lowest that is tried; max_bytes is 2000",
+            ),
+            (
+                PixelError::OverMaxBytes {
+                    format: EncodedFormat::Png,
+                    size: Size { width: 32, height: 24 },
+                    quality: None,
+                    bytes: 501,
+                    bytes_max: 500,
+                },
+                "PNG of 32x24 has 501 bytes and no quality that could be lowered; max_bytes is 500",
             ),
         ];
         for (error, text) in table {

@@ -84,6 +84,17 @@ impl EncodedFormat {
         }
     }
 
+    /// The word for it in jobs and documents.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpeg",
+            Self::Png => "png",
+            Self::Webp => "webp",
+            Self::Avif => "avif",
+        }
+    }
+
     /// The usual extension of a file name, without its dot.
     #[must_use]
     pub fn extension(self) -> &'static str {

@@ -96,6 +96,8 @@ pub struct Encoded {
     pub width: u32,
     /// Pixels.
     pub height: u32,
+    /// As it was encoded, which [`Rendition::max_bytes`] may have lowered; none for PNG and lossless WebP.
+    pub quality: Option<u8>,
     /// What became of the source's colour profile.
     pub profile: ProfileUse,
 }
@@ -200,12 +202,12 @@ impl Rendering<'_> {
         let converted = self.colors.converts(rendition.profile());
         if format == Some(EncodedFormat::Jpeg) && scaled.is_planes() && !bordered && !converted && !rendition.edits() {
             let (icc, profile) = self.colors.unconverted(rendition.profile(), gray_fits);
-            let bytes = encode::encode_planes(
+            let encode::File { bytes, quality } = encode::encode_planes(
                 &scaled.into_planes(orientation)?,
                 rendition,
                 &encode::Carried { icc, ..carried },
             )?;
-            return Ok(Encoded { bytes, format: EncodedFormat::Jpeg, width, height, profile });
+            return Ok(Encoded { bytes, format: EncodedFormat::Jpeg, width, height, quality, profile });
         }
         let mut image = scaled.into_raster(orientation)?;
         let (icc, profile) = self.colors.apply(&mut image, rendition.profile(), gray_fits)?;
@@ -228,8 +230,8 @@ impl Rendering<'_> {
         }
         let image = edit::refined(image, rendition)?;
         let carried = encode::Carried { icc, ..carried };
-        let bytes = encode::encode(image, format, rendition, &carried, self.probe.palette)?;
-        Ok(Encoded { bytes, format, width, height, profile })
+        let encode::File { bytes, quality } = encode::encode(image, format, rendition, &carried, self.probe.palette)?;
+        Ok(Encoded { bytes, format, width, height, quality, profile })
     }
 }
 

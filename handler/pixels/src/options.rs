@@ -247,6 +247,9 @@ pub struct Rendition {
     pub format: OutputFormat,
     /// 1 to 100, for JPEG, WebP and AVIF. When absent 80, and 65 for AVIF, whose scale is another one.
     pub quality: Option<u8>,
+    /// Bytes that the file may have. JPEG, lossy WebP and AVIF lower the quality for it, as far as 10, in at most six encodings;
+    /// a JPEG has half the chroma then. Others fit or are refused.
+    pub max_bytes: Option<u64>,
     /// How hard the encoder tries.
     pub effort: Effort,
     /// Whether a JPEG has the scans of a progressive one, which is shown whole before it is there whole. When absent it

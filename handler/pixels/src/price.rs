@@ -41,13 +41,16 @@ impl Probe {
             None => self.size().pixels().saturating_mul(4),
             Some(larger) => resamplings[larger].luma.scaled.pixels().saturating_mul(4),
         };
-        let scaling = plans.iter().zip(&resamplings).zip(&sources).map(|((plan, resampling), source)| {
+        let each = plans.iter().zip(&resamplings).zip(&sources).zip(renditions);
+        let scaling = each.map(|(((plan, resampling), source), rendition)| {
             let working = self.scaling_bytes(decoding, resampling).saturating_add(premultiplied(*source));
             // The turned, the converted, the embedded and the blurred copy, and the lightness of pixels and of what is around
             // them; at most two at a time, with four channels at most.
             let copies = plan.pixels_max().saturating_mul(8);
             let encoder = plan.canvas.pixels().saturating_mul(ENCODER_BYTES_PER_PIXEL);
-            working.saturating_add(copies).saturating_add(encoder)
+            // The best file so far, while the next one is made.
+            let fitting = if rendition.max_bytes.is_some() { plan.canvas.pixels().saturating_mul(2) } else { 0 };
+            working.saturating_add(copies).saturating_add(encoder).saturating_add(fitting)
         });
         let scaling = scaling.max().unwrap_or(0);
         // A larger one is held while smaller ones are made from it; the file of each is held to the end.

@@ -97,6 +97,9 @@ fn every_option_of_encoding_names_itself_and_says_what_is_accepted() {
             job(r#""width":1,"metadata":true"#),
             &["outputs[0].metadata is a boolean", "expected strip, keep-icc or keep"],
         ),
+        (job(r#""width":1,"max_bytes":0"#), &["outputs[0].max_bytes is 0", "bytes from 1 to 4294967295"]),
+        (job(r#""width":1,"max_bytes":4294967296"#), &["outputs[0].max_bytes is 4294967296", "from 1 to 4294967295"]),
+        (job(r#""width":1,"max_bytes":"20k""#), &["outputs[0].max_bytes is a string", "bytes from 1 to 4294967295"]),
         (job(r#""width":1,"if_exists":"keep""#), &["outputs[0].if_exists is \"keep\"", "replace, skip or if-newer"]),
         (job(r#""width":1,"if_exists":true"#), &["outputs[0].if_exists is a boolean", "replace, skip or if-newer"]),
         (truncated("true"), &["truncated is a boolean", "refuse or allow"]),
@@ -370,9 +373,22 @@ mod round_trip {
         let fits = proptest::sample::select(vec![Fit::Cover, Fit::Contain, Fit::Fill, Fit::Inside, Fit::Outside]);
         let kernels = proptest::sample::select(vec![Kernel::Nearest, Kernel::Cubic, Kernel::Lanczos3]);
         let formats = proptest::sample::select(vec![OutputFormat::Auto, OutputFormat::Jpeg, OutputFormat::Webp]);
-        let rest = (any::<[u8; 4]>(), any::<[bool; 3]>(), proptest::option::of(1..=100_u8), 0..=9_u8);
+        let rest = (
+            any::<[u8; 4]>(),
+            any::<[bool; 3]>(),
+            proptest::option::of(1..=100_u8),
+            0..=9_u8,
+            proptest::option::of(1..=u32::MAX),
+        );
         (sides, position, fits, kernels, formats, rest).prop_map(
-            |((width, height), position, fit, kernel, format, (rgba, [enlarge, flatten, keep], quality, effort))| {
+            |(
+                (width, height),
+                position,
+                fit,
+                kernel,
+                format,
+                (rgba, [enlarge, flatten, keep], quality, effort, max_bytes),
+            )| {
                 Rendition {
                     width,
                     height: Some(height),
@@ -383,6 +399,7 @@ mod round_trip {
                     kernel,
                     format,
                     quality,
+                    max_bytes: max_bytes.map(u64::from),
                     effort: Effort::new(effort).unwrap(),
                     progressive: quality.map(|quality| quality % 2 == 0),
                     chroma: quality.map(|quality| if quality % 3 == 0 { Chroma::Half } else { Chroma::Full }),

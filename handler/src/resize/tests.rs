@@ -439,3 +439,34 @@ async fn a_written_job_can_be_run() {
     let done = outcome(resizer(&storage), serde_json::to_string(&job).unwrap()).await;
     assert!(matches!(done, Outcome::Done(_)), "{done:?}");
 }
+
+#[tokio::test]
+async fn an_output_has_the_best_quality_that_fits_or_says_how_far_it_is_from_fitting() {
+    let storage = Storage::memory();
+    storage.store(&at("a.png"), png(400, 300), "image/png").await.unwrap();
+    let body = |format: &str, max_bytes: Option<u64>| {
+        let output = json!({ "target": at("out").to_string(), "width": 200, "format": format, "max_bytes": max_bytes });
+        json!({ "source": at("a.png").to_string(), "outputs": [output] }).to_string()
+    };
+    let done = async |format: &str, max_bytes| match outcome(resizer(&storage), body(format, max_bytes)).await {
+        Outcome::Done(resized) => (resized.outputs[0].bytes, resized.outputs[0].quality),
+        other => panic!("{other:?}"),
+    };
+    for format in ["jpeg", "webp"] {
+        let (whole, quality) = done(format, None).await;
+        assert_eq!(quality, Some(80));
+        assert_eq!(done(format, Some(whole)).await, (whole, Some(80)), "what fits is what it is without a limit");
+        let (bytes, quality) = done(format, Some(whole * 3 / 4)).await;
+        assert!(bytes <= whole * 3 / 4 && quality.is_some_and(|quality| (10..80).contains(&quality)), "{quality:?}");
+        assert_eq!(storage.fetch(&at("out"), whole).await.unwrap().len() as u64, bytes);
+    }
+    let (whole, quality) = done("png", None).await;
+    assert_eq!((done("png", Some(whole)).await, quality), ((whole, None), None));
+
+    for (format, says) in [("jpeg", "at quality 10, the lowest"), ("webp", "at quality 10"), ("png", "no quality")] {
+        let failure = failure(resizer(&storage), body(format, Some(50))).await;
+        assert_eq!((failure.blame, failure.retry, failure.kind), (Blame::Job, Retry::Never, "over-max-bytes"));
+        assert!(failure.message.contains(says) && failure.message.ends_with("max_bytes is 50"), "{failure}");
+        assert!(include_str!("../../README.md").contains(failure.kind));
+    }
+}

@@ -10,10 +10,15 @@ use crate::raster::{Layout, Raster};
 /// The least speed of the encoder, by the pixels of the image: what keeps a large one from taking minutes.
 const SPEEDS_MIN: [(u64, u8); 3] = [(1_000_000, 1), (4_000_000, 6), (u64::MAX, 8)];
 
-/// Encodes an image.
-pub(super) fn encode(image: Raster, quality: u8, effort: Effort) -> Result<Vec<u8>, PixelError> {
+/// The image with the channels that the encoder takes.
+pub(super) fn prepared(image: Raster) -> Result<Raster, PixelError> {
     let layout = if image.layout.has_alpha() { Layout::Rgba } else { Layout::Rgb };
-    let image = image.converted(layout)?;
+    image.converted(layout)
+}
+
+/// Encodes what was prepared.
+pub(super) fn encode(image: &Raster, quality: u8, effort: Effort) -> Result<Vec<u8>, PixelError> {
+    let layout = image.layout;
     let Size { width, height } = image.size;
     let (width, height) = (width as usize, height as usize);
     let encoder = Encoder::new()
@@ -51,8 +56,8 @@ mod tests {
         for layout in [Layout::Gray, Layout::Rgb, Layout::Rgba] {
             let mut image = Raster::zeroed(size, layout).unwrap();
             fastrand::Rng::with_seed(1).fill(&mut image.data);
-            let [small, large] =
-                [20, 90].map(|quality| encode(image.clone(), quality, Effort::new(0).unwrap()).unwrap());
+            let [small, large] = [20, 90]
+                .map(|quality| encode(&prepared(image.clone()).unwrap(), quality, Effort::new(0).unwrap()).unwrap());
             assert!(small.len() < large.len() / 2, "{layout:?}: {} and {}", small.len(), large.len());
             let text = crate::InputFormat::recognise(&large).unwrap_err().to_string();
             assert!(text.starts_with("file is AVIF"), "{text}");

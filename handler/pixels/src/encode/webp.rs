@@ -12,15 +12,20 @@ use crate::raster::{Layout, Raster};
 const LOSSLESS: [(i32, f32); 10] =
     [(0, 0.0), (1, 20.0), (2, 25.0), (3, 30.0), (3, 50.0), (4, 50.0), (4, 75.0), (4, 90.0), (5, 90.0), (6, 100.0)];
 
-/// Encodes lossily with a quality, and losslessly without.
+/// The image with the channels that the encoder takes.
+pub(super) fn prepared(image: Raster) -> Result<Raster, PixelError> {
+    let layout = if image.layout.has_alpha() { Layout::Rgba } else { Layout::Rgb };
+    image.converted(layout)
+}
+
+/// Encodes what was prepared: lossily with a quality, and losslessly without.
 pub(super) fn encode(
-    image: Raster,
+    image: &Raster,
     quality: Option<u8>,
     effort: Effort,
     carried: &Carried<'_>,
 ) -> Result<Vec<u8>, PixelError> {
-    let layout = if image.layout.has_alpha() { Layout::Rgba } else { Layout::Rgb };
-    let image = image.converted(layout)?;
+    let layout = image.layout;
     let Size { width, height } = image.size;
     let encoder = match layout {
         Layout::Rgba => Encoder::from_rgba(&image.data, width, height),

@@ -298,3 +298,33 @@ fn progressive_and_chroma_are_those_asked_for() {
         assert_eq!(one(&source, asked), plain, "{format:?} passes over them");
     }
 }
+
+/// What is found is compared with every quality there is.
+#[test]
+fn a_file_that_has_to_fit_has_the_best_quality_or_nearly() {
+    let bytes = samples::file(&photo(120), InputFormat::Png);
+    for format in [OutputFormat::Jpeg, OutputFormat::Webp] {
+        let of = |quality, max_bytes| Rendition { quality: Some(quality), max_bytes, ..to_width(90, format) };
+        let sizes: Vec<u64> =
+            (1..=95).map(|quality| one(&bytes, of(quality, Some(u64::MAX))).bytes.len() as u64).collect();
+        for percent in [5, 15, 30, 50, 70, 90, 99] {
+            let max_bytes = sizes[94] * percent / 100;
+            let best = (10..=95).rev().find(|quality| sizes[*quality - 1] <= max_bytes);
+            let made = resize(&bytes, &[of(95, Some(max_bytes))], &Limits::default());
+            match (made, best) {
+                (Ok(made), Some(best)) => {
+                    let quality = made[0].quality.unwrap();
+                    assert!(made[0].bytes.len() as u64 <= max_bytes, "{format:?} {percent} %");
+                    assert_eq!(made[0].bytes.len() as u64, sizes[usize::from(quality) - 1]);
+                    assert!(usize::from(quality) + 5 >= best, "{format:?} {percent} %: {quality}, and {best} fits");
+                    let again = one(&bytes, of(95, Some(max_bytes)));
+                    assert_eq!(again, made[0], "the same bytes each time");
+                }
+                (Err(PixelError::OverMaxBytes { quality, bytes, .. }), None) => {
+                    assert_eq!((quality, bytes), (Some(10), sizes[9]), "{format:?} {percent} %");
+                }
+                (made, best) => panic!("{format:?} {percent} %: {made:?}, and {best:?} fits"),
+            }
+        }
+    }
+}

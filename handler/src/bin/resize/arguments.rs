@@ -53,7 +53,7 @@ pub(crate) struct Run {
     ///
     /// The fields are those of the function's setting RENDITIONS, but a target is a path below --out. In it stand {dir},
     /// {stem}, {ext} and {key} (the whole) for the image's own path, {width}, {height} and {format} for the output.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["width", "height", "rotate", "fit", "position", "grayscale", "metadata", "format", "quality", "progressive", "enlarge"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["width", "height", "rotate", "fit", "position", "grayscale", "metadata", "format", "quality", "max_bytes", "progressive", "enlarge"])]
     pub(crate) renditions: Option<PathBuf>,
 
     /// What is done about outputs that are there already; with --renditions, for those that do not say it themselves.
@@ -237,6 +237,10 @@ pub(crate) struct Output {
     #[arg(long)]
     pub(crate) progressive: bool,
 
+    /// The most bytes an output may have: the best quality that fits is taken, not above --quality. What cannot fit fails.
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_bytes: Option<u32>,
+
     /// Enlarge images that are smaller than asked.
     #[arg(long)]
     pub(crate) enlarge: bool,
@@ -261,7 +265,7 @@ pub(crate) struct Submit {
     pub(crate) sources: Vec<String>,
 
     /// Jobs as they are, one JSON object a line; `-` reads standard input.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "width", "height", "rotate", "fit", "position", "grayscale", "metadata", "format", "quality", "progressive", "enlarge", "if_exists", "renditions"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "width", "height", "rotate", "fit", "position", "grayscale", "metadata", "format", "quality", "max_bytes", "progressive", "enlarge", "if_exists", "renditions"])]
     pub(crate) jobs: Option<PathBuf>,
 
     /// Where the output goes, such as `s3://thumbs/{dir}/{stem}-{width}.{ext}`.
@@ -274,7 +278,7 @@ pub(crate) struct Submit {
     pub(crate) output: Output,
 
     /// Several outputs of each source: a JSON list as in the function's setting RENDITIONS.
-    #[arg(long, value_name = "FILE", group = "rendition-choice", conflicts_with_all = ["width", "height", "rotate", "fit", "position", "grayscale", "metadata", "format", "quality", "progressive", "enlarge"])]
+    #[arg(long, value_name = "FILE", group = "rendition-choice", conflicts_with_all = ["width", "height", "rotate", "fit", "position", "grayscale", "metadata", "format", "quality", "max_bytes", "progressive", "enlarge"])]
     pub(crate) renditions: Option<PathBuf>,
 
     /// What is done about outputs that are there already; with --renditions, for those that do not say it themselves.

@@ -63,7 +63,12 @@ pub(crate) fn render(report: &Report) -> String {
 fn image(report: &Report, done: &Done) -> Value {
     let outputs = done.outputs.iter().map(|made| {
         let path = report.display.path(&made.path);
-        json!({ "path": path, "width": made.width, "height": made.height, "bytes": made.bytes })
+        let mut output = json!({ "path": path, "width": made.width, "height": made.height, "bytes": made.bytes });
+        output["format"] = made.format.word().into();
+        if let Some(quality) = made.quality {
+            output["quality"] = quality.into();
+        }
+        output
     });
     let outputs: Vec<Value> = outputs.collect();
     let retry_reason = report.retried.iter().find(|retried| done.receives > 1 && retried.source == done.source);

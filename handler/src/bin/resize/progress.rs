@@ -118,7 +118,9 @@ impl Tally {
                 path: path_of(&output.target),
                 width: output.width,
                 height: output.height,
+                format: output.format,
                 bytes: output.bytes,
+                quality: output.quality,
             });
             let outputs = outputs.collect();
             let skipped = resized.skipped.iter().map(path_of).collect();

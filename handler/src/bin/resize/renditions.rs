@@ -59,6 +59,7 @@ impl RenditionChoice {
             format: arguments.output.format.into(),
             quality: arguments.output.quality,
             progressive: arguments.output.progressive.then_some(true),
+            max_bytes: arguments.output.max_bytes.map(u64::from),
             ..Rendition::default()
         };
         Ok(Self::One(rendition, arguments.if_exists.map(Into::into).unwrap_or_default()))

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use handler::pixels::EncodedFormat;
 use handler::resize::Oddities;
 
 use super::dead_letters::DeadLetter;
@@ -27,7 +28,9 @@ pub(crate) struct OutputFile {
     pub(crate) path: PathBuf,
     pub(crate) width: u32,
     pub(crate) height: u32,
+    pub(crate) format: EncodedFormat,
     pub(crate) bytes: u64,
+    pub(crate) quality: Option<u8>,
 }
 
 /// An image that was made, but not at the first try.

@@ -188,6 +188,7 @@ fn renditions(arguments: &Submit) -> anyhow::Result<Renditions> {
     put("format", Some(output.format.word().into()));
     put("quality", output.quality.map(Value::from));
     put("progressive", output.progressive.then(|| true.into()));
+    put("max_bytes", output.max_bytes.map(Value::from));
     put("enlarge", Some(output.enlarge.into()));
     put("if_exists", arguments.if_exists.map(|if_exists| job::IfExists::from(if_exists).word().into()));
     let list = Value::from(vec![Value::from(fields)]);
