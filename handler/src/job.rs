@@ -39,32 +39,75 @@ pub struct ResizeJob {
     truncated: Truncated,
 }
 
-/// One image to make and where it goes.
+/// One thing to make and where it goes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Output {
     /// Where it goes.
     pub target: Location,
     /// What is made.
-    pub rendition: Rendition,
+    pub product: Product,
     /// What the object says of itself.
     pub headers: OutputHeaders,
     /// What is done about an object that is there.
     pub if_exists: IfExists,
 }
 
+/// What an output is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Product {
+    /// An image.
+    Image(Rendition),
+    /// A JSON document about the source and the images of the same job.
+    Document,
+}
+
 impl Output {
     /// One that says nothing of itself and replaces what is there.
     #[must_use]
-    pub fn new(target: Location, rendition: Rendition) -> Self {
-        Self { target, rendition, headers: OutputHeaders::default(), if_exists: IfExists::default() }
+    pub fn new(target: Location, product: Product) -> Self {
+        Self { target, product, headers: OutputHeaders::default(), if_exists: IfExists::default() }
+    }
+
+    /// The image; none of a document.
+    #[must_use]
+    pub fn rendition(&self) -> Option<&Rendition> {
+        self.product.rendition()
     }
 }
+
+impl Product {
+    /// The image; none of a document.
+    #[must_use]
+    pub fn rendition(&self) -> Option<&Rendition> {
+        match self {
+            Self::Image(rendition) => Some(rendition),
+            Self::Document => None,
+        }
+    }
+
+    /// The word of its format; none where it is only known once the source is.
+    pub(crate) fn format_word(&self) -> Option<&'static str> {
+        match self {
+            Self::Image(rendition) => format_word(rendition.format),
+            Self::Document => Some(DOCUMENT_FORMAT),
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.rendition().map_or(Ok(()), check_rendition)
+    }
+}
+
+/// The word of the format of documents.
+const DOCUMENT_FORMAT: &str = "json";
+/// All fields of an output that is a document.
+const DOCUMENT_FIELDS: [&str; 4] = ["target", "format", "headers", "if_exists"];
 
 /// An output whose place is still to be found: the template of its target, and the rest.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct OutputTemplate {
     pub(crate) target: String,
-    pub(crate) rendition: Rendition,
+    pub(crate) product: Product,
     pub(crate) headers: OutputHeaders,
     pub(crate) if_exists: IfExists,
 }
@@ -81,7 +124,7 @@ impl ResizeJob {
         }
         check_distinct(&source, &outputs, Location::canonical)?;
         for (index, output) in outputs.iter().enumerate() {
-            check_rendition(&output.rendition).map_err(|what| Failure::bad_job(format!("outputs[{index}].{what}")))?;
+            output.product.check().map_err(|what| Failure::bad_job(format!("outputs[{index}].{what}")))?;
             if output.target.scheme() == Scheme::File && !output.headers.is_empty() {
                 let text = "headers are not kept by files; expected an s3:// target with them";
                 return Err(Failure::bad_job(format!("outputs[{index}].{text}")));
@@ -116,11 +159,11 @@ impl ResizeJob {
         let outputs = outputs.iter().enumerate().map(|(index, output)| {
             let mut fields = JobFields::new(&format!("outputs[{index}]"), output)?;
             let target = location(&mut fields, "target")?;
-            let rendition = rendition(&mut fields)?;
+            let product = product(&mut fields)?;
             let headers = OutputHeaders::read(&mut fields)?;
             let if_exists = IfExists::read(&mut fields)?;
             fields.finish()?;
-            Ok(Output { target, rendition, headers, if_exists })
+            Ok(Output { target, product, headers, if_exists })
         });
         // Bounded before it is read: the body's size bounds the list only loosely.
         let outputs: Vec<Output> = outputs.take(OUTPUTS_MAX + 1).collect::<Result<_, Failure>>()?;
@@ -185,12 +228,12 @@ pub(crate) fn templates(value: &Value) -> Result<Vec<OutputTemplate>, Failure> {
         let mut fields = JobFields::new(&format!("[{index}]"), output)?;
         let target = fields.string("target", "a target template")?;
         let target = target.ok_or_else(|| fields.missing("target"))?.to_owned();
-        let rendition = rendition(&mut fields)?;
+        let product = product(&mut fields)?;
         let headers = OutputHeaders::read(&mut fields)?;
         let if_exists = IfExists::read(&mut fields)?;
         fields.finish()?;
-        check_rendition(&rendition).map_err(|what| Failure::bad_job(format!("[{index}].{what}")))?;
-        Ok(OutputTemplate { target, rendition, headers, if_exists })
+        product.check().map_err(|what| Failure::bad_job(format!("[{index}].{what}")))?;
+        Ok(OutputTemplate { target, product, headers, if_exists })
     };
     list.iter().enumerate().map(read).collect()
 }
@@ -259,7 +302,7 @@ const KERNEL_WORDS: &str = "nearest, linear, cubic, mitchell or lanczos3";
 const FIT_WORDS: &str = "cover, contain, fill, inside or outside";
 const EFFORT_ACCEPTED: &str = "expected a whole number from 0 (fast) to 9 (small)";
 const FORMAT_WORDS: &str =
-    if cfg!(feature = "avif") { "jpeg, png, webp, avif or auto" } else { "jpeg, png, webp or auto" };
+    if cfg!(feature = "avif") { "jpeg, png, webp, avif, auto or json" } else { "jpeg, png, webp, auto or json" };
 const CHROMA_WORDS: &str = "4:2:0 or 4:4:4";
 const METADATA_WORDS: &str = "strip, keep-icc or keep";
 const TRUNCATED_WORDS: &str = "refuse or allow";
@@ -272,6 +315,16 @@ fn location(fields: &mut JobFields<'_>, name: &str) -> Result<Location, Failure>
     let text = fields.string(name, accepted)?.ok_or_else(|| fields.missing(name))?;
     let role = if name == "source" { Role::Source } else { Role::Target };
     Location::parse(text).map_err(|error| error.failure(role, &fields.path(name)))
+}
+
+/// What an output is, which its format decides.
+fn product(fields: &mut JobFields<'_>) -> Result<Product, Failure> {
+    if fields.peek("format").and_then(Value::as_str) != Some(DOCUMENT_FORMAT) {
+        return rendition(fields).map(Product::Image);
+    }
+    fields.take("format");
+    fields.only(&DOCUMENT_FIELDS, "is not a field of an output with the format json")?;
+    Ok(Product::Document)
 }
 
 fn rendition(fields: &mut JobFields<'_>) -> Result<Rendition, Failure> {
@@ -488,11 +541,25 @@ fn color_from(text: &str) -> Option<Color> {
 }
 
 fn output_value(output: &Output) -> Value {
-    let rendition = &output.rendition;
+    let mut value = match &output.product {
+        Product::Image(rendition) => rendition_value(rendition),
+        Product::Document => Map::from_iter([("format".to_owned(), DOCUMENT_FORMAT.into())]),
+    };
+    let mut put = |name: &str, field: Value| value.insert(name.to_owned(), field);
+    put("target", output.target.to_string().into());
+    if let Some(headers) = output.headers.value() {
+        put("headers", headers);
+    }
+    if output.if_exists != IfExists::default() {
+        put("if_exists", output.if_exists.word().into());
+    }
+    Value::Object(value)
+}
+
+fn rendition_value(rendition: &Rendition) -> Map<String, Value> {
     let [r, g, b, a] = rendition.background.rgba;
     let mut value = Map::new();
     let mut put = |name: &str, field: Value| value.insert(name.to_owned(), field);
-    put("target", output.target.to_string().into());
     if let Some(width) = rendition.width {
         put("width", width.into());
     }
@@ -520,15 +587,9 @@ fn output_value(output: &Output) -> Value {
     }
     put("lossless", rendition.lossless.into());
     put("flatten", rendition.flatten.into());
-    if let Some(headers) = output.headers.value() {
-        put("headers", headers);
-    }
-    if output.if_exists != IfExists::default() {
-        put("if_exists", output.if_exists.word().into());
-    }
     put("metadata", metadata_word(rendition.metadata).into());
     edits::write(rendition, &mut value);
-    Value::Object(value)
+    value
 }
 
 #[cfg(test)]

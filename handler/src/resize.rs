@@ -3,13 +3,16 @@
 //! The order is what keeps a stranger's image from taking the process down: the header is read before any pixel is
 //! decoded, and its price is paid before the memory is used.
 
+mod document;
 mod due;
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use document::Described;
 use futures_util::future::try_join_all;
 use tokio::sync::Semaphore;
 
@@ -20,7 +23,7 @@ use crate::failure::{Blame, Failure, Retry};
 use crate::job::{IfExists, Output, ResizeJob};
 use crate::pixels::jpeg::Arena;
 use crate::pixels::options::Rendition;
-use crate::pixels::{self, Encoded, EncodedFormat, Fault, Limits, PixelError, ProfileUse};
+use crate::pixels::{self, Encoded, EncodedFormat, Fault, Limits, PixelError, ProfileUse, Summary};
 use crate::storage::{About, Grant, Headers, Location, Storage};
 
 /// What resizing may cost.
@@ -100,6 +103,43 @@ impl SourcePermit {
     }
 }
 
+/// What is made of one source.
+struct Wanted<'j> {
+    images: Vec<WantedImage<'j>>,
+    documents: Vec<&'j Output>,
+}
+
+struct WantedImage<'j> {
+    output: &'j Output,
+    rendition: &'j Rendition,
+    /// Whether it is stored too.
+    is_due: bool,
+}
+
+impl<'j> Wanted<'j> {
+    /// Of a job some of whose outputs are due. A document is about all images of its job: for its sake those are made, too,
+    /// that are to stay as they are.
+    fn of(job: &'j ResizeJob, due: &[bool]) -> Self {
+        let outputs = || job.outputs().iter().zip(due.iter().copied());
+        let due = outputs().filter(|(_, is_due)| *is_due);
+        let documents: Vec<&Output> =
+            due.map(|(output, _)| output).filter(|output| output.rendition().is_none()).collect();
+        let images = outputs().filter_map(|(output, is_due)| {
+            let rendition = output.rendition()?;
+            (is_due || !documents.is_empty()).then_some(WantedImage { output, rendition, is_due })
+        });
+        Self { images: images.collect(), documents }
+    }
+}
+
+/// What was made of one source.
+struct Rendered {
+    files: Vec<Encoded>,
+    /// What a document says of it, where there is to be one.
+    summary: Option<Described>,
+    oddities: Oddities,
+}
+
 /// What was made of one message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resized {
@@ -135,24 +175,45 @@ impl std::ops::AddAssign for Oddities {
     }
 }
 
-/// One stored image.
+/// One stored output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResizedOutput {
     /// Where it is.
     pub target: Location,
+    /// Encoded bytes.
+    pub bytes: u64,
+    /// What an image is; none of a document.
+    pub image: Option<MadeImage>,
+}
+
+/// What an image is that was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MadeImage {
     /// Pixels.
     pub width: u32,
     /// Pixels.
     pub height: u32,
     /// Its format; for `auto` the one that was chosen.
     pub format: EncodedFormat,
-    /// Encoded bytes.
-    pub bytes: u64,
     /// The quality it was encoded with, which its `max_bytes` may have lowered; none for PNG and lossless WebP.
     pub quality: Option<u8>,
 }
 
 impl Resized {
+    /// Of what was stored of a job, in any order.
+    fn of(job: &ResizeJob, bytes_in: u64, stored: Vec<ResizedOutput>, oddities: Oddities) -> Self {
+        let mut stored: BTreeMap<Location, ResizedOutput> =
+            stored.into_iter().map(|output| (output.target.clone(), output)).collect();
+        let mut resized = Self { bytes_in, oddities, ..Self::default() };
+        for Output { target, .. } in job.outputs() {
+            match stored.remove(target) {
+                Some(output) => resized.outputs.push(output),
+                None => resized.skipped.push(target.clone()),
+            }
+        }
+        resized
+    }
+
     /// Bytes stored.
     #[must_use]
     pub fn bytes_out(&self) -> u64 {
@@ -178,22 +239,36 @@ impl Resizer {
     async fn resize(&self, job: &ResizeJob, deadline: &Deadline) -> Result<Resized, Failure> {
         let options = &self.options;
         let due = due::outputs(job, &self.storage).await?;
-        if due.is_empty() {
-            return Ok(Resized { skipped: skipped(job, &[]), ..Resized::default() });
+        if !due.contains(&true) {
+            return Ok(Resized::of(job, 0, Vec::new(), Oddities::default()));
         }
         let turn = self.sources.acquire().await;
         let (bytes, headers, source_permit) = self.fetch(job.source(), deadline).await?;
         let bytes_in = bytes.len() as u64;
 
-        let renditions: Vec<Rendition> = due.iter().map(|output| output.rendition.clone()).collect();
+        let Wanted { images, documents } = Wanted::of(job, &due);
+        let renditions = images.iter().map(|image| image.rendition.clone()).collect();
+        let with_summary = !documents.is_empty();
         let limits = Limits { truncated: job.truncated(), ..options.limits.clone() };
-        let (images, oddities) = self.render(bytes, renditions, limits, deadline).await?;
+        let Rendered { files, summary, oddities } =
+            self.render(bytes, renditions, with_summary, limits, deadline).await?;
         drop((source_permit, turn));
-        assert_eq!(images.len(), due.len(), "one image for each output");
+        assert_eq!(files.len(), images.len(), "one file for each image");
 
-        let stores = due.iter().zip(images).map(|(output, image)| self.store(output, &headers, image));
-        let outputs: Vec<ResizedOutput> = try_join_all(stores).await?.into_iter().flatten().collect();
-        Ok(Resized { bytes_in, skipped: skipped(job, &outputs), outputs, oddities })
+        let facts = images.iter().zip(&files).map(|(image, file)| (&image.output.target, file));
+        let document = summary.map(|summary| document::write(&summary, bytes_in, facts)).transpose()?;
+        let due = images.iter().zip(files).filter(|(image, _)| image.is_due);
+        let stores = due.map(|(image, file)| {
+            let Encoded { bytes, format, width, height, quality, .. } = file;
+            self.store(image.output, &headers, bytes.into(), Some(MadeImage { width, height, format, quality }))
+        });
+        let mut outputs = try_join_all(stores).await?;
+        // Last, so that what a document tells of is there.
+        if let Some(document) = document {
+            let stores = documents.iter().map(|output| self.store(output, &headers, document.clone(), None));
+            outputs.extend(try_join_all(stores).await?);
+        }
+        Ok(Resized::of(job, bytes_in, outputs.into_iter().flatten().collect(), oddities))
     }
 
     /// Finds a source and reads it once its memory is granted.
@@ -226,16 +301,25 @@ impl Resizer {
         Ok((download.read().await?, headers, permit))
     }
 
+    /// Makes the renditions, and with a summary what a document says of the source.
     async fn render(
         &self,
         bytes: Bytes,
         renditions: Vec<Rendition>,
+        with_summary: bool,
         limits: Limits,
         deadline: &Deadline,
-    ) -> Result<(Vec<Encoded>, Oddities), Failure> {
+    ) -> Result<Rendered, Failure> {
         let probe = pixels::probe(&bytes, &limits).map_err(|error| failure(&error))?;
-        let memory = self.options.pixel_memory.spend(probe.memory_bytes_max(&renditions), deadline).await?;
+        let memory_bytes = if with_summary {
+            let all: Vec<Rendition> = renditions.iter().cloned().chain([Summary::rendition()]).collect();
+            probe.memory_bytes_max(&all)
+        } else {
+            probe.memory_bytes_max(&renditions)
+        };
+        let memory = self.options.pixel_memory.spend(memory_bytes, deadline).await?;
         let (is_inks, is_truncated) = (probe.is_inks(), probe.truncated);
+        let (size, format, has_alpha) = (probe.oriented_size(), probe.format, probe.has_alpha);
         let renderer = self.renderers.clone().acquire_owned().await;
         let (deadline, arenas) = (*deadline, Arc::clone(&self.arenas));
         // The permits move into the thread: a job that is dropped at the deadline leaves its thread running, and what that
@@ -246,20 +330,22 @@ impl Resizer {
                 return Err(Failure::deadline("the time was up before the image was decoded"));
             }
             let mut arena = arenas.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-            let images = pixels::render(&bytes, &probe, &renditions, &limits, &mut arena);
+            let made = if with_summary {
+                pixels::render_with_summary(&bytes, &probe, &renditions, &limits, &mut arena)
+                    .map(|(files, summary)| (files, Some(summary)))
+            } else {
+                pixels::render(&bytes, &probe, &renditions, &limits, &mut arena).map(|files| (files, None))
+            };
             arena.shrink_to(ARENA_BYTES_MAX);
             arenas.lock().unwrap_or_else(PoisonError::into_inner).push(arena);
-            images.map_err(|error| failure(&error))
+            made.map_err(|error| failure(&error))
         });
-        let images: Result<Vec<Encoded>, Failure> = match rendering.await {
-            Ok(images) => images,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => Err(Failure::panic(&*panic)),
-                Err(_) => Err(Failure::deadline("the process is stopping")),
-            },
-        };
-        let images = images?;
-        let profile = images.first().map(|image| image.profile).unwrap_or_default();
+        let (files, summary) = rendering.await.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => Err(Failure::panic(&*panic)),
+            Err(_) => Err(Failure::deadline("the process is stopping")),
+        })?;
+        let mut profiles = files.iter().map(|file| file.profile).chain(summary.iter().map(|summary| summary.profile));
+        let profile = profiles.next().unwrap_or_default();
         let ignored = if let ProfileUse::Ignored(reason) = profile { Some(reason) } else { None };
         if let Some(reason) = ignored {
             tracing::info!("the colour profile of an image is passed over: {reason}");
@@ -270,31 +356,31 @@ impl Resizer {
             inks_without_profile: u64::from(is_inks && profile != ProfileUse::Converted),
             truncated: u64::from(is_truncated),
         };
-        Ok((images, oddities))
+        let summary = summary.map(|summary| Described { size, format, has_alpha, summary });
+        Ok(Rendered { files, summary, oddities })
     }
 
     /// Nothing where an object has come there in the meantime that is to stay.
-    async fn store(&self, output: &Output, source: &Headers, image: Encoded) -> Result<Option<ResizedOutput>, Failure> {
-        let Encoded { bytes, format, width, height, quality, .. } = image;
+    async fn store(
+        &self,
+        output: &Output,
+        source: &Headers,
+        bytes: Bytes,
+        image: Option<MadeImage>,
+    ) -> Result<Option<ResizedOutput>, Failure> {
         let target = &output.target;
-        let length = bytes.len() as u64;
-        let stored = ResizedOutput { target: target.clone(), width, height, format, bytes: length, quality };
-        let about = About { content_type: format.content_type(), headers: output.headers.resolve(source) };
+        let stored = ResizedOutput { target: target.clone(), bytes: bytes.len() as u64, image };
+        let content_type = image.map_or(document::CONTENT_TYPE, |image| image.format.content_type());
+        let about = About { content_type, headers: output.headers.resolve(source) };
         let is_stored = match output.if_exists {
-            IfExists::Skip => self.storage.create(target, bytes.into(), &about).await?,
+            IfExists::Skip => self.storage.create(target, bytes, &about).await?,
             IfExists::Replace | IfExists::IfNewer => {
-                self.storage.store_with(target, bytes.into(), &about).await?;
+                self.storage.store_with(target, bytes, &about).await?;
                 true
             }
         };
         Ok(is_stored.then_some(stored))
     }
-}
-
-/// The targets of a job at which nothing was stored.
-fn skipped(job: &ResizeJob, stored: &[ResizedOutput]) -> Vec<Location> {
-    let targets = job.outputs().iter().map(|output| &output.target);
-    targets.filter(|target| stored.iter().all(|stored| stored.target != **target)).cloned().collect()
 }
 
 /// What is wrong with a file's bytes never changes, and neither does what was asked of them; only memory may be there the

@@ -142,6 +142,7 @@ const PIXELS: &[Row] = &[
     ("heif", &["area", "error", "fields", "format", "limits", "orientation", "planes", "raster"]),
     ("probe", &["area", "error", "fields", "format", "heif", "jpeg", "limits", "orientation", "tiff"]),
     ("color", &["error", "fields", "limits", "options", "probe", "raster"]),
+    ("summary", &["area", "color", "error", "options", "raster"]),
     ("resampling", &["encode", "format", "geometry", "options", "orientation", "probe"]),
     ("picture", &["area", "error", "jpeg", "orientation", "planes", "raster", "resampling", "scale"]),
     (

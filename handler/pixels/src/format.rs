@@ -38,6 +38,20 @@ impl InputFormat {
         self != Self::Heic || cfg!(feature = "heic")
     }
 
+    /// The word for it in documents.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpeg",
+            Self::Png => "png",
+            Self::Webp => "webp",
+            Self::Gif => "gif",
+            Self::Tiff => "tiff",
+            Self::Bmp => "bmp",
+            Self::Heic => "heic",
+        }
+    }
+
     /// The format's name for people.
     #[must_use]
     pub fn name(self) -> &'static str {

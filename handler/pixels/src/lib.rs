@@ -29,6 +29,7 @@
 //! | `resampling` | what of the stored image each rendition is resampled from |
 //! | `kept` | what the source says of itself, and an output may say too |
 //! | `price` | what they cost in memory |
+//! | [`Summary`] | what an image looks like in short |
 //! | `picture` | pixels or planes, and which part of the stored image they show |
 //! | `decode` | files to pictures |
 //!
@@ -69,6 +70,7 @@ mod raster;
 mod recognise;
 mod resampling;
 mod scale;
+mod summary;
 mod tiff;
 mod zigzag;
 
@@ -79,6 +81,7 @@ pub use format::{EncodedFormat, InputFormat};
 pub use limits::Limits;
 pub use orientation::Orientation;
 pub use probe::{Probe, probe};
+pub use summary::Summary;
 
 use geometry::Plan;
 use options::{Metadata, Rendition};
@@ -119,6 +122,33 @@ pub fn render(
     limits: &Limits,
     arena: &mut jpeg::Arena,
 ) -> Result<Vec<Encoded>, PixelError> {
+    Ok(rendered(bytes, probe, renditions, None, limits, arena)?.0)
+}
+
+/// As [`render`], from the same decode, and what the image looks like in short. It costs what [`Summary::rendition`] does,
+/// as one more of the renditions.
+pub fn render_with_summary(
+    bytes: &[u8],
+    probe: &Probe,
+    renditions: &[Rendition],
+    limits: &Limits,
+    arena: &mut jpeg::Arena,
+) -> Result<(Vec<Encoded>, Summary), PixelError> {
+    let all: Vec<Rendition> = renditions.iter().cloned().chain([Summary::rendition()]).collect();
+    let (images, summary) = rendered(bytes, probe, &all, Some(renditions.len()), limits, arena)?;
+    let missing = || PixelError::Internal { stage: "summing up", reason: "there is no picture of it".to_owned() };
+    Ok((images, summary.ok_or_else(missing)?))
+}
+
+/// Makes all renditions, of which one may be what a summary is made of and is not encoded.
+fn rendered(
+    bytes: &[u8],
+    probe: &Probe,
+    renditions: &[Rendition],
+    summed_up: Option<usize>,
+    limits: &Limits,
+    arena: &mut jpeg::Arena,
+) -> Result<(Vec<Encoded>, Option<Summary>), PixelError> {
     let plans: Vec<Plan> = renditions.iter().map(|rendition| resampling::plan(probe, rendition)).collect();
     for (plan, rendition) in plans.iter().zip(renditions) {
         limits.check_output(plan.canvas)?;
@@ -150,13 +180,15 @@ pub fn render(
         sources,
         scaler: scale::Scaler::default(),
         outputs,
+        summed_up,
+        summary: None,
     };
     let result = rendering.made_from(None, &mut decoded);
     for layer in decoded.layers {
         arena.recycle(layer.raster.data);
     }
     result?;
-    Ok(rendering.outputs.into_iter().flatten().collect())
+    Ok((rendering.outputs.into_iter().flatten().collect(), rendering.summary))
 }
 
 /// Renditions in the making.
@@ -172,6 +204,9 @@ struct Rendering<'r> {
     sources: Vec<Option<usize>>,
     scaler: scale::Scaler,
     outputs: Vec<Option<Encoded>>,
+    /// The rendition that a summary is made of.
+    summed_up: Option<usize>,
+    summary: Option<Summary>,
 }
 
 impl Rendering<'_> {
@@ -182,10 +217,21 @@ impl Rendering<'_> {
             if self.sources[index] == source {
                 let mut scaled = picture.scaled(&self.resamplings[index], &mut self.scaler)?;
                 self.made_from(Some(index), &mut scaled)?;
-                self.outputs[index] = Some(self.finished(index, scaled)?);
+                if self.summed_up == Some(index) {
+                    self.summary = Some(self.summary(scaled)?);
+                } else {
+                    self.outputs[index] = Some(self.finished(index, scaled)?);
+                }
             }
         }
         Ok(())
+    }
+
+    /// Turns, converts and sums up.
+    fn summary(&self, scaled: Picture) -> Result<Summary, PixelError> {
+        let mut picture = scaled.into_raster(self.probe.orientation)?;
+        let (_, profile) = self.colors.apply(&mut picture, Metadata::Strip, false)?;
+        Summary::new(picture, profile)
     }
 
     /// Turns, converts, embeds, edits and encodes.

@@ -7,8 +7,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use crate::failure::{Blame, Failure};
-use crate::job::{Output, OutputTemplate, ResizeJob, format_word, templates};
-use crate::pixels::options::Rendition;
+use crate::job::{Output, OutputTemplate, Product, ResizeJob, templates};
 use crate::storage::{Location, Role, Scheme, file_encoded};
 
 /// Reads bodies into jobs.
@@ -44,7 +43,7 @@ impl Renditions {
         let read = templates(&value).map_err(|failure| failure.message)?;
         let mut renditions = Vec::new();
         for (index, output) in read.into_iter().enumerate() {
-            let template = Template::parse(&output.target, &output.rendition)
+            let template = Template::parse(&output.target, &output.product)
                 .map_err(|reason| format!("[{index}].target {:?} {reason}", output.target))?;
             renditions.push((template, output));
         }
@@ -75,8 +74,8 @@ impl Renditions {
                 );
                 return Err(Failure::permanent(Blame::Job, "loop", text));
             }
-            let OutputTemplate { rendition, headers, if_exists, .. } = output.clone();
-            outputs.push(Output { target, rendition, headers, if_exists });
+            let OutputTemplate { product, headers, if_exists, .. } = output.clone();
+            outputs.push(Output { target, product, headers, if_exists });
         }
         ResizeJob::new(source.clone(), outputs)
     }
@@ -95,7 +94,8 @@ fn would_be_notified(source: &Location, target: &Location) -> bool {
 }
 
 impl Template {
-    fn parse(text: &str, rendition: &Rendition) -> Result<Self, String> {
+    fn parse(text: &str, product: &Product) -> Result<Self, String> {
+        let rendition = product.rendition();
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
@@ -113,10 +113,10 @@ impl Template {
                 "dir" => Part::Dir,
                 "stem" => Part::Stem,
                 "ext" => Part::Extension,
-                "width" => side(rendition.width)?,
-                "height" => side(rendition.height)?,
+                "width" => side(rendition.and_then(|rendition| rendition.width))?,
+                "height" => side(rendition.and_then(|rendition| rendition.height))?,
                 "format" => {
-                    let word = format_word(rendition.format);
+                    let word = product.format_word();
                     Part::Text(word.ok_or("uses {format} but the output has none; name one or use {ext}")?.to_owned())
                 }
                 other => {

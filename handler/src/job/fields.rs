@@ -32,6 +32,22 @@ impl<'a> JobFields<'a> {
         self.object.get(name).filter(|value| !value.is_null())
     }
 
+    /// The same without reading it, so that it is left over.
+    pub(super) fn peek(&self, name: &str) -> Option<&'a Value> {
+        self.object.get(name).filter(|value| !value.is_null())
+    }
+
+    /// Refuses all fields but some, with the reason.
+    pub(super) fn only(&self, names: &[&str], reason: &str) -> Result<(), Failure> {
+        match self.object.keys().find(|name| !names.contains(&name.as_str())) {
+            None => Ok(()),
+            Some(other) => {
+                let other: String = other.chars().take(40).collect();
+                Err(Failure::bad_job(format!("{} {reason}; expected {}", self.path(&other), names.join(", "))))
+            }
+        }
+    }
+
     pub(super) fn required(&mut self, name: &str) -> Result<&'a Value, Failure> {
         self.take(name).ok_or_else(|| self.missing(name))
     }

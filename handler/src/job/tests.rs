@@ -185,7 +185,7 @@ fn what_is_done_to_the_pixels_names_itself_and_says_what_is_accepted() {
         Rendition { width: Some(1), sharpen: Some(Sharpen::Sigma(11.0)), ..Rendition::default() },
     ] {
         let target = Location::s3("thumbs", "a").unwrap();
-        let output = Output { target, rendition, headers: OutputHeaders::default() };
+        let output = Output::new(target, Product::Image(rendition));
         let error = ResizeJob::new(Location::s3("photos", "a").unwrap(), vec![output]).unwrap_err();
         assert!(error.message.contains("a sigma from"), "{}", error.message);
     }
@@ -209,7 +209,7 @@ fn what_is_done_to_the_pixels_is_read_and_written_back() {
         (r#""sharpen":10"#, Rendition { sharpen: Some(Sharpen::Sigma(10.0)), ..none }),
     ] {
         let parsed = ResizeJob::parse(&job(&format!(r#""width":1,{fields}"#))).unwrap();
-        assert_eq!(parsed.outputs()[0].rendition, expected, "{fields}");
+        assert_eq!(parsed.outputs()[0].rendition(), Some(&expected), "{fields}");
         let body = serde_json::to_string(&parsed).unwrap();
         assert_eq!(ResizeJob::parse(&body).unwrap(), parsed, "{body}");
         assert_eq!(body.contains("blur"), expected.blur.is_some(), "{body}");
@@ -221,7 +221,7 @@ fn what_is_done_to_the_pixels_is_read_and_written_back() {
 fn avif_needs_its_feature_and_takes_no_profile() {
     let avif = ResizeJob::parse(&job(r#""width":1,"format":"avif""#));
     if cfg!(feature = "avif") {
-        assert_eq!(avif.unwrap().outputs()[0].rendition.format, OutputFormat::Avif);
+        assert_eq!(avif.unwrap().outputs()[0].rendition().unwrap().format, OutputFormat::Avif);
         for word in ["keep-icc", "keep"] {
             let text = refusal(&job(&format!(r#""width":1,"format":"avif","metadata":"{word}""#)));
             assert!(text.contains(&format!("outputs[0].metadata is {word} and format avif")), "{text}");
@@ -229,9 +229,33 @@ fn avif_needs_its_feature_and_takes_no_profile() {
     } else {
         assert_eq!(
             avif.unwrap_err().message,
-            "outputs[0].format is avif, which needs a build with the feature avif; expected jpeg, png, webp or auto"
+            "outputs[0].format is avif, which needs a build with the feature avif; expected jpeg, png, webp, auto or json"
         );
     }
+}
+
+#[test]
+fn a_document_has_no_fields_of_images() {
+    for (fields, expected) in [
+        (
+            r#""width":8"#,
+            "outputs[0].width is not a field of an output with the format json; expected target, format, headers, ",
+        ),
+        (r#""quality":80"#, "outputs[0].quality is not a field of an output with the format json"),
+        (r#""max_bytes":80"#, "outputs[0].max_bytes is not a field of an output with the format json"),
+        (r#""fromat":"a""#, "outputs[0].fromat is not a field of an output with the format json"),
+        (r#""if_exists":"no""#, "outputs[0].if_exists is \"no\"; expected replace, skip or if-newer"),
+        (r#""headers":7"#, "outputs[0].headers is a number"),
+    ] {
+        let message = refusal(&job(&format!(r#""format":"json",{fields}"#)));
+        assert!(message.starts_with(expected), "{fields} says {message:?}");
+    }
+    let parsed = ResizeJob::parse(&job(r#""format":"json","if_exists":"skip","headers":"copy""#)).unwrap();
+    let output = &parsed.outputs()[0];
+    assert_eq!(
+        (&output.product, output.if_exists, &output.headers),
+        (&Product::Document, IfExists::Skip, &OutputHeaders::Copy)
+    );
 }
 
 #[test]
@@ -311,7 +335,7 @@ fn the_example_of_the_documentation_is_read() {
                             "position": "center", "format": "webp", "quality": 80 } ] }"#,
     )
     .unwrap();
-    let rendition = &job.outputs()[0].rendition;
+    let rendition = job.outputs()[0].rendition().unwrap();
     assert_eq!((rendition.width, rendition.height, rendition.quality), (Some(320), Some(240), Some(80)));
     assert_eq!((rendition.fit, rendition.format, rendition.enlarge), (Fit::Cover, OutputFormat::Webp, false));
 }
@@ -332,11 +356,11 @@ fn words_are_sharps() {
         ("southeast", 1.0, 1.0),
     ] {
         let job = ResizeJob::parse(&job(&format!(r#""width":1,"position":"{word}""#))).unwrap();
-        assert_eq!(job.outputs()[0].rendition.position, Position { x, y, focal: false }, "{word}");
+        assert_eq!(job.outputs()[0].rendition().unwrap().position, Position { x, y, focal: false }, "{word}");
     }
     for (word, strategy) in [("attention", Strategy::Attention), ("entropy", Strategy::Entropy)] {
         let parsed = ResizeJob::parse(&job(&format!(r#""width":1,"position":"{word}""#))).unwrap();
-        let rendition = &parsed.outputs()[0].rendition;
+        let rendition = parsed.outputs()[0].rendition().unwrap();
         assert_eq!((rendition.position, rendition.strategy), (Position::CENTER, Some(strategy)), "{word}");
         let body = serde_json::to_string(&parsed).unwrap();
         assert_eq!(ResizeJob::parse(&body).unwrap(), parsed, "{body}");
@@ -349,7 +373,7 @@ fn words_are_sharps() {
         ("#ABCDEF", [171, 205, 239, 255]),
     ] {
         let job = ResizeJob::parse(&job(&format!(r#""width":1,"background":"{text}""#))).unwrap();
-        assert_eq!(job.outputs()[0].rendition.background.rgba, rgba, "{text}");
+        assert_eq!(job.outputs()[0].rendition().unwrap().background.rgba, rgba, "{text}");
     }
 }
 
@@ -416,17 +440,21 @@ mod round_trip {
         )
     }
 
+    fn products() -> impl Strategy<Value = Product> {
+        prop_oneof![9 => renditions().prop_map(Product::Image), 1 => Just(Product::Document)]
+    }
+
     fn if_exists() -> impl Strategy<Value = IfExists> {
         proptest::sample::select(vec![IfExists::Replace, IfExists::Skip, IfExists::IfNewer])
     }
 
     proptest! {
         #[test]
-        fn a_written_job_is_read_as_the_same_job(rendition in renditions(), key in "[a-z#%+ {}]{1,12}/[a-z]{1,4}", allow in any::<bool>(), if_exists in if_exists()) {
+        fn a_written_job_is_read_as_the_same_job(product in products(), key in "[a-z#%+ {}]{1,12}/[a-z]{1,4}", allow in any::<bool>(), if_exists in if_exists()) {
             let source = Location::s3("photos", &format!("x{key}")).unwrap();
             let target = Location::file(std::path::Path::new(&format!("/{key}"))).unwrap();
             let truncated = if allow { Truncated::Allow } else { Truncated::Refuse };
-            let job = ResizeJob::new(source, vec![Output { if_exists, ..Output::new(target, rendition) }]).unwrap().with_truncated(truncated);
+            let job = ResizeJob::new(source, vec![Output { if_exists, ..Output::new(target, product) }]).unwrap().with_truncated(truncated);
             let body = serde_json::to_string(&job).unwrap();
             prop_assert_eq!(ResizeJob::parse(&body).unwrap(), job);
         }

@@ -6,9 +6,9 @@ use crate::failure::Failure;
 use crate::job::{IfExists, Output, ResizeJob};
 use crate::storage::Storage;
 
-/// Those that are to be made, in the order of the job. Asks for nothing where a job replaces whatever is there, and for the
-/// age of the source only where a target is there to be compared.
-pub(super) async fn outputs<'j>(job: &'j ResizeJob, storage: &Storage) -> Result<Vec<&'j Output>, Failure> {
+/// For each output, in the order of the job, whether it is to be made. Asks for nothing where a job replaces whatever is
+/// there, and for the age of the source only where a target is there to be compared.
+pub(super) async fn outputs(job: &ResizeJob, storage: &Storage) -> Result<Vec<bool>, Failure> {
     let look = async |output: &Output| match output.if_exists {
         IfExists::Replace => Ok(None),
         IfExists::Skip | IfExists::IfNewer => storage.existing(&output.target).await,
@@ -17,10 +17,10 @@ pub(super) async fn outputs<'j>(job: &'j ResizeJob, storage: &Storage) -> Result
     let both = || job.outputs().iter().zip(&existing);
     let compares = both().any(|(output, existing)| output.if_exists == IfExists::IfNewer && existing.is_some());
     let source = if compares { Some(storage.head(job.source()).await?) } else { None };
-    let is_due = |(output, existing): &(&Output, &Option<_>)| match (output.if_exists, existing) {
+    let is_due = |(output, existing): (&Output, &Option<_>)| match (output.if_exists, existing) {
         (IfExists::Replace, _) | (_, None) => true,
         (IfExists::Skip, Some(_)) => false,
         (IfExists::IfNewer, Some(existing)) => source.is_none_or(|source| source.may_be_newer_than(*existing)),
     };
-    Ok(both().filter(is_due).map(|(output, _)| output).collect())
+    Ok(both().map(is_due).collect())
 }

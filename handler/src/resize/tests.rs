@@ -38,6 +38,10 @@ async fn run(resizer: Resizer, bodies: &[String]) -> BatchReport<Resized> {
     Batch::with_sink(resizer, ReportOnly).run(records.collect(), Deadline::NEVER).await
 }
 
+fn size(output: &ResizedOutput) -> Option<(u32, u32)> {
+    output.image.map(|image| (image.width, image.height))
+}
+
 async fn outcome(resizer: Resizer, body: String) -> Outcome<Resized> {
     run(resizer, &[body]).await.records.remove(0).outcome
 }
@@ -63,7 +67,7 @@ async fn a_job_makes_all_its_outputs_from_one_source() {
     let body = json!({ "source": at("a.png").to_string(), "outputs": outputs }).to_string();
     let Outcome::Done(resized) = outcome(resizer(&storage), body).await else { panic!("not done") };
     assert_eq!(resized.bytes_in, source.len() as u64);
-    let sizes: Vec<_> = resized.outputs.iter().map(|output| (output.width, output.height)).collect();
+    let sizes: Vec<_> = resized.outputs.iter().filter_map(size).collect();
     assert_eq!(sizes, [(32, 24), (16, 12), (8, 6)]);
     let mut stored = 0;
     for (target, format) in [("32.png", ImageFormat::Png), ("16.jpg", ImageFormat::Jpeg), ("8.webp", ImageFormat::WebP)]
@@ -268,8 +272,11 @@ async fn a_job_that_is_run_twice_skips_what_it_has_made_and_makes_what_is_gone()
     dated.insert("a.png", png(48, 64), u64::from(u32::MAX));
     dated.bucket.remove("d.png");
     let third = dated.done(&job).await;
-    let stored: Vec<_> = third.outputs.iter().map(|output| (output.target.key(), output.height)).collect();
-    assert_eq!((stored, keys(&third.skipped)), (vec![("c.png", 11), ("d.png", 11)], vec!["b.png"]));
+    let stored: Vec<_> = third.outputs.iter().map(|output| (output.target.key(), size(output))).collect();
+    assert_eq!(
+        (stored, keys(&third.skipped)),
+        (vec![("c.png", Some((8, 11))), ("d.png", Some((8, 11)))], vec!["b.png"])
+    );
 }
 
 #[tokio::test]
@@ -329,11 +336,8 @@ async fn of_two_jobs_that_find_one_place_empty_one_stores_and_the_other_skips() 
     outcomes.sort_by_key(|(stored, ..)| *stored);
     let [(0, 1, None), (1, 0, Some(stored))] = outcomes.as_slice() else { panic!("{outcomes:?}") };
     let bytes = storage.fetch(&at("once.png"), 10_000).await.unwrap();
-    assert_eq!(
-        image::load_from_memory(&bytes).unwrap().width(),
-        stored.width,
-        "what was stored first is what is there"
-    );
+    let image = image::ImageReader::new(Cursor::new(bytes)).with_guessed_format().unwrap();
+    assert_eq!(Some(image.into_dimensions().unwrap()), size(stored), "what was stored first is what is there");
 }
 
 #[tokio::test]
@@ -449,7 +453,7 @@ async fn an_output_has_the_best_quality_that_fits_or_says_how_far_it_is_from_fit
         json!({ "source": at("a.png").to_string(), "outputs": [output] }).to_string()
     };
     let done = async |format: &str, max_bytes| match outcome(resizer(&storage), body(format, max_bytes)).await {
-        Outcome::Done(resized) => (resized.outputs[0].bytes, resized.outputs[0].quality),
+        Outcome::Done(resized) => (resized.outputs[0].bytes, resized.outputs[0].image.unwrap().quality),
         other => panic!("{other:?}"),
     };
     for format in ["jpeg", "webp"] {
@@ -468,5 +472,125 @@ async fn an_output_has_the_best_quality_that_fits_or_says_how_far_it_is_from_fit
         assert_eq!((failure.blame, failure.retry, failure.kind), (Blame::Job, Retry::Never, "over-max-bytes"));
         assert!(failure.message.contains(says) && failure.message.ends_with("max_bytes is 50"), "{failure}");
         assert!(include_str!("../../README.md").contains(failure.kind));
+    }
+}
+
+/// A job of `a.png` with a document and images of the given widths.
+fn described(widths: &[u32]) -> Value {
+    let image =
+        |width: &u32| json!({ "target": format!("s3://photos/{width}.webp"), "width": width, "format": "webp" });
+    let document = json!({ "target": "s3://photos/a.json", "format": "json" });
+    let outputs: Vec<Value> = std::iter::once(document).chain(widths.iter().map(image)).collect();
+    json!({ "source": "s3://photos/a.png", "outputs": outputs })
+}
+
+fn document(bucket: &MemoryStore) -> Value {
+    let (bytes, content_type) = bucket.object("a.json").unwrap();
+    assert_eq!(content_type, "application/json");
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+#[tokio::test]
+async fn a_document_says_what_the_source_is_and_what_was_made_of_it() {
+    let dated = Dated::new();
+    let source = {
+        let image = image::RgbaImage::from_pixel(64, 48, image::Rgba([9, 99, 199, 255]));
+        let mut bytes = Cursor::new(Vec::new());
+        image.write_to(&mut bytes, ImageFormat::Png).unwrap();
+        bytes.into_inner()
+    };
+    dated.insert("a.png", source.clone(), 100);
+    let mut job = described(&[32, 16]);
+    job["outputs"].as_array_mut().unwrap().push(json!({ "target": "s3://photos/b.png", "width": 8, "format": "png" }));
+    let resized = dated.done(&job).await;
+    let stored: Vec<_> = resized.outputs.iter().map(|output| (output.target.key(), size(output))).collect();
+    let expected =
+        [("a.json", None), ("32.webp", Some((32, 24))), ("16.webp", Some((16, 12))), ("b.png", Some((8, 6)))];
+    assert_eq!(stored, expected);
+    let bytes = |key: &str| dated.bucket.object(key).unwrap().0.len();
+    let mut found = document(&dated.bucket);
+    let thumbhash = found["thumbhash"].take();
+    assert_eq!(
+        found,
+        json!({
+            "width": 64, "height": 48, "format": "png", "bytes": source.len(), "alpha": true,
+            "dominant_color": "#0963c7", "thumbhash": null,
+            "renditions": [
+                { "target": "s3://photos/32.webp", "width": 32, "height": 24, "format": "webp", "bytes": bytes("32.webp"), "quality": 80 },
+                { "target": "s3://photos/16.webp", "width": 16, "height": 12, "format": "webp", "bytes": bytes("16.webp"), "quality": 80 },
+                { "target": "s3://photos/b.png", "width": 8, "height": 6, "format": "png", "bytes": bytes("b.png") },
+            ],
+        })
+    );
+    let hash = aws_smithy_types::base64::decode(thumbhash.as_str().unwrap()).unwrap();
+    // Even blue: mean luminance 63 * (9 + 99 + 199) / 765, and nothing that varies.
+    assert_eq!((hash[0] & 63, hash.len()), (25, 21), "{hash:02x?}");
+}
+
+#[tokio::test]
+async fn a_document_alone_is_made_and_the_same_job_gives_the_same_bytes() {
+    for widths in [&[][..], &[32], &[300, 200, 32]] {
+        let dated = Dated::new();
+        dated.insert("a.png", png(640, 480), 100);
+        let first = dated.done(&described(widths)).await;
+        assert_eq!((first.outputs.len(), first.skipped.len()), (widths.len() + 1, 0));
+        assert_eq!(first.oddities, Oddities::default());
+        assert_eq!(document(&dated.bucket)["renditions"].as_array().unwrap().len(), widths.len());
+        let made: Vec<_> = dated.bucket.keys().iter().map(|key| dated.bucket.object(key)).collect();
+        dated.done(&described(widths)).await;
+        assert_eq!(dated.bucket.keys().iter().map(|key| dated.bucket.object(key)).collect::<Vec<_>>(), made);
+    }
+}
+
+#[tokio::test]
+async fn a_document_that_is_missing_is_the_same_whatever_stays() {
+    let dated = Dated::new();
+    dated.insert("a.png", png(640, 480), 100);
+    let mut job = described(&[300, 32]);
+    for output in job["outputs"].as_array_mut().unwrap() {
+        output["if_exists"] = "skip".into();
+    }
+    dated.done(&job).await;
+    let made = dated.bucket.object("a.json");
+    dated.bucket.remove("a.json");
+    dated.insert("32.webp", "stays", 1);
+    let again = dated.done(&job).await;
+    let stored: Vec<_> = again.outputs.iter().map(|output| output.target.key()).collect();
+    assert_eq!((stored, keys(&again.skipped)), (vec!["a.json"], vec!["300.webp", "32.webp"]));
+    assert_eq!((dated.bucket.object("a.json"), dated.bucket.object("32.webp").unwrap().0), (made, "stays".into()));
+    // And one that is there is no reason to look at the source.
+    dated.bucket.remove("a.png");
+    assert_eq!(keys(&dated.done(&job).await.skipped), ["a.json", "300.webp", "32.webp"]);
+}
+
+/// Does not let a key be written.
+#[derive(Debug)]
+struct Forbidding(Arc<dyn Store>, &'static str);
+
+#[async_trait::async_trait]
+impl Store for Forbidding {
+    async fn get(&self, key: &str, grant: Grant) -> Result<Object, StoreError> {
+        self.0.get(key, grant).await
+    }
+
+    async fn head(&self, key: &str) -> Result<Head, StoreError> {
+        self.0.head(key).await
+    }
+
+    async fn put(&self, key: &str, body: Bytes, about: &About, mode: PutMode) -> Result<(), StoreError> {
+        if key == self.1 { Err(StoreError::Denied("no".to_owned())) } else { self.0.put(key, body, about, mode).await }
+    }
+}
+
+#[tokio::test]
+async fn no_document_tells_of_an_image_that_is_not_there() {
+    for (forbidden, is_written) in [("16.webp", false), ("a.json", false), ("other", true)] {
+        let bucket = Arc::new(MemoryStore::new());
+        bucket.insert("a.png", png(64, 48), "image/png");
+        let storage = Storage::builder().bucket("photos", bucket.clone());
+        let storage = storage.decorate(move |inner| Arc::new(Forbidding(inner, forbidden))).build();
+        let outcome = outcome(resizer(&storage), described(&[32, 16]).to_string()).await;
+        assert_eq!(matches!(outcome, Outcome::Done(_)), is_written, "{outcome:?}");
+        assert_eq!(bucket.object("a.json").is_some(), is_written, "{forbidden}");
     }
 }

@@ -22,9 +22,9 @@ async fn suite(storage: &Storage, at: impl Fn(&str) -> Location) {
     assert_eq!(storage.existing(&once).await.unwrap(), None);
     assert_eq!(storage.head(&once).await.unwrap_err().kind, "source-not-found");
     let bodies = [Bytes::from_static(b"one"), Bytes::from_static(b"two")];
-    let [one, two] = bodies.clone().map(|body| storage.create(&once, body, &about));
-    let (one, two) = tokio::join!(one, two);
-    let created = [one.unwrap(), two.unwrap()];
+    let [first, second] = bodies.clone().map(|body| storage.create(&once, body, &about));
+    let (first, second) = tokio::join!(first, second);
+    let created = [first.unwrap(), second.unwrap()];
     assert_ne!(created[0], created[1], "of two at once, one is stored");
     let stored = &bodies[usize::from(created[1])];
     assert!(!storage.create(&once, Bytes::from_static(b"three"), &about).await.unwrap());

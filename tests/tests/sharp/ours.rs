@@ -11,7 +11,7 @@ pub(crate) fn renditions(outputs: &[Value]) -> Vec<Rendition> {
     let outputs: Vec<Value> = outputs.iter().enumerate().map(|(index, output)| as_in_a_job(index, output)).collect();
     let job = json!({ "source": "s3://photos/source", "outputs": outputs });
     let job = ResizeJob::from_value(&job).unwrap_or_else(|error| panic!("{job} is no job: {error:?}"));
-    job.into_outputs().into_iter().map(|output| output.rendition).collect()
+    job.outputs().iter().filter_map(|output| output.rendition().cloned()).collect()
 }
 
 fn as_in_a_job(index: usize, output: &Value) -> Value {

@@ -63,9 +63,17 @@ pub(crate) fn render(report: &Report) -> String {
 fn image(report: &Report, done: &Done) -> Value {
     let outputs = done.outputs.iter().map(|made| {
         let path = report.display.path(&made.path);
-        let mut output = json!({ "path": path, "width": made.width, "height": made.height, "bytes": made.bytes });
-        output["format"] = made.format.word().into();
-        if let Some(quality) = made.quality {
+        let Some(image) = &made.image else {
+            return json!({ "path": path, "format": "json", "bytes": made.bytes });
+        };
+        let mut output = json!({
+            "path": path,
+            "width": image.width,
+            "height": image.height,
+            "format": image.format.word(),
+            "bytes": made.bytes,
+        });
+        if let Some(quality) = image.quality {
             output["quality"] = quality.into();
         }
         output

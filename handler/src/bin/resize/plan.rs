@@ -44,13 +44,13 @@ pub(crate) fn plan(found: InputImages, choice: &RenditionChoice, out: &Path) -> 
     }
     for (image, requested) in requested {
         let mut outputs = Vec::new();
-        for Requested { name, rendition, if_exists } in requested {
+        for Requested { name, product, if_exists } in requested {
             let name = names.settle(&name, &image.relative);
             let path = out.join(name);
             if paths.contains(&path) {
                 bail!("the output for {} would replace the photo {}", image.path.display(), path.display());
             }
-            outputs.push(Location::file(&path).map(|target| Output { if_exists, ..Output::new(target, rendition) }));
+            outputs.push(Location::file(&path).map(|target| Output { if_exists, ..Output::new(target, product) }));
         }
         let outputs: Result<Vec<_>, _> = outputs.into_iter().collect();
         let job = Location::file(&image.path)

@@ -116,11 +116,8 @@ impl Tally {
         if let Some(each) = &mut self.each {
             let outputs = resized.outputs.iter().map(|output| OutputFile {
                 path: path_of(&output.target),
-                width: output.width,
-                height: output.height,
-                format: output.format,
                 bytes: output.bytes,
-                quality: output.quality,
+                image: output.image,
             });
             let outputs = outputs.collect();
             let skipped = resized.skipped.iter().map(path_of).collect();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use handler::event::body::Renditions;
-use handler::job::{IfExists, Output, position_from_word};
+use handler::job::{IfExists, Output, Product, position_from_word};
 use handler::pixels::options::{OutputFormat, Rendition};
 use handler::storage::Location;
 use serde_json::Value;
@@ -31,7 +31,7 @@ pub(crate) enum RenditionChoice {
 pub(crate) struct Requested {
     /// Its path below the folder of the outputs.
     pub(crate) name: String,
-    pub(crate) rendition: Rendition,
+    pub(crate) product: Product,
     pub(crate) if_exists: IfExists,
 }
 
@@ -85,15 +85,15 @@ impl RenditionChoice {
                     rendition.format = image.auto;
                 }
                 let name = named_for(relative, rendition.format);
-                Ok(vec![Requested { name, rendition, if_exists: *if_exists }])
+                Ok(vec![Requested { name, product: Product::Image(rendition), if_exists: *if_exists }])
             }
             Self::Several(several) => {
                 let (_, renditions) = several.iter().find(|(auto, _)| *auto == image.auto).unwrap_or(&several[0]);
                 let source = Location::memory(IN, relative).map_err(|error| error.to_string())?;
                 let outputs = renditions.outputs(&source).map_err(|failure| failure.message.replace(OUT, ""))?;
-                let requested = |Output { target, rendition, if_exists, .. }: Output| Requested {
+                let requested = |Output { target, product, if_exists, .. }: Output| Requested {
                     name: target.key().to_owned(),
-                    rendition,
+                    product,
                     if_exists,
                 };
                 Ok(outputs.into_iter().map(requested).collect())

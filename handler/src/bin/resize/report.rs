@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use handler::pixels::EncodedFormat;
-use handler::resize::Oddities;
+use handler::resize::{MadeImage, Oddities};
 
 use super::dead_letters::DeadLetter;
 use super::stop::Interruption;
@@ -26,11 +25,8 @@ pub(crate) struct Done {
 #[derive(Debug)]
 pub(crate) struct OutputFile {
     pub(crate) path: PathBuf,
-    pub(crate) width: u32,
-    pub(crate) height: u32,
-    pub(crate) format: EncodedFormat,
     pub(crate) bytes: u64,
-    pub(crate) quality: Option<u8>,
+    pub(crate) image: Option<MadeImage>,
 }
 
 /// An image that was made, but not at the first try.

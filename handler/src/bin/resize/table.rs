@@ -98,7 +98,8 @@ fn outcome(done: &Done) -> String {
 fn made(report: &Report, done: &Done) -> String {
     let outputs = done.outputs.iter().map(|made| {
         let name = below(report, &made.path);
-        format!("{}, {}x{}, {}", one_line(&name), made.width, made.height, HumanBytes(made.bytes))
+        let size = made.image.map_or_else(String::new, |image| format!("{}x{}, ", image.width, image.height));
+        format!("{}, {size}{}", one_line(&name), HumanBytes(made.bytes))
     });
     let skipped = done.skipped.iter().map(|path| format!("{}, skipped: is there", one_line(&below(report, path))));
     let remarks = remarks(&done.oddities);
