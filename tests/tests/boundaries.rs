@@ -103,7 +103,11 @@ const LOCAL_QUEUE: &[Row] = &[
     ("event_source_mapping", &["clock", "local_queue", "protocol"]),
     ("template", &["declaration", "event_source_mapping", "protocol"]),
     ("runtime_api", &["clock", "event_source_mapping"]),
-    ("server", &["buckets", "clock", "developer", "faults", "local_queue", "memory", "metrics", "protocol"]),
+    ("lambda_api", &["clock", "event_source_mapping", "json", "local_queue", "runtime_api"]),
+    (
+        "server",
+        &["buckets", "clock", "developer", "faults", "lambda_api", "local_queue", "memory", "metrics", "protocol"],
+    ),
 ];
 
 const BATCH: &[Row] = &[

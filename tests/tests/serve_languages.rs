@@ -42,7 +42,10 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
 
 impl Serving {
     fn start(folder: &Path, arguments: &[&str]) -> Self {
-        let mut command = command(folder, arguments);
+        Self::spawn(command(folder, arguments))
+    }
+
+    fn spawn(mut command: Command) -> Self {
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::new(process.stdout.take().unwrap()).lines();
         let log = BufReader::new(process.stderr.take().unwrap()).lines();
@@ -205,7 +208,7 @@ async fn functions_of_two_languages_work_side_by_side_and_others_are_passed_over
             "Unbuilt",
             "function               passed over, because ./node has no gone.js or gone.mjs or gone.cjs; sam build",
         ),
-        ("Web", "function               passed over, because no queue invokes it"),
+        ("Web", "function               passed over, because . has no app.py or app/__init__.py; sam build"),
         ("Table", "AWS::DynamoDB::Table   passed over, because it is not emulated here"),
     ] {
         let line = text.lines().find(|line| line.trim().starts_with(&format!("{name} "))).unwrap();
@@ -240,4 +243,96 @@ fn what_is_wrong_with_an_option_is_said_in_one_line_with_exit_code_2() {
         assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
         assert!(said.contains(expected), "{said:?} lacks {expected:?}");
     }
+}
+
+/// A function with its code in the template, and what the template says of it besides.
+fn inline(code: &str, properties: &str) -> String {
+    format!(
+        "
+Resources:
+  Jobs: {{ Type: 'AWS::SQS::Queue', Properties: {{ VisibilityTimeout: 60 }} }}
+  Worker:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.12
+      Handler: index.handler
+      InlineCode: |
+        {code}
+      Events: {{ Own: {{ Type: SQS, Properties: {{ Queue: !GetAtt Jobs.Arn }} }} }}
+      {properties}
+"
+    )
+}
+
+#[test]
+fn what_the_start_refuses_the_check_refuses_in_the_same_words() {
+    if !has("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let large = format!("Environment: {{ Variables: {{ A: {} }} }}", "x".repeat(5_000));
+    for (properties, expected) in [
+        (
+            "Timeout: 61",
+            "Worker: queue local-Jobs: Queue visibility timeout: 60 seconds is less than Function timeout: 61",
+        ),
+        ("Environment: { Variables: { AWS_REGION: x } }", "Reserved keys used in this request: AWS_REGION"),
+        (large.as_str(), "exceeded the 4KB limit"),
+        ("MemorySize: 64", "MemorySize 64 of function local-Worker is not between 128 and 10240"),
+    ] {
+        write(folder.path(), "template.yaml", &inline("def handler(event, context): pass", properties));
+        for arguments in [&["--check"][..], &[]] {
+            let output = command(folder.path(), arguments).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{properties}, {arguments:?}: {said}");
+            assert!(said.contains(expected) && said.contains("template.yaml:"), "{arguments:?}: {said:?}");
+        }
+    }
+    // Everything at once.
+    write(folder.path(), "template.yaml", &inline("def handler(event, context): pass", "Timeout: 61"));
+    let two = fs::read_to_string(folder.path().join("template.yaml")).unwrap();
+    let (_, worker) = two.split_once("  Worker:").unwrap();
+    write(folder.path(), "template.yaml", &format!("{two}  Second:{worker}"));
+    let output = command(folder.path(), &["--check"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said.matches("is less than Function timeout").count(), 2, "{said}");
+}
+
+/// What is in a folder for temporary files.
+fn left_in(folder: &Path) -> Vec<String> {
+    fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_temporary_file_is_left_by_whatever_signal_it_ends() {
+    if !has("python3") {
+        return;
+    }
+    let (folder, temporary) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let code = "def handler(event, context): print('at work'); import time; time.sleep(1000)";
+    write(folder.path(), "template.yaml", &inline(code, "Timeout: 60"));
+    let start = || {
+        let mut command = command(folder.path(), &[]);
+        command.env("TMPDIR", temporary.path());
+        Serving::spawn(command)
+    };
+    let mut killed = start();
+    killed.table();
+    killed.process.kill().unwrap();
+    killed.process.wait().unwrap();
+    let left = left_in(temporary.path());
+    assert_eq!(left.len(), 1, "it could remove nothing: {left:?}");
+    let mut serving = start();
+    serving.table();
+    let own = left_in(temporary.path());
+    assert!(own.len() == 1 && own != left, "the next one removes what is left: {own:?}");
+    serving.send("local-Jobs", "1").await;
+    serving.logged("at work");
+    let id = serving.process.id().to_string();
+    let terminate = || assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    terminate();
+    serving.logged("a second signal stops at once");
+    terminate();
+    assert_eq!(serving.process.wait().unwrap().code(), Some(143));
+    assert_eq!(left_in(temporary.path()), [""; 0]);
 }

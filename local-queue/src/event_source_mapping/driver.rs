@@ -361,9 +361,9 @@ impl<S: Source, I: Invoker> Driver<S, I> {
         }
     }
 
-    /// The function's name without the rest of its ARN.
+    /// The function's name, with its alias if it has one, without the rest of its ARN.
     fn function(&self) -> &str {
-        self.function_arn.rsplit(':').next().unwrap_or_default()
+        self.function_arn.rsplit(":function:").next().unwrap_or_default()
     }
 }
 

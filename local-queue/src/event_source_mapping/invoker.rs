@@ -32,6 +32,16 @@ pub trait Invoker: Send + Sync + 'static {
     }
 }
 
+impl<I: Invoker> Invoker for Arc<I> {
+    fn invoke(&self, invocation: Invocation) -> impl Future<Output = Result<Bytes, FunctionError>> + Send {
+        (**self).invoke(invocation)
+    }
+
+    fn enforces_timeout(&self) -> bool {
+        (**self).enforces_timeout()
+    }
+}
+
 /// One call of a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invocation {
@@ -128,7 +138,7 @@ where
 }
 
 /// Runs the function once, and turns a panic in it into an error.
-pub(super) async fn invoke_caught<I: Invoker>(invoker: &I, invocation: Invocation) -> Result<Bytes, FunctionError> {
+pub(crate) async fn invoke_caught<I: Invoker>(invoker: &I, invocation: Invocation) -> Result<Bytes, FunctionError> {
     // The call is inside the future: a closure may panic before it returns one.
     let mut reply = pin!(async { invoker.invoke(invocation).await });
     let caught = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| reply.as_mut().poll(context))) {

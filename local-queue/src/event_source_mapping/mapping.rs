@@ -232,6 +232,17 @@ impl EventSourceMapping {
         invoker: I,
         clock: Clock,
     ) -> Result<(Driver<S, I>, Handle<S>), EventSourceMappingError> {
+        let visibility_timeout = self.check(&source).await?;
+        let function_timeout = self.function_timeout;
+        let settings = self.planner_settings(source.queue_arn(), visibility_timeout);
+        let function_arn = self.function_arn(source.queue_arn());
+        let filter_criteria = self.filter_criteria.clone();
+        let connection = Connection { source, invoker, clock, function_arn, function_timeout, filter_criteria };
+        Ok(Driver::new(connection, settings))
+    }
+
+    /// Asks everything that may refuse the mapping of this queue, and gives the queue's visibility timeout.
+    pub async fn check<S: Source>(&self, source: &S) -> Result<Duration, EventSourceMappingError> {
         self.validate(source.queue_arn())?;
         let visibility_timeout = source.visibility_timeout().await.map_err(|error| match error {
             SourceError::QueueDoesNotExist { queue } => EventSourceMappingError::QueueDoesNotExist { queue },
@@ -242,11 +253,7 @@ impl EventSourceMapping {
         if function_timeout > visibility_timeout {
             return Err(EventSourceMappingError::VisibilityTimeoutTooShort { visibility_timeout, function_timeout });
         }
-        let settings = self.planner_settings(source.queue_arn(), visibility_timeout);
-        let function_arn = self.function_arn(source.queue_arn());
-        let filter_criteria = self.filter_criteria.clone();
-        let connection = Connection { source, invoker, clock, function_arn, function_timeout, filter_criteria };
-        Ok(Driver::new(connection, settings))
+        Ok(visibility_timeout)
     }
 
     /// Checks the settings against AWS's limits for such a queue.

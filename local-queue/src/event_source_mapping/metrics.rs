@@ -1,6 +1,9 @@
 //! What a mapping has done so far, in numbers.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    ops::Add,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use serde::Serialize;
 
@@ -51,6 +54,31 @@ pub struct FailedBatches {
     pub response_too_large: u64,
     /// The reply was no batch response, or named messages that are not in the batch.
     pub invalid_response: u64,
+}
+
+impl Add for Metrics {
+    type Output = Self;
+
+    /// What two mappings have done together, or one under two settings.
+    fn add(self, other: Self) -> Self {
+        let (one, two) = (self.failed_batches, other.failed_batches);
+        Self {
+            polled: self.polled + other.polled,
+            filtered_out: self.filtered_out + other.filtered_out,
+            invoked: self.invoked + other.invoked,
+            failed_invoke: self.failed_invoke + other.failed_invoke,
+            dropped: self.dropped + other.dropped,
+            deleted: self.deleted + other.deleted,
+            given_back: self.given_back + other.given_back,
+            failed_batches: FailedBatches {
+                function_error: one.function_error + two.function_error,
+                crash: one.crash + two.crash,
+                timeout: one.timeout + two.timeout,
+                response_too_large: one.response_too_large + two.response_too_large,
+                invalid_response: one.invalid_response + two.invalid_response,
+            },
+        }
+    }
 }
 
 /// The counts of a mapping that runs.

@@ -64,6 +64,8 @@ mod response;
 mod scaling;
 mod source;
 
+#[cfg(feature = "server")]
+pub(crate) use self::invoker::invoke_caught;
 #[cfg(feature = "sdk")]
 pub use self::source::SdkSource;
 pub use self::{

@@ -95,9 +95,21 @@ struct Acquired {
     began: Instant,
 }
 
+/// What came of an invocation, and what stands beside its reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invoked {
+    /// The reply.
+    pub reply: Result<Bytes, FunctionError>,
+    /// What the function itself has written about its failure, which need not be JSON.
+    pub error_document: Option<Bytes>,
+    /// The end of its log, at most 4 KiB, if it was asked for.
+    pub log_tail: Vec<u8>,
+}
+
 /// How an invocation ended.
 struct Ended {
     reply: Result<Bytes, FunctionError>,
+    error_document: Option<Bytes>,
     duration: Duration,
     init_duration: Option<Duration>,
     memory_peak: Option<u64>,
@@ -146,6 +158,12 @@ impl Function {
         lock(&self.shared.running).since.values().next().map(Instant::elapsed)
     }
 
+    /// Runs it once, and tells what stands beside its reply; the end of the log only if `with_log`.
+    pub async fn invoke_told(&self, invocation: Invocation, with_log: bool) -> Invoked {
+        // The state of an invocation is large, and there is one.
+        Box::pin(self.shared.run(invocation, with_log)).await
+    }
+
     /// Ends the processes that wait, each with the time that Lambda gives it, and those that run when they are done. No
     /// invocation begins any more. Waits for a moment until the log is taken.
     pub async fn shut_down(&self) {
@@ -165,8 +183,7 @@ async fn end_all(instances: Vec<Instance>) {
 
 impl Invoker for Function {
     async fn invoke(&self, invocation: Invocation) -> Result<Bytes, FunctionError> {
-        // The state of an invocation is large, and there is one.
-        Box::pin(self.shared.run(invocation)).await
+        self.invoke_told(invocation, false).await.reply
     }
 
     fn enforces_timeout(&self) -> bool {
@@ -179,15 +196,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    async fn run(&self, invocation: Invocation) -> Result<Bytes, FunctionError> {
-        let _slot = self.take_slot()?;
+    async fn run(&self, invocation: Invocation, with_log: bool) -> Invoked {
+        let _slot = match self.take_slot() {
+            Ok(slot) => slot,
+            Err(error) => return Invoked { reply: Err(error), error_document: None, log_tail: Vec::new() },
+        };
         let request_id: Arc<str> = invocation.request_id.as_str().into();
         let mut begun = UnfinishedInvocation { shared: self, request_id: &request_id, is_over: false };
         count(&self.counters.invocations);
+        let tail = with_log.then(|| self.log.tail(&request_id));
         let ended = self.run_begun(invocation, &request_id).await;
         begun.is_over = true;
         self.tell_end(&request_id, &ended);
-        ended.reply
+        let log_tail = tail.map(|tail| tail.bytes()).unwrap_or_default();
+        Invoked { reply: ended.reply, error_document: ended.error_document, log_tail }
     }
 
     fn take_slot(&self) -> Result<Slot<'_>, FunctionError> {
@@ -220,9 +242,11 @@ impl Shared {
                 let duration = began.elapsed();
                 self.lives();
                 self.keep(instance).await;
+                let mut error_document = None;
                 let (reply, status) = match reply {
                     Reply::Response(payload) => (Ok(payload), None),
                     Reply::Error(report) => {
+                        error_document = Some(report.document);
                         (Err(FunctionError::Failed { error_type: report.error_type, message: report.message }), None)
                     }
                     Reply::TooLarge { bytes } => {
@@ -232,7 +256,7 @@ impl Shared {
                         (Err(error), Some(("error", Some(error_type))))
                     }
                 };
-                Ended { reply, duration, init_duration, memory_peak, status }
+                Ended { reply, error_document, duration, init_duration, memory_peak, status }
             }
             Err(failure) => {
                 if !matches!(failure, Failure::TimedOut) {
@@ -395,10 +419,12 @@ impl Shared {
             ("Runtime.InvalidEntrypoint".to_owned(), format!("RequestId: {request_id} Error: {error}"));
         let status = Some(("error", Some(error_type.clone())));
         let reply = Err(FunctionError::Failed { error_type, message });
-        Ended { reply, duration: began.elapsed(), init_duration: None, memory_peak: None, status }
+        let (error_document, duration) = (None, began.elapsed());
+        Ended { reply, error_document, duration, init_duration: None, memory_peak: None, status }
     }
 
     fn failed(&self, request_id: &Arc<str>, failure: Failure, began: Instant) -> Ended {
+        let mut error_document = None;
         let (status, reply) = match failure {
             Failure::TimedOut => {
                 count(&self.counters.timeouts);
@@ -412,12 +438,14 @@ impl Shared {
                 (("error", Some("Runtime.ExitError".to_owned())), FunctionError::Crashed { message })
             }
             Failure::Reported(report) => {
+                error_document = Some(report.document);
                 let status = ("error", Some(report.error_type.clone()));
                 (status, FunctionError::Failed { error_type: report.error_type, message: report.message })
             }
         };
         let duration = began.elapsed();
-        Ended { reply: Err(reply), duration, init_duration: None, memory_peak: None, status: Some(status) }
+        let (reply, status) = (Err(reply), Some(status));
+        Ended { reply, error_document, duration, init_duration: None, memory_peak: None, status }
     }
 
     fn tell_start(&self, request_id: &Arc<str>) {

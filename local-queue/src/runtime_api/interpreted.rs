@@ -8,7 +8,10 @@ use std::{
     sync::Arc,
 };
 
-use super::bootstrap::{Bootstrap, BootstrapError};
+use super::{
+    bootstrap::{Bootstrap, BootstrapError},
+    temporary::TemporaryFolder,
+};
 
 /// A language whose functions an interpreter of this machine runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,13 +156,13 @@ fn joined(folders: impl IntoIterator<Item = PathBuf>) -> String {
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     file: PathBuf,
-    folder: Arc<tempfile::TempDir>,
+    folder: Arc<TemporaryFolder>,
 }
 
 impl Client {
     /// Writes the client into a folder that only this user can read.
     pub(super) fn write(language: Language) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("local-queue-").tempdir()?;
+        let folder = TemporaryFolder::new()?;
         let (name, text) = language.client();
         let file = folder.path().join(name);
         fs::write(&file, text)?;

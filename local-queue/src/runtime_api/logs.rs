@@ -5,7 +5,7 @@
 //! of the platform, so that a flood does not take the reason of a failure with it.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc, Condvar, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
@@ -36,6 +36,8 @@ const LINE_BYTES_EXTRA: usize = size_of::<LogLine>() + 32;
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 /// How much is read at a time.
 const READ_BYTES: usize = 32 * 1024;
+/// How much of an invocation's log is told with its reply (`LogResult` in the API reference of `Invoke`).
+const TAIL_BYTES_MAX: usize = 4 * 1024;
 
 /// Who wrote a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +100,30 @@ impl LogSink for StderrSink {
 pub(super) struct Log {
     function: Arc<str>,
     shared: Arc<Shared>,
+    /// The ends of the logs that somebody wants to be told, by the invocation.
+    tails: Mutex<BTreeMap<Arc<str>, Vec<u8>>>,
+}
+
+/// The end of an invocation's log, kept from when this is made.
+#[derive(Debug)]
+pub(super) struct Tail<'a> {
+    log: &'a Log,
+    request_id: Arc<str>,
+}
+
+impl Tail<'_> {
+    /// What has been kept so far, at most the last 4 KiB.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let mut kept = self.log.tails().get(&self.request_id).cloned().unwrap_or_default();
+        kept.drain(..kept.len().saturating_sub(TAIL_BYTES_MAX));
+        kept
+    }
+}
+
+impl Drop for Tail<'_> {
+    fn drop(&mut self) {
+        self.log.tails().remove(&self.request_id);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -168,7 +194,7 @@ impl Log {
                 sink.line(&line);
             }
         })?;
-        Ok(Self { function, shared })
+        Ok(Self { function, shared, tails: Mutex::default() })
     }
 
     /// A line of the platform's own, cut if what it quotes is long.
@@ -177,6 +203,7 @@ impl Log {
             text.truncate(text.floor_char_boundary(PLATFORM_LINE_BYTES_MAX));
             text.push_str("...");
         }
+        self.keep_tail(request_id, text.as_bytes());
         let line = |text| self.line(LogSource::Platform, request_id.cloned(), text);
         self.push(text.len(), || line(text), QUEUED_BYTES_MAX);
     }
@@ -204,7 +231,30 @@ impl Log {
         LogLine { function: Arc::clone(&self.function), request_id, source, text }
     }
 
+    /// Keeps the end of the log of an invocation, as long as the result lives.
+    pub(super) fn tail(&self, request_id: &Arc<str>) -> Tail<'_> {
+        self.tails().insert(Arc::clone(request_id), Vec::new());
+        Tail { log: self, request_id: Arc::clone(request_id) }
+    }
+
+    fn tails(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Vec<u8>>> {
+        self.tails.lock().expect("nobody panics with the ends in hand")
+    }
+
+    fn keep_tail(&self, request_id: Option<&Arc<str>>, line: &[u8]) {
+        let mut tails = self.tails();
+        let Some(tail) = request_id.and_then(|request_id| tails.get_mut(request_id)) else { return };
+        let last = &line[line.len().saturating_sub(TAIL_BYTES_MAX)..];
+        // The runtimes of AWS part the lines of one event so, such as those of a traceback.
+        tail.extend(last.iter().map(|byte| if *byte == b'\r' { b'\n' } else { *byte }));
+        tail.push(b'\n');
+        if tail.len() > 4 * TAIL_BYTES_MAX {
+            tail.drain(..tail.len() - TAIL_BYTES_MAX);
+        }
+    }
+
     fn function_line(&self, source: LogSource, request_id: Option<Arc<str>>, bytes: &[u8]) {
+        self.keep_tail(request_id.as_ref(), bytes);
         let line = || self.line(source, request_id, String::from_utf8_lossy(bytes).into_owned());
         self.push(bytes.len(), line, QUEUED_BYTES_MAX - PLATFORM_BYTES);
     }
@@ -380,6 +430,27 @@ mod tests {
         let lines = lines_of(&text, 64 * 1024).await;
         let lengths = lines.iter().map(String::len).collect::<Vec<_>>();
         assert_eq!(lengths, [LINE_BYTES_MAX, LINE_BYTES_MAX, LINE_BYTES_MAX, 3, 1]);
+    }
+
+    #[test]
+    fn the_end_of_an_invocations_log_is_kept_for_who_wants_it() {
+        let log = Log::start("resize".into(), |_: &LogLine| {}).unwrap();
+        let [wanted, other] = ["wanted", "other"].map(Arc::<str>::from);
+        log.platform(Some(&wanted), "before".to_owned());
+        let tail = log.tail(&wanted);
+        log.platform(Some(&wanted), "START".to_owned());
+        log.function_line(LogSource::Stdout, Some(Arc::clone(&wanted)), b"one\rtwo");
+        log.function_line(LogSource::Stdout, Some(other), b"other");
+        log.platform(None, "nobody's".to_owned());
+        assert_eq!(tail.bytes(), b"START\none\ntwo\n");
+        for _ in 0..100 {
+            log.function_line(LogSource::Stderr, Some(Arc::clone(&wanted)), &[b'x'; 999]);
+        }
+        log.function_line(LogSource::Stderr, Some(Arc::clone(&wanted)), b"last");
+        let bytes = tail.bytes();
+        assert!(bytes.len() == TAIL_BYTES_MAX && bytes.ends_with(b"x\nlast\n"));
+        drop(tail);
+        assert!(log.tails().is_empty());
     }
 
     /// A log whose sink takes its first line only when the first of these is dropped, and what it takes.

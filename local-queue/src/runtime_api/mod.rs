@@ -11,6 +11,7 @@
 //! - `server` is the Runtime API of one process, on a port of its own; `session` knows what may be asked when, and
 //!   `answer` what is said.
 //! - `logs` reads what a process writes; `report` has the lines that Lambda adds.
+//! - [`TemporaryFolder`] is for what is written or unpacked for a function.
 //!
 //! Rules that hold everywhere:
 //! - A process sees nothing of this one: its environment is made from nothing, its input is empty.
@@ -67,6 +68,7 @@ mod process;
 mod report;
 mod server;
 mod session;
+mod temporary;
 #[cfg(unix)]
 mod tree;
 #[cfg(unix)]
@@ -79,8 +81,9 @@ pub use self::{
     bootstrap::BootstrapError,
     builder::{Builder, FunctionBuildError},
     configuration::{Credentials, LogFormat},
-    function::Function,
+    function::{Function, Invoked},
     interpreted::{Interpreted, Language},
     logs::{LINE_BYTES_MAX, LogLine, LogSink, LogSource, QUEUED_BYTES_MAX, StderrSink},
     metrics::FunctionMetrics,
+    temporary::{TemporaryFolder, remove_temporary_folders},
 };

@@ -60,12 +60,14 @@ pub(super) struct Invoke {
 pub(super) struct ErrorReport {
     pub(super) error_type: String,
     pub(super) message: String,
+    /// The body as it came, which may be no JSON.
+    pub(super) document: Bytes,
 }
 
 impl ErrorReport {
     /// Reads the body of an error, which should be JSON with `errorType` and `errorMessage` and need not be; then the
     /// header's type and the body's text are what there is.
-    pub(super) fn read(header: Option<&str>, body: &[u8]) -> Self {
+    pub(super) fn read(header: Option<&str>, body: &Bytes) -> Self {
         #[derive(serde::Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Body {
@@ -77,8 +79,9 @@ impl ErrorReport {
             Ok(Body { error_type, error_message }) => Self {
                 error_type: error_type.unwrap_or_else(|| error_type_of(header)),
                 message: error_message.unwrap_or_else(body_text),
+                document: body.clone(),
             },
-            Err(_) => Self { error_type: error_type_of(header), message: body_text() },
+            Err(_) => Self { error_type: error_type_of(header), message: body_text(), document: body.clone() },
         }
     }
 }
@@ -415,7 +418,7 @@ mod tests {
     #[test]
     fn an_error_is_read_from_its_body_before_its_header() {
         let read = |body: &str| {
-            let report = ErrorReport::read(Some("Function.Bad"), body.as_bytes());
+            let report = ErrorReport::read(Some("Function.Bad"), &Bytes::copy_from_slice(body.as_bytes()));
             (report.error_type, report.message)
         };
         let pair = |error_type: &str, message: &str| (error_type.to_owned(), message.to_owned());

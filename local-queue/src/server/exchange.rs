@@ -23,7 +23,7 @@ use super::{
     foreign,
     guard::{self, Sender},
     refusal::Refusal,
-    routing::{Route, route},
+    routing::{Route, route, service_of},
     signature,
 };
 use crate::{
@@ -31,6 +31,7 @@ use crate::{
     buckets::{self, Buckets},
     clock::Clock,
     developer,
+    lambda_api::{self, Access, LambdaApi},
     memory::{Memory, Share},
     protocol::{self, Answering, Caller, Counted, HeavyWork, LIGHT_BYTES, Later, PATIENCE},
 };
@@ -52,6 +53,8 @@ pub(super) struct Service {
     pub(super) guard: Guard,
     pub(super) key_pair: Option<KeyPair>,
     pub(super) buckets: Option<Buckets>,
+    /// Lambda's API, and whether clients may change what it shows.
+    pub(super) lambda: Option<(LambdaApi, bool)>,
     pub(super) memory: Memory,
     heavy: HeavyWork,
 }
@@ -132,6 +135,7 @@ impl Service {
             guard: Guard::default(),
             key_pair: None,
             buckets: None,
+            lambda: None,
             memory,
             heavy: HeavyWork::default(),
         }
@@ -154,6 +158,14 @@ impl Service {
             return (Exchange::Answered(no_content()), readers);
         }
         let has_bucket = |name: &str| self.buckets.as_ref().is_some_and(|buckets| buckets.has_bucket(name));
+        if let Some(access) = self.lambda_access(&parts, reached) {
+            if let Err(refusal) = guard::check_lambda_content(&parts.method, &parts.headers) {
+                return (self.refuse_unread(refusal, parts, body), readers);
+            }
+            parts.extensions.insert(access);
+            let (pieces, share) = (Pieces::default(), Share::default());
+            return (Exchange::Reading(Reading { parts, body, pieces, share }), readers);
+        }
         match (route(&parts, has_bucket), &self.buckets) {
             // What SQS asks of a request is not asked of the developer's API.
             (Route::Developer, _) => {}
@@ -177,6 +189,21 @@ impl Service {
         }
         let (pieces, share) = (Pieces::default(), Share::default());
         (Exchange::Reading(Reading { parts, body, pieces, share }), readers)
+    }
+
+    /// What a request of Lambda's API may do; nothing of any other request.
+    fn lambda_access(&self, parts: &Parts, reached: SocketAddr) -> Option<Access> {
+        let (_, may_write) = self.lambda.as_ref().filter(|_| lambda_api::is_path(parts.uri.path()))?;
+        // A bucket can be called like a version of Lambda's API.
+        if matches!(service_of(parts), Some("s3" | "sqs")) {
+            return None;
+        }
+        Some(match may_write {
+            false => Access::Read,
+            // The signature has been checked when that is asked.
+            true if self.key_pair.is_some() || reached.ip().is_loopback() => Access::Write,
+            true => Access::ReadUnsigned,
+        })
     }
 
     /// What a client is to the protocol.
@@ -226,7 +253,7 @@ impl Service {
                     let seconds = self.bounds.body_timeout.as_secs();
                     let message = format!("The body did not come within {seconds} seconds.");
                     let refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", message);
-                    Exchange::Answered(refuse(&refusal, &parts.headers))
+                    Exchange::Answered(refuse(&refusal, &parts))
                 }
                 (Exchange::Reading(Reading { parts, body, .. }), Err(Unread::Refused(refusal))) => {
                     self.refuse_unread(refusal, parts, body)
@@ -238,13 +265,21 @@ impl Service {
 
     fn answer<'a>(&'a self, reading: Reading, caller: &'a Caller) -> Exchange<'a> {
         let (parts, bytes) = reading.into_parts();
+        let access = parts.extensions.get::<Access>().copied();
+        let service = if access.is_some() { "lambda" } else { "sqs" };
         if let Some(key_pair) = &self.key_pair
-            && let Err(refusal) = signature::check(key_pair, Clock::wall_now(), &parts, &bytes)
+            && let Err(refusal) = signature::check(key_pair, service, Clock::wall_now(), &parts, &bytes)
         {
             tracing::info!(code = refusal.code, "refused a request");
-            return Exchange::Answered(refusal.respond(&parts.headers));
+            return Exchange::Answered(refusal.respond_to(&parts));
         }
         let request = Request::from_parts(parts, bytes);
+        if let (Some((lambda, _)), Some(access)) = (&self.lambda, access) {
+            return Exchange::Later(Box::pin(async move {
+                let response = lambda.respond(request, access).await;
+                if is_held(&response) { response } else { self.hold(response).await }
+            }));
+        }
         let begun = match developer::respond(&self.queues, &request) {
             Some(response) => Answering::Answered(response),
             None => protocol::begin(&self.queues, request, Some(caller)),
@@ -272,9 +307,9 @@ impl Service {
         if let Some(share) = self.memory.take(response.body().len(), PATIENCE).await {
             return response.map(|body| share.keep_with(body));
         }
-        let mut request = HeaderMap::new();
+        let (mut request, ()) = Request::new(()).into_parts();
         if response.headers().get(CONTENT_TYPE) == Some(&protocol::JSON) {
-            request.insert("x-amz-target", HeaderValue::from_static(""));
+            request.headers.insert("x-amz-target", HeaderValue::from_static(""));
         }
         refuse(&out_of_memory(), &request)
     }
@@ -298,7 +333,7 @@ impl Service {
     fn refuse_unread(&self, refusal: Refusal, parts: Parts, body: Incoming) -> Exchange<'_> {
         Exchange::Later(Box::pin(async move {
             self.drain(&parts.headers, body).await;
-            refuse(&refusal, &parts.headers)
+            refuse(&refusal, &parts)
         }))
     }
 
@@ -404,9 +439,9 @@ fn is_held(response: &Response<Bytes>) -> bool {
     response.body().len() <= LIGHT_BYTES || response.extensions().get::<Counted>().is_some()
 }
 
-fn refuse(refusal: &Refusal, headers: &HeaderMap) -> Response<Bytes> {
+fn refuse(refusal: &Refusal, parts: &Parts) -> Response<Bytes> {
     tracing::info!(code = refusal.code, "refused a request");
-    refusal.respond_and_close(headers)
+    refusal.respond_and_close(parts)
 }
 
 fn out_of_memory() -> Refusal {

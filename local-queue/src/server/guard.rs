@@ -95,8 +95,8 @@ impl Guard {
         Ok(self)
     }
 
-    /// Answers SDKs by whatever host they use: a POST with an `Authorization` header of AWS and without an origin. Browsers
-    /// name the origin of every POST, so none of them comes from a page, not even after DNS rebinding.
+    /// Answers SDKs by whatever host they use: a POST, PUT or DELETE with an `Authorization` header of AWS and without an origin.
+    /// Browsers name the origin of all but a GET, so none of them comes from a page, not even after DNS rebinding.
     #[must_use]
     pub fn trust_network(mut self) -> Self {
         self.trusts_network = true;
@@ -113,7 +113,7 @@ impl Guard {
     ) -> Result<Sender, Refusal> {
         let headers = &parts.headers;
         let is_sdk = self.trusts_network
-            && parts.method == Method::POST
+            && !matches!(parts.method, Method::GET | Method::HEAD)
             && has_aws_authorization(headers)
             && !headers.contains_key(ORIGIN);
         let any_host = is_sdk || (checks_signature && signature::is_there(parts));
@@ -215,10 +215,7 @@ pub(super) fn check_content(method: &Method, headers: &HeaderMap) -> Result<(), 
         let message = "Only GET and POST are answered.";
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message));
     }
-    let coding = headers.get_all(CONTENT_ENCODING).iter();
-    if coding.into_iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Err(unsupported_media_type("The body must not be compressed."));
-    }
+    check_coding(headers)?;
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let content_type = types.next().map(|content_type| {
         let media_type = content_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
@@ -242,6 +239,23 @@ pub(super) fn check_content(method: &Method, headers: &HeaderMap) -> Result<(), 
             "A POST needs the Content-Type application/x-amz-json-1.0 or application/x-www-form-urlencoded.",
         )),
     }
+}
+
+/// Checks that the request is one that an SDK could have sent to Lambda. No type is asked for: clients name several or none.
+pub(super) fn check_lambda_content(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
+    if !matches!(*method, Method::GET | Method::POST | Method::PUT | Method::DELETE) {
+        let message = "Only GET, POST, PUT and DELETE are answered.";
+        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message));
+    }
+    check_coding(headers)
+}
+
+fn check_coding(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut coding = headers.get_all(CONTENT_ENCODING).iter();
+    if coding.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(unsupported_media_type("The body must not be compressed."));
+    }
+    Ok(())
 }
 
 /// Whether a browser asks what an allowed page may do.

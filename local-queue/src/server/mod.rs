@@ -7,7 +7,7 @@
 //! - `connection` follows what each is doing and how long it may, `socket` whether its client is still there;
 //! - `foreign` answers requests for services that are not emulated.
 //! - `exchange` takes a request through the [`Bounds`], the [`Guard`] and, if there is a [`KeyPair`], the `signature`,
-//!   to the protocol; what is refused on the way leaves as a `refusal`.
+//!   to the protocol, or to Lambda's API; what is refused on the way leaves as a `refusal`.
 //!
 //! Nothing of a request is logged at the level `info` and above but the code with which it was refused; at `debug`, its
 //! method, path and action, escaped. Bodies, queries and headers never are.
@@ -52,7 +52,10 @@ use self::{
     places::{Place, Places},
     threads::Threads,
 };
-use crate::{LocalQueue, buckets::Buckets, developer::Sample, faults::ResponseLost, memory::Memory, protocol::Caller};
+use crate::{
+    LocalQueue, buckets::Buckets, developer::Sample, faults::ResponseLost, lambda_api::LambdaApi, memory::Memory,
+    protocol::Caller,
+};
 
 /// How long requests that are being answered have when the server stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
@@ -99,6 +102,14 @@ impl Server {
     #[must_use]
     pub fn buckets(mut self, buckets: Buckets) -> Self {
         self.service.buckets = Some(buckets);
+        self
+    }
+
+    /// Answers Lambda's API, too. Clients may change functions and mappings only if they `may_write`, and on an address that
+    /// other machines reach only if requests must be signed.
+    #[must_use]
+    pub fn lambda_api(mut self, lambda: LambdaApi, may_write: bool) -> Self {
+        self.service.lambda = Some((lambda, may_write));
         self
     }
 

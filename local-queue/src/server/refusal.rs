@@ -6,9 +6,10 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
     header::{CONNECTION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+    request::Parts,
 };
 
-use crate::protocol;
+use crate::{lambda_api, protocol};
 
 /// Why a request is not answered by the protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,9 +66,17 @@ impl Refusal {
         response
     }
 
+    /// The answer, in the form of the service whose path it is.
+    pub(super) fn respond_to(&self, request: &Parts) -> Response<Bytes> {
+        if lambda_api::is_path(request.uri.path()) {
+            return lambda_api::respond_refusal(self.status, self.json_type, &self.message);
+        }
+        self.respond(&request.headers)
+    }
+
     /// The answer after which the connection ends, because what follows on it is not to be trusted or was not read.
-    pub(super) fn respond_and_close(&self, request: &HeaderMap) -> Response<Bytes> {
-        let mut response = self.respond(request);
+    pub(super) fn respond_and_close(&self, request: &Parts) -> Response<Bytes> {
+        let mut response = self.respond_to(request);
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         response
     }
@@ -116,11 +125,21 @@ mod tests {
         assert_eq!(body["RequestId"], query_in_json.headers()["x-amzn-requestid"].to_str().unwrap());
 
         headers.insert("x-amz-target", HeaderValue::from_static("AmazonSQS.ListQueues"));
-        let json = refusal.respond_and_close(&headers);
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        parts.headers = headers;
+        let json = refusal.respond_and_close(&parts);
         assert_eq!(json.status(), StatusCode::FORBIDDEN);
         assert_eq!(json.headers()["x-amzn-query-error"], "ForeignOrigin;Sender");
         assert_eq!(json.headers()[CONNECTION], "close");
         assert_eq!(json.body(), r#"{"__type":"local-queue#ForeignOrigin","message":"not \"<you>\" & co"}"#);
         assert_eq!(json.headers()["x-amzn-requestid"].len(), 36);
+
+        parts.uri = "/2015-03-31/functions".parse().unwrap();
+        let lambda = refusal.respond_and_close(&parts);
+        assert_eq!(lambda.status(), StatusCode::FORBIDDEN);
+        assert_eq!(lambda.headers()[CONNECTION], "close");
+        assert_eq!(lambda.headers()["x-amzn-errortype"], "ForeignOrigin");
+        let body: serde_json::Value = serde_json::from_slice(lambda.body()).unwrap();
+        assert_eq!(body["Message"], "not \"<you>\" & co");
     }
 }

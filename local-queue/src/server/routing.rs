@@ -30,7 +30,7 @@ pub(super) fn route(parts: &Parts, has_bucket: impl Fn(&str) -> bool) -> Route<'
     if developer::is_path(path) {
         return Route::Developer;
     }
-    match service(parts) {
+    match service_of(parts) {
         Some("s3") => return Route::Buckets,
         Some("sqs") => return Route::Queues,
         Some(service) => return Route::Foreign(service),
@@ -58,7 +58,7 @@ pub(super) fn route(parts: &Parts, has_bucket: impl Fn(&str) -> bool) -> Route<'
 }
 
 /// The service in the scope of the credentials, whether they are in the header or in the address.
-fn service(parts: &Parts) -> Option<&str> {
+pub(super) fn service_of(parts: &Parts) -> Option<&str> {
     let in_header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
         let (_, rest) = value.split_once("Credential=")?;
         rest.split('/').nth(3)
@@ -147,7 +147,7 @@ mod tests {
             (&"a".repeat(NAME_BYTES_MAX + 1), None),
         ] {
             let request = Request::post("/").header("authorization", signed(service)).body(()).unwrap();
-            assert_eq!(super::service(&request.into_parts().0), expected, "{service:?}");
+            assert_eq!(super::service_of(&request.into_parts().0), expected, "{service:?}");
         }
     }
 }

@@ -20,7 +20,6 @@ use super::refusal::Refusal;
 use crate::engine::Time;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-const SERVICE: &str = "sqs";
 const SKEW_MINUTES: i64 = 15;
 /// A week: how long a presigned URL may be good for.
 const EXPIRES_SECONDS_MAX: i64 = 7 * 86_400;
@@ -74,15 +73,16 @@ impl std::fmt::Debug for KeyPair {
     }
 }
 
-/// Checks the signature of a request that came at `now` of the wall clock. The errors are AWS's, in its order.
-pub(super) fn check(key_pair: &KeyPair, now: Time, parts: &Parts, body: &[u8]) -> Result<(), Refusal> {
+/// Checks the signature of a request for a service, such as `sqs`, that came at `now` of the wall clock. The errors are AWS's,
+/// in its order.
+pub(super) fn check(key_pair: &KeyPair, service: &str, now: Time, parts: &Parts, body: &[u8]) -> Result<(), Refusal> {
     let signature = Presigned::parse(parts)?;
     let signature = Signature::read(parts, signature.as_ref())?;
     signature.check_signed_headers(&parts.headers)?;
     if signature.access_key_id != key_pair.access_key_id {
         return Err(unknown_key());
     }
-    signature.scope.check(&signature.signed_at)?;
+    signature.scope.check(service, &signature.signed_at)?;
     signature.check_age(i64::try_from(now.as_millis() / 1_000).unwrap_or(i64::MAX))?;
     let canonical = canonical_request(&parts.method, &parts.uri, &parts.headers, &signature.signed_headers, body);
     let string_to_sign = signature.scope.string_to_sign(&signature.signed_at, &canonical);
@@ -299,9 +299,10 @@ struct CredentialScope<'a> {
 }
 
 impl CredentialScope<'_> {
-    fn check(&self, signed_at: &str) -> Result<(), Refusal> {
-        if self.service != SERVICE {
-            return Err(signature_refusal("Credential should be scoped to correct service: 'sqs'."));
+    fn check(&self, service: &str, signed_at: &str) -> Result<(), Refusal> {
+        if self.service != service {
+            let message = format!("Credential should be scoped to correct service: '{service}'.");
+            return Err(signature_refusal(message));
         }
         if Some(self.date) != signed_at.get(..8) {
             return Err(signature_refusal(

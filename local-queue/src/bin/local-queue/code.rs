@@ -6,16 +6,14 @@ use std::{
     time::SystemTime,
 };
 
-use local_queue::{
-    runtime_api::{Interpreted, Language},
-    template::{Code, StackFunction},
-};
-use tempfile::TempDir;
-
 use super::{
     interpreters::{Chosen, Interpreters},
     packages,
     unpack::unpack,
+};
+use local_queue::{
+    runtime_api::{Interpreted, Language, TemporaryFolder},
+    template::{Code, StackFunction},
 };
 
 /// So many entries of a folder are looked at for the newest; a project with more of its own files is rare.
@@ -30,7 +28,7 @@ pub(crate) struct Found {
     /// What somebody who wonders later should have read.
     pub(crate) notes: Vec<String>,
     /// What was unpacked or written for it, which is there as long as this.
-    pub(crate) made: Vec<TempDir>,
+    pub(crate) made: Vec<TemporaryFolder>,
 }
 
 #[derive(Debug)]
@@ -65,7 +63,7 @@ struct Place {
     folder: PathBuf,
     from: String,
     note: Option<String>,
-    made: Option<TempDir>,
+    made: Option<TemporaryFolder>,
 }
 
 impl Place {
@@ -266,9 +264,8 @@ fn inline(text: &str, language: Option<Language>) -> Result<Place, String> {
     Ok(Place { folder, from: format!("{name} of the template"), note: None, made: Some(made) })
 }
 
-fn temporary() -> Result<TempDir, String> {
-    let made = tempfile::Builder::new().prefix("local-queue-").tempdir();
-    made.map_err(|error| format!("failed to make a temporary folder: {error}"))
+fn temporary() -> Result<TemporaryFolder, String> {
+    TemporaryFolder::new().map_err(|error| format!("failed to make a temporary folder: {error}"))
 }
 
 /// Whether a folder has what the handler names; else why not.
@@ -331,6 +328,7 @@ mod tests {
     use std::{os::unix::fs::PermissionsExt, time::Duration};
 
     use local_queue::{engine::Limits, template};
+    use tempfile::TempDir;
 
     use super::*;
 

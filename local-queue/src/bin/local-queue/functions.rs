@@ -1,22 +1,25 @@
 //! The functions of a template: each one's program as a process, and a mapping for each queue it works on.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use aws_config::BehaviorVersion;
 use aws_sdk_sqs::{Client, config::Region};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use clap::ValueEnum;
 use local_queue::{
     LocalQueue,
-    event_source_mapping::{
-        EventSourceMapping, Handle, ProvisionedPollers, QueueSource, SdkSource, Source, SourceError,
-    },
-    runtime_api::{Function, LogFormat},
+    event_source_mapping::{ProvisionedPollers, QueueSource, SourceError},
+    lambda_api::{FunctionConfiguration, LambdaApi, MappingError, MappingMetrics, NewMapping, Sources},
+    runtime_api::{Function, LogFormat, TemporaryFolder},
     template::{StackFunction, StackMapping},
 };
-use local_queue_terminal::print;
-use tempfile::TempDir;
-use tokio::task::JoinSet;
+use local_queue_terminal::{note, print};
 
 use super::{
     code::Program,
@@ -27,7 +30,7 @@ use super::{
 };
 
 /// What is said on the command line about functions.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Functions {
     /// Create the queues of a SAM or CloudFormation template, and run its functions on them.
     #[arg(long, value_name = "FILE", help_heading = "Template")]
@@ -114,6 +117,23 @@ pub(crate) struct Functions {
         help_heading = "Template"
     )]
     pub(crate) source: Option<String>,
+    /// What clients may do with Lambda's API: invoke functions and look at them and their mappings, or also change them.
+    ///
+    /// Changes need an address that only this machine reaches, or --require-signature.
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT", help_heading = "Behaviour")]
+    pub(crate) lambda_api: Clients,
+}
+
+/// What clients may do with Lambda's API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Clients {
+    /// Invoke, and what gets and lists.
+    #[default]
+    Read,
+    /// Also create, change and delete functions and mappings.
+    Write,
+    /// Nothing: it is not there.
+    Off,
 }
 
 fn parse_pair(raw: &str) -> Result<(String, String), &'static str> {
@@ -145,88 +165,90 @@ fn parse_endpoint_url(raw: &str) -> Result<String, String> {
     if is_one { Ok(raw.to_owned()) } else { Err(expected()) }
 }
 
+/// The functions by their names, whoever has made them, for their numbers.
+pub(crate) type Known = Arc<Mutex<BTreeMap<String, Function>>>;
+
 /// Functions that run, until they are shut down.
 pub(crate) struct Running {
-    mappings: JoinSet<()>,
-    stops: Vec<Stops>,
-    functions: Vec<Function>,
+    lambda: LambdaApi,
+    known: Known,
     /// What was unpacked for them.
-    made: Vec<TempDir>,
-}
-
-/// What stops a mapping: after its running invocations, and at once.
-struct Stops {
-    gently: Box<dyn Fn() + Send + Sync>,
-    at_once: Box<dyn Fn() + Send + Sync>,
+    made: Vec<TemporaryFolder>,
 }
 
 impl Running {
     /// None yet. What functions leave behind from now on is ended with this process.
-    pub(crate) fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new(lambda: LambdaApi, known: Known, queues: &LocalQueue) -> anyhow::Result<Self> {
         #[cfg(unix)]
         {
             let orphans =
                 local_queue::runtime_api::Orphans::adopt().context("failed to adopt what functions leave behind")?;
             tokio::spawn(reap(orphans));
         }
-        Ok(Self { mappings: JoinSet::new(), stops: Vec::new(), functions: Vec::new(), made: Vec::new() })
+        let (measured, mapped) = (Arc::clone(&known), lambda.clone());
+        queues.add_metrics(move || {
+            let of_function = |function: &Function| function_samples(function.name(), &function.metrics());
+            let of_mapping = |it: &MappingMetrics| mapping_samples(&it.queue, &it.function, &it.metrics);
+            let functions = lock(&measured).values().flat_map(of_function).collect::<Vec<_>>();
+            functions.into_iter().chain(mapped.mapping_metrics().iter().flat_map(of_mapping)).collect()
+        });
+        Ok(Self { lambda, known, made: Vec::new() })
     }
 
-    /// Starts every function of a plan. `endpoint_url` is this server's.
-    pub(crate) async fn start(
-        &mut self,
-        arguments: &Functions,
-        plan: Plan<'_>,
-        queues: &LocalQueue,
-        endpoint_url: &str,
-    ) -> anyhow::Result<()> {
-        let template = arguments.template.as_deref().context("there is no template")?;
-        let elsewhere = match &arguments.source {
-            Some(endpoint_url) => Some((endpoint_url.as_str(), client(endpoint_url, &queues.scope().region).await)),
-            None => None,
-        };
-        for planned in plan.functions {
-            let declared = planned.declared;
-            let place = || format!("{}:{}: {}", template.display(), declared.line, declared.logical_id);
-            let function = build(arguments, &planned, &queues.scope().region, endpoint_url, &plan.variables);
-            let function = function.with_context(place)?;
-            self.made.extend(planned.found.made);
-            let measured = function.clone();
-            queues.add_metrics(move || function_samples(measured.name(), &measured.metrics()));
-            self.functions.push(function.clone());
-            for mapping in declared.mappings.iter().filter(|mapping| mapping.enabled) {
-                let place = || format!("{}:{}: {}", template.display(), mapping.line, declared.logical_id);
-                connect(self, elsewhere.as_ref(), mapping, &function, queues).await.with_context(place)?;
-                let at = elsewhere.as_ref().map(|(endpoint_url, _)| format!(" at {endpoint_url}")).unwrap_or_default();
-                print(format_args!("  {} works on {}{at}", function.name(), mapping.queue.name()));
+    /// Starts every function, and the mappings that are enabled.
+    pub(crate) async fn start(&mut self, arguments: &Functions, prepared: Vec<Prepared<'_>>) -> anyhow::Result<()> {
+        for Prepared { declared, function, made } in prepared {
+            self.made.extend(made);
+            lock(&self.known).insert(declared.name.clone(), function.clone());
+            self.lambda.add_function(configuration(declared), function);
+            for mapping in &declared.mappings {
+                let place = || {
+                    let template = arguments.template.as_deref().unwrap_or(Path::new("")).display();
+                    format!("{template}:{}: {}", mapping.line, declared.logical_id)
+                };
+                self.add(arguments, mapping).await.with_context(place)?;
+                if mapping.enabled {
+                    let at = arguments.source.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
+                    print(format_args!("  {} works on {}{at}", declared.name, mapping.queue.name()));
+                }
             }
         }
         Ok(())
     }
 
+    async fn add(&self, arguments: &Functions, declared: &StackMapping) -> anyhow::Result<()> {
+        let StackMapping { queue, mapping, enabled, .. } = declared;
+        let new = NewMapping { queue: queue.clone(), mapping: mapping.clone(), enabled: *enabled };
+        let added = self.lambda.add_mapping(new).await;
+        match (added, &arguments.source) {
+            (Ok(_), _) => Ok(()),
+            (Err(MappingError::Source(SourceError::QueueDoesNotExist { queue })), Some(endpoint_url)) => {
+                bail!("queue {} does not exist at {endpoint_url}; create it there first", queue.name())
+            }
+            (Err(error), Some(endpoint_url)) => {
+                Err(error).with_context(|| format!("queue {} at {endpoint_url}", queue.name()))
+            }
+            (Err(error), None) => Err(error).with_context(|| format!("queue {}", queue.name())),
+        }
+    }
+
     /// Lets running invocations end, and ends the processes. What still runs shortly before `within` is over is killed, and
     /// its messages are given back.
-    pub(crate) async fn shut_down(mut self, within: Duration) {
-        for stop in &self.stops {
-            (stop.gently)();
-        }
+    pub(crate) async fn shut_down(self, within: Duration) {
+        self.lambda.stop();
         if let Some(what) = self.what_runs() {
             let seconds = within.as_secs();
             last_line(format!("stopping: waiting up to {seconds} s for {what}; a second signal stops at once"));
         }
         let gently = within.saturating_sub(GIVE_BACK_TIME.min(within / 2));
-        if tokio::time::timeout(gently, all_ended(&mut self.mappings)).await.is_err() {
+        if tokio::time::timeout(gently, self.lambda.stopped(true)).await.is_err() {
             if let Some(what) = self.what_runs() {
                 last_line(format!("stopping: killed {what}; the messages are given back"));
             }
-            for stop in &self.stops {
-                (stop.at_once)();
-            }
-            all_ended(&mut self.mappings).await;
+            self.lambda.stop_at_once();
+            self.lambda.stopped(false).await;
         }
-        let ending: JoinSet<()> =
-            self.functions.into_iter().map(|function| async move { function.shut_down().await }).collect();
-        ending.join_all().await;
+        self.lambda.shut_down().await;
         // Also what functions have left behind.
         #[cfg(unix)]
         local_queue::runtime_api::kill_all_functions();
@@ -239,15 +261,38 @@ impl Running {
             let (count, name) = (function.metrics().concurrent_executions, function.name());
             Some(format!("{count} invocation{} of {name} ({seconds} s)", if count == 1 { "" } else { "s" }))
         };
-        let all = self.functions.iter().filter_map(of).collect::<Vec<_>>();
+        let all = lock(&self.known).values().filter_map(of).collect::<Vec<_>>();
         (!all.is_empty()).then(|| all.join(", "))
     }
 }
 
-async fn all_ended(mappings: &mut JoinSet<()>) {
-    while let Some(ended) = mappings.join_next().await {
-        if let Err(error) = ended {
-            tracing::error!(%error, "a mapping ended early; its messages come back at the end of their visibility timeout");
+pub(crate) fn lock(known: &Known) -> MutexGuard<'_, BTreeMap<String, Function>> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What Lambda's API says of a function of the template: of its variables those that the template declares.
+fn configuration(declared: &StackFunction) -> FunctionConfiguration {
+    let mut configuration = FunctionConfiguration::new(declared.name.clone());
+    configuration.logical_id = Some(declared.logical_id.clone());
+    configuration.runtime.clone_from(&declared.runtime);
+    configuration.handler.clone_from(&declared.handler);
+    configuration.timeout = declared.timeout;
+    configuration.memory_mib = declared.memory_megabytes;
+    configuration.reserved_concurrency = declared.reserved_concurrency;
+    configuration.environment.clone_from(&declared.environment);
+    configuration.architecture.clone_from(&declared.architecture);
+    let aliases = declared.mappings.iter().filter_map(|it| it.mapping.function_name.split_once(':'));
+    configuration.aliases = aliases.map(|(_, alias)| alias.to_owned()).collect();
+    configuration
+}
+
+/// Where the mappings find their queues.
+pub(crate) async fn sources(arguments: &Functions, queues: &LocalQueue) -> Sources {
+    match &arguments.source {
+        None => Sources::Here(queues.clone()),
+        Some(endpoint_url) => {
+            let client = client(endpoint_url, &queues.scope().region).await;
+            Sources::There { client, endpoint_url: endpoint_url.clone() }
         }
     }
 }
@@ -268,7 +313,54 @@ async fn reap(mut orphans: local_queue::runtime_api::Orphans) {
     }
 }
 
-fn build(
+/// A function that can be started, with mappings that nothing refuses.
+pub(crate) struct Prepared<'a> {
+    declared: &'a StackFunction,
+    function: Function,
+    /// What was unpacked for it.
+    made: Vec<TemporaryFolder>,
+}
+
+/// Asks all that could refuse a function or a mapping, whether they are to be started or only looked at; everything that is
+/// wrong at once. Only what is elsewhere is not asked before somebody answers there.
+pub(crate) async fn prepare<'a>(
+    arguments: &Functions,
+    plan: Plan<'a>,
+    queues: &LocalQueue,
+    endpoint_url: &str,
+) -> anyhow::Result<Vec<Prepared<'a>>> {
+    let Some(template) = arguments.template.as_deref() else { return Ok(Vec::new()) };
+    let (mut prepared, mut problems) = (Vec::new(), Vec::new());
+    for planned in plan.functions {
+        let declared = planned.declared;
+        let place = |line| format!("{}:{line}: {}", template.display(), declared.logical_id);
+        let function = match build(arguments, &planned, &queues.scope().region, endpoint_url, &plan.variables) {
+            Ok(function) => function,
+            // It is here only for those who might invoke it.
+            Err(error) if declared.mappings.is_empty() => {
+                note(format_args!("local-queue: warning: {} does not run: {error:#}", place(declared.line)));
+                continue;
+            }
+            Err(error) => {
+                problems.push(format!("{}: {error:#}", place(declared.line)));
+                continue;
+            }
+        };
+        if arguments.source.is_none() {
+            for StackMapping { queue, mapping, line, .. } in &declared.mappings {
+                let source = QueueSource::new(queues.clone(), queue.clone());
+                if let Err(error) = mapping.check(&source).await {
+                    problems.push(format!("{}: queue {}: {error}", place(*line), queue.name()));
+                }
+            }
+        }
+        prepared.push(Prepared { declared, function, made: planned.found.made });
+    }
+    ensure!(problems.is_empty(), problems.join("\n"));
+    Ok(prepared)
+}
+
+pub(crate) fn build(
     arguments: &Functions,
     planned: &Planned<'_>,
     region: &str,
@@ -317,54 +409,6 @@ fn build(
         Some(concurrency) => builder.concurrency_max(concurrency).build()?,
         None => builder.build()?,
     })
-}
-
-async fn connect(
-    running: &mut Running,
-    elsewhere: Option<&(&str, Client)>,
-    declared: &StackMapping,
-    function: &Function,
-    queues: &LocalQueue,
-) -> anyhow::Result<()> {
-    let clock = queues.clock().clone();
-    let mapping = EventSourceMapping { function_timeout: function.timeout(), ..declared.mapping.clone() };
-    match elsewhere {
-        None => {
-            let source = QueueSource::new(queues.clone(), declared.queue.clone());
-            let connected = mapping.connect(source, function.clone(), clock).await;
-            let (driver, handle) = connected.with_context(|| format!("queue {}", declared.queue.name()))?;
-            running.mappings.spawn(driver.run());
-            watch(running, queues, declared, function, handle);
-        }
-        Some((endpoint_url, client)) => {
-            let source = match SdkSource::find(client.clone(), endpoint_url, &declared.queue, clock.clone()).await {
-                Err(SourceError::QueueDoesNotExist { queue }) => {
-                    bail!("queue {} does not exist at {endpoint_url}; create it there first", queue.name());
-                }
-                found => found.with_context(|| format!("queue {} at {endpoint_url}", declared.queue.name()))?,
-            };
-            let (driver, handle) = mapping.connect(source, function.clone(), clock).await?;
-            running.mappings.spawn(driver.run());
-            watch(running, queues, declared, function, handle);
-        }
-    }
-    Ok(())
-}
-
-/// Shows the mapping's numbers, and keeps what stops it.
-fn watch<S: Source>(
-    running: &mut Running,
-    queues: &LocalQueue,
-    declared: &StackMapping,
-    function: &Function,
-    handle: Handle<S>,
-) {
-    let (queue, function) = (declared.queue.name().to_owned(), function.name().to_owned());
-    let (gently, at_once) = (handle.clone(), handle.clone());
-    running
-        .stops
-        .push(Stops { gently: Box::new(move || gently.stop()), at_once: Box::new(move || at_once.stop_at_once()) });
-    queues.add_metrics(move || mapping_samples(&queue, &function, &handle.metrics()));
 }
 
 /// A client for another endpoint: credentials and region come from the environment, or else the region from here, since

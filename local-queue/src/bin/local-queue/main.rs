@@ -16,11 +16,13 @@ mod samples;
 mod stop;
 mod unpack;
 mod variables;
+mod workshop;
 
 use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -34,11 +36,19 @@ use local_queue::{
     config,
     declaration::QueueDeclaration,
     engine::{Limits, QueueArn, Scope},
+    lambda_api::LambdaApi,
     template::{self, Stack},
 };
 use local_queue_terminal::{exit_code, note, print};
 
-use self::{log::Log, plan::Plan, stop::Stop};
+use self::{
+    functions::{Clients, Known},
+    log::Log,
+    plan::Plan,
+    stop::Stop,
+    variables::Variables,
+    workshop::Packages,
+};
 
 /// More threads would hardly do more than wait for each other, because all queues are under one lock.
 const ANSWERING_THREADS_MAX: NonZeroUsize = NonZeroUsize::new(8).expect("eight are some");
@@ -159,23 +169,43 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Serve) -> anyhow::Result<()> {
-    if arguments.functions.check {
-        return check(arguments);
-    }
     // Requests are answered on threads of their own. Beside functions nothing here takes long.
-    let mut runtime = match arguments.functions.template {
-        Some(_) => tokio::runtime::Builder::new_multi_thread(),
-        None => tokio::runtime::Builder::new_current_thread(),
+    let mut runtime = if runs_functions(arguments) {
+        tokio::runtime::Builder::new_multi_thread()
+    } else {
+        tokio::runtime::Builder::new_current_thread()
     };
     let runtime = runtime.enable_all().build().context("failed to start the runtime")?;
-    let result = runtime.block_on(serve(arguments));
+    let result =
+        if arguments.functions.check { runtime.block_on(check(arguments)) } else { runtime.block_on(serve(arguments)) };
     // What is left are calls that nothing can end, such as a look-up of a name that nobody answers.
     runtime.shutdown_background();
+    // Such a call may still have a function.
+    local_queue::runtime_api::remove_temporary_folders();
     result
 }
 
+/// Whether functions can run: those of a template, or those that clients send.
+fn runs_functions(arguments: &Serve) -> bool {
+    arguments.functions.template.is_some() || arguments.functions.lambda_api == Clients::Write
+}
+
+/// Lambda's API of this server, without functions yet, and those that it will have.
+async fn lambda_api(arguments: &Serve, queues: &LocalQueue, endpoint_url: &str) -> anyhow::Result<(LambdaApi, Known)> {
+    let (functions, known) = (&arguments.functions, Known::default());
+    let workshop = Packages {
+        arguments: functions.clone(),
+        variables: Variables::read(functions)?,
+        region: arguments.region.clone(),
+        endpoint_url: endpoint_url.to_owned(),
+        known: Arc::clone(&known),
+    };
+    let sources = functions::sources(functions, queues).await;
+    Ok((LambdaApi::builder(queues.clone()).sources(sources).workshop(workshop).build(), known))
+}
+
 /// Says what would run, without listening.
-fn check(arguments: &Serve) -> anyhow::Result<()> {
+async fn check(arguments: &Serve) -> anyhow::Result<()> {
     let endpoint_url = template::Options::default().queue_url_base;
     let (queues, created) = start(arguments)?;
     let stack = read_template(arguments, &endpoint_url, &created)?;
@@ -185,6 +215,7 @@ fn check(arguments: &Serve) -> anyhow::Result<()> {
     }
     let plan = Plan::make(&arguments.functions, &stack, &queue_urls(arguments, &endpoint_url))?;
     print_plan(&plan, &stack, arguments);
+    functions::prepare(&arguments.functions, plan, &queues, &endpoint_url).await?;
     Ok(())
 }
 
@@ -218,17 +249,26 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
         print(format_args!("  {endpoint_url}/{}/{}", queue.account(), queue.name()));
     }
     print_plan(&plan, &stack, arguments);
-    if arguments.functions.template.is_none() {
+    let prepared = functions::prepare(&arguments.functions, plan, &queues, &endpoint_url).await?;
+    let (lambda, known) = tokio::select! {
+        made = lambda_api(arguments, &queues, &endpoint_url) => made?,
+        () = stop.requested() => return Ok(()),
+    };
+    let server = match arguments.functions.lambda_api {
+        Clients::Off => server,
+        clients => server.lambda_api(lambda.clone(), clients == Clients::Write),
+    };
+    if !runs_functions(arguments) {
         server.run(stop.requested()).await;
         return Ok(());
     }
+    let mut running = functions::Running::new(lambda, known, &queues)?;
     // Requests are answered until the functions have ended, which may send some; and also while functions wait for a queue
     // that is elsewhere.
     let (functions_ended, ended) = tokio::sync::oneshot::channel::<()>();
     let answering = tokio::spawn(server.run(async { drop(ended.await) }));
-    let mut running = functions::Running::new()?;
     let started = tokio::select! {
-        started = running.start(&arguments.functions, plan, &queues, &endpoint_url) => started,
+        started = running.start(&arguments.functions, prepared) => started,
         () = stop.requested() => Ok(()),
     };
     if started.is_ok() {

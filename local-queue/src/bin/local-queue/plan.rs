@@ -14,7 +14,7 @@ use local_queue_terminal::print;
 
 use super::{
     code::{Found, NotFound, Program, Search},
-    functions::Functions,
+    functions::{Clients, Functions},
     interpreters::Interpreters,
     variables::Variables,
 };
@@ -50,7 +50,7 @@ struct Row {
 }
 
 impl<'a> Plan<'a> {
-    /// Looks for the code of every function that a queue invokes.
+    /// Looks for the code of every function.
     pub(crate) fn make(arguments: &Functions, stack: &'a Stack, queue_urls: &str) -> anyhow::Result<Self> {
         let Some(template) = &arguments.template else { return Ok(Self::default()) };
         check_names(arguments, stack, template)?;
@@ -83,7 +83,8 @@ impl<'a> Plan<'a> {
             }
         }
         // Queues alone are something, but not what somebody wants whose only mistake is one that can be mended.
-        if plan.functions.is_empty() && !missing.is_empty() {
+        let none_works = plan.functions.iter().all(|planned| planned.declared.mappings.is_empty());
+        if none_works && !missing.is_empty() {
             bail!(missing.join("\n"));
         }
         for other in &stack.others {
@@ -104,7 +105,8 @@ impl<'a> Plan<'a> {
             let (name, kind) = (function.logical_id.clone(), "function".to_owned());
             Row { name, kind, runs, text }
         };
-        if function.mappings.is_empty() {
+        let is_mapped = !function.mappings.is_empty();
+        if !is_mapped && arguments.lambda_api == Clients::Off {
             self.rows.push(row(false, "no queue invokes it".to_owned()));
             return Ok(None);
         }
@@ -116,7 +118,7 @@ impl<'a> Plan<'a> {
             }
             Err(NotFound::Missing(reason)) => {
                 self.rows.push(row(false, reason.clone()));
-                return Ok(Some(reason));
+                return Ok(is_mapped.then_some(reason));
             }
         };
         let debugged = debug(arguments, function, &mut found)?;
@@ -124,7 +126,8 @@ impl<'a> Plan<'a> {
             Program::Bootstrap(_) => String::new(),
             Program::Interpreted(_) => format!("{} of ", function.handler),
         };
-        self.rows.push(row(true, format!("{handler}{}{debugged}", found.from)));
+        let on_request = if is_mapped { "" } else { ", when it is invoked by Lambda's API" };
+        self.rows.push(row(true, format!("{handler}{}{debugged}{on_request}", found.from)));
         self.notes.extend(found.notes.iter().map(|note| format!("{}: {note}", function.logical_id)));
         for mapping in &function.mappings {
             self.rows.push(describe(mapping));

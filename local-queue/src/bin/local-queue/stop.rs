@@ -78,6 +78,7 @@ pub(crate) fn last_line(line: String) {
 fn end(code: i32, why: &str) -> ! {
     #[cfg(unix)]
     local_queue::runtime_api::kill_all_functions();
+    local_queue::runtime_api::remove_temporary_folders();
     last_line(why.to_owned());
     process::exit(code)
 }

@@ -34,7 +34,8 @@ pub(crate) fn unpack(archive: &Path, into: &Path) -> anyhow::Result<()> {
     unpack_bytes(&bytes, into).with_context(|| format!("{} cannot be unpacked", archive.display()))
 }
 
-fn unpack_bytes(bytes: &[u8], into: &Path) -> anyhow::Result<()> {
+/// The same of an archive that is in memory.
+pub(crate) fn unpack_bytes(bytes: &[u8], into: &Path) -> anyhow::Result<()> {
     let mut left = UNPACKED_BYTES_MAX;
     for entry in entries(bytes)? {
         let path = Path::new(entry.name);

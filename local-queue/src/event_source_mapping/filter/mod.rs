@@ -63,6 +63,8 @@ const PATTERN_CHARS_MAX: usize = 4_096;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FilterCriteria {
     patterns: Vec<Pattern>,
+    /// As they were written.
+    texts: Vec<String>,
 }
 
 /// Why filter criteria are refused.
@@ -116,8 +118,9 @@ impl FilterCriteria {
             };
             parsed.map_err(|problem| FilterError::InvalidPattern { index, problem })
         };
+        let texts = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
         let patterns = patterns.into_iter().enumerate().map(parse).collect::<Result<_, _>>()?;
-        Ok(Self { patterns })
+        Ok(Self { patterns, texts })
     }
 
     /// Reads the form of the API and of templates: `{"Filters": [{"Pattern": "{...}"}]}`.
@@ -140,6 +143,11 @@ impl FilterCriteria {
         };
         let patterns = filters.iter().enumerate().map(pattern).collect::<Result<Vec<_>, _>>()?;
         Self::parse(patterns.iter().map(String::as_str))
+    }
+
+    /// The patterns as they were written.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(String::as_str)
     }
 
     /// Whether there is no filter.

@@ -203,7 +203,8 @@ async fn an_error_is_an_answer_with_a_type() {
     assert_eq!((answer.status, answer.body.as_str()), (202, OK));
     let _next = fixture.begin(NEXT, "").await;
     fixture.until(Session::is_finished).await;
-    let report = ErrorReport { error_type: "Function.Bad".to_owned(), message: "no".to_owned() };
+    let document = Bytes::from_static(b"{\"errorMessage\":\"no\"}");
+    let report = ErrorReport { error_type: "Function.Bad".to_owned(), message: "no".to_owned(), document };
     assert_eq!(fixture.take_reply(), Some(Reply::Error(report)));
 }
 
@@ -245,7 +246,8 @@ async fn a_runtime_that_cannot_start_says_so_once_and_gets_nothing() {
     fixture.check("POST", INIT_ERROR, "{\"errorMessage\":\"m\",\"errorType\":\"T\"}", 202, OK).await;
     fixture.check("POST", INIT_ERROR, "{}", 403, &transition("InitError", "InitError")).await;
     fixture.check("GET", NEXT, "", 403, &transition("InitError", "Ready")).await;
-    let report = ErrorReport { error_type: "T".to_owned(), message: "m".to_owned() };
+    let document = Bytes::from_static(b"{\"errorMessage\":\"m\",\"errorType\":\"T\"}");
+    let report = ErrorReport { error_type: "T".to_owned(), message: "m".to_owned(), document };
     assert_eq!(fixture.api.session().borrow().init_result(), Some(Err(report)));
 }
 

@@ -5,6 +5,7 @@ use http::Request;
 use super::*;
 
 // The access key and secret of AWS's own examples.
+const SERVICE: &str = "sqs";
 const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 const SIGNED_AT: &str = "20150830T123600Z";
@@ -130,7 +131,7 @@ fn check_after(seconds: i64, request: Request<&str>) -> Result<(), Refusal> {
     let key_pair = KeyPair::new(ACCESS_KEY_ID, SECRET).unwrap();
     let now = u64::try_from(date::parse(SIGNED_AT).unwrap() + seconds).unwrap() * 1_000;
     let (parts, body) = request.into_parts();
-    check(&key_pair, Time::from_millis(now), &parts, body.as_bytes())
+    check(&key_pair, SERVICE, Time::from_millis(now), &parts, body.as_bytes())
 }
 
 fn code(request: Request<&str>) -> (u16, &'static str) {
