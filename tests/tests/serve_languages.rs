@@ -336,3 +336,74 @@ async fn no_temporary_file_is_left_by_whatever_signal_it_ends() {
     assert_eq!(serving.process.wait().unwrap().code(), Some(143));
     assert_eq!(left_in(temporary.path()), [""; 0]);
 }
+
+const UNFINISHED: &str = "
+Resources:
+  Jobs:
+    Type: AWS::SQS::Queue
+    Properties:
+      VisibilityTimeout: 17
+      RedrivePolicy: { maxReceiveCount: 1, deadLetterTargetArn: !GetAtt Dead.Arn }
+  Numbers: { Type: 'AWS::SQS::Queue' }
+  Dead: { Type: 'AWS::SQS::Queue' }
+  Python:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.12
+      Handler: app.handler
+      CodeUri: python
+      Events: { Own: { Type: SQS, Properties: { Queue: !GetAtt Jobs.Arn, BatchSize: 1 } } }
+  Node:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: nodejs20.x
+      Handler: app.handler
+      CodeUri: node
+      Events:
+        Own:
+          Type: SQS
+          Properties: { Queue: !GetAtt Numbers.Arn, BatchSize: 1, FunctionResponseTypes: [ReportBatchItemFailures] }
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_works_otherwise_than_it_was_meant_is_told_once() {
+    if !has("python3") || !has("node") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "template.yaml", UNFINISHED);
+    let python = "import threading, time
+def handler(event, context):
+    threading.Thread(target=time.sleep, args=(0.2,), name='left').start()
+    return {'batchItemFailures': [{'itemIdentifier': event['Records'][0]['messageId']}]}";
+    write(folder.path(), "python/app.py", python);
+    let node = "exports.handler = async (event) => {
+        setTimeout(() => {}, 200);
+        return { BatchItemFailures: [{ itemIdentifier: event.Records[0].messageId }] };
+    };";
+    write(folder.path(), "node/app.js", node);
+    let mut serving = Serving::start(folder.path(), &[]);
+    // Each queue is sent to twice. A mapping tells it once, each process of a function once.
+    for queue in ["local-Jobs", "local-Numbers", "local-Jobs", "local-Numbers"] {
+        serving.send(queue, "1").await;
+    }
+    let expected = [
+        "the handler has returned, but threads that it began go on (left)",
+        "the handler's promise has been fulfilled, but work that it began goes on (Timeout)",
+        "local-Python: a reply names 1 of 1 messages of local-Jobs in batchItemFailures, and all of them are deleted: the \
+         mapping has no FunctionResponseTypes",
+        "local-Node: a reply names 1 of 1 messages of local-Numbers in BatchItemFailures, and all of them are deleted: \
+         Lambda reads only batchItemFailures",
+        "local-Python: the visibility timeout of local-Jobs, 17 s, is less than the 18 s that Lambda advises",
+        "local-Python: maxReceiveCount of local-Jobs is 1",
+    ];
+    let mut lines = Vec::<String>::new();
+    let count = |lines: &[String], part: &str| lines.iter().filter(|line| line.contains(part)).count();
+    while count(&lines, "REPORT RequestId") < 4 || expected.iter().any(|part| count(&lines, part) == 0) {
+        lines.push(serving.log.next().unwrap().unwrap());
+    }
+    for part in expected {
+        let count_max = if part.starts_with("the handler") { 2 } else { 1 };
+        assert!(count(&lines, part) <= count_max, "{part:?}: {lines:#?}");
+    }
+}

@@ -5,6 +5,7 @@ mod tasks;
 
 use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use tokio::{
     sync::watch,
     task::{Id, JoinError, JoinSet},
@@ -13,13 +14,14 @@ use tokio::{
 pub use self::observation::Observation;
 use self::tasks::{Done, Entries, Intake, Job, delete, give_back, receive};
 use super::{
+    advice::Advice,
     event::event_json,
     filter::FilterCriteria,
     handle::{Handle, Status, Stop},
     invoker::{FunctionError, Invocation, Invoker, invoke_caught},
     metrics::Counters,
     outage::Outage,
-    planner::{Arrival, Batch, BatchId, Planner, PlannerAction, PlannerSettings, Settled},
+    planner::{Arrival, Batch, BatchId, DropReason, Planner, PlannerAction, PlannerSettings, Settled},
     response::{BatchOutcome, count_of},
     source::{Source, SourceMessage},
 };
@@ -47,7 +49,9 @@ pub struct Driver<S, I> {
     function_arn: Arc<str>,
     function_timeout: Duration,
     batching_window: Duration,
+    reports_failures: bool,
     filter_criteria: Arc<FilterCriteria>,
+    advice: Advice,
     planner: Planner,
     counters: Counters,
     outage: Outage,
@@ -91,7 +95,9 @@ impl<S: Source, I: Invoker> Driver<S, I> {
             function_arn: function_arn.into(),
             function_timeout,
             batching_window: settings.batching_window,
+            reports_failures: settings.report_batch_item_failures,
             filter_criteria: Arc::new(filter_criteria),
+            advice: Advice::default(),
             planner: Planner::new(settings).seed(seed),
             counters,
             outage: Outage::of_receives(),
@@ -217,7 +223,13 @@ impl<S: Source, I: Invoker> Driver<S, I> {
             PlannerAction::Drop { messages, reason } => {
                 self.counters.count(|metrics| &mut metrics.dropped, messages.len());
                 let (function, queue) = (self.function(), self.source.queue_arn().name());
-                tracing::warn!("{function}: dropped {} of {queue}: {reason}", count_of(messages.len()));
+                // What they have cost is seen in no other place.
+                let cost = if matches!(reason, DropReason::Throttled { .. }) {
+                    "; each has been received once more, which counts for maxReceiveCount, and was not seen by the function"
+                } else {
+                    ""
+                };
+                tracing::warn!("{function}: dropped {} of {queue}: {reason}{cost}", count_of(messages.len()));
                 (self.observer)(&Observation::Dropped { messages: &messages, reason: &reason });
             }
         }
@@ -260,6 +272,7 @@ impl<S: Source, I: Invoker> Driver<S, I> {
                 (self.observer)(&Observation::ReceiveFailed { error: &error, retry_at });
             }
             Done::Invoked { batch, request_id, duration, reply } => {
+                self.tell_advice(&batch.messages, &reply);
                 let settled = self.planner.invoked(now, batch.id, reply);
                 self.tell_settled(&batch.messages, &request_id, duration, &settled);
             }
@@ -310,6 +323,14 @@ impl<S: Source, I: Invoker> Driver<S, I> {
             (self.observer)(&Observation::FilteredOut { count });
         }
         self.planner.received(now, batch, arrivals);
+    }
+
+    fn tell_advice(&mut self, messages: &[SourceMessage], reply: &Result<Bytes, FunctionError>) {
+        let Ok(reply) = reply else { return };
+        let of = (function_of(&self.function_arn), self.source.queue_arn().name());
+        if let Some(line) = self.advice.of_reply(of, reply, messages, self.reports_failures) {
+            tracing::warn!("{line}");
+        }
     }
 
     fn tell_settled(&mut self, messages: &[SourceMessage], request_id: &str, duration: Duration, settled: &Settled) {
@@ -363,8 +384,13 @@ impl<S: Source, I: Invoker> Driver<S, I> {
 
     /// The function's name, with its alias if it has one, without the rest of its ARN.
     fn function(&self) -> &str {
-        self.function_arn.rsplit(":function:").next().unwrap_or_default()
+        function_of(&self.function_arn)
     }
+}
+
+/// What is behind `function:` in an ARN.
+pub(super) fn function_of(arn: &str) -> &str {
+    arn.rsplit(":function:").next().unwrap_or_default()
 }
 
 async fn sleep_until(clock: &Clock, at: Option<Time>) {

@@ -3,7 +3,8 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use super::{
-    driver::{Connection, Driver},
+    advice,
+    driver::{Connection, Driver, function_of},
     filter::{FilterCriteria, FilterError},
     handle::Handle,
     invoker::Invoker,
@@ -236,6 +237,11 @@ impl EventSourceMapping {
         let function_timeout = self.function_timeout;
         let settings = self.planner_settings(source.queue_arn(), visibility_timeout);
         let function_arn = self.function_arn(source.queue_arn());
+        let (function, queue) = (function_of(&function_arn), source.queue_arn().name());
+        let (window, receives) = (self.maximum_batching_window, source.max_receive_count().await);
+        for line in advice::of_queue((function, queue), function_timeout, window, visibility_timeout, receives) {
+            tracing::warn!("{line}");
+        }
         let filter_criteria = self.filter_criteria.clone();
         let connection = Connection { source, invoker, clock, function_arn, function_timeout, filter_criteria };
         Ok(Driver::new(connection, settings))

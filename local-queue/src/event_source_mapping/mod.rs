@@ -13,6 +13,7 @@
 //! - While it runs, the mapping only receives and deletes. A visibility timeout that the function changed stays as the
 //!   function changed it; redrive to a dead-letter queue is done by the queue.
 //! - When it stops, what it has received and the function has not seen to the end becomes visible again.
+//! - What works as it was told to, and probably not as it was meant to, leaves a line once: see `advice`.
 //! - Each batch that fails as a whole leaves a line in the log that says why, at the level `warn`. A panic of the invoker
 //!   or the source is such a failure, and nothing else ends by it.
 //! - No message is received that cannot be invoked at the end of its batching window, but for what does not fit into an
@@ -51,6 +52,7 @@
 //! # }
 //! ```
 
+mod advice;
 mod driver;
 mod event;
 pub mod filter;

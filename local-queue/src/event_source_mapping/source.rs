@@ -29,6 +29,11 @@ pub trait Source: Send + Sync + 'static {
     /// The queue's own visibility timeout.
     fn visibility_timeout(&self) -> impl Future<Output = Result<Duration, SourceError>> + Send;
 
+    /// `maxReceiveCount`, if the queue has a dead-letter queue and that is known without asking somebody else.
+    fn max_receive_count(&self) -> impl Future<Output = Option<u32>> + Send {
+        async { None }
+    }
+
     /// Receives 1 to `max_messages` messages. Without any, the empty answer comes when `wait_time` is over: neither
     /// before, or the mapping would spin, nor after, or a batching window would close late. Dropping the future gives
     /// up the wait.
@@ -278,6 +283,11 @@ impl Source for QueueSource {
     async fn visibility_timeout(&self) -> Result<Duration, SourceError> {
         let attributes = self.queues.queue_attributes(&self.queue).map_err(|error| self.error(error))?;
         Ok(attributes.settings.visibility_timeout)
+    }
+
+    async fn max_receive_count(&self) -> Option<u32> {
+        let attributes = self.queues.queue_attributes(&self.queue).ok()?;
+        attributes.settings.redrive_policy.map(|policy| policy.max_receive_count)
     }
 
     async fn receive(&self, request: Receive) -> Result<Vec<SourceMessage>, SourceError> {

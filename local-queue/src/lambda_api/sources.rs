@@ -74,6 +74,13 @@ impl Source for AnySource {
         }
     }
 
+    async fn max_receive_count(&self) -> Option<u32> {
+        match self {
+            Self::Here(source) => source.max_receive_count().await,
+            Self::There(source) => source.max_receive_count().await,
+        }
+    }
+
     async fn receive(&self, request: Receive) -> Result<Vec<SourceMessage>, SourceError> {
         match self {
             Self::Here(source) => source.receive(request).await,

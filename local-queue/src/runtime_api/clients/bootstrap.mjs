@@ -292,6 +292,35 @@ function defineStreaming() {
     globalThis.awslambda = { streamifyResponse, HttpResponseStream };
 }
 
+// --- Work that goes on ---
+
+/** What keeps the event loop busy, by kind and number; sockets that only wait for their next use do not. */
+function busyWith() {
+    const counts = new Map();
+    for (const kind of process.getActiveResourcesInfo?.() ?? []) {
+        counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    }
+    return counts;
+}
+
+let isWorkTold = false;
+
+/** Says once that a handler has ended before what it began. Lambda stops that where it is until the next invocation. */
+function tellWorkThatGoesOn(before) {
+    if (isWorkTold) {
+        return;
+    }
+    const isPassing = (kind) => kind === "PipeWrap" || kind === "WriteWrap" || kind === "Immediate";
+    const kinds = [...busyWith()].filter(([kind, count]) => count > (before.get(kind) ?? 0) && !isPassing(kind));
+    if (kinds.length > 0) {
+        isWorkTold = true;
+        const names = kinds.map(([kind]) => kind).join(", ");
+        const text = "the handler's promise has been fulfilled, but work that it began goes on";
+        const advice = "Lambda stops it until the next invocation, or for ever: await it";
+        process.stderr.write(`local-queue: ${text} (${names}); ${advice}\n`);
+    }
+}
+
 // --- Invocations ---
 
 let onEmptyLoop = () => {};
@@ -338,6 +367,7 @@ class Runtime {
     constructor(api, handler) {
         this.api = api;
         this.handler = handler[STREAMING] === "response" ? buffered(handler) : handler;
+        this.afterwards = () => {};
     }
 
     /** Asks for the next invocation when the event loop comes round again. */
@@ -359,9 +389,15 @@ class Runtime {
         try {
             forwardTrace(headers["lambda-runtime-trace-id"]);
             const context = Object.assign(outcome.context, contextOf(headers));
+            const before = busyWith();
             const result = this.handler(JSON.parse(body), context, outcome.callback);
             if (typeof result?.then === "function") {
-                result.then(context.succeed, context.fail).catch(context.fail);
+                const succeed = (reply) => {
+                    // When the reply is there: what ends with the handler has ended by then.
+                    this.afterwards = () => tellWorkThatGoesOn(before);
+                    context.succeed(reply);
+                };
+                result.then(succeed, context.fail).catch(context.fail);
             }
         } catch (error) {
             outcome.callback(error);
@@ -374,7 +410,12 @@ class Runtime {
         let isOver = false;
         let waitsForEmptyLoop = true;
         const then = (telling) => {
-            telling.then(() => this.schedule()).catch((error) => onUncaught(error, 129));
+            const goOn = () => {
+                this.afterwards();
+                this.afterwards = () => {};
+                this.schedule();
+            };
+            telling.then(goOn).catch((error) => onUncaught(error, 129));
         };
         const fail = (error) => {
             logError("Invoke Error", error);

@@ -304,6 +304,28 @@ def log_error(error):
     sys.stdout.write(LINE_BREAK.join(lines) + "\n")
 
 
+is_work_told = False
+
+
+def threads():
+    """The threads that a process waits for. Those of a pool may have nothing to do, so they say nothing."""
+    threading = sys.modules.get("threading")
+    alive = threading.enumerate() if threading else []
+    return {thread for thread in alive if not thread.daemon and not thread.name.startswith("ThreadPoolExecutor-")}
+
+
+def tell_work_that_goes_on(before):
+    """Says once that a handler has ended before what it began. Lambda stops that where it is until the next invocation."""
+    global is_work_told
+    left = [] if is_work_told else threads() - before
+    left = [thread for thread in left if thread is not sys.modules["threading"].main_thread()]
+    if left:
+        is_work_told = True
+        names = ", ".join(sorted(thread.name for thread in left))
+        text = f"local-queue: the handler has returned, but threads that it began go on ({names}); "
+        sys.stderr.write(text + "Lambda stops them until the next invocation, or for ever: join them\n")
+
+
 def handle(api, handler, encoder, headers, body):
     """One invocation: the handler is called, and what comes of it is told."""
     invoke_id = headers["lambda-runtime-aws-request-id"]
@@ -319,7 +341,9 @@ def handle(api, handler, encoder, headers, body):
             event = json.loads(body)
         except ValueError as error:
             raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from None
+        before = threads()
         reply = handler(event, context)
+        tell_work_that_goes_on(before)
         content_type = "application/json"
         if isinstance(reply, bytes):
             content_type = "application/unknown"
