@@ -11,14 +11,18 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
+use bytes::Bytes;
 use libtest_mimic::{Arguments, Failed, Trial};
 use local_queue::{
     LocalQueue,
     buckets::Buckets,
-    server::{Bounds, Server},
+    event_source_mapping::{FunctionError, InProcess, Invocation},
+    lambda_api::{FunctionConfiguration, LambdaApi, Runner, Workshop},
+    server::{Bounds, KeyPair, Server},
 };
 use tests::s3_folder::S3Folder;
 use tokio::{process::Command, runtime::Runtime, time::timeout};
@@ -66,16 +70,19 @@ fn clients(packages: &Path) -> Vec<Client> {
     };
     vec![
         python("boto3, over JSON", "python", "python", "boto3_client.py"),
+        python("boto3, Lambda's API", "python", "python", "boto3_lambda_client.py"),
         python("boto3 1.26, over Query", "python-boto3-1.26", "python", "boto3_client.py"),
         python("aiobotocore and a taskiq worker", "python-aio", "taskiq", "aiobotocore_client.py"),
         python("kombu and a celery worker", "python", "celery", "celery_client.py"),
         python("a dramatiq worker", "python", "dramatiq", "dramatiq_client.py"),
         python("amazon-sqs-extended-client", "python", "dramatiq", "extended_client.py"),
         other("the AWS command line", "bash", "python/bin/aws", "aws_cli.sh"),
+        other("the AWS command line, Lambda's API", "bash", "python/bin/aws", "aws_cli_lambda.sh"),
         python("boto3, buckets", "python", "python", "s3_boto3_client.py"),
         other("the AWS command line, buckets", "bash", "python/bin/aws", "s3_cli.sh"),
         node("the JavaScript SDK v3, buckets", "@aws-sdk/client-s3", "s3_sdk_v3_client.mjs"),
         node("the JavaScript SDK v3, over JSON", "@aws-sdk/client-sqs", "sdk_v3_client.mjs"),
+        node("the JavaScript SDK v3, Lambda's API", "@aws-sdk/client-lambda", "sdk_v3_lambda_client.mjs"),
         node("the JavaScript SDK v3.445, over Query", "client-sqs-3-445", "sdk_v3_client.mjs"),
         node("the JavaScript SDK v3.272, whose Host has no port", "client-sqs-3-272", "sdk_v3_client.mjs"),
         node("the JavaScript SDK v2.1693, over JSON", "aws-sdk-2-1693", "sdk_v2_client.mjs"),
@@ -115,7 +122,9 @@ impl Client {
         let s3 = S3Folder::serve(objects.path()).await;
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).kill_on_drop(true);
-        command.env("CLIENTS", packages).env("ENDPOINT", serve().await).env("S3_ENDPOINT", s3.endpoint_url());
+        command.env("CLIENTS", packages).env("ENDPOINT", serve(None).await).env("S3_ENDPOINT", s3.endpoint_url());
+        let key_pair = KeyPair::new("local", "secret").unwrap();
+        command.env("SIGNED_ENDPOINT", serve(Some(key_pair)).await);
         command.env("PATH", on_path(packages.join("python/bin")));
         let output = timeout(LIMIT, command.output()).await.map_err(|_| format!("still running after {LIMIT:?}"))??;
         let stdout = String::from_utf8_lossy(&output.stdout);
@@ -132,11 +141,35 @@ fn on_path(folder: PathBuf) -> std::ffi::OsString {
     env::join_paths(std::iter::once(folder).chain(env::split_paths(&path))).unwrap()
 }
 
-/// Starts a server that runs as long as the runtime does, and says where it is.
-async fn serve() -> String {
+/// Makes functions that answer with the size of their package.
+#[derive(Debug)]
+struct Sizes;
+
+impl Workshop for Sizes {
+    fn make(&self, _: &FunctionConfiguration, package: &[u8]) -> Result<Arc<dyn Runner>, String> {
+        let size = Bytes::from(package.len().to_string());
+        Ok(Arc::new(InProcess::new(move |_| std::future::ready(Ok(size.clone())))))
+    }
+}
+
+/// Starts a server that runs as long as the runtime does, and says where it is. It has a function `echo`, which fails if its
+/// event says so; with a key pair, everything must be signed.
+async fn serve(key_pair: Option<KeyPair>) -> String {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let queues = LocalQueue::builder().build();
-    let server = Server::bind(address, queues.clone(), Bounds::default()).await.unwrap();
+    let lambda = LambdaApi::builder(queues.clone()).workshop(Sizes).build();
+    let echo = InProcess::new(|invocation: Invocation| async move {
+        if invocation.event.starts_with(b"{\"fail\"") {
+            return Err(FunctionError::Failed { error_type: "Bad".to_owned(), message: "as asked".to_owned() });
+        }
+        Ok(invocation.event)
+    });
+    lambda.add_function(FunctionConfiguration::new("echo"), echo);
+    let server = Server::bind(address, queues.clone(), Bounds::default()).await.unwrap().lambda_api(lambda, true);
+    let server = match key_pair {
+        Some(key_pair) => server.require_signature(key_pair),
+        None => server,
+    };
     let endpoint = format!("http://{}", server.local_address().unwrap());
     tokio::spawn(server.buckets(Buckets::new(&queues)).run(std::future::pending()));
     endpoint
@@ -153,7 +186,7 @@ async fn rust_sdk() -> Result<(), Failed> {
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("local", "local", None, None, "test"))
-        .endpoint_url(serve().await);
+        .endpoint_url(serve(None).await);
     let client = aws_sdk_sqs::Client::from_conf(config.build());
     let url = client.create_queue().queue_name("jobs").send().await?.queue_url.unwrap();
     let waiting = tokio::spawn({
