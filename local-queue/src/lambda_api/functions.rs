@@ -1,7 +1,6 @@
 //! The functions: what is said of them, and how clients make, change and delete them.
 
 use std::{
-    collections::BTreeMap,
     fmt,
     sync::{
         Arc, PoisonError, RwLock, RwLockReadGuard,

@@ -273,7 +273,7 @@ mod tests {
             ("GET", "/2020-01-01/functions", "GET functions"),
         ] {
             let text = format!("{:?}", call(method, uri).unwrap_err());
-            assert!(text.contains(&format!("does not emulate {name}")) && text.contains("501"), "{text}");
+            assert!(text.contains("does not emulate") && text.contains(name) && text.contains("501"), "{text}");
         }
     }
 
