@@ -274,7 +274,7 @@ fn clients_change_nothing_unless_that_was_said() {
     let signed = "Authorization: AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/lambda/aws4_request, Signature=0\r\n";
     let refused = off.ask("GET", FUNCTIONS, signed, "");
     assert_eq!(refused.status, 501);
-    assert!(refused.body.contains("local-queue emulates SQS, not lambda."), "{}", refused.body);
+    assert!(refused.body.contains(", not lambda. Where there is lambda"), "{}", refused.body);
 }
 
 /// A server with Lambda's API and without functions, at `address`.
