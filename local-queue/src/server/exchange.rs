@@ -23,7 +23,7 @@ use super::{
     foreign,
     guard::{self, Sender},
     refusal::Refusal,
-    routing::{Route, route, service_of},
+    routing::{Route, route},
     signature,
 };
 use crate::{
@@ -31,7 +31,7 @@ use crate::{
     buckets::{self, Buckets},
     clock::Clock,
     developer,
-    lambda_api::{self, Access, LambdaApi},
+    lambda_api::{Access, LambdaApi},
     memory::{Memory, Share},
     protocol::{self, Answering, Caller, Counted, HeavyWork, LIGHT_BYTES, Later, PATIENCE},
 };
@@ -158,19 +158,17 @@ impl Service {
             return (Exchange::Answered(no_content()), readers);
         }
         let has_bucket = |name: &str| self.buckets.as_ref().is_some_and(|buckets| buckets.has_bucket(name));
-        if let Some(access) = self.lambda_access(&parts, reached) {
-            if let Err(refusal) = guard::check_lambda_content(&parts.method, &parts.headers) {
-                return (self.refuse_unread(refusal, parts, body), readers);
-            }
-            parts.extensions.insert(access);
-            let (pieces, share) = (Pieces::default(), Share::default());
-            return (Exchange::Reading(Reading { parts, body, pieces, share }), readers);
-        }
-        match (route(&parts, has_bucket), &self.buckets) {
+        match (route(&parts, has_bucket, self.lambda.is_some()), &self.buckets) {
             // What SQS asks of a request is not asked of the developer's API.
             (Route::Developer, _) => {}
             (Route::Buckets, Some(buckets)) => {
                 return (Exchange::Streaming(Box::pin(self.stream(buckets, parts, body))), readers);
+            }
+            (Route::Lambda, _) => {
+                if let Err(refusal) = guard::check_lambda_content(&parts.method, &parts.headers) {
+                    return (self.refuse_unread(refusal, parts, body), readers);
+                }
+                parts.extensions.insert(self.lambda_access(reached));
             }
             // With a key pair, the signature is asked for first, and is for SQS.
             (Route::Foreign(service), _) if self.key_pair.is_none() => {
@@ -191,19 +189,14 @@ impl Service {
         (Exchange::Reading(Reading { parts, body, pieces, share }), readers)
     }
 
-    /// What a request of Lambda's API may do; nothing of any other request.
-    fn lambda_access(&self, parts: &Parts, reached: SocketAddr) -> Option<Access> {
-        let (_, may_write) = self.lambda.as_ref().filter(|_| lambda_api::is_path(parts.uri.path()))?;
-        // A bucket can be called like a version of Lambda's API.
-        if matches!(service_of(parts), Some("s3" | "sqs")) {
-            return None;
-        }
-        Some(match may_write {
-            false => Access::Read,
+    /// What a request of Lambda's API may do.
+    fn lambda_access(&self, reached: SocketAddr) -> Access {
+        match &self.lambda {
             // The signature has been checked when that is asked.
-            true if self.key_pair.is_some() || reached.ip().is_loopback() => Access::Write,
-            true => Access::ReadUnsigned,
-        })
+            Some((_, true)) if self.key_pair.is_some() || reached.ip().is_loopback() => Access::Write,
+            Some((_, true)) => Access::ReadUnsigned,
+            Some((_, false)) | None => Access::Read,
+        }
     }
 
     /// What a client is to the protocol.

@@ -1,4 +1,4 @@
-//! To whom a request goes: one address answers for queues, buckets and the developer's API.
+//! To whom a request goes: one address answers for queues, buckets, functions and the developer's API.
 //!
 //! What is signed says for which service. What is not signed is told apart by what only one of them has.
 
@@ -8,7 +8,7 @@ use http::{
     request::Parts,
 };
 
-use crate::{developer, protocol};
+use crate::{developer, lambda_api, protocol};
 
 /// Who answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(super) enum Route<'a> {
     Developer,
     Queues,
     Buckets,
+    /// Lambda's API.
+    Lambda,
     /// A service that is not emulated.
     Foreign(&'a str),
 }
@@ -24,8 +26,8 @@ pub(super) enum Route<'a> {
 /// A name longer than this is none.
 const NAME_BYTES_MAX: usize = 40;
 
-/// The route of a request, where there are the buckets that `has_bucket` knows.
-pub(super) fn route(parts: &Parts, has_bucket: impl Fn(&str) -> bool) -> Route<'_> {
+/// The route of a request, where there are the buckets that `has_bucket` knows, and Lambda's API or not.
+pub(super) fn route(parts: &Parts, has_bucket: impl Fn(&str) -> bool, has_lambda: bool) -> Route<'_> {
     let path = parts.uri.path();
     if developer::is_path(path) {
         return Route::Developer;
@@ -33,6 +35,8 @@ pub(super) fn route(parts: &Parts, has_bucket: impl Fn(&str) -> bool) -> Route<'
     match service_of(parts) {
         Some("s3") => return Route::Buckets,
         Some("sqs") => return Route::Queues,
+        // Its paths are its own, but a bucket can be called like a version of its API.
+        _ if has_lambda && lambda_api::is_path(path) => return Route::Lambda,
         Some(service) => return Route::Foreign(service),
         None => {}
     }
@@ -58,7 +62,7 @@ pub(super) fn route(parts: &Parts, has_bucket: impl Fn(&str) -> bool) -> Route<'
 }
 
 /// The service in the scope of the credentials, whether they are in the header or in the address.
-pub(super) fn service_of(parts: &Parts) -> Option<&str> {
+fn service_of(parts: &Parts) -> Option<&str> {
     let in_header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
         let (_, rest) = value.split_once("Credential=")?;
         rest.split('/').nth(3)
@@ -91,7 +95,7 @@ mod tests {
         let presigned = |service: &str| {
             format!("/photos/cat?X-Amz-Credential=test%2F20260101%2Fus-east-1%2F{service}%2Faws4_request")
         };
-        let (s3, sqs, dynamodb) = (signed("s3"), signed("sqs"), signed("dynamodb"));
+        let [s3, sqs, dynamodb, lambda] = ["s3", "sqs", "dynamodb", "lambda"].map(signed);
         let cases = [
             ("GET", "/_local-queue/health", None, Route::Developer),
             ("PUT", "/_local-queue/clock", None, Route::Developer),
@@ -102,6 +106,10 @@ mod tests {
             ("POST", "/photos?delete", Some(("authorization", &*s3)), Route::Buckets),
             ("GET", "/000000000000/jobs", Some(("authorization", &*s3)), Route::Buckets),
             ("POST", "/", Some(("authorization", &*dynamodb)), Route::Foreign("dynamodb")),
+            ("GET", "/2015-03-31/functions/", Some(("authorization", &*lambda)), Route::Lambda),
+            ("GET", "/2015-03-31/functions/", None, Route::Lambda),
+            ("PUT", "/2015-03-31/functions/f/code", None, Route::Lambda),
+            ("PUT", "/2015-03-31/functions/f/code", Some(("authorization", &*s3)), Route::Buckets),
             ("GET", &presigned("s3"), None, Route::Buckets),
             ("GET", &presigned("sqs"), None, Route::Queues),
             ("GET", &presigned("sns"), None, Route::Foreign("sns")),
@@ -132,8 +140,15 @@ mod tests {
                 request = request.header(name, value);
             }
             let parts = request.body(()).unwrap().into_parts().0;
-            assert_eq!(route(&parts, |bucket| bucket == "photos"), expected, "{method} {target} {header:?}");
+            assert_eq!(route(&parts, |bucket| bucket == "photos", true), expected, "{method} {target} {header:?}");
         }
+    }
+
+    #[test]
+    fn without_lambda_its_requests_are_those_of_a_service_that_is_not_there() {
+        let request =
+            Request::get("/2015-03-31/functions/").header("authorization", signed("lambda")).body(()).unwrap();
+        assert_eq!(route(&request.into_parts().0, |_| false, false), Route::Foreign("lambda"));
     }
 
     #[test]
