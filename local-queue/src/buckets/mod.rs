@@ -37,7 +37,7 @@ use std::{
     borrow::Cow,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -60,6 +60,7 @@ use s3s::{
 use self::{
     chunked::{Trailers, Unframed},
     event::{Event, EventName, RequestIds},
+    notifications::Reach,
     receive::Room,
     s3::Actions,
     store::{Object, Store},
@@ -105,6 +106,7 @@ struct Shared {
     object_bytes_max: u64,
     ids: Mutex<IdSource>,
     sequence: AtomicU64,
+    functions: OnceLock<Arc<dyn Functions>>,
 }
 
 /// Why a bucket cannot be made or told to announce its objects.
@@ -117,17 +119,35 @@ pub struct BucketError {
     pub message: String,
 }
 
-/// Which events of a bucket go to a queue.
+/// Which events of a bucket go where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueueNotification {
+pub struct Notification {
     /// Its name; one is made if it has none.
     pub id: Option<String>,
-    /// The queue.
-    pub queue: QueueArn,
+    /// Where they go.
+    pub destination: Destination,
     /// Such as `s3:ObjectCreated:*`.
     pub events: Vec<String>,
     /// What keys must begin and end with: `("prefix", "in/")`, `("suffix", ".jpg")`.
     pub rules: Vec<(String, String)>,
+}
+
+/// Where events of a bucket go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// To a queue whose policy lets S3 send.
+    Queue(QueueArn),
+    /// To a function, by its ARN, which [`Buckets::invoke`] must know. The function's own policy is not asked.
+    Function(String),
+}
+
+/// The functions that buckets can invoke.
+pub trait Functions: fmt::Debug + Send + Sync {
+    /// Whether there is a function of this ARN, which may have a version or an alias behind it.
+    fn has(&self, arn: &str) -> bool;
+
+    /// Gives an event to a function that there is. What becomes of it is the function's affair: nobody waits for that.
+    fn invoke(&self, arn: &str, event: String);
 }
 
 impl Buckets {
@@ -141,6 +161,7 @@ impl Buckets {
             object_bytes_max: OBJECT_BYTES_MAX,
             ids: Mutex::new(IdSource::seeded(queues.seed() ^ IDS)),
             sequence: AtomicU64::new(0),
+            functions: OnceLock::new(),
         })
     }
 
@@ -171,6 +192,7 @@ impl Buckets {
             object_bytes_max: self.shared.object_bytes_max,
             ids: Mutex::new(self.shared.ids().clone()),
             sequence: AtomicU64::new(0),
+            functions: OnceLock::new(),
         };
         change(&mut shared);
         Self::with(shared)
@@ -201,17 +223,17 @@ impl Buckets {
         Ok(())
     }
 
-    /// Announces objects of a bucket to queues, instead of to those that were named before. Each gets a test event.
+    /// Lets buckets announce their objects to these functions too. What was said first holds.
+    pub fn invoke(&self, functions: Arc<dyn Functions>) {
+        let _ = self.shared.functions.set(functions);
+    }
+
+    /// Announces objects of a bucket to queues and functions, instead of to those that were named before. Each queue gets a
+    /// test event.
     ///
-    /// Refused, as by S3, if a queue does not exist, is FIFO or has no policy that lets S3 send.
-    pub fn notify(&self, bucket: &str, queues: Vec<QueueNotification>) -> Result<(), BucketError> {
-        let queues = queues
-            .into_iter()
-            .map(|QueueNotification { id, queue, events, rules }| notifications::to_queue(id, &queue, events, rules));
-        let configuration = NotificationConfiguration {
-            queue_configurations: Some(queues.collect()),
-            ..NotificationConfiguration::default()
-        };
+    /// Refused, as by S3, if a queue does not exist, is FIFO or has no policy that lets S3 send, or a function does not exist.
+    pub fn notify(&self, bucket: &str, notifications: Vec<Notification>) -> Result<(), BucketError> {
+        let configuration = notifications::to_configuration(notifications);
         let request = self.shared.next_request();
         let configured = self.shared.configure(bucket, configuration, false, &request);
         configured.map_err(|error| BucketError::from(&error))
@@ -376,6 +398,11 @@ impl Shared {
         }
     }
 
+    /// Where events can go.
+    fn reach(&self) -> Reach<'_> {
+        Reach { queues: &self.queues, functions: self.functions.get().map(|functions| &**functions) }
+    }
+
     fn configure(
         &self,
         bucket: &str,
@@ -388,7 +415,7 @@ impl Shared {
             let mut ids = self.ids();
             crate::engine::Uuid::from_random(ids.next_u64(), ids.next_u64()).to_string()
         };
-        let checked = notifications::check(configuration, skips_destinations, bucket, &self.queues, next_id)?;
+        let checked = notifications::check(configuration, skips_destinations, bucket, &self.reach(), next_id)?;
         self.store().bucket_mut(bucket)?.notifications = checked.clone();
         if !skips_destinations {
             notifications::announce(&checked, bucket, &self.queues, self.queues.clock().now(), request);

@@ -1,16 +1,17 @@
-//! Which events of a bucket go to which queue: configurations, checked as S3 checks them, and asked at each event.
+//! Which events of a bucket go to which queue or function: configurations, checked as S3 checks them, and asked at each event.
 
 use std::collections::BTreeSet;
 
 use s3s::{
     S3Error, S3ErrorCode, S3Result,
     dto::{
-        FilterRuleName, NotificationConfiguration, NotificationConfigurationFilter, QueueConfiguration, S3KeyFilter,
+        FilterRule, FilterRuleName, LambdaFunctionConfiguration, NotificationConfiguration,
+        NotificationConfigurationFilter, QueueConfiguration, S3KeyFilter,
     },
 };
 
 use super::{
-    Arguments,
+    Arguments, Destination, Functions, Notification,
     event::{Event, RequestIds, test_event},
     policy::{self, Sender},
 };
@@ -51,7 +52,14 @@ const EVENTS: [&str; 27] = [
 ];
 const UNVALIDATED: &str = "Unable to validate the following destination configurations";
 
-/// Where the events of one configuration go, and which.
+/// Where events can go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reach<'a> {
+    pub(super) queues: &'a LocalQueue,
+    pub(super) functions: Option<&'a dyn Functions>,
+}
+
+/// Which events one configuration wants.
 #[derive(Clone, Copy, Debug)]
 struct Wanted<'a> {
     events: &'a [String],
@@ -64,7 +72,7 @@ pub(super) fn check(
     configuration: NotificationConfiguration,
     skips_destinations: bool,
     bucket: &str,
-    queues: &LocalQueue,
+    reach: &Reach<'_>,
     mut next_id: impl FnMut() -> String,
 ) -> S3Result<NotificationConfiguration> {
     let mut configuration = configuration;
@@ -89,7 +97,7 @@ pub(super) fn check(
         check_events(&topic.events)?;
     }
     check_overlaps(&configuration)?;
-    check_destinations(&configuration, skips_destinations, bucket, queues)?;
+    check_destinations(&configuration, skips_destinations, bucket, reach)?;
     Ok(configuration)
 }
 
@@ -169,7 +177,6 @@ impl<'a> Wanted<'a> {
 }
 
 fn check_overlaps(configuration: &NotificationConfiguration) -> S3Result<()> {
-    let texts = |events: &[s3s::dto::Event]| events.iter().map(|event| event.as_ref().to_owned()).collect::<Vec<_>>();
     let queues = configuration.queue_configurations.iter().flatten();
     let functions = configuration.lambda_function_configurations.iter().flatten();
     let topics = configuration.topic_configurations.iter().flatten();
@@ -192,7 +199,7 @@ fn check_destinations(
     configuration: &NotificationConfiguration,
     skips_destinations: bool,
     bucket: &str,
-    queues: &LocalQueue,
+    reach: &Reach<'_>,
 ) -> S3Result<()> {
     let all = configuration.queue_configurations.iter().flatten();
     for queue in all.clone() {
@@ -204,14 +211,12 @@ fn check_destinations(
     if skips_destinations {
         return Ok(());
     }
-    let refused = all.filter_map(|queue| Some((&*queue.queue_arn, refusal(&queue.queue_arn, bucket, queues)?)));
+    let refused = all.filter_map(|queue| Some((&*queue.queue_arn, refusal(&queue.queue_arn, bucket, reach.queues)?)));
     let functions = configuration.lambda_function_configurations.iter().flatten();
-    let functions = functions.map(|function| {
-        (
-            &*function.lambda_function_arn,
-            "The destination Lambda function cannot be reached from buckets of local-queue",
-        )
-    });
+    let functions = functions
+        .map(|function| &*function.lambda_function_arn)
+        .filter(|arn| !reach.functions.is_some_and(|functions| functions.has(arn)))
+        .map(|arn| (arn, "The destination Lambda function does not exist"));
     let topics = configuration.topic_configurations.iter().flatten();
     let topics =
         topics.map(|topic| (&*topic.topic_arn, "The destination topic does not exist: local-queue has no SNS"));
@@ -264,19 +269,31 @@ pub(super) fn announce(
     }
 }
 
-/// Sends an event to the queues whose configurations want it.
-pub(super) fn publish(configuration: &NotificationConfiguration, event: &Event, queues: &LocalQueue) {
+/// Sends an event to the queues and functions whose configurations want it.
+pub(super) fn publish(configuration: &NotificationConfiguration, event: &Event, reach: &Reach<'_>) {
+    for wanted in configuration.lambda_function_configurations.iter().flatten() {
+        let (arn, events) = (&wanted.lambda_function_arn, texts(&wanted.events));
+        if !Wanted::new(&events, wanted.filter.as_ref()).matches(event) {
+            continue;
+        }
+        match reach.functions.filter(|functions| functions.has(arn)) {
+            Some(functions) => functions.invoke(arn, event.to_json(wanted.id.as_deref().unwrap_or_default())),
+            None => {
+                tracing::warn!(bucket = event.bucket, function = arn, "an event of a bucket has no function to go to");
+            }
+        }
+    }
     for QueueConfiguration { events, filter, id, queue_arn } in configuration.queue_configurations.iter().flatten() {
-        let events = events.iter().map(|event| event.as_ref().to_owned()).collect::<Vec<_>>();
+        let events = texts(events);
         if !Wanted::new(&events, filter.as_ref()).matches(event) {
             continue;
         }
-        if let Some(reason) = refusal(queue_arn, &event.bucket, queues) {
+        if let Some(reason) = refusal(queue_arn, &event.bucket, reach.queues) {
             tracing::warn!(bucket = event.bucket, queue = queue_arn, reason, "an event of a bucket was not sent");
             continue;
         }
         let body = event.to_json(id.as_deref().unwrap_or_default());
-        send(queues, queue_arn, &event.bucket, body, event.trace.clone());
+        send(reach.queues, queue_arn, &event.bucket, body, event.trace.clone());
     }
 }
 
@@ -288,23 +305,32 @@ fn send(queues: &LocalQueue, arn: &str, bucket: &str, body: String, trace_header
     }
 }
 
-/// A configuration of one queue.
-pub(super) fn to_queue(
-    id: Option<String>,
-    queue: &QueueArn,
-    events: Vec<String>,
-    rules: Vec<(String, String)>,
-) -> QueueConfiguration {
-    let rule = |(name, value): (String, String)| s3s::dto::FilterRule {
-        name: Some(FilterRuleName::from(name)),
-        value: Some(value),
-    };
-    let rules = rules.into_iter().map(rule).collect::<Vec<_>>();
-    let key = (!rules.is_empty()).then_some(rules).map(|rules| S3KeyFilter { filter_rules: Some(rules) });
-    QueueConfiguration {
-        events: events.into_iter().map(s3s::dto::Event::from).collect(),
-        filter: key.map(|key| NotificationConfigurationFilter { key: Some(key) }),
-        id,
-        queue_arn: queue.as_str().to_owned(),
+fn texts(events: &[s3s::dto::Event]) -> Vec<String> {
+    events.iter().map(|event| event.as_ref().to_owned()).collect()
+}
+
+/// These notifications as S3 has them.
+pub(super) fn to_configuration(notifications: Vec<Notification>) -> NotificationConfiguration {
+    let (mut queues, mut functions) = (Vec::new(), Vec::new());
+    for Notification { id, destination, events, rules } in notifications {
+        let rule =
+            |(name, value): (String, String)| FilterRule { name: Some(FilterRuleName::from(name)), value: Some(value) };
+        let rules = rules.into_iter().map(rule).collect::<Vec<_>>();
+        let key = (!rules.is_empty()).then_some(rules).map(|rules| S3KeyFilter { filter_rules: Some(rules) });
+        let filter = key.map(|key| NotificationConfigurationFilter { key: Some(key) });
+        let events = events.into_iter().map(s3s::dto::Event::from).collect();
+        match destination {
+            Destination::Queue(queue) => {
+                queues.push(QueueConfiguration { events, filter, id, queue_arn: queue.as_str().to_owned() });
+            }
+            Destination::Function(lambda_function_arn) => {
+                functions.push(LambdaFunctionConfiguration { events, filter, id, lambda_function_arn });
+            }
+        }
+    }
+    NotificationConfiguration {
+        queue_configurations: Some(queues),
+        lambda_function_configurations: Some(functions),
+        ..NotificationConfiguration::default()
     }
 }

@@ -115,7 +115,7 @@ impl Actions {
     ) {
         let event = self.0.event(bucket, key, object, version_id, name, cause.request, cause.trace);
         let Ok(configuration) = self.with(bucket, |bucket| Ok(bucket.notifications.clone())) else { return };
-        notifications::publish(&configuration, &event, &self.0.queues);
+        notifications::publish(&configuration, &event, &self.0.reach());
     }
 
     /// Takes one object away. One that is not there is none the worse for it.

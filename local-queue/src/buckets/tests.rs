@@ -81,12 +81,8 @@ impl Fixture {
 
     fn notify(&self, queue: &QueueArn, event: &str, rules: &[(&str, &str)]) -> Result<(), BucketError> {
         let rules = rules.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let notification = QueueNotification {
-            id: Some("new".to_owned()),
-            queue: queue.clone(),
-            events: vec![event.to_owned()],
-            rules,
-        };
+        let (id, destination) = (Some("new".to_owned()), Destination::Queue(queue.clone()));
+        let notification = Notification { id, destination, events: vec![event.to_owned()], rules };
         self.buckets.notify("photos", vec![notification])
     }
 
@@ -565,6 +561,46 @@ async fn events_come_into_the_queue_that_wants_them() {
     let messages = fixture.messages(&queue).await;
     assert_eq!(summary(&messages[0]).0, "ObjectTagging:Put");
     assert!(messages[0]["Records"][0]["s3"]["object"].get("size").is_none());
+}
+
+/// Functions that keep what they are given.
+#[derive(Debug, Default)]
+struct Kept(Mutex<Vec<(String, Value)>>);
+
+impl Functions for Kept {
+    fn has(&self, arn: &str) -> bool {
+        arn.starts_with("arn:aws:lambda:us-east-1:000000000000:function:resize")
+    }
+
+    fn invoke(&self, arn: &str, event: String) {
+        self.0.lock().unwrap().push((arn.to_owned(), serde_json::from_str(&event).unwrap()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn functions_are_given_events_and_no_test_event() {
+    let fixture = Fixture::new();
+    let arn = |name: &str| format!("arn:aws:lambda:us-east-1:000000000000:function:{name}");
+    let notify = |name: &str| {
+        let notification = Notification {
+            id: None,
+            destination: Destination::Function(arn(name)),
+            events: vec!["s3:ObjectCreated:*".to_owned()],
+            rules: vec![("suffix".to_owned(), ".jpg".to_owned())],
+        };
+        fixture.buckets.notify("photos", vec![notification])
+    };
+    let error = notify("resize").unwrap_err();
+    assert!(error.message.ends_with("The destination Lambda function does not exist"), "{error}");
+    let kept = Arc::new(Kept::default());
+    fixture.buckets.invoke(Arc::clone(&kept) as Arc<dyn Functions>);
+    assert!(notify("other").is_err());
+    notify("resize:live").unwrap();
+    fixture.put("a.jpg", "x").await;
+    fixture.put("a.png", "x").await;
+    let given = kept.0.lock().unwrap().clone();
+    let summaries = given.iter().map(|(arn, event)| (arn.clone(), summary(event))).collect::<Vec<_>>();
+    assert_eq!(summaries, [(arn("resize:live"), ("ObjectCreated:Put".to_owned(), "a.jpg".to_owned()))]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use local_queue::{
     LocalQueue,
-    buckets::{Buckets, QueueNotification},
+    buckets::{Buckets, Destination, Notification},
     template::{Problem, Stack, StackBucket, StackNotification},
 };
 
@@ -52,9 +52,9 @@ fn make(buckets: &Buckets, bucket: &StackBucket) -> Result<(), (usize, String)> 
     buckets.create_bucket(&bucket.name).map_err(|error| (bucket.line, error.message))?;
     buckets.set_versioning(&bucket.name, bucket.is_versioned).map_err(|error| (bucket.line, error.message))?;
     let Some(first) = bucket.notifications.first() else { return Ok(()) };
-    let queues = bucket.notifications.iter().map(|StackNotification { event, queue, rules, .. }| QueueNotification {
+    let queues = bucket.notifications.iter().map(|StackNotification { event, queue, rules, .. }| Notification {
         id: None,
-        queue: queue.clone(),
+        destination: Destination::Queue(queue.clone()),
         events: vec![event.clone()],
         rules: rules.clone(),
     });
