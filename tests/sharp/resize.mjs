@@ -10,7 +10,7 @@
 //   { "make": FILE, "to": FILE, "as": FORMAT, "width", "height", "channels", "profile", "space", "orientation", ... }
 //     A file of raw pixels, eight bits a channel in sRGB, as another; all other fields are options of the format.
 //
-// The answer: { outputs: [{ width, height, bytes }], cpuMicroseconds, residentBytesMax }, or { error }.
+// The answer: { outputs: [{ width, height, bytes, left, top }], cpuMicroseconds, residentBytesMax }, or { error }.
 
 import { readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -30,7 +30,13 @@ async function resize({ input, outputs }) {
   const { user, system } = process.cpuUsage(before);
   for (const [index, { to }] of outputs.entries()) if (to) await writeFile(to, made[index].data);
   return {
-    outputs: made.map(({ info: { width, height, size } }) => ({ width, height, bytes: size })),
+    outputs: made.map(({ info: { width, height, size, cropOffsetLeft, cropOffsetTop } }) => ({
+      width,
+      height,
+      bytes: size,
+      left: -(cropOffsetLeft ?? 0),
+      top: -(cropOffsetTop ?? 0),
+    })),
     cpuMicroseconds: user + system,
     residentBytesMax: await residentBytesMax(),
   };
@@ -43,12 +49,17 @@ async function residentBytesMax() {
 }
 
 function pipeline(image, { width, height, fit, position, enlarge, background, kernel, format, quality, ...rest }) {
-  const { extract, fastShrinkOnLoad } = rest;
+  const { extract, fastShrinkOnLoad, rotate, grayscale, blur, sharpen, progressive, chroma } = rest;
   const words = { width, height, fit, position, background, kernel, fastShrinkOnLoad, withoutEnlargement: !enlarge };
+  if (rotate) image = image.rotate(rotate);
   let made = image.resize(Object.fromEntries(Object.entries(words).filter(([, value]) => value !== undefined)));
   if (extract) made = made.extract(extract);
+  if (grayscale) made = made.grayscale();
+  if (blur) made = made.blur(blur);
+  if (sharpen) made = sharpen === true ? made.sharpen() : made.sharpen({ sigma: sharpen });
   if (format === "jpeg") made = made.flatten({ background: background ?? "#000" });
-  const options = { jpeg: { quality: quality ?? 80 }, webp: { quality: quality ?? 80, effort: 4 }, png: {} };
+  const kind = { ...(progressive === undefined ? {} : { progressive }), ...(chroma ? { chromaSubsampling: chroma } : {}) };
+  const options = { jpeg: { quality: quality ?? 80, ...kind }, webp: { quality: quality ?? 80, effort: 4 }, png: {} };
   return made.toFormat(format, options[format]);
 }
 

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use handler::resize::ResizeOptions;
 use image_renditions::Limits;
 use image_renditions::jpeg::Arena;
-use image_renditions::options::{Fit, OutputFormat, Rendition};
+use image_renditions::options::{Blur, Fit, Metadata, OutputFormat, Rendition, Rotation, Sharpen, Strategy};
 use tests::hostile::examine::{Outcome, SLACK_BYTES, examine, renditions};
 use tests::hostile::large::INPUTS;
 use tests::hostile::mutants::Mutants;
@@ -176,7 +176,19 @@ pub(crate) const PRICE_MEMORY_BYTES: u64 = 256 * 1024 * 1024;
 fn price_renditions() -> Vec<(String, Rendition)> {
     let formats = [(OutputFormat::Jpeg, "JPEG"), (OutputFormat::Png, "PNG"), (OutputFormat::Webp, "WebP")];
     let pairs = formats.into_iter().flat_map(|(format, name)| [200, 1600].map(|side| (side, format, name)));
-    pairs.map(|(side, format, name)| (format!("{name} {side}"), rendition(side, Fit::Inside, format))).collect()
+    let plain = pairs.map(|(side, format, name)| (format!("{name} {side}"), rendition(side, Fit::Inside, format)));
+    // All that takes memory of its own, one after the other.
+    let edited = |strategy, rotate| Rendition {
+        strategy: Some(strategy),
+        rotate,
+        blur: Some(Blur::Sigma(9.0)),
+        sharpen: Some(Sharpen::Sigma(2.0)),
+        metadata: Metadata::Keep,
+        ..rendition(900, Fit::Cover, OutputFormat::Png)
+    };
+    let attention = edited(Strategy::Attention, Rotation::Quarter);
+    let entropy = Rendition { grayscale: true, ..edited(Strategy::Entropy, Rotation::Half) };
+    plain.chain([("edited PNG 900".to_owned(), attention), ("gray PNG 900".to_owned(), entropy)]).collect()
 }
 
 /// Writes a line that is there even if the process ends right after it.

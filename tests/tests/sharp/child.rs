@@ -63,6 +63,14 @@ impl Sharp {
         })
     }
 
+    /// Where the crop begins that a strategy finds in the resized picture.
+    #[allow(dead_code, reason = "the benchmark does not ask")]
+    pub(crate) fn crop(&mut self, input: &Path, output: &Value) -> (u32, u32) {
+        let answer = self.ask(&json!({ "input": input, "outputs": [output] })).expect("it can be cropped");
+        let number = |name: &str| answer["outputs"][0][name].as_u64().and_then(|number| u32::try_from(number).ok());
+        (number("left").expect("a place"), number("top").expect("a place"))
+    }
+
     /// Makes a file of raw pixels; the fields are those that the script has for it.
     pub(crate) fn make(&mut self, request: &Value) {
         self.ask(request).unwrap_or_else(|error| panic!("sharp cannot make {request}: {error}"));

@@ -8,6 +8,7 @@
 mod child;
 mod colors;
 mod corpus;
+mod edits;
 mod encoders;
 mod oracle;
 mod ours;

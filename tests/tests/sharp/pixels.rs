@@ -11,15 +11,15 @@ use crate::{make_both, start_sharp};
 
 /// How far two pictures of one size are from each other, in levels.
 #[derive(Clone, Copy, Debug)]
-struct Distance {
+pub(crate) struct Distance {
     /// Of all samples.
-    mean: f32,
+    pub(crate) mean: f32,
     /// The largest of the means of blocks of 8x8 samples: what is left when single pixels do not count.
-    block_max: f32,
+    pub(crate) block_max: f32,
 }
 
 impl Distance {
-    fn between(one: &Picture, other: &Picture) -> Self {
+    pub(crate) fn between(one: &Picture, other: &Picture) -> Self {
         assert_eq!((one.width, one.height), (other.width, other.height));
         #[expect(clippy::cast_precision_loss, reason = "pictures are small")]
         let count = |samples: usize| samples as f32;
