@@ -147,7 +147,7 @@ const PIXELS: &[Row] = &[
     ("probe", &["area", "error", "fields", "format", "heif", "jpeg", "limits", "orientation", "tiff"]),
     ("color", &["error", "fields", "limits", "options", "probe", "raster"]),
     ("summary", &["area", "color", "error", "options", "raster"]),
-    ("resampling", &["encode", "format", "geometry", "options", "orientation", "probe"]),
+    ("resampling", &["area", "encode", "format", "geometry", "options", "orientation", "probe"]),
     ("picture", &["area", "error", "jpeg", "orientation", "planes", "raster", "resampling", "scale"]),
     (
         "decode",
@@ -168,7 +168,7 @@ const PIXELS: &[Row] = &[
         ],
     ),
     ("kept", &["area", "fields", "format", "heif", "jpeg", "probe"]),
-    ("price", &["area", "geometry", "jpeg", "options", "probe", "resampling"]),
+    ("price", &["area", "geometry", "interest", "jpeg", "options", "probe", "resampling"]),
 ];
 
 const HANDLER: &[Row] = &[

@@ -85,8 +85,8 @@ impl ScaledBox {
     }
 }
 
-/// How one output is made: `source` is scaled to `scaled`, which is placed at `left`, `top` of `canvas`, or of which a part of
-/// the size of `canvas` is kept that is still to be found.
+/// How one output is made: `source` is scaled to `scaled`, which is placed at `left`, `top` of `canvas`. Where there is a
+/// strategy, a part of the size of `canvas` is kept that is still to be [`found`](Plan::found).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Plan {
     pub(super) source: Region,
@@ -128,14 +128,19 @@ impl Plan {
         }
     }
 
-    /// The pixels of the largest picture that is made on the way.
-    pub(super) fn pixels_max(&self) -> u64 {
-        self.canvas.pixels().max(self.scaled.pixels())
+    /// The same plan where the part that is kept begins here in the scaled image.
+    pub(super) fn found(self, left: u32, top: u32) -> Self {
+        let source = Size { width: to_pixels(self.source.width), height: to_pixels(self.source.height) };
+        Self::part(source, self.scaled, self.canvas, (left, top))
     }
 
     fn crop(source: Size, whole: Size, kept: Size, position: Position) -> Self {
         let left = crop_offset(whole.width, kept.width, position.x, position.focal);
         let top = crop_offset(whole.height, kept.height, position.y, position.focal);
+        Self::part(source, whole, kept, (left, top))
+    }
+
+    fn part(source: Size, whole: Size, kept: Size, (left, top): (u32, u32)) -> Self {
         let per_x = f64::from(source.width) / f64::from(whole.width);
         let per_y = f64::from(source.height) / f64::from(whole.height);
         let region = Region {

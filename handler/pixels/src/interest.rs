@@ -4,7 +4,8 @@
 //!   the size of the crop, there is its middle.
 //! - *Entropy* takes slices off the picture, again and again the one with fewer different values of two.
 //!
-//! The same picture always gives the same place.
+//! The same picture always gives the same place. Neither needs the picture in the size that it is cropped from: see
+//! [`looked_at`].
 
 use super::area::{Region, Size};
 use super::cie;
@@ -27,22 +28,57 @@ const DARK_MAX: f64 = 5.0;
 /// Slices by which entropy comes to its crop, along the side that loses most.
 const SLICES: u32 = 8;
 
-/// Left and top of a crop of this size, which is not larger than the picture.
+/// The longest side at which entropy looks.
+const ENTROPY_SIDE_MAX: u32 = 512;
+
+/// The size in which a strategy looks at a picture of this size. Of what is larger it would see no more.
+pub(super) fn looked_at(whole: Size, strategy: Strategy) -> Size {
+    match strategy {
+        Strategy::Attention => Size { width: CELLS, height: CELLS },
+        Strategy::Entropy => {
+            let longest = whole.width.max(whole.height).max(1);
+            let side = |side: u32| part(side, ENTROPY_SIDE_MAX.min(longest), longest);
+            Size { width: side(whole.width), height: side(whole.height) }
+        }
+    }
+}
+
+/// Left and top of a crop of a picture, of which this is all in a size to look at. The crop is not larger than the picture.
 pub(super) fn place(
     image: &mut Raster,
+    whole: Size,
     size: Size,
     strategy: Strategy,
     scaler: &mut Scaler,
 ) -> Result<(u32, u32), PixelError> {
     match strategy {
-        Strategy::Attention => attention(image, size, scaler),
-        Strategy::Entropy => Ok(entropy(image, size)),
+        Strategy::Attention => attention(image, whole, size, scaler),
+        Strategy::Entropy => {
+            let seen = image.size;
+            let kept = Size {
+                width: part(size.width, seen.width, whole.width),
+                height: part(size.height, seen.height, whole.height),
+            };
+            let (left, top) = entropy(image, kept);
+            let place = |start: u32, seen: u32, whole: u32, size: u32| {
+                (u64::from(start) * u64::from(whole) / u64::from(seen.max(1))).min(whole.saturating_sub(size).into())
+            };
+            let left = place(left, seen.width, whole.width, size.width);
+            let top = place(top, seen.height, whole.height, size.height);
+            Ok((u32::try_from(left).unwrap_or(0), u32::try_from(top).unwrap_or(0)))
+        }
     }
 }
 
-fn attention(image: &mut Raster, size: Size, scaler: &mut Scaler) -> Result<(u32, u32), PixelError> {
-    let whole = image.size;
-    let region = Region { left: 0.0, top: 0.0, width: f64::from(whole.width), height: f64::from(whole.height) };
+/// `side * seen / whole`, rounded, at least one pixel.
+fn part(side: u32, seen: u32, whole: u32) -> u32 {
+    let whole = u64::from(whole.max(1));
+    u32::try_from((u64::from(side) * u64::from(seen) * 2 + whole) / (whole * 2)).unwrap_or(u32::MAX).max(1)
+}
+
+fn attention(image: &mut Raster, whole: Size, size: Size, scaler: &mut Scaler) -> Result<(u32, u32), PixelError> {
+    let (width, height) = (f64::from(image.size.width), f64::from(image.size.height));
+    let region = Region { left: 0.0, top: 0.0, width, height };
     let small = Size { width: CELLS, height: CELLS };
     let small = scaler.scale(image, Alpha::Straight, region, small, Kernel::Lanczos3)?;
     // What is transparent has nothing to look at.

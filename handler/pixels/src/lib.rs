@@ -152,7 +152,6 @@ fn rendered(
     let plans: Vec<Plan> = renditions.iter().map(|rendition| resampling::plan(probe, rendition)).collect();
     for (plan, rendition) in plans.iter().zip(renditions) {
         limits.check_output(plan.canvas)?;
-        limits.check_output(plan.scaled)?;
         if let Some(format) = encode::resolve(rendition.format, probe.format, None) {
             encode::check(format, plan.canvas)?;
         }
@@ -183,7 +182,7 @@ fn rendered(
         summed_up,
         summary: None,
     };
-    let result = rendering.made_from(None, &mut decoded);
+    let result = rendering.find(&mut decoded).and_then(|()| rendering.made_from(None, &mut decoded));
     for layer in decoded.layers {
         arena.recycle(layer.raster.data);
     }
@@ -210,6 +209,29 @@ struct Rendering<'r> {
 }
 
 impl Rendering<'_> {
+    /// Finds the parts that are still to be found, in what was decoded.
+    fn find(&mut self, decoded: &mut Picture) -> Result<(), PixelError> {
+        for (index, rendition) in self.renditions.iter().enumerate() {
+            let plan = self.plans[index];
+            let Some(strategy) = plan.strategy else { continue };
+            let orientation = resampling::orientation(self.probe, rendition);
+            let seen = orientation.apply(interest::looked_at(plan.scaled, strategy));
+            let looking = self.resamplings[index].looking(seen);
+            let mut image = decoded.scaled(&looking, &mut self.scaler)?.into_raster(orientation)?;
+            self.colors.apply(&mut image, rendition.profile(), encode::keeps_gray(rendition, self.probe.format))?;
+            if rendition.grayscale {
+                image = edit::grayed(image);
+            }
+            let (left, top) = interest::place(&mut image, plan.scaled, plan.canvas, strategy, &mut self.scaler)?;
+            self.plans[index] = plan.found(left, top);
+            let converted = self.colors.converts(rendition.profile());
+            self.resamplings[index] = Resampling::new(&self.plans[index], rendition, self.probe, converted);
+        }
+        // What was to be made of a whole of which a part is left is made of what was decoded.
+        self.sources = resampling::sources(&self.resamplings);
+        Ok(())
+    }
+
     /// Makes all that are made from a picture, each after those that are made from it, so that few pictures are held at
     /// once.
     fn made_from(&mut self, source: Option<usize>, picture: &mut Picture) -> Result<(), PixelError> {
@@ -235,7 +257,7 @@ impl Rendering<'_> {
     }
 
     /// Turns, converts, embeds, edits and encodes.
-    fn finished(&mut self, index: usize, scaled: Picture) -> Result<Encoded, PixelError> {
+    fn finished(&self, index: usize, scaled: Picture) -> Result<Encoded, PixelError> {
         let (plan, rendition) = (&self.plans[index], &self.renditions[index]);
         let orientation = resampling::orientation(self.probe, rendition);
         let Size { width, height } = plan.canvas;
@@ -260,10 +282,6 @@ impl Rendering<'_> {
         let mut background = rendition.background;
         if rendition.grayscale {
             (image, background) = (edit::grayed(image), edit::gray_color(background));
-        }
-        if let Some(strategy) = plan.strategy {
-            let (left, top) = interest::place(&mut image, plan.canvas, strategy, &mut self.scaler)?;
-            image = image.cropped(left, top, plan.canvas);
         }
         let mut image = image.embedded(plan.canvas, plan.left, plan.top, background)?;
         if rendition.flatten {

@@ -2,6 +2,7 @@
 
 use super::area::{Region, Size};
 use super::geometry::{Plan, ScaledBox};
+use super::interest;
 use super::jpeg::{Fidelity, Scale};
 use super::options::{Metadata, Rendition};
 use super::probe::{JpegDecoding, Probe};
@@ -46,11 +47,11 @@ impl Probe {
             let working = self.scaling_bytes(decoding, resampling).saturating_add(premultiplied(*source));
             // The turned, the converted, the embedded and the blurred copy, and the lightness of pixels and of what is around
             // them; at most two at a time, with four channels at most.
-            let copies = plan.pixels_max().saturating_mul(8);
+            let copies = plan.canvas.pixels().saturating_mul(8);
             let encoder = plan.canvas.pixels().saturating_mul(ENCODER_BYTES_PER_PIXEL);
             // The best file so far, while the next one is made.
             let fitting = if rendition.max_bytes.is_some() { plan.canvas.pixels().saturating_mul(2) } else { 0 };
-            working.saturating_add(copies).saturating_add(encoder).saturating_add(fitting)
+            working.saturating_add(copies).saturating_add(encoder).saturating_add(fitting).max(self.looking_bytes(plan))
         });
         let scaling = scaling.max().unwrap_or(0);
         // A larger one is held while smaller ones are made from it; the file of each is held to the end.
@@ -61,6 +62,16 @@ impl Probe {
         let keeping = renditions.iter().filter(|rendition| rendition.metadata == Metadata::Keep).count() as u64;
         let held = held.saturating_add(keeping * CARRIED_BYTES_MAX);
         self.peak(decoding, scaling).saturating_add(held)
+    }
+
+    /// What it takes to look at all of the image in search of a part.
+    fn looking_bytes(&self, plan: &Plan) -> u64 {
+        let Some(strategy) = plan.strategy else { return 0 };
+        let seen = interest::looked_at(plan.scaled, strategy);
+        // Columns first, with colours and alpha, from a copy if there is alpha; then turned, with its planes.
+        let copy = if self.has_alpha { self.size().pixels().saturating_mul(4) } else { 0 };
+        let rows = u64::from(seen.width.max(seen.height)) * 4;
+        copy.saturating_add(u64::from(self.width.max(self.height)) * rows).saturating_add(seen.pixels() * 12)
     }
 
     /// What the resampler needs besides its source, in whatever form, and its result.

@@ -108,20 +108,6 @@ impl Raster {
         Ok(turned)
     }
 
-    /// A part of the image, which it takes the place of.
-    pub(super) fn cropped(mut self, left: u32, top: u32, size: Size) -> Self {
-        let channels = self.layout.channels();
-        let (stride, kept) = (self.size.width as usize * channels, size.width as usize * channels);
-        let start = top as usize * stride + left as usize * channels;
-        for row in 0..size.height as usize {
-            let from = start + row * stride;
-            self.data.copy_within(from..from + kept, row * kept);
-        }
-        self.data.truncate(kept * size.height as usize);
-        self.size = size;
-        self
-    }
-
     /// The image at a place of a larger canvas of one colour. The canvas has alpha if either has.
     pub(super) fn embedded(self, canvas: Size, left: u32, top: u32, background: Color) -> Result<Self, PixelError> {
         if canvas == self.size {
@@ -298,21 +284,6 @@ mod tests {
         assert_eq!((clear.layout, clear.data), (Layout::GrayAlpha, vec![0, 0, 0, 0, 9, 255]));
         let red = image.embedded(canvas, 0, 0, Color { rgba: [255, 0, 0, 255] }).unwrap();
         assert_eq!((red.layout, red.data), (Layout::Rgb, vec![9, 9, 9, 255, 0, 0, 255, 0, 0]));
-    }
-
-    #[test]
-    fn a_crop_is_a_part() {
-        let image = gray(4, 3, b"abcdefghijkl");
-        let table: [(u32, u32, u32, u32, &[u8]); 5] = [
-            (0, 0, 4, 3, b"abcdefghijkl"),
-            (0, 0, 1, 1, b"a"),
-            (1, 1, 2, 2, b"fgjk"),
-            (3, 0, 1, 3, b"dhl"),
-            (0, 2, 4, 1, b"ijkl"),
-        ];
-        for (left, top, width, height, data) in table {
-            assert_eq!(image.clone().cropped(left, top, Size { width, height }), gray(width, height, data));
-        }
     }
 
     #[test]

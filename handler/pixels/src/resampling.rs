@@ -1,5 +1,6 @@
 //! What of the stored image each rendition is resampled from, and which of them is made from which.
 
+use super::area::Size;
 use super::encode;
 use super::format::EncodedFormat;
 use super::geometry::{Plan, ScaledBox};
@@ -39,7 +40,7 @@ impl Resampling {
     pub(super) fn new(plan: &Plan, rendition: &Rendition, probe: &Probe, converted: bool) -> Self {
         // Pixels are needed where there is a border or another profile, or more is done. Otherwise planes are written as they
         // are.
-        let half_chroma = plan.canvas == plan.scaled
+        let half_chroma = (plan.canvas == plan.scaled || plan.strategy.is_some())
             && !converted
             && !rendition.edits()
             && encode::resolve(rendition.format, probe.format, None) == Some(EncodedFormat::Jpeg)
@@ -48,6 +49,12 @@ impl Resampling {
         let luma = plan.stored_box(orientation, probe.size(), rendition.kernel);
         let chroma = if half_chroma { luma.halved(orientation) } else { luma };
         Self { luma, chroma, kernel: rendition.kernel, half_chroma }
+    }
+
+    /// All of the image, in pixels of another size.
+    pub(super) fn looking(&self, scaled: Size) -> Self {
+        let luma = ScaledBox { scaled, ..self.luma };
+        Self { luma, chroma: luma, kernel: Kernel::Lanczos3, half_chroma: false }
     }
 
     /// What is wanted of a component of a JPEG.

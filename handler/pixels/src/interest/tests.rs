@@ -22,7 +22,8 @@ fn field(layout: Layout, whole: Size, patch: (u32, u32), side: u32) -> Raster {
 }
 
 fn found(image: &mut Raster, size: Size, strategy: Strategy) -> (u32, u32) {
-    place(image, size, strategy, &mut Scaler::default()).unwrap()
+    let whole = image.size;
+    place(image, whole, size, strategy, &mut Scaler::default()).unwrap()
 }
 
 #[test]
@@ -126,5 +127,34 @@ fn every_size_has_a_place() {
                 }
             }
         }
+    }
+}
+
+/// What is found in a smaller picture is the same but for a pixel of that.
+#[test]
+fn a_smaller_picture_shows_as_much() {
+    let whole = Size { width: 1600, height: 1200 };
+    for (x, y) in [(0, 0), (130, 700), (1300, 300), (1390, 990)] {
+        let mut image = field(Layout::Rgb, whole, (x, y), 200);
+        let region = Region { left: 0.0, top: 0.0, width: 1600.0, height: 1200.0 };
+        for strategy in STRATEGIES {
+            let seen = looked_at(whole, strategy);
+            assert!(seen.width <= 512 && seen.height <= 384, "{seen:?}");
+            let mut small =
+                Scaler::default().scale(&mut image, Alpha::Straight, region, seen, Kernel::Lanczos3).unwrap();
+            for size in [Size { width: 1600, height: 500 }, Size { width: 600, height: 1200 }] {
+                let (left, top) = place(&mut small, whole, size, strategy, &mut Scaler::default()).unwrap();
+                let holds = |start: u32, length: u32, at: u32| start <= at + 4 && at + 196 <= start + length;
+                assert!(
+                    holds(left, size.width, x) && holds(top, size.height, y),
+                    "{strategy:?} {size:?}: {left}, {top} for {x}, {y}"
+                );
+            }
+        }
+    }
+    for (width, height) in [(1, 1), (512, 3), (40_000, 100), (7, 65_535)] {
+        let seen = looked_at(Size { width, height }, Strategy::Entropy);
+        assert!((1..=512).contains(&seen.width) && (1..=512).contains(&seen.height), "{seen:?}");
+        assert_eq!(seen == Size { width, height }, width.max(height) <= 512);
     }
 }
