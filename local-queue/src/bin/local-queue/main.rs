@@ -161,6 +161,7 @@ fn main() -> ExitCode {
             2
         }
     };
+    stop::give_way();
     if !log.flush() {
         // Standard error takes nothing, and would hold up its own last flush.
         std::process::exit(if code == 0 { 1 } else { i32::from(code) });

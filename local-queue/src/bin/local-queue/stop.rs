@@ -3,7 +3,17 @@
 //! Signals are heard on a thread of their own, so that nothing can keep them waiting: neither a function nor a terminal that
 //! takes no output.
 
-use std::{io, num::ParseIntError, process, sync::mpsc, thread, time::Duration};
+use std::{
+    io,
+    num::ParseIntError,
+    process,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use local_queue_terminal::note;
@@ -24,6 +34,9 @@ pub(crate) fn parse_duration(raw: &str) -> Result<Duration, String> {
     let number = number.parse::<u32>().map_err(expected)?;
     Ok(Duration::from_secs(u64::from(number) * unit))
 }
+
+/// The program exits where it stands.
+static IS_ENDING: AtomicBool = AtomicBool::new(false);
 
 /// Whether the program is to end.
 #[derive(Clone, Debug)]
@@ -75,7 +88,15 @@ pub(crate) fn last_line(line: String) {
     }
 }
 
+/// Waits for the exit that has begun, if one has: what is killed for it ends the rest of the program too, with another code.
+pub(crate) fn give_way() {
+    while IS_ENDING.load(Ordering::SeqCst) {
+        thread::park();
+    }
+}
+
 fn end(code: i32, why: &str) -> ! {
+    IS_ENDING.store(true, Ordering::SeqCst);
     #[cfg(unix)]
     local_queue::runtime_api::kill_all_functions();
     local_queue::runtime_api::remove_temporary_folders();
