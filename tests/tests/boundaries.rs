@@ -124,6 +124,7 @@ const BATCH: &[Row] = &[
 const PIXELS: &[Row] = &[
     ("area", &[]),
     ("cie", &[]),
+    ("dispatch", &[]),
     ("fields", &[]),
     ("format", &[]),
     ("error", &["area", "format"]),
@@ -141,7 +142,7 @@ const PIXELS: &[Row] = &[
     ("lzw", &[]),
     ("zigzag", &[]),
     ("encode", &["area", "error", "format", "options", "planes", "raster", "zigzag"]),
-    ("jpeg", &["area", "error", "fields", "format", "limits", "planes", "zigzag"]),
+    ("jpeg", &["area", "dispatch", "error", "fields", "format", "limits", "planes", "zigzag"]),
     ("tiff", &["area", "error", "fields", "format", "jpeg", "limits", "lzw", "orientation", "raster"]),
     ("heif", &["area", "error", "fields", "format", "limits", "orientation", "planes", "raster"]),
     ("probe", &["area", "error", "fields", "format", "heif", "jpeg", "limits", "orientation", "tiff"]),

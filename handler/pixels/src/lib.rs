@@ -7,6 +7,7 @@
 //!
 //! | module | knows |
 //! | --- | --- |
+//! | `dispatch` | hot loops by the best instructions of the machine |
 //! | [`area`] | sizes and parts of images |
 //! | [`options`] | what is asked for, in sharp's words |
 //! | [`format`](mod@format) | the formats, and `recognise` one by its first bytes |
@@ -55,6 +56,7 @@ pub mod probe;
 mod cie;
 mod color;
 mod decode;
+mod dispatch;
 mod edit;
 mod encode;
 mod fields;

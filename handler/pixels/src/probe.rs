@@ -77,6 +77,7 @@ pub(super) struct JpegShape {
     pub(super) frame: Frame,
     /// Whether its first scan has all components.
     interleaved: bool,
+    scans: u32,
     /// No end marker says that nothing is missing.
     pub(super) is_open: bool,
 }
@@ -134,12 +135,14 @@ impl Probe {
             // The decoder's buffers stay in the arena while the image is scaled.
             (Some(shape), JpegDecoding::Planes(scales)) => {
                 // The header does not tell whether the components are red, green and blue, which are all like luma.
-                let planes = planes_bytes_max(&shape.frame, scales);
-                planes.max(planes_bytes_max(&shape.frame, [scales[0]; 3])).saturating_add(scaling)
+                let planes = |scales| planes_bytes_max(&shape.frame, shape.scans, scales);
+                planes(scales).max(planes([scales[0]; 3])).saturating_add(scaling)
             }
-            (Some(shape), JpegDecoding::Pixels(scale)) => memory_bytes_max(&shape.frame, shape.interleaved, scale)
-                .saturating_add(scaling)
-                .saturating_add(self.output_bytes(scale)),
+            (Some(shape), JpegDecoding::Pixels(scale)) => {
+                memory_bytes_max(&shape.frame, shape.interleaved, shape.scans, scale)
+                    .saturating_add(scaling)
+                    .saturating_add(self.output_bytes(scale))
+            }
             (None, _) => self.decoder_bytes.max(scaling).saturating_add(self.output_bytes(Scale::Full)),
         };
         let working = working.saturating_add(self.color_bytes);

@@ -6,6 +6,7 @@
 
 use super::defect::Defect;
 use super::segments::holds_ff;
+use crate::dispatch::{HotLoop, dispatch};
 
 /// Bytes of a chunk; a power of two, so that a masked place needs no bounds check.
 const CHUNK: usize = 8 * 1024;
@@ -116,6 +117,11 @@ impl<'a> Bits<'a> {
 
     /// Fills the chunk up to the next marker, or until only the slack is left.
     fn unstuff(&mut self) {
+        dispatch(Unstuff { bits: self });
+    }
+
+    #[inline(always)]
+    fn fill(&mut self) {
         // The slow way may add 33 bytes at once.
         const END_MAX: usize = CHUNK - SLACK - 64;
         while self.end < END_MAX {
@@ -138,6 +144,7 @@ impl<'a> Bits<'a> {
     }
 
     /// Copies up to the next 0xff and what it means. Says whether the segment goes on.
+    #[inline(always)]
     fn unstuff_slowly(&mut self, rest: &[u8]) -> bool {
         let room = 32.min(rest.len());
         let plain = rest[..room].iter().position(|byte| *byte == 0xff).unwrap_or(room);
@@ -185,6 +192,20 @@ impl<'a> Bits<'a> {
             self.unstuff();
         }
         Ok(self.file_at)
+    }
+}
+
+/// Bytes to be unstuffed.
+struct Unstuff<'b, 'a> {
+    bits: &'b mut Bits<'a>,
+}
+
+impl HotLoop for Unstuff<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        self.bits.fill();
     }
 }
 

@@ -7,6 +7,7 @@ const LANES: usize = 16;
 const RUN_BYTES: usize = LANES * 3 + 1;
 
 /// Luma and colour differences to red, green and blue. All rows have as many samples as `pixels` has pixels.
+#[inline(always)]
 pub(super) fn from_ycbcr(planes: [&[u8]; 3], pixels: &mut [u8]) {
     weave(planes, pixels, rgb);
 }
@@ -54,6 +55,7 @@ fn weave_inks(planes: [&[u8]; 3], black: &[u8], pixels: &mut [u8], convert: impl
 }
 
 /// Red, green and blue as they are.
+#[inline(always)]
 pub(super) fn from_rgb(planes: [&[u8]; 3], pixels: &mut [u8]) {
     weave(planes, pixels, |red, green, blue| (red, green, blue));
 }

@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use super::arena::{Arena, sized};
-use super::bits::{Bits, Chunk};
+use super::bits::{Bits, Chunk, new_chunk};
 use super::decoder::Decoder;
 use super::defect::Defect;
 use super::headers::{COMPONENTS_MAX, Coding, HuffmanSpec, Scan, ScanComponent, Tables};
 use super::huffman::{Decoding, Pairs, Skipping};
 use super::layout::{BAND_ROWS, Layout};
 use super::planes::{ComponentPlane, WholePlanes};
-use super::progressive::{Coefficients, first_coefficients, later_coefficients};
+use super::progressive::{Coefficients, Known, Planned, Running, fit_side_by_side};
 use super::scale::Scale;
 use super::segments::{Segment, Segments, marker};
 use super::sequential::{Part, Restarts, Sequential, Target};
@@ -22,8 +22,8 @@ use crate::limits::Truncated;
 
 /// What becomes of the samples.
 pub(super) enum Output<'o, 'm> {
-    /// Rows of pixels, one after the other into what is left of a buffer.
-    Buffer(Strips<'m>, &'o mut [u8]),
+    /// Rows of pixels, one after the other into a buffer, of which so many bytes are filled.
+    Buffer(Strips<'m>, &'o mut [u8], usize),
     /// Rows of pixels, to whoever takes them, by way of scratch memory.
     Bands(Strips<'m>, &'m mut Vec<u8>, &'o mut dyn FnMut(u32, &[u8])),
     /// Planes as they are.
@@ -34,7 +34,7 @@ impl Output<'_, '_> {
     /// Where the next row of MCUs goes.
     fn next_targets(&mut self, components: &[usize]) -> [Target<'_>; COMPONENTS_MAX] {
         match self {
-            Self::Buffer(strips, _) | Self::Bands(strips, ..) => strips.targets(components, 0, false),
+            Self::Buffer(strips, ..) | Self::Bands(strips, ..) => strips.targets(components, 0, false),
             Self::Planes(planes) => planes.next_targets(components),
         }
     }
@@ -43,7 +43,7 @@ impl Output<'_, '_> {
     /// files whose strip is the whole image.
     fn targets(&mut self, components: &[usize], row: usize, alone: bool) -> [Target<'_>; COMPONENTS_MAX] {
         match self {
-            Self::Buffer(strips, _) | Self::Bands(strips, ..) => strips.targets(components, row, alone),
+            Self::Buffer(strips, ..) | Self::Bands(strips, ..) => strips.targets(components, row, alone),
             Self::Planes(planes) => planes.targets(components, row, alone),
         }
     }
@@ -51,7 +51,7 @@ impl Output<'_, '_> {
     /// Makes the next row of MCUs gray. Whole planes were so from the start.
     fn clear(&mut self) {
         match self {
-            Self::Buffer(strips, _) | Self::Bands(strips, ..) => strips.clear(),
+            Self::Buffer(strips, ..) | Self::Bands(strips, ..) => strips.clear(),
             Self::Planes(_) => {}
         }
     }
@@ -59,7 +59,7 @@ impl Output<'_, '_> {
     /// Makes the next row of MCUs of its coefficients.
     fn transform(&mut self, coefficients: &Coefficients<'_>, steps: &[Block; COMPONENTS_MAX]) {
         match self {
-            Self::Buffer(strips, _) | Self::Bands(strips, ..) => strips.transform(coefficients, steps),
+            Self::Buffer(strips, ..) | Self::Bands(strips, ..) => strips.transform(coefficients, steps),
             Self::Planes(planes) => planes.transform(coefficients, steps),
         }
     }
@@ -67,12 +67,12 @@ impl Output<'_, '_> {
     /// Sends what is ready on its way, and turns to the next row of MCUs.
     fn emit(&mut self) -> Result<(), PixelError> {
         match self {
-            Self::Buffer(strips, left) => {
+            Self::Buffer(strips, pixels, filled) => {
                 let rows = strips.ready();
-                let (pixels, rest) = std::mem::take(left).split_at_mut(rows.len() * strips.row_bytes());
-                strips.make(rows, pixels);
+                let end = *filled + rows.len() * strips.row_bytes();
+                strips.make(rows, &mut pixels[*filled..end]);
                 strips.advance();
-                *left = rest;
+                *filled = end;
             }
             Self::Bands(strips, band, take) => {
                 let ready = strips.ready();
@@ -89,6 +89,18 @@ impl Output<'_, '_> {
         }
         Ok(())
     }
+
+    /// Turns back to the first row of MCUs. What was made of them is made again.
+    fn restart(&mut self) {
+        match self {
+            Self::Buffer(strips, _, filled) => {
+                strips.restart();
+                *filled = 0;
+            }
+            Self::Bands(strips, ..) => strips.restart(),
+            Self::Planes(planes) => planes.restart(),
+        }
+    }
 }
 
 impl Decoder<'_> {
@@ -104,7 +116,7 @@ impl Decoder<'_> {
         let parts = arena.parts();
         let strips = self.strips(&layout, &window, parts.rows)?;
         let wanted = Wanted { columns: mcu_column_range(&layout, &window), rows: mcu_row_range(&layout, &window) };
-        self.run(&layout, wanted, Output::Buffer(strips, buffer), parts.chunk, parts.coefficients)
+        self.run(&layout, wanted, Output::Buffer(strips, buffer, 0), parts.chunk, parts.coefficients)
     }
 
     /// Decodes the pixels of a window a few rows at a time.
@@ -183,27 +195,23 @@ impl Decoder<'_> {
         chunk: &mut Chunk,
         coefficients: &mut Vec<i16>,
     ) -> Result<(), PixelError> {
-        let progressive = self.frame.coding == Coding::Progressive;
-        let values = if progressive { usize::try_from(layout.coefficients()).unwrap_or(usize::MAX) } else { 0 };
-        if progressive {
-            // Cut first, so that what is known to be zero is not written twice.
-            coefficients.truncate(values);
-            coefficients.fill(0);
-            sized(coefficients, values, 0)?;
-        }
         let mut run = Run {
             decoder: self,
             layout,
             columns: wanted.columns,
             rows: wanted.rows,
-            coefficients: Coefficients::new(layout, &mut coefficients[..values]),
+            known: Known::new(layout),
+            planned: Vec::new(),
             tables: Tables::default(),
             steps: [None; COMPONENTS_MAX],
             chunk,
             output,
             started: false,
         };
-        run.all()
+        match self.frame.coding {
+            Coding::Progressive => run.progressive(coefficients),
+            Coding::Sequential => run.sequential(),
+        }
     }
 }
 
@@ -224,7 +232,9 @@ struct Run<'r, 'a, 'o, 'm> {
     /// The MCUs that are needed.
     columns: Range<usize>,
     rows: Range<usize>,
-    coefficients: Coefficients<'r>,
+    /// What the scans of a progressive file tell, and those that are needed.
+    known: Known,
+    planned: Vec<Planned>,
     tables: Tables,
     /// The quantisation of each component, fixed by its first scan.
     steps: [Option<Block>; COMPONENTS_MAX],
@@ -235,22 +245,103 @@ struct Run<'r, 'a, 'o, 'm> {
 }
 
 impl Run<'_, '_, '_, '_> {
-    fn all(&mut self) -> Result<(), PixelError> {
-        match self.scans() {
-            Err(Defect::TooManyScans(scans_max)) => return Err(PixelError::TooManyScans { scans_max }),
-            Err(defect) if !self.started || self.decoder.truncated == Truncated::Refuse => return Err(defect.into()),
-            _ => {}
-        }
-        if self.decoder.frame.coding == Coding::Progressive {
-            let steps = self.steps.map(|steps| steps.unwrap_or([0; 64]));
-            for _ in self.rows.clone() {
-                self.output.transform(&self.coefficients, &steps);
-                self.output.emit()?;
-            }
-        } else if !self.decoder.interleaved {
+    fn sequential(&mut self) -> Result<(), PixelError> {
+        let result = self.scans();
+        self.judged(result)?;
+        if !self.decoder.interleaved {
             self.output.emit()?;
         }
         Ok(())
+    }
+
+    /// Whether what is there is shown, if not all is.
+    fn judged(&self, result: Result<(), Defect>) -> Result<(), PixelError> {
+        match result {
+            Err(Defect::TooManyScans(scans_max)) => Err(PixelError::TooManyScans { scans_max }),
+            Err(defect) if !self.started || self.decoder.truncated == Truncated::Refuse => Err(defect.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Finds all scans, then reads them. Of what is wrong, that counts which comes first in the file.
+    fn progressive(&mut self, coefficients: &mut Vec<i16>) -> Result<(), PixelError> {
+        let headers = self.scans();
+        let planned = std::mem::take(&mut self.planned);
+        let side_by_side = !self.decoder.scans_one_by_one && fit_side_by_side(self.layout, planned.len());
+        let rows_held = if side_by_side { 1 } else { self.layout.mcus.1 };
+        let values = usize::try_from(self.layout.coefficients(rows_held)).unwrap_or(usize::MAX);
+        sized(coefficients, values, 0)?;
+        let mut coefficients = Coefficients::new(self.layout, rows_held, &mut coefficients[..values]);
+        if !side_by_side {
+            coefficients.turn_to(0);
+            let result = planned.iter().try_for_each(|scan| self.one_scan(scan, &mut coefficients));
+            self.judged(result.and(headers))?;
+            return self.rows.clone().try_for_each(|_| self.transform(&coefficients));
+        }
+        let Some((index, defect)) = self.side_by_side(&planned, &mut coefficients)? else {
+            return self.judged(headers);
+        };
+        self.judged(Err(defect))?;
+        if index + 1 < planned.len() {
+            // What comes behind it in the file is not shown, but was.
+            self.output.restart();
+            self.side_by_side(&planned[..=index], &mut coefficients)?;
+        }
+        Ok(())
+    }
+
+    /// Reads a scan to its end.
+    fn one_scan(&mut self, scan: &Planned, coefficients: &mut Coefficients<'_>) -> Result<(), Defect> {
+        let mut running = scan.start(self.decoder.bytes, self.chunk)?;
+        running.rows(0..self.layout.mcus.1, self.layout, coefficients)?;
+        running.finish()
+    }
+
+    /// Reads a row of MCUs of all scans, and so on to the last. Returns the first scan with a defect, and makes of the rows
+    /// what the scans before it and, as far as it goes, it itself tell, if it is the last.
+    fn side_by_side(
+        &mut self,
+        planned: &[Planned],
+        coefficients: &mut Coefficients<'_>,
+    ) -> Result<Option<(usize, Defect)>, PixelError> {
+        let mut chunks: Vec<Box<Chunk>> = planned.iter().map(|_| new_chunk()).collect();
+        let mut found = None;
+        let mut running = Vec::new();
+        for (index, (scan, chunk)) in planned.iter().zip(&mut chunks).enumerate() {
+            match scan.start(self.decoder.bytes, chunk) {
+                Ok(scan) => running.push(scan),
+                Err(defect) => {
+                    found = Some((index, defect));
+                    break;
+                }
+            }
+        }
+        for row in 0..self.layout.mcus.1 {
+            coefficients.turn_to(row);
+            let mut read =
+                running.iter_mut().map(|scan| scan.rows(row..row + 1, self.layout, coefficients)).enumerate();
+            if let Some((index, Err(defect))) = read.find(|(_, result)| result.is_err()) {
+                found = Some((index, defect));
+                running.truncate(index);
+            }
+            let is_shown = found.is_none_or(|(index, _)| index + 1 == planned.len());
+            if !is_shown && running.is_empty() {
+                break;
+            }
+            if is_shown && self.rows.contains(&row) {
+                self.transform(coefficients)?;
+            }
+        }
+        let ends = running.into_iter().map(Running::finish).enumerate();
+        let mut failed = ends.filter_map(|(index, result)| result.err().map(|defect| (index, defect)));
+        Ok(failed.next().or(found))
+    }
+
+    /// Makes a row of MCUs of its coefficients.
+    fn transform(&mut self, coefficients: &Coefficients<'_>) -> Result<(), PixelError> {
+        let steps = self.steps.map(|steps| steps.unwrap_or([0; 64]));
+        self.output.transform(coefficients, &steps);
+        self.output.emit()
     }
 
     /// Reads segment after segment, until all that is needed is there.
@@ -275,7 +366,7 @@ impl Run<'_, '_, '_, '_> {
             let scan = Scan::read(body, &self.decoder.frame)?;
             self.fix_quantisation(&scan)?;
             match self.decoder.frame.coding {
-                Coding::Progressive => segments.at = self.progressive_scan(&scan, segments.at)?,
+                Coding::Progressive => self.plan(scan, segments.at)?,
                 Coding::Sequential if self.decoder.interleaved => return self.only_scan(&scan, segments.at),
                 Coding::Sequential => {
                     segments.at = self.plane_scan(&scan, segments.at)?;
@@ -285,7 +376,7 @@ impl Run<'_, '_, '_, '_> {
                 }
             }
         }
-        if self.decoder.frame.coding == Coding::Progressive && self.coefficients.is_complete() {
+        if self.decoder.frame.coding == Coding::Progressive && self.known.is_complete() {
             return Ok(());
         }
         Err(Defect::Truncated("the scan of a component"))
@@ -364,24 +455,13 @@ impl Run<'_, '_, '_, '_> {
         scan_rows.bits.finish()
     }
 
-    /// Decodes a scan into the coefficients, or passes over it. Returns where to go on.
-    fn progressive_scan(&mut self, scan: &Scan, at: usize) -> Result<usize, Defect> {
+    /// Notes a scan to be read, if anything of it is needed.
+    fn plan(&mut self, scan: Scan, at: usize) -> Result<(), Defect> {
         self.started = true;
-        if !self.coefficients.announce(scan)? {
-            return Ok(at);
+        if self.known.announce(&scan, self.layout)? {
+            self.planned.push(Planned::new(scan, &self.tables, at));
         }
-        let mut bits = Bits::new(self.decoder.bytes, at, self.chunk);
-        let restarts = Restarts::new(self.tables.restart_interval);
-        if scan.band.0 == 0 {
-            let specs = scan.components.iter().map(|component| self.tables.dc[component.dc].as_deref());
-            let tables = if scan.bits.0 == 0 { specs.map(decoding).collect::<Result<Vec<_>, _>>()? } else { vec![] };
-            let tables: Vec<&Decoding> = tables.iter().collect();
-            first_coefficients(&mut bits, scan, self.layout, &tables, restarts, &mut self.coefficients)?;
-        } else {
-            let table = decoding(self.tables.ac[scan.components[0].ac].as_deref())?;
-            later_coefficients(&mut bits, scan, self.layout, &table, restarts, &mut self.coefficients)?;
-        }
-        bits.finish()
+        Ok(())
     }
 }
 

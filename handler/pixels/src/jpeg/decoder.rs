@@ -36,6 +36,8 @@ pub struct Decoder<'a> {
     pub(super) scans_max: u32,
     pub(super) truncated: Truncated,
     pub(super) to_the_last_row: bool,
+    /// Whether the scans of a progressive file are read one after the other, whatever memory that takes; for tests.
+    pub(super) scans_one_by_one: bool,
 }
 
 impl<'a> Decoder<'a> {
@@ -80,7 +82,8 @@ impl<'a> Decoder<'a> {
         let interleaved = scan.components.len() == frame.components.len();
         let truncated = Truncated::default();
         let (scans_max, to_the_last_row) = (limits.jpeg_scans_max, false);
-        Ok(Self { bytes, frame, colors, interleaved, scans_max, truncated, to_the_last_row })
+        let scans_one_by_one = false;
+        Ok(Self { bytes, frame, colors, interleaved, scans_max, truncated, to_the_last_row, scans_one_by_one })
     }
 
     /// Says whether a single scan is read to its last row, whatever is wanted of it: only then it is known that nothing is
@@ -88,6 +91,11 @@ impl<'a> Decoder<'a> {
     #[must_use]
     pub(crate) fn with_last_row(self, to_the_last_row: bool) -> Self {
         Self { to_the_last_row, ..self }
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_scans_one_by_one(self) -> Self {
+        Self { scans_one_by_one: true, ..self }
     }
 
     /// Says what to do when data are missing.
@@ -131,10 +139,10 @@ impl<'a> Decoder<'a> {
         (0..self.frame.components.len()).map(|component| self.frame.pixels_per_sample(component))
     }
 
-    /// The most memory, in bytes, that decoding takes, without the file and the output.
+    /// The most memory, in bytes, that decoding takes, without the file and the output, however many scans there are.
     #[must_use]
     pub fn memory_bytes_max(&self, scale: Scale) -> u64 {
-        memory_bytes_max(&self.frame, self.interleaved, scale)
+        memory_bytes_max(&self.frame, self.interleaved, u32::MAX, scale)
     }
 
     /// Decodes a window of the image at a scale into one buffer, which may come from the arena and may go back there.

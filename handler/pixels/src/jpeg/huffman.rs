@@ -25,8 +25,15 @@ const SKIP_BEFORE_LAST_MAX: u32 = 16;
 /// Until this coefficient a skip of several codes cannot pass the end of the block: its last code, at most, does.
 pub(super) const SKIP_FROM_MAX: u32 = 63 - SKIP_BEFORE_LAST_MAX;
 
+/// Pairs that can be read from as many bits as the cursor tops up to.
+pub(super) const PAIRS_AT_ONCE: u32 = 56 / PAIR_BITS;
+
 /// What the end of a block adds to the number of its coefficients; more than any number of them.
 pub(super) const END_OF_BLOCK: u32 = 128;
+
+/// What it adds where no coefficient is read with it; more than a block with too many and its end. The last place before it,
+/// in a block of 64, is that of the next coefficient, which is zero.
+pub(super) const END_ALONE: u32 = END_OF_BLOCK * 2 + 1;
 
 /// A code of the table: its length, its symbol, and its length with the value that follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +92,9 @@ pub(super) struct Decoding {
 }
 
 impl Decoding {
+    /// What one holds besides itself.
+    pub(super) const BYTES: usize = size_of::<[Code; 1 << CODE_BITS]>();
+
     /// Makes the table; refuses one whose codes do not fit their lengths.
     #[expect(clippy::cast_possible_wrap, reason = "codes have 16 bits")]
     pub(super) fn new(spec: &HuffmanSpec) -> Result<Self, Defect> {
@@ -191,9 +201,10 @@ impl Skipping {
     }
 }
 
-/// Up to two coefficients with the zeros before them, and possibly the end of the block, from one place of a table.
+/// Up to two coefficients with the zeros before them, and possibly the end of the block, from one place of a table. Where
+/// there is one, the second is the same.
 ///
-/// From the lowest bit: six bits for the length, four for the zeros before the first coefficient, eight for the advance, and
+/// From the lowest bit: four bits for the length, four for the zeros before the first coefficient, ten for the advance, and
 /// seven for each value with its sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pair(u32);
@@ -219,10 +230,13 @@ impl Pair {
         }
         if let Some(end) = at(length).filter(ends) {
             length += end.length();
-            advanced += END_OF_BLOCK;
+            advanced += if advanced == 0 { END_ALONE } else { END_OF_BLOCK };
+        }
+        if values[1] == 0 {
+            values[1] = values[0];
         }
         let [first, second] = values.map(|value| value.cast_unsigned() & 0x7f);
-        Self(length | zeros.unwrap_or(0) << 6 | advanced << 10 | first << 18 | second << 25)
+        Self(length | zeros.unwrap_or(0) << 4 | advanced << 8 | first << 18 | second << 25)
     }
 
     /// Whether nothing is known of the codes.
@@ -234,20 +248,20 @@ impl Pair {
     /// Bits of all codes and values.
     #[inline(always)]
     pub(super) fn total(self) -> u32 {
-        self.0 & 0x3f
+        self.0 & 0xf
     }
 
     /// The zeros before the first coefficient.
     #[inline(always)]
     pub(super) fn zeros(self) -> u32 {
-        self.0 >> 6 & 0xf
+        self.0 >> 4 & 0xf
     }
 
-    /// The coefficients, with zeros, that it stands for, and [`END_OF_BLOCK`]. The last of them is the second that has a
-    /// value, if there are two.
+    /// The coefficients, with zeros, that it stands for, and [`END_OF_BLOCK`] or [`END_ALONE`]. The last of them is the last
+    /// that has a value.
     #[inline(always)]
     pub(super) fn advance(self) -> u32 {
-        self.0 >> 10 & 0xff
+        self.0 >> 8 & 0x3ff
     }
 
     /// The value of the first coefficient; zero if there is none.
@@ -256,7 +270,7 @@ impl Pair {
         (self.0.cast_signed() << 7 >> 25) as i16
     }
 
-    /// The value of the second coefficient; zero if there is none.
+    /// The value of the second coefficient, or of the only one; zero if there is none.
     #[inline(always)]
     pub(super) fn second(self) -> i16 {
         (self.0.cast_signed() >> 25) as i16
@@ -283,11 +297,17 @@ impl Pairs {
         Self { entries: Box::new([Pair::NONE; 1 << PAIR_BITS]) }
     }
 
-    /// What is at the top of `bits`.
+    /// The table itself, for a loop.
     #[inline(always)]
-    pub(super) fn find(&self, bits: u64) -> Pair {
-        self.entries[(bits >> (64 - PAIR_BITS)) as usize]
+    pub(super) fn entries(&self) -> &[Pair; 1 << PAIR_BITS] {
+        &self.entries
     }
+}
+
+/// What is at the top of `bits`.
+#[inline(always)]
+pub(super) fn pair_at(entries: &[Pair; 1 << PAIR_BITS], bits: u64) -> Pair {
+    entries[(bits >> (64 - PAIR_BITS)) as usize]
 }
 
 /// The coefficients that a code of a sequential scan stands for.
@@ -366,7 +386,7 @@ mod tests {
             let pairs = Pairs::new(&table);
             for _ in 0..4000 {
                 let bits = random.u64(..);
-                let pair = pairs.find(bits);
+                let pair = pair_at(pairs.entries(), bits);
                 if pair.is_none() {
                     continue;
                 }
@@ -380,11 +400,16 @@ mod tests {
                     length += code.total();
                     advanced += advance(code);
                 }
-                let last = (pair.advance() & (END_OF_BLOCK - 1)).wrapping_sub(1);
-                let both = [(pair.zeros(), pair.first().into()), (last, pair.second().into())];
+                let both = [(pair.zeros(), pair.first().into()), ((pair.advance() - 1) & 63, pair.second().into())];
+                if let [only] = values[..] {
+                    assert_eq!(both, [only; 2]);
+                } else if values.is_empty() {
+                    assert_eq!((both, advanced), ([(0, 0); 2], END_OF_BLOCK));
+                    advanced = END_ALONE;
+                } else {
+                    assert_eq!(both, values[..]);
+                }
                 assert_eq!((pair.total(), pair.advance()), (length, advanced));
-                assert_eq!(both[..values.len()], values);
-                assert!(both[values.len()..].iter().all(|(_, value)| *value == 0));
                 found[values.len()] += 1;
             }
         }

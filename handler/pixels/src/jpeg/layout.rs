@@ -153,9 +153,9 @@ impl Layout {
         if plane.side == 1 { 1 } else { 64 }
     }
 
-    /// Coefficients that must be kept between the scans of a progressive file.
-    pub(super) fn coefficients(&self) -> u64 {
-        let blocks = |plane: &Plane| (self.mcus.0 * plane.across * self.mcus.1 * plane.down) as u64;
+    /// Coefficients of so many rows of MCUs that must be kept between the scans of a progressive file.
+    pub(super) fn coefficients(&self, mcu_rows: usize) -> u64 {
+        let blocks = |plane: &Plane| (self.mcus.0 * plane.across * mcu_rows * plane.down) as u64;
         self.planes.iter().map(|plane| blocks(plane) * Self::kept_coefficients(plane) as u64).sum()
     }
 }

@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use super::arena::Arena;
-use super::dispatch::dispatch;
 use super::headers::COMPONENTS_MAX;
 use super::layout::{Layout, Plane};
 use super::progressive::{Coefficients, Transform};
@@ -11,6 +10,7 @@ use super::sequential::Target;
 use super::strips::GRAY;
 use super::transform::Block;
 use crate::area::Size;
+use crate::dispatch::dispatch;
 use crate::error::PixelError;
 use crate::planes;
 
@@ -102,6 +102,11 @@ impl<'m> WholePlanes<'m> {
     /// Turns to the next row of MCUs.
     pub(super) fn advance(&mut self) {
         self.done += 1;
+    }
+
+    /// Turns back to the first row of MCUs.
+    pub(super) fn restart(&mut self) {
+        self.done = 0;
     }
 
     /// The planes, without the rows below the image.

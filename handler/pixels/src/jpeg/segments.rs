@@ -1,6 +1,7 @@
 //! The outer structure of a file: markers and the segments that follow them.
 
 use super::defect::Defect;
+use crate::dispatch::{HotLoop, dispatch};
 use crate::fields::{ByteOrder, slice};
 
 /// Markers by their second byte.
@@ -80,7 +81,26 @@ impl<'a> Iterator for Segments<'a> {
 
 /// The next marker at or after `at`, and where its segment starts. Skips coded data: stuffed zeros, restart markers and
 /// fill bytes are no markers.
-fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
+fn next_marker(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
+    dispatch(NextMarker { bytes, at })
+}
+
+struct NextMarker<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl HotLoop for NextMarker<'_> {
+    type Output = Option<(u8, usize)>;
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        find_marker(self.bytes, self.at)
+    }
+}
+
+#[inline(always)]
+fn find_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
     loop {
         at += find_ff(bytes.get(at..)?)?;
         match *bytes.get(at + 1)? {
@@ -105,6 +125,7 @@ fn segment(bytes: &[u8], marker: u8, at: usize) -> Result<&[u8], Defect> {
 }
 
 /// Where the first byte 0xff is. The scan walks the whole file, so it looks at 32 bytes at a time.
+#[inline(always)]
 fn find_ff(bytes: &[u8]) -> Option<usize> {
     let (chunks, rest) = bytes.as_chunks::<32>();
     for (index, chunk) in chunks.iter().enumerate() {
@@ -120,7 +141,7 @@ fn fill_bytes(bytes: &[u8]) -> usize {
 }
 
 /// Whether one of the bytes is 0xff, without a branch for each.
-#[inline]
+#[inline(always)]
 pub(super) fn holds_ff(bytes: &[u8; 32]) -> bool {
     bytes.iter().fold(0_u8, |found, byte| found | u8::from(*byte == 0xff)) != 0
 }

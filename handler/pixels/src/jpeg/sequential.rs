@@ -4,9 +4,11 @@ use std::ops::Range;
 
 use super::bits::{Bits, Chunk, Cursor};
 use super::defect::Defect;
-use super::dispatch::{HotLoop, dispatch};
-use super::huffman::{Decoding, END_OF_BLOCK, PAIR_FROM_MAX, Pairs, SKIP_FROM_MAX, Skipping, advance};
+use super::huffman::{
+    Decoding, END_ALONE, END_OF_BLOCK, PAIR_FROM_MAX, PAIRS_AT_ONCE, Pairs, SKIP_FROM_MAX, Skipping, advance, pair_at,
+};
 use super::transform::{self, Block};
+use crate::dispatch::{HotLoop, dispatch};
 use crate::zigzag::place;
 
 /// One component of a scan.
@@ -225,29 +227,38 @@ fn store_part(block: &[u8], side: usize, place: &mut Place<'_>) {
 #[inline(always)]
 fn read(at: &mut Cursor, chunk: &Chunk, part: &Part<'_>, block: &mut Block) -> Result<bool, Defect> {
     let mut cursor = *at;
+    let pairs = part.pairs.entries();
     let mut next = 1;
-    while next <= PAIR_FROM_MAX {
+    'block: while next <= PAIR_FROM_MAX {
         cursor.refill(chunk);
-        let pair = part.pairs.find(cursor.bits);
-        if pair.is_none() {
-            next = read_one(&mut cursor, part.ac, block, next)?;
-            continue;
+        for _ in 0..PAIRS_AT_ONCE {
+            let pair = pair_at(pairs, cursor.bits);
+            if pair.is_none() {
+                cursor.refill_below(32, chunk);
+                next = read_one(&mut cursor, part.ac, block, next)?;
+                continue 'block;
+            }
+            // Where there are fewer than two, the second is the first again, or a zero where there is one.
+            block[place((next + pair.zeros()) as usize)] = pair.first();
+            next += pair.advance();
+            block[place((next - 1) as usize)] = pair.second();
+            cursor.drop(pair.total());
+            if next > PAIR_FROM_MAX {
+                break 'block;
+            }
         }
-        // Where there are fewer than two, these are zeros at places where there are zeros, or a value kept.
-        block[place((next + pair.zeros()) as usize)] = pair.first();
-        next += pair.advance();
-        block[place((next - 1) as usize)] |= pair.second();
-        cursor.drop(pair.total());
     }
     while next < 64 {
         cursor.refill_below(32, chunk);
         next = read_one(&mut cursor, part.ac, block, next)?;
     }
     *at = cursor;
-    if next == 64 || (END_OF_BLOCK..=END_OF_BLOCK + 64).contains(&next) {
-        Ok(next > END_OF_BLOCK + 1 || next == 64)
-    } else {
-        Err(PAST_THE_END)
+    match next {
+        // Nothing came before the end.
+        _ if next == END_OF_BLOCK + 1 || next == END_ALONE + 1 => Ok(false),
+        64 => Ok(true),
+        _ if (END_OF_BLOCK..=END_OF_BLOCK + 64).contains(&next) || next > END_ALONE => Ok(true),
+        _ => Err(PAST_THE_END),
     }
 }
 

@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use super::arena::{Arena, sized};
 use super::color;
-use super::dispatch::dispatch;
 use super::headers::{COMPONENTS_MAX, Colors};
 use super::layout::{Layout, Plane, Upsampling};
 use super::progressive::{Coefficients, Transform};
 use super::sequential::Target;
 use super::transform::Block;
 use super::upsample;
+use crate::dispatch::dispatch;
 use crate::error::PixelError;
 
 /// What a plane holds before anything is decoded: mid-gray.
@@ -50,7 +50,8 @@ pub(super) struct Strips<'m> {
     colors: Colors,
     window: SampleWindow,
     memory: &'m mut Rows,
-    /// The first row of MCUs in the planes.
+    /// The row of MCUs that the first strip begins with, and the first one in the planes now.
+    start_mcu_row: usize,
     first_mcu_row: usize,
     /// Rows of MCUs in the planes.
     mcu_rows: usize,
@@ -78,7 +79,8 @@ impl<'m> Strips<'m> {
         sized(&mut memory.sums, width, 0)?;
         let next_row = window.rows.start;
         let first_mcu_row = if mcu_rows == layout.mcus.1 { 0 } else { mcu_row_range(layout, &window).start };
-        Ok(Self { layout, colors, window, memory, first_mcu_row, mcu_rows, next_row })
+        let start_mcu_row = first_mcu_row;
+        Ok(Self { layout, colors, window, memory, start_mcu_row, first_mcu_row, mcu_rows, next_row })
     }
 
     /// Where the samples of these components go, from a row of MCUs of the strip on. A scan of one component counts its
@@ -149,6 +151,12 @@ impl<'m> Strips<'m> {
             samples.copy_within(from..from + self.layout.kept_rows(plane) * plane.stride, 0);
         }
         self.first_mcu_row += self.mcu_rows;
+    }
+
+    /// Turns back to the first strip.
+    pub(super) fn restart(&mut self) {
+        self.first_mcu_row = self.start_mcu_row;
+        self.next_row = self.window.rows.start;
     }
 
     fn row(&mut self, y: usize, pixels: &mut [u8]) {

@@ -76,7 +76,7 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
     }
     let orientation = exif.and_then(Orientation::from_exif_block).unwrap_or_default();
     let icc = parts.finish(limits)?;
-    Ok(Probe { truncated, icc, ..describe(JpegShape { frame, interleaved, is_open }, orientation) })
+    Ok(Probe { truncated, icc, ..describe(JpegShape { frame, interleaved, scans, is_open }, orientation) })
 }
 
 fn describe(shape: JpegShape, orientation: Orientation) -> Probe {

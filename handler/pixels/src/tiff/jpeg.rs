@@ -101,7 +101,7 @@ impl Place<'_> {
         }
         let samples = frame.components.len() as u64;
         let files = 2 * (length + self.tables.len()) as u64;
-        Ok(files + frame.size.pixels() * samples + jpeg::memory_bytes_max(&frame, false, Scale::Full))
+        Ok(files + frame.size.pixels() * samples + jpeg::memory_bytes_max(&frame, false, u32::MAX, Scale::Full))
     }
 }
 

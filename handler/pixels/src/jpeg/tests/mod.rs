@@ -13,6 +13,7 @@ mod inks;
 mod odd;
 mod planes;
 mod reference;
+mod scans;
 
 use super::*;
 use crate::area::Size;

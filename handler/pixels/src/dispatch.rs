@@ -2,10 +2,12 @@
 //!
 //! What is to be compiled so must be inlined, down to the last function that is hot.
 
+#![expect(clippy::inline_always, reason = "what is not inlined is not compiled twice")]
+
 use pulp::{Arch, Simd, WithSimd};
 
 /// A loop that is worth it.
-pub(super) trait HotLoop {
+pub(crate) trait HotLoop {
     type Output;
 
     /// Runs the loop. To be inlined always.
@@ -24,6 +26,6 @@ impl<L: HotLoop> WithSimd for Dispatched<L> {
 }
 
 /// Runs a loop by the best instructions that the machine has. The result is the same on all.
-pub(super) fn dispatch<L: HotLoop>(work: L) -> L::Output {
+pub(crate) fn dispatch<L: HotLoop>(work: L) -> L::Output {
     Arch::new().dispatch(Dispatched(work))
 }
