@@ -1,6 +1,9 @@
 //! An image as JPEG holds it: one plane for each channel, those of the colours possibly with fewer samples.
 
+#![expect(clippy::inline_always, reason = "the conversion is vectorised only in one body")]
+
 use super::area::Size;
+use super::dispatch::{HotLoop, dispatch};
 use super::error::PixelError;
 use super::raster::{Layout, Raster, zeroed_bytes};
 
@@ -103,6 +106,27 @@ fn half_from_rgb(size: Size, rgb: &[u8]) -> Result<Planes, PixelError> {
 
 /// From RGB to JFIF's YCbCr: sixteen bits of fraction, luma rounded to nearest, chroma with halves rounded down.
 fn convert(rgb: &[u8], luma: &mut [u8], blue: &mut [u8], red: &mut [u8]) {
+    dispatch(Convert { rgb, luma, blue, red });
+}
+
+struct Convert<'c> {
+    rgb: &'c [u8],
+    luma: &'c mut [u8],
+    blue: &'c mut [u8],
+    red: &'c mut [u8],
+}
+
+impl HotLoop for Convert<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        converted(self.rgb, self.luma, self.blue, self.red);
+    }
+}
+
+#[inline(always)]
+fn converted(rgb: &[u8], luma: &mut [u8], blue: &mut [u8], red: &mut [u8]) {
     const LANES: usize = 16;
 
     let whole = luma.len() / LANES * LANES;
@@ -114,6 +138,7 @@ fn convert(rgb: &[u8], luma: &mut [u8], blue: &mut [u8], red: &mut [u8]) {
     lanes::<1>(rgb_rest.as_chunks().0, luma_rest, blue_rest, red_rest);
 }
 
+#[inline(always)]
 fn lanes<const N: usize>(rgb: &[[u8; 3]], luma: &mut [u8], blue: &mut [u8], red: &mut [u8]) {
     let planes =
         luma.as_chunks_mut::<N>().0.iter_mut().zip(blue.as_chunks_mut::<N>().0).zip(red.as_chunks_mut::<N>().0);
@@ -131,6 +156,7 @@ fn lanes<const N: usize>(rgb: &[[u8; 3]], luma: &mut [u8], blue: &mut [u8], red:
     }
 }
 
+#[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "the factors of a sum add up to at most one")]
 fn byte(sum: u32) -> u8 {
     (sum >> 16) as u8

@@ -1,9 +1,11 @@
 //! Quantised coefficients, held compactly between the pass that counts symbols and the one that writes them.
 
-use super::quantise::{Quantiser, zigzag};
+use super::quantise::{Quantiser, mask};
 use super::transform::{Block, forward};
+use crate::dispatch::{HotLoop, dispatch};
 use crate::error::PixelError;
 use crate::planes::Plane;
+use crate::zigzag::place;
 
 /// What is not zero of one row of blocks.
 #[derive(Debug, Default)]
@@ -59,14 +61,16 @@ impl<'a> Iterator for Blocks<'a> {
 
 /// What decides on the coefficients of a block, from what the transform gives.
 pub(super) trait Quantise {
-    /// The coefficients in zigzag order, and a bit for each that is not zero.
+    /// The coefficients in natural order, and a bit for each that is not zero, in zigzag order.
     fn quantise(&mut self, block: &Block) -> (Block, u64);
 }
 
 impl Quantise for Quantiser {
     #[inline(always)]
     fn quantise(&mut self, block: &Block) -> (Block, u64) {
-        zigzag(&Quantiser::quantise(self, block))
+        let block = Quantiser::quantise(self, block);
+        let mask = mask(&block);
+        (block, mask)
     }
 }
 
@@ -78,12 +82,29 @@ pub(super) fn quantised(plane: &Plane, quantise: &mut impl Quantise) -> Result<V
     values.resize(row_max, 0);
     let mut rows = reserved(height.div_ceil(8))?;
     for band in plane.data.chunks(width * 8) {
-        rows.push(quantised_row(band, width, quantise, &mut values)?);
+        rows.push(dispatch(Band { samples: band, width, quantise, scratch: &mut values })?);
     }
     Ok(rows)
 }
 
-/// One row of blocks, from up to eight rows of samples. `scratch` has room for all of its coefficients.
+/// Up to eight rows of samples, to become a row of blocks. `scratch` has room for all of its coefficients.
+struct Band<'b, Q> {
+    samples: &'b [u8],
+    width: usize,
+    quantise: &'b mut Q,
+    scratch: &'b mut [i16],
+}
+
+impl<Q: Quantise> HotLoop for Band<'_, Q> {
+    type Output = Result<BlockRow, PixelError>;
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        quantised_row(self.samples, self.width, self.quantise, self.scratch)
+    }
+}
+
+#[inline(always)]
 fn quantised_row(
     band: &[u8],
     width: usize,
@@ -94,22 +115,21 @@ fn quantised_row(
     let rows: [&[u8]; 8] = std::array::from_fn(|y| &band[y.min(last) * width..][..width]);
     let mut masks = reserved(width.div_ceil(8))?;
     let mut count = 0;
-    let mut take = |samples: &[[u8; 8]; 8]| {
-        let (block, mask) = quantise.quantise(&forward(samples));
+    let whole = rows.map(|row| row.as_chunks::<8>().0);
+    for x in 0..width.div_ceil(8) {
+        let samples = if x < width / 8 {
+            whole.map(|row| row[x])
+        } else {
+            rows.map(|row| std::array::from_fn(|column| row[(x * 8 + column).min(width - 1)]))
+        };
+        let (block, mask) = quantise.quantise(&forward(&samples));
         masks.push(mask);
         let mut left = mask;
         while left != 0 {
-            scratch[count] = block[left.trailing_zeros() as usize];
+            scratch[count] = block[place(left.trailing_zeros() as usize)];
             count += 1;
             left &= left - 1;
         }
-    };
-    let whole = rows.map(|row| row.as_chunks::<8>().0);
-    for x in 0..width / 8 {
-        take(&whole.map(|row| row[x]));
-    }
-    if !width.is_multiple_of(8) {
-        take(&rows.map(|row| std::array::from_fn(|x| row[(width / 8 * 8 + x).min(width - 1)])));
     }
     let mut values = reserved(count)?;
     values.extend_from_slice(&scratch[..count]);

@@ -87,17 +87,36 @@ fn upper(left: u16, right: u16) -> u16 {
     ((u32::from(left) * u32::from(right)) >> 16) as u16
 }
 
-/// A block as it is written: in zigzag order, with a bit for each coefficient that is not zero.
-#[inline(always)]
-pub(super) fn zigzag(block: &Block) -> (Block, u64) {
-    let zigzag: Block = std::array::from_fn(|index| block[usize::from(ZIGZAG[index] & 63)]);
-    let mut mask = 0;
-    for (nth, eight) in zigzag.as_chunks::<8>().0.iter().enumerate() {
-        // Eight bytes of 0 or 1 become eight bits: the product moves the byte n to the bit 56 + n, and no two meet.
-        let flags = u64::from_le_bytes(eight.map(|value| u8::from(value != 0)));
-        mask |= (flags.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (nth * 8);
+/// For each row of a block and each set of its places, from the lowest bit on, a bit for each of them in zigzag order.
+static IN_ZIGZAG_ORDER: [[u64; 256]; 8] = in_zigzag_order();
+
+const fn in_zigzag_order() -> [[u64; 256]; 8] {
+    let mut sets = [[0; 256]; 8];
+    let mut nth = 0;
+    while nth < 64 {
+        let (row, column) = ((ZIGZAG[nth] / 8) as usize, ZIGZAG[nth] % 8);
+        let mut set = 0;
+        while set < 256 {
+            if set >> column & 1 == 1 {
+                sets[row][set] |= 1 << nth;
+            }
+            set += 1;
+        }
+        nth += 1;
     }
-    (zigzag, mask)
+    sets
+}
+
+/// A bit for each coefficient of a block that is not zero, in zigzag order.
+#[inline(always)]
+pub(super) fn mask(block: &Block) -> u64 {
+    let mut mask = 0;
+    for (row, sets) in block.as_chunks::<8>().0.iter().zip(&IN_ZIGZAG_ORDER) {
+        // Eight bytes of 0 or 1 become eight bits: the product moves the byte n to the bit 56 + n, and no two meet.
+        let flags = u64::from_le_bytes(row.map(|value| u8::from(value != 0)));
+        mask |= sets[(flags.wrapping_mul(0x0102_0408_1020_4080) >> 56) as usize];
+    }
+    mask
 }
 
 #[cfg(test)]
@@ -140,14 +159,13 @@ mod tests {
     }
 
     #[test]
-    fn zigzag_marks_what_is_not_zero() {
+    fn the_mask_marks_what_is_not_zero() {
         let mut random = fastrand::Rng::with_seed(3);
         for _ in 0..200 {
             let block: Block = [0; 64].map(|_: i16| if random.bool() { 0 } else { random.i16(-9..9) });
-            let (zigzag, mask) = zigzag(&block);
-            for (index, value) in zigzag.iter().enumerate() {
-                assert_eq!(*value, block[usize::from(ZIGZAG[index])]);
-                assert_eq!(mask >> index & 1 == 1, *value != 0);
+            let mask = mask(&block);
+            for (nth, index) in ZIGZAG.iter().enumerate() {
+                assert_eq!(mask >> nth & 1 == 1, block[usize::from(*index)] != 0);
             }
         }
     }

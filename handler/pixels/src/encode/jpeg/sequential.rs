@@ -3,6 +3,7 @@
 use super::Component;
 use super::blocks::{Blocks, Coefficients};
 use super::symbols::{Symbols, category};
+use crate::dispatch::{HotLoop, dispatch};
 
 /// DC of luma and of chroma, then AC.
 pub(super) const TABLES: usize = 4;
@@ -47,6 +48,25 @@ pub(super) fn in_order(components: &[Component], mut visit: impl FnMut(Place<'_>
 
 /// Gives the symbols of a baseline file.
 pub(super) fn scan(components: &[Component], symbols: &mut impl Symbols) {
+    dispatch(Baseline { components, symbols });
+}
+
+struct Baseline<'s, S> {
+    components: &'s [Component],
+    symbols: &'s mut S,
+}
+
+impl<S: Symbols> HotLoop for Baseline<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        baseline(self.components, self.symbols);
+    }
+}
+
+#[inline(always)]
+fn baseline(components: &[Component], symbols: &mut impl Symbols) {
     in_order(components, |place| match place {
         Place::Block { coefficients, tables, dc } => {
             difference(coefficients.dc(), tables, dc, symbols);

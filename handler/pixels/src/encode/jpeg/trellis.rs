@@ -7,7 +7,7 @@
 
 use super::blocks::Quantise;
 use super::huffman::HuffmanTable;
-use super::quantise::{Quantiser, zigzag};
+use super::quantise::{Quantiser, mask};
 use super::transform::Block;
 use crate::zigzag::ZIGZAG;
 
@@ -125,14 +125,16 @@ impl Trellis {
 impl Quantise for Trellis {
     #[expect(clippy::cast_possible_truncation, reason = "values are no larger than those that are rounded")]
     fn quantise(&mut self, block: &Block) -> (Block, u64) {
-        let (mut quantised, mask) = zigzag(&self.quantiser.quantise(block));
+        let mut quantised = self.quantiser.quantise(block);
+        let mask = mask(&quantised);
         let ac = mask & !1;
         if ac == 0 {
             return (quantised, mask);
         }
         let magnitudes = ZIGZAG.map(|index| u32::from(block[usize::from(index)].unsigned_abs()));
         let (values, chosen) = self.chosen(&magnitudes, ac);
-        for (to, value) in quantised[1..].iter_mut().zip(&values[1..]) {
+        for (value, index) in values[1..].iter().zip(&ZIGZAG[1..]) {
+            let to = &mut quantised[usize::from(*index)];
             *to = to.signum() * *value as i16;
         }
         (quantised, chosen | mask & 1)
@@ -208,7 +210,7 @@ mod tests {
         let mut block = [0; 64];
         (block[0], block[1], block[8], block[63]) = (-45, -900, 700, 41);
         let (quantised, mask) = trellis().quantise(&block);
-        assert_eq!(quantised[..4], [-1, -11, 9, 0]);
+        assert_eq!((quantised[0], quantised[1], quantised[8]), (-1, -11, 9));
         assert_eq!((quantised[63], mask), (0, 0b111));
     }
 }
