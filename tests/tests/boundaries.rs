@@ -146,7 +146,7 @@ const PIXELS: &[Row] = &[
     ("tiff", &["area", "error", "fields", "format", "jpeg", "limits", "lzw", "orientation", "raster"]),
     ("heif", &["area", "error", "fields", "format", "limits", "orientation", "planes", "raster"]),
     ("probe", &["area", "error", "fields", "format", "heif", "jpeg", "limits", "orientation", "tiff"]),
-    ("color", &["error", "fields", "limits", "options", "probe", "raster"]),
+    ("color", &["dispatch", "error", "fields", "limits", "options", "probe", "raster"]),
     ("summary", &["area", "color", "error", "options", "raster"]),
     ("resampling", &["area", "encode", "format", "geometry", "options", "orientation", "probe"]),
     ("picture", &["area", "error", "jpeg", "orientation", "planes", "raster", "resampling", "scale"]),

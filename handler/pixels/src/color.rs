@@ -11,6 +11,7 @@
 //!   black leaves of it. (libvips has a profile of a printing press for these, which is darker and duller.)
 
 mod profile;
+mod shaper;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use super::options::{Metadata, Rendition};
 use super::probe::Probe;
 use super::raster::Raster;
 
-use profile::{Kind, Meaning};
+use profile::{Conversion, Kind, Meaning};
 
 /// Pixels that are converted at once.
 const CHUNK_PIXELS: usize = 1024;
@@ -83,7 +84,7 @@ pub(super) struct Colors<'a> {
     icc: Option<Cow<'a, [u8]>>,
     gray: bool,
     found: ProfileUse,
-    transform: Option<Arc<Transform8BitExecutor>>,
+    conversion: Option<Conversion>,
     /// For the decoder of what is stored as inks.
     pub(super) inks: Inks,
 }
@@ -100,7 +101,7 @@ impl<'a> Colors<'a> {
             icc: None,
             gray: probe.is_gray(),
             found: ProfileUse::Absent,
-            transform: None,
+            conversion: None,
             inks: Inks::default(),
         };
         let kind = match () {
@@ -115,7 +116,7 @@ impl<'a> Colors<'a> {
         };
         Ok(match profile::read(&icc, kind) {
             // It describes no output, which is why none keeps it.
-            Ok(Meaning::Other(profile)) if kind == Kind::Inks => match profile.to_srgb() {
+            Ok(Meaning::Other(profile)) if kind == Kind::Inks => match profile.transform() {
                 Ok(transform) => Self { found: ProfileUse::Converted, inks: Inks(Some(transform)), ..absent },
                 Err(reason) => Self { found: ProfileUse::Ignored(reason), ..absent },
             },
@@ -124,7 +125,7 @@ impl<'a> Colors<'a> {
                 // A gray profile may have to be applied even to what is to keep it.
                 let needed = probe.is_gray() || renditions.iter().any(|one| one.profile() == Metadata::Strip);
                 match needed.then(|| profile.to_srgb()).transpose() {
-                    Ok(transform) => Self { icc: Some(icc), found: ProfileUse::Converted, transform, ..absent },
+                    Ok(conversion) => Self { icc: Some(icc), found: ProfileUse::Converted, conversion, ..absent },
                     Err(reason) => Self { found: ProfileUse::Ignored(reason), ..absent },
                 }
             }
@@ -134,7 +135,7 @@ impl<'a> Colors<'a> {
 
     /// Whether the pixels of a rendition may have to be converted, for which they have to be gray or RGB.
     pub(super) fn converts(&self, metadata: Metadata) -> bool {
-        self.transform.is_some() && (self.gray || metadata == Metadata::Strip)
+        self.conversion.is_some() && (self.gray || metadata == Metadata::Strip)
     }
 
     /// Brings the colours of one rendition to what it asks for: the profile to embed, if any, and what became of it.
@@ -149,9 +150,9 @@ impl<'a> Colors<'a> {
     ) -> Result<(Option<&[u8]>, ProfileUse), PixelError> {
         let (icc, found) = self.unconverted(metadata, gray_fits);
         if icc.is_none()
-            && let Some(transform) = self.transform.as_ref().filter(|_| self.converts(metadata))
+            && let Some(conversion) = self.conversion.as_ref().filter(|_| self.converts(metadata))
         {
-            convert(transform, raster)?;
+            convert(conversion, raster)?;
         }
         Ok((icc, found))
     }
@@ -166,8 +167,19 @@ impl<'a> Colors<'a> {
     }
 }
 
-/// Converts the colours in place, a few pixels at a time.
-fn convert(transform: &Arc<Transform8BitExecutor>, raster: &mut Raster) -> Result<(), PixelError> {
+/// Converts the colours in place.
+fn convert(conversion: &Conversion, raster: &mut Raster) -> Result<(), PixelError> {
+    match conversion {
+        Conversion::Shaper(shaper) => {
+            shaper.apply(raster.layout.channels(), &mut raster.data);
+            Ok(())
+        }
+        Conversion::Table(transform) => convert_by_table(transform, raster),
+    }
+}
+
+/// The same by the library, a few pixels at a time.
+fn convert_by_table(transform: &Arc<Transform8BitExecutor>, raster: &mut Raster) -> Result<(), PixelError> {
     let channels = raster.layout.channels();
     let colors = if raster.layout.has_alpha() { channels - 1 } else { channels };
     let (mut from, mut to) = (vec![0; CHUNK_PIXELS * colors], vec![0; CHUNK_PIXELS * colors]);

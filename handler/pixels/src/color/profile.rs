@@ -7,6 +7,7 @@ use moxcms::{
     RenderingIntent, ToneReprCurve, Transform8BitExecutor, TransformOptions, Vector3d, Xyzd,
 };
 
+use super::shaper::{Shaper, encoded};
 use crate::fields::{ByteOrder, slice};
 
 /// The header, and the count of tags behind it.
@@ -75,6 +76,14 @@ pub(super) struct Profile {
     intent: RenderingIntent,
 }
 
+/// What brings colours to sRGB.
+pub(super) enum Conversion {
+    /// Three curves and a matrix.
+    Shaper(Box<Shaper>),
+    /// Whatever else a profile may be.
+    Table(Arc<Transform8BitExecutor>),
+}
+
 /// Reads the profile of pixels of a kind.
 pub(super) fn read(icc: &[u8], kind: Kind) -> Result<Meaning, &'static str> {
     let (icc, intent) = needed(icc, kind)?;
@@ -112,7 +121,33 @@ pub(super) fn read(icc: &[u8], kind: Kind) -> Result<Meaning, &'static str> {
 
 impl Profile {
     /// What brings the colours to sRGB.
-    pub(super) fn to_srgb(&self) -> Result<Arc<Transform8BitExecutor>, &'static str> {
+    pub(super) fn to_srgb(&self) -> Result<Conversion, &'static str> {
+        match self.shaper() {
+            Some(shaper) => Ok(Conversion::Shaper(Box::new(shaper))),
+            None => self.transform().map(Conversion::Table),
+        }
+    }
+
+    /// The way of most profiles of colours, which have no table.
+    fn shaper(&self) -> Option<Shaper> {
+        let has_table = self.read.lut_a_to_b_perceptual.is_some() || self.read.lut_a_to_b_colorimetric.is_some();
+        if self.kind != Kind::Rgb || has_table || self.read.pcs != DataColorSpace::Xyz || !self.read.is_matrix_shaper()
+        {
+            return None;
+        }
+        let curve = |curve: &Option<ToneReprCurve>| {
+            let curve = curve.as_ref()?.make_linear_evaluator().ok()?;
+            Some(std::array::from_fn(|value: usize| {
+                let value = u8::try_from(value).unwrap_or(u8::MAX);
+                curve.evaluate_value(f32::from(value) / 255.0)
+            }))
+        };
+        let curves = Box::new([curve(&self.read.red_trc)?, curve(&self.read.green_trc)?, curve(&self.read.blue_trc)?]);
+        Some(Shaper::new(curves, self.read.transform_matrix(&SRGB).v))
+    }
+
+    /// What brings the colours to sRGB, by the library.
+    pub(super) fn transform(&self) -> Result<Arc<Transform8BitExecutor>, &'static str> {
         // The default, by whole numbers, is up to three levels off in dark blues.
         let options = TransformOptions {
             rendering_intent: self.intent,
@@ -311,9 +346,4 @@ fn is_srgb_curve(curve: Option<&ToneReprCurve>) -> bool {
 /// IEC 61966-2-1: a value of sRGB as light.
 fn linear(value: f64) -> f64 {
     if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
-}
-
-/// IEC 61966-2-1: light as a value of sRGB.
-fn encoded(linear: f64) -> f64 {
-    if linear <= 0.003_130_8 { linear * 12.92 } else { linear.powf(1.0 / 2.4).mul_add(1.055, -0.055) }
 }

@@ -70,6 +70,26 @@ fn colours_of_wide_spaces_become_those_of_srgb() {
     }
 }
 
+/// But for a few values that lie between two levels, of which the library takes the other one.
+#[test]
+fn curves_and_a_matrix_give_what_the_library_gives() {
+    let sides = || (0..=u8::MAX).step_by(5);
+    let colors = sides().flat_map(|red| sides().flat_map(move |green| sides().map(move |blue| [red, green, blue])));
+    let colors: Vec<u8> = colors.flatten().collect();
+    let short = Space { curve: Curve::Samples(37), ..ADOBE_RGB };
+    for space in [DISPLAY_P3, ADOBE_RGB, PRO_PHOTO, short] {
+        let Ok(Meaning::Other(profile)) = profile::read(&space.profile(), Kind::Rgb) else { panic!("it is another") };
+        let Ok(Conversion::Shaper(shaper)) = profile.to_srgb() else { panic!("it has no table") };
+        let (mut found, mut expected) = (colors.clone(), vec![0; colors.len()]);
+        shaper.apply(3, &mut found);
+        profile.transform().unwrap().transform(&colors, &mut expected).unwrap();
+        let distances = found.iter().zip(&expected).map(|(found, expected)| found.abs_diff(*expected));
+        assert!(distances.clone().max() <= Some(1));
+        let others = distances.filter(|distance| *distance > 0).count();
+        assert!(others < found.len() / 500, "{others} of {}", found.len());
+    }
+}
+
 /// The writer of the library that reads them here, as a check of the profiles that the other tests write.
 #[test]
 fn profiles_of_another_writer_say_the_same() {
@@ -420,13 +440,13 @@ fn seeded_mutants_of_profiles_never_fail_a_picture() {
             let mut raster = Raster::zeroed(crate::Size { width: 37, height: 9 }, layout).unwrap();
             random.fill(&mut raster.data);
             match transform {
-                Ok(transform) if kind == Kind::Inks => {
+                Ok(Conversion::Table(transform)) if kind == Kind::Inks => {
                     let inks = vec![random.u8(..); 37 * 9 * 4];
                     Inks(Some(transform)).to_rgb(&inks, &mut raster.data).unwrap();
                     used += 1;
                 }
-                Ok(transform) => {
-                    convert(&transform, &mut raster).unwrap();
+                Ok(conversion) => {
+                    convert(&conversion, &mut raster).unwrap();
                     used += 1;
                 }
                 Err(_) => ignored += 1,
