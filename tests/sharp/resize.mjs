@@ -7,7 +7,8 @@
 //     "to": where the file is written, after the clock was read; without it, it is not
 //     "extract": { left, top, width, height } of the resized image
 //     "fastShrinkOnLoad": as sharp has it
-//   { "make": FILE, "to": FILE, "as": FORMAT, "width", "height", "channels", "profile", "space", "orientation", ... }
+//   { "make": FILE, "to": FILE, "as": FORMAT, "width", "height", "channels", "pageHeight", "profile", "space",
+//     "orientation", ... }
 //     A file of raw pixels, eight bits a channel in sRGB, as another; all other fields are options of the format.
 //
 // The answer: { outputs: [{ width, height, bytes, left, top }], cpuMicroseconds, residentBytesMax }, or { error }.
@@ -63,8 +64,9 @@ function pipeline(image, { width, height, fit, position, enlarge, background, ke
   return made.toFormat(format, options[format]);
 }
 
-async function make({ make, to, as, width, height, channels, profile, space, orientation, ...options }) {
-  let image = sharp(await readFile(make), { raw: { width, height, channels } });
+async function make({ make, to, as, width, height, channels, pageHeight, profile, space, orientation, ...options }) {
+  const raw = pageHeight ? { width, height, channels, pageHeight } : { width, height, channels };
+  let image = sharp(await readFile(make), { raw, limitInputPixels: false });
   if (space) image = image.toColourspace(space);
   if (profile) image = image.withIccProfile(profile);
   if (orientation) image = image.withMetadata({ orientation });

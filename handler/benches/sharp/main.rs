@@ -28,6 +28,7 @@ use serde_json::Value;
 
 #[path = "../../../tests/tests/sharp/child.rs"]
 mod child;
+mod heic;
 mod memory;
 #[path = "../../../tests/tests/sharp/ours.rs"]
 mod ours;
@@ -100,6 +101,9 @@ fn main() {
             }
         }
         table::print(&rows);
+    }
+    if wanted("HEIC") {
+        heic::print(&folder);
     }
     if wanted("whole program") {
         program::print(&packages, &folder);

@@ -15,9 +15,13 @@ pub(crate) const JPEG_24: &str = "24.jpg";
 pub(crate) const JPEG_24_SRGB: &str = "24-srgb.jpg";
 pub(crate) const JPEG_16_PROGRESSIVE: &str = "16-progressive.jpg";
 pub(crate) const PNG_4_RGBA: &str = "4-rgba.png";
+pub(crate) const JPEG_12_INKS: &str = "12-inks.jpg";
+pub(crate) const TIFF_A4_600: &str = "a4-600.tif";
+pub(crate) const GIF_ANIMATED: &str = "animated.gif";
+pub(crate) const PNG_12: &str = "12.png";
 
 /// Counts up when the pictures change.
-const EDITION: u32 = 1;
+const EDITION: u32 = 2;
 /// Noise in levels, so that a pixel takes as many bits as one of a phone does.
 const GRAIN: f32 = 8.0;
 
@@ -35,7 +39,15 @@ pub(crate) fn make(sharp: &mut Sharp) -> PathBuf {
         jpeg[field] = value.into();
         jpeg
     };
-    let files = [(JPEG_12, jpeg.clone()), (JPEG_12_SRGB, with("profile", "srgb")), (JPEG_12_P3, with("profile", "p3"))];
+    let mut inks = with("profile", "cmyk");
+    inks["space"] = "cmyk".into();
+    let files = [
+        (JPEG_12, jpeg.clone()),
+        (JPEG_12_SRGB, with("profile", "srgb")),
+        (JPEG_12_P3, with("profile", "p3")),
+        (JPEG_12_INKS, inks),
+        (PNG_12, json!({ "as": "png" })),
+    ];
     write(sharp, &folder, (4000, 3000), &photo(4000, 3000, GRAIN, 12), &files);
     let files = [(JPEG_24, jpeg.clone()), (JPEG_24_SRGB, with("profile", "srgb"))];
     write(sharp, &folder, (6000, 4000), &photo(6000, 4000, GRAIN, 24), &files);
@@ -44,6 +56,10 @@ pub(crate) fn make(sharp: &mut Sharp) -> PathBuf {
     write(sharp, &folder, (4608, 3456), &photo(4608, 3456, GRAIN, 16), &files);
     let pixels = with_soft_edges(&photo(2000, 2000, GRAIN, 4), 2000);
     write(sharp, &folder, (2000, 2000), &pixels, &[(PNG_4_RGBA, json!({ "as": "png" }))]);
+    let scan = json!({ "as": "tiff", "space": "rgb16", "compression": "none" });
+    write(sharp, &folder, (4960, 7016), &photo(4960, 7016, GRAIN, 35), &[(TIFF_A4_600, scan)]);
+    let frames = json!({ "as": "gif", "pageHeight": 600 });
+    write(sharp, &folder, (800, 4800), &photo(800, 4800, 0.0, 5), &[(GIF_ANIMATED, frames)]);
     fs::write(done, "").expect("a file can be written");
     folder
 }

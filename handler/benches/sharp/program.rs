@@ -64,7 +64,7 @@ fn shipped() -> Option<PathBuf> {
 }
 
 /// Runs a command to its end, and says what it took of processors.
-fn run(command: impl FnOnce(&Path) -> Command) -> Duration {
+pub(crate) fn run(command: impl FnOnce(&Path) -> Command) -> Duration {
     let out = tempfile::tempdir().expect("a folder can be made");
     let mut command = command(out.path());
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it can be started");

@@ -38,12 +38,13 @@ pub(crate) fn all(folder: &Path) -> Vec<Workload> {
         name: name.to_owned(),
         input: folder.join(file),
         outputs: outputs.to_vec(),
-        gamut: Some(gamut),
+        gamut,
         bars: Some(bars),
     };
     let to_widths = inputs.into_iter().flat_map(|(name, file, gamut, bars)| {
-        let to_width =
-            move |(width, bars)| workload(&format!("{name} -> {width}"), file, gamut, &[output(width, "jpeg")], bars);
+        let to_width = move |(width, bars)| {
+            workload(&format!("{name} -> {width}"), file, Some(gamut), &[output(width, "jpeg")], bars)
+        };
         WIDTHS.into_iter().zip(bars).map(to_width)
     });
     let three = [output(1600, "jpeg"), output(800, "jpeg"), output(200, "jpeg")];
@@ -54,8 +55,21 @@ pub(crate) fn all(folder: &Path) -> Vec<Workload> {
         ("4 MP RGBA PNG -> WebP 400", pictures::PNG_4_RGBA, &[output(400, "webp")], (0.80, 0.60)),
         ("4 MP RGBA PNG -> PNG 400", pictures::PNG_4_RGBA, &[output(400, "png")], (0.70, 0.40)),
     ];
-    let others = others.map(|(name, file, outputs, bars)| workload(name, file, Gamut::Srgb, outputs, bars));
-    to_widths.chain(others).collect()
+    let others = others.map(|(name, file, outputs, bars)| workload(name, file, Some(Gamut::Srgb), outputs, bars));
+    // The reference reads neither, as sharp does.
+    let unknown = [
+        ("12 MP CMYK JPEG, press profile -> 800", pictures::JPEG_12_INKS, output(800, "jpeg"), (1.0, 0.80)),
+        ("A4 at 600 dpi, 16-bit TIFF -> 1600", pictures::TIFF_A4_600, output(1600, "jpeg"), (1.0, 0.80)),
+    ];
+    let unknown = unknown.map(|(name, file, output, bars)| workload(name, file, None, &[output], bars));
+    let animated = workload(
+        "animated GIF, first frame -> 400",
+        pictures::GIF_ANIMATED,
+        Some(Gamut::Srgb),
+        &[output(400, "jpeg")],
+        (1.0, 0.80),
+    );
+    to_widths.chain(others).chain(unknown).chain([animated]).collect()
 }
 
 /// The same for files of somebody's own, without bars.
