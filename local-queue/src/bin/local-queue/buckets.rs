@@ -1,9 +1,16 @@
 //! Buckets: how much they may hold, and those of the template.
 
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+};
+
 use anyhow::bail;
+use http::Request;
 use local_queue::{
     LocalQueue,
-    buckets::{Buckets, Destination, Notification},
+    buckets::{self, Buckets, Destination, Notification},
+    lambda_api::{Access, LambdaApi},
     template::{Problem, Stack, StackBucket, StackNotification},
 };
 
@@ -29,6 +36,51 @@ impl Options {
         let free = || free_bytes().map_or(BYTES_MAX, |free| (free / 4).min(BYTES_MAX));
         let bytes_max = self.buckets_max.map_or_else(free, |bytes| bytes as u64);
         Buckets::new(queues).object_bytes_max(self.object_max as u64).bytes_max(bytes_max)
+    }
+}
+
+/// The functions of the template, as buckets reach them: as events, by Lambda's own API.
+#[derive(Debug)]
+pub(crate) struct Functions {
+    names: BTreeSet<String>,
+    /// Once there is one.
+    lambda: OnceLock<LambdaApi>,
+}
+
+impl Functions {
+    /// Lets buckets invoke the functions of a template.
+    pub(crate) fn reached(stack: &Stack, buckets: &Buckets) -> Arc<Self> {
+        let names = stack.functions.iter().map(|function| function.name.clone()).collect();
+        let functions = Arc::new(Self { names, lambda: OnceLock::new() });
+        buckets.invoke(Arc::clone(&functions) as Arc<dyn buckets::Functions>);
+        functions
+    }
+
+    /// Says by whom functions are invoked from now on.
+    pub(crate) fn run(&self, lambda: &LambdaApi) {
+        let _ = self.lambda.set(lambda.clone());
+    }
+}
+
+impl buckets::Functions for Functions {
+    fn has(&self, arn: &str) -> bool {
+        let name = arn.split_once(":function:").map(|(_, name)| name.split(':').next().unwrap_or_default());
+        name.is_some_and(|name| self.names.contains(name))
+    }
+
+    fn invoke(&self, arn: &str, event: String) {
+        let Some(lambda) = self.lambda.get().cloned() else { return };
+        let arn = arn.to_owned();
+        tokio::spawn(async move {
+            let path = format!("/2015-03-31/functions/{arn}/invocations");
+            let request = Request::post(path).header("x-amz-invocation-type", "Event").body(event.into());
+            let Ok(request) = request else { return };
+            let response = lambda.respond(request, Access::Read).await;
+            if !response.status().is_success() {
+                let reason = String::from_utf8_lossy(response.body());
+                tracing::warn!(function = arn, %reason, "an event of a bucket was not taken");
+            }
+        });
     }
 }
 

@@ -212,7 +212,9 @@ async fn check(arguments: &Serve) -> anyhow::Result<()> {
     let stack = read_template(arguments, &endpoint_url, &created)?;
     if arguments.functions.source.is_none() {
         queues.declare(&stack.queues)?;
-        buckets::declare(&Buckets::new(&queues), &stack, arguments)?;
+        let buckets = Buckets::new(&queues);
+        buckets::Functions::reached(&stack, &buckets);
+        buckets::declare(&buckets, &stack, arguments)?;
     }
     let plan = Plan::make(&arguments.functions, &stack, &queue_urls(arguments, &endpoint_url))?;
     print_plan(&plan, &stack, arguments);
@@ -237,6 +239,7 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
     let endpoint_urls = addresses.iter().map(|address| format!("http://{address}")).collect::<Vec<_>>();
     let endpoint_url = endpoint_urls[0].clone();
     let stack = read_template(arguments, &endpoint_url, &created)?;
+    let reached = buckets::Functions::reached(&stack, &buckets);
     if arguments.functions.source.is_none() {
         queues.declare(&stack.queues)?;
         buckets::declare(&buckets, &stack, arguments)?;
@@ -255,6 +258,7 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
         made = lambda_api(arguments, &queues, &endpoint_url) => made?,
         () = stop.requested() => return Ok(()),
     };
+    reached.run(&lambda);
     let server = match arguments.functions.lambda_api {
         Clients::Off => server,
         clients => server.lambda_api(lambda.clone(), clients == Clients::Write),
