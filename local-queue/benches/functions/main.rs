@@ -22,11 +22,12 @@ use local_queue::{
     LocalQueue,
     engine::{MessageBody, SendMessage, Time},
     event_source_mapping::{EventSourceMapping, Invocation, Invoker, QueueSource},
-    runtime_api::{Function, LogLine},
+    runtime_api::{Function, Interpreted, LogLine},
 };
 
 const STARTS: usize = 40;
 const INVOCATIONS: usize = 3_000;
+const SAVES: usize = 20;
 const MESSAGES: usize = 20_000;
 
 fn main() {
@@ -37,21 +38,32 @@ fn main() {
     runtime.block_on(async {
         let this = env::current_exe().unwrap();
         let handler = handler();
-        println!("From the start of a process to its first /next, {STARTS} starts");
+        println!("From the start of a process to its first /next, and to its first answer, {STARTS} starts");
         for (name, program) in [("nothing", Some(&this)), ("the handler", handler.as_ref())] {
-            start(name, program).await;
+            match program {
+                Some(program) => start(name, || function(program)).await,
+                None => println!("  {name}: not measured, because target/release/handler is not built"),
+            }
+        }
+        let programs = Interpreter::all();
+        for program in &programs {
+            start(program.name, || program.function(false)).await;
         }
         println!("\nAn invocation of a process that waits, a batch of 10, {INVOCATIONS} invocations");
-        warm(&this).await;
+        warm("nothing", &function(&this)).await;
+        for program in &programs {
+            warm(program.name, &program.function(false)).await;
+        }
+        println!("\nFrom saving a changed file to the answer of the new code, {SAVES} times");
+        for program in &programs {
+            save(program).await;
+        }
         println!("\nFrom the timeout of an invocation until its process is killed and the error is there");
         timeouts(&this).await;
         println!("\nQueue, mapping, process, delete: batches of 10 out of {MESSAGES} messages, two processes at most");
-        through("nothing", &this, MESSAGES).await;
-        for (name, package) in [("awslambdaric (Python)", python()), ("aws-lambda-ric (Node)", node())] {
-            match package {
-                Some(folder) => through(name, folder.path(), MESSAGES / 4).await,
-                None => println!("  {name}: not measured, because .cache/clients does not have it"),
-            }
+        through("nothing", function(&this), MESSAGES).await;
+        for program in &programs {
+            through(program.name, program.function(false), MESSAGES / 4).await;
         }
     });
 }
@@ -113,28 +125,80 @@ fn clients() -> PathBuf {
     env::var_os("CLIENTS").map_or_else(beside, PathBuf::from)
 }
 
-/// A Python function that does nothing.
-fn python() -> Option<tempfile::TempDir> {
-    let python = std::path::absolute(clients().join("python/bin/python")).unwrap();
-    let has_module = std::process::Command::new(&python).args(["-c", "import awslambdaric"]).output();
-    has_module.ok().filter(|output| output.status.success())?;
-    let command = format!("exec {} -m awslambdaric app.handle", python.display());
-    Some(package(&command, "app.py", "def handle(event, context):\n    return None\n"))
+/// A function that does nothing in Python or Node.js, by a client of the Runtime API.
+struct Interpreter {
+    name: &'static str,
+    folder: tempfile::TempDir,
+    file: &'static str,
+    text: &'static str,
+    /// The interpreter and `Runtime` of a function that our client runs; without it the folder has a bootstrap.
+    ours: Option<(PathBuf, &'static str)>,
 }
 
-/// A Node function that does nothing.
-fn node() -> Option<tempfile::TempDir> {
-    let runtime = clients().join("node_modules/aws-lambda-ric/bin/index.mjs").canonicalize().ok()?;
-    let command = format!("exec node {} app.handle", runtime.display());
-    Some(package(&command, "app.mjs", "export async function handle() { return null; }\n"))
+const PYTHON: (&str, &str) = ("app.py", "def handle(event, context):\n    return 0\n");
+const NODE: (&str, &str) = ("app.mjs", "export async function handle() { return 0; }\n");
+
+impl Interpreter {
+    /// Those that this machine has, ours and AWS's.
+    fn all() -> Vec<Self> {
+        let clients = clients();
+        let python = |environment: &str| std::path::absolute(clients.join(environment).join("bin/python")).unwrap();
+        let says = |program: &Path, arguments: [&str; 2]| {
+            let output = std::process::Command::new(program).args(arguments).output().ok()?;
+            output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+        };
+        let node = says(Path::new("node"), ["-p", "process.execPath"]);
+        // The same interpreter, in an environment where our client would not give way to AWS's.
+        let ours = says(&python("python-aio"), ["-c", "import sys; print(sys.executable)"]);
+        let ours = ours.or_else(|| says(Path::new("python3"), ["-c", "import sys; print(sys.executable)"]));
+        let ric = says(&python("python"), ["-c", "import awslambdaric"]);
+        let node_ric = clients.join("node_modules/aws-lambda-ric/bin/index.mjs").canonicalize().ok();
+        let by_ours = |name, (file, text), program: Option<String>, runtime| {
+            Some(Self { name, folder: folder(file, text), file, text, ours: Some((program?.into(), runtime)) })
+        };
+        let by_bootstrap = |name, (file, text), command: Option<String>| {
+            let folder = folder(file, text);
+            let bootstrap = folder.path().join("bootstrap");
+            fs::write(&bootstrap, format!("#!/bin/sh\nexec {} app.handle\n", command?)).unwrap();
+            fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755)).unwrap();
+            Some(Self { name, folder, file, text, ours: None })
+        };
+        let ric = ric.map(|_| format!("{} -m awslambdaric", python("python").display()));
+        let node_ric = node_ric.map(|file| format!("node {}", file.display()));
+        let all = [
+            ("Python", by_ours("Python", PYTHON, ours, "python3.12")),
+            ("awslambdaric (Python)", by_bootstrap("awslambdaric (Python)", PYTHON, ric)),
+            ("Node", by_ours("Node", NODE, node, "nodejs20.x")),
+            ("aws-lambda-ric (Node)", by_bootstrap("aws-lambda-ric (Node)", NODE, node_ric)),
+        ];
+        let there = |(name, program): (&str, Option<Self>)| {
+            if program.is_none() {
+                println!("  {name}: not measured, because this machine and .cache/clients do not have it");
+            }
+            program
+        };
+        all.into_iter().filter_map(there).collect()
+    }
+
+    fn function(&self, reload: bool) -> Function {
+        let builder = match &self.ours {
+            Some((program, runtime)) => {
+                Function::interpreted("resize", Interpreted::new(runtime, program, self.folder.path()).unwrap())
+            }
+            None => Function::builder("resize", self.folder.path()),
+        };
+        let builder = builder.handler("app.handle").timeout(Duration::from_secs(20)).memory_mib(1024);
+        builder.reload(reload).concurrency_max(2).logs(|_: &LogLine| {}).build().unwrap()
+    }
+
+    fn save(&self, text: &str) {
+        fs::write(self.folder.path().join(self.file), text).unwrap();
+    }
 }
 
-fn package(command: &str, file: &str, app: &str) -> tempfile::TempDir {
+fn folder(file: &str, text: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let bootstrap = folder.path().join("bootstrap");
-    fs::write(&bootstrap, format!("#!/bin/sh\n{command}\n")).unwrap();
-    fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755)).unwrap();
-    fs::write(folder.path().join(file), app).unwrap();
+    fs::write(folder.path().join(file), text).unwrap();
     folder
 }
 
@@ -144,6 +208,11 @@ fn function(program: &Path) -> Function {
 }
 
 async fn invoke(function: &Function, event: &Bytes, number: usize) -> Duration {
+    answer(function, event, number).await.1
+}
+
+/// The answer, and how long it took.
+async fn answer(function: &Function, event: &Bytes, number: usize) -> (Bytes, Duration) {
     let invocation = Invocation {
         event: event.clone(),
         request_id: format!("request-{number}"),
@@ -151,8 +220,8 @@ async fn invoke(function: &Function, event: &Bytes, number: usize) -> Duration {
         deadline: Time::EPOCH,
     };
     let began = Instant::now();
-    function.invoke(invocation).await.unwrap();
-    began.elapsed()
+    let reply = function.invoke(invocation).await.unwrap();
+    (reply, began.elapsed())
 }
 
 fn percentiles(name: &str, values: &mut [Duration]) {
@@ -161,34 +230,51 @@ fn percentiles(name: &str, values: &mut [Duration]) {
     println!("  {name}: p50 {:.3} ms, p90 {:.3} ms, p99 {:.3} ms", at(50), at(90), at(99));
 }
 
-async fn start(name: &str, program: Option<&PathBuf>) {
-    let Some(program) = program else {
-        return println!("  {name}: not measured, because target/release/handler is not built");
-    };
+async fn start(name: &str, function: impl Fn() -> Function) {
     let event = Bytes::from_static(b"{\"Records\":[]}");
-    let (mut starts, mut memory) = (Vec::new(), 0);
+    let (mut starts, mut answers, mut memory) = (Vec::new(), Vec::new(), 0);
     for number in 0..STARTS {
-        let function = function(program);
-        invoke(&function, &event, number).await;
+        let function = function();
+        answers.push(invoke(&function, &event, number).await);
         let metrics = function.metrics();
         starts.push(metrics.init_duration);
         memory = metrics.memory_peak_bytes.max(memory);
+        function.shut_down().await;
     }
-    percentiles(name, &mut starts);
+    percentiles(&format!("{name}, to /next"), &mut starts);
+    percentiles(&format!("{name}, to its answer"), &mut answers);
     println!("  {name}: {:.1} MiB resident at most, after one invocation", memory as f64 / 1024.0 / 1024.0);
 }
 
-async fn warm(program: &Path) {
+fn batch() -> Bytes {
     let body = "x".repeat(400);
     let record = format!("{{\"messageId\":\"01234567-0123-0123-0123-0123456789ab\",\"body\":\"{body}\"}}");
-    let event = Bytes::from(format!("{{\"Records\":[{}]}}", vec![record; 10].join(",")));
-    let function = function(program);
+    Bytes::from(format!("{{\"Records\":[{}]}}", vec![record; 10].join(",")))
+}
+
+async fn warm(name: &str, function: &Function) {
+    let event = batch();
     let mut durations = Vec::new();
     for number in 0..INVOCATIONS {
-        durations.push(invoke(&function, &event, number).await);
+        durations.push(invoke(function, &event, number).await);
     }
     assert_eq!(function.metrics().cold_starts, 1);
-    percentiles("nothing", &mut durations[1..]);
+    percentiles(name, &mut durations[1..]);
+    function.shut_down().await;
+}
+
+async fn save(program: &Interpreter) {
+    let (event, function) = (batch(), program.function(true));
+    let mut durations = Vec::new();
+    for number in 1..=SAVES {
+        let before = answer(&function, &event, number).await.0;
+        let began = Instant::now();
+        program.save(&program.text.replace("return 0", &format!("return {number}")));
+        while answer(&function, &event, number).await.0 == before {}
+        durations.push(began.elapsed());
+    }
+    percentiles(program.name, &mut durations);
+    function.shut_down().await;
 }
 
 async fn timeouts(program: &Path) {
@@ -212,13 +298,12 @@ async fn timeouts(program: &Path) {
     percentiles("late by", &mut late);
 }
 
-async fn through(name: &str, program: &Path, messages: usize) {
+async fn through(name: &str, function: Function, messages: usize) {
     let queues = LocalQueue::builder().build();
     let jobs = queues.create_queue("jobs", &[]).unwrap();
     for number in 0..messages {
         queues.send(&jobs, SendMessage::new(MessageBody::parse(number.to_string()).unwrap())).unwrap();
     }
-    let function = function(program);
     let mapping = EventSourceMapping {
         function_timeout: function.timeout(),
         maximum_concurrency: Some(2),

@@ -37,7 +37,7 @@ impl Language {
     const fn client(self) -> (&'static str, &'static str) {
         match self {
             Self::Python => ("bootstrap.py", include_str!("clients/bootstrap.py")),
-            Self::Node => ("bootstrap.mjs", include_str!("clients/bootstrap.mjs")),
+            Self::Node => ("bootstrap.cjs", include_str!("clients/bootstrap.cjs")),
         }
     }
 }

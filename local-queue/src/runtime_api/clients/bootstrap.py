@@ -6,15 +6,14 @@ The module is looked for in the working directory. Packages of FOLDER are found 
 runtime of AWS brings. Where the environment has the official client, awslambdaric, that one takes over.
 """
 
+# Every other module is imported where it is needed: json with re, logging, traceback and socket take twice the time that the
+# interpreter itself takes to start.
+import _socket
 import importlib
 import importlib.machinery
-import json
-import logging
 import os
-import socket
 import sys
 import time
-import traceback
 
 API = "/2018-06-01/runtime"
 IS_JSON = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
@@ -33,8 +32,6 @@ WARNING = (
     "be able to mitigate this error by temporarily rolling back to the previous runtime version. For more information, see "
     "https://docs.aws.amazon.com/lambda/latest/dg/runtimes-update.html\r"
 )
-# What belongs to a record of `logging` itself; all else was given as `extra`.
-RECORD_FIELDS = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "aws_request_id", "tenant_id"}
 
 request_id = None
 
@@ -109,56 +106,46 @@ class Unbuffered:
         self._stream.flush()
 
 
-class LogHandler(logging.Handler):
-    """The handler that the root logger has in Lambda."""
+class LoggingFinder:
+    """Sets `logging` up when it is first imported. AWS's runtime does so at its start; not every function logs."""
 
-    def emit(self, record):
-        sys.stdout.write(self.format(record))
+    def find_spec(self, name, path=None, target=None):
+        if name != "logging":
+            return None
+        sys.meta_path.remove(self)
+        found = (finder.find_spec(name, path, target) for finder in sys.meta_path)
+        spec = next((spec for spec in found if spec is not None), None)
+        if spec is not None:
+            loader, load = spec.loader, spec.loader.exec_module
 
+            def load_and_set_up(module):
+                del loader.exec_module
+                load(module)
+                set_up_logging(module)
 
-class RequestId(logging.Filter):
-    def filter(self, record):
-        record.aws_request_id = request_id or ""
-        record.tenant_id = None
-        return True
-
-
-class JsonFormatter(logging.Formatter):
-    def __init__(self):
-        super().__init__(datefmt=JSON_DATE)
-        self._encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
-
-    def format(self, record):
-        # Levels of one's own count as the next lower one that has a name.
-        record.levelno = min(50, max(0, record.levelno)) // 10 * 10
-        record.levelname = logging.getLevelName(record.levelno)
-        is_document = isinstance(record.msg, dict) and not record.args
-        line = {
-            "timestamp": self.formatTime(record, self.datefmt),
-            "level": record.levelname,
-            "message": record.msg if is_document else record.getMessage(),
-            "logger": record.name,
-        }
-        if record.exc_info:
-            error_type, error, trace = record.exc_info
-            line["stackTrace"] = traceback.format_tb(trace)
-            line["errorType"] = error_type.__name__ if error_type else None
-            line["errorMessage"] = str(error)
-        line["requestId"] = record.aws_request_id
-        if record.exc_info:
-            line["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
-        extra = {name: value for name, value in record.__dict__.items() if name not in RECORD_FIELDS}
-        line.update((name, value) for name, value in extra.items() if name not in line)
-        return self._encode({name: value for name, value in line.items() if value is not None}) + "\n"
+            loader.exec_module = load_and_set_up
+        return spec
 
 
-def set_up_logging():
+def set_up_logging(logging):
+    """Gives the root logger the handler that it has in Lambda."""
+
+    class LogHandler(logging.Handler):
+        def emit(self, record):
+            sys.stdout.write(self.format(record))
+
+    class RequestId(logging.Filter):
+        def filter(self, record):
+            record.aws_request_id = request_id or ""
+            record.tenant_id = None
+            return True
+
     level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
     level = "DEBUG" if level == "TRACE" else level
     logging.Formatter.converter = time.gmtime
     handler = LogHandler()
     if IS_JSON:
-        handler.setFormatter(JsonFormatter())
+        handler.setFormatter(json_formatter(logging))
     else:
         line = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n"
         handler.setFormatter(logging.Formatter(line, "%Y-%m-%dT%H:%M:%S"))
@@ -169,10 +156,49 @@ def set_up_logging():
         root.setLevel(level)
 
 
+def json_formatter(logging):
+    import json
+
+    encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+    # What belongs to a record itself; all else was given as `extra`.
+    own_fields = set(logging.makeLogRecord({}).__dict__)
+    own_fields |= {"message", "asctime", "taskName", "aws_request_id", "tenant_id"}
+
+    class JsonFormatter(logging.Formatter):
+        def format(self, record):
+            # Levels of one's own count as the next lower one that has a name.
+            record.levelno = min(50, max(0, record.levelno)) // 10 * 10
+            record.levelname = logging.getLevelName(record.levelno)
+            is_document = isinstance(record.msg, dict) and not record.args
+            line = {
+                "timestamp": self.formatTime(record, self.datefmt),
+                "level": record.levelname,
+                "message": record.msg if is_document else record.getMessage(),
+                "logger": record.name,
+            }
+            if record.exc_info:
+                import traceback
+
+                error_type, error, trace = record.exc_info
+                line["stackTrace"] = traceback.format_tb(trace)
+                line["errorType"] = error_type.__name__ if error_type else None
+                line["errorMessage"] = str(error)
+            line["requestId"] = record.aws_request_id
+            if record.exc_info:
+                line["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
+            extra = {name: value for name, value in record.__dict__.items() if name not in own_fields}
+            line.update((name, value) for name, value in extra.items() if name not in line)
+            return encode({name: value for name, value in line.items() if value is not None}) + "\n"
+
+    return JsonFormatter(datefmt=JSON_DATE)
+
+
 class ReplyEncoder:
     """JSON as the runtime of AWS writes it: bytes are text, tuples with names are objects, decimals are exact numbers."""
 
     def __init__(self):
+        import json
+
         self._mark = os.urandom(16).hex()
         self._has_decimals = False
         self._encode = json.JSONEncoder(ensure_ascii=IS_ASCII, default=self._default).encode
@@ -210,29 +236,54 @@ class ReplyEncoder:
 
 
 class RuntimeApi:
-    """The Runtime API at this address, over one connection. `http.client` takes longer to import than all else here."""
+    """The Runtime API at this address, over one connection."""
 
     def __init__(self, address):
         self._address = address
         host, port = address.rsplit(":", 1)
-        self._socket = socket.create_connection((host, int(port)))
-        self._input = self._socket.makefile("rb")
+        self._socket = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        self._socket.connect((host, int(port)))
+        self._socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+        self._received = b""
 
-    def _call(self, method, path, body=b"", headers=None):
+    def _send(self, method, path, body=b"", headers=None):
         lines = [f"{method} {API}{path} HTTP/1.1", f"Host: {self._address}", f"Content-Length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         self._socket.sendall("\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n" + body)
-        status = self._input.readline().split()
-        if len(status) < 2:
-            raise ConnectionError("the Runtime API has closed the connection")
+
+    def _receive(self):
+        head = self._until(lambda: self._received.find(b"\r\n\r\n") + 1)
+        lines = self._take(head + 3).decode("latin-1").split("\r\n")
         headers = {}
-        for line in iter(self._input.readline, b"\r\n"):
-            name, _, value = line.decode("latin-1").partition(":")
+        for line in lines[1:-2]:
+            name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
-        return int(status[1]), headers, self._input.read(int(headers.get("content-length", 0)))
+        length = int(headers.get("content-length", 0))
+        self._until(lambda: len(self._received) >= length)
+        return int(lines[0].split()[1]), headers, self._take(length)
+
+    def _until(self, is_there):
+        """Receives until there is what is wanted; gives what that says."""
+        while not (found := is_there()):
+            part = self._socket.recv(1 << 20)
+            if not part:
+                raise ConnectionError("the Runtime API has closed the connection")
+            self._received += part
+        return found
+
+    def _take(self, length):
+        taken, self._received = self._received[:length], self._received[length:]
+        return taken
+
+    def _call(self, method, path, body, headers):
+        self._send(method, path, body, headers)
+        return self._receive()
+
+    def ask_for_next(self):
+        self._send("GET", "/invocation/next")
 
     def next(self):
-        status, headers, body = self._call("GET", "/invocation/next")
+        status, headers, body = self._receive()
         if status != 200:
             raise RuntimeError(f"the Runtime API answered {status} to a request for the next invocation: {body!r}")
         return headers, body
@@ -249,6 +300,8 @@ class RuntimeApi:
 
 
 def encoded(error):
+    import json
+
     return json.dumps(error, ensure_ascii=IS_ASCII).encode("utf-8", "surrogatepass")
 
 
@@ -280,6 +333,8 @@ def describe(error, invoke_id=""):
     if isinstance(error, Fault):
         error_type, message, trace = error.error_type, error.message, error.trace or []
     else:
+        import traceback
+
         frames = traceback.extract_tb(error.__traceback__)
         frames = [(frame.filename, frame.lineno, frame.name, frame.line) for frame in frames]
         first = next((number for number, frame in enumerate(frames) if frame[0] != __file__), 0)
@@ -289,6 +344,8 @@ def describe(error, invoke_id=""):
 
 def log_error(error):
     if IS_JSON:
+        import json
+
         line = {"timestamp": time.strftime(JSON_DATE, time.gmtime()), "level": "ERROR", **error}
         sys.stdout.write(json.dumps(line, ensure_ascii=IS_ASCII) + "\n")
         return
@@ -328,6 +385,8 @@ def tell_work_that_goes_on(before):
 
 def handle(api, handler, encoder, headers, body):
     """One invocation: the handler is called, and what comes of it is told."""
+    import json
+
     invoke_id = headers["lambda-runtime-aws-request-id"]
     trace_id = headers.get("lambda-runtime-trace-id")
     if trace_id is None:
@@ -365,16 +424,24 @@ def run(handler_name):
     sys.stdout, sys.stderr = Unbuffered(sys.stdout), Unbuffered(sys.stderr)
     api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
     try:
-        set_up_logging()
+        if "logging" in sys.modules:
+            set_up_logging(sys.modules["logging"])
+        else:
+            sys.meta_path.insert(0, LoggingFinder())
         handler = load(handler_name)
     except Exception as error:
+        import logging
+
         error = describe(error)
         logging.warning(WARNING)
         log_error(error)
         api.fail_init(error)
         sys.exit(1)
-    encoder = ReplyEncoder()
+    encoder = None
     while True:
+        api.ask_for_next()
+        # What every answer needs is imported while the first one is under way.
+        encoder = encoder or ReplyEncoder()
         headers, body = api.next()
         request_id = headers["lambda-runtime-aws-request-id"]
         handle(api, handler, encoder, headers, body)

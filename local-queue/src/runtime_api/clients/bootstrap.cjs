@@ -1,20 +1,19 @@
 // Runs the handler of a Lambda function by the Runtime API, as the Node.js runtime of AWS does.
 //
-//     node bootstrap.mjs HANDLER
+//     node bootstrap.cjs HANDLER
 //
 // The module is looked for in the working directory. What it imports is also looked for where NODE_PATH says, for ES modules
 // as well as for CommonJS.
 
-import fs from "node:fs";
-import http from "node:http";
-import { createRequire } from "node:module";
-import * as nodeModule from "node:module";
-import path from "node:path";
-import { PassThrough } from "node:stream";
-import { pathToFileURL } from "node:url";
-import util from "node:util";
+"use strict";
 
-const require = createRequire(import.meta.url);
+// As little as possible is loaded before the first invocation: neither the loader of ES modules, unless the function is one,
+// nor http, which takes longer than all else here.
+const fs = require("node:fs");
+const net = require("node:net");
+const path = require("node:path");
+const util = require("node:util");
+
 const API = "/2018-06-01/runtime";
 const IS_JSON = process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === "JSON";
 const LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
@@ -137,29 +136,81 @@ function patchConsole() {
 
 // --- The Runtime API ---
 
+/** The Runtime API over one connection, on which one request is under way at a time. */
 class RuntimeApi {
+    #parts = [];
+    #size = 0;
+    // So much has to be there before it is looked at again.
+    #needed = 1;
+    #waiting;
+
     constructor(address) {
-        const [hostname, port] = address.split(":");
-        this.place = { hostname, port, agent: new http.Agent({ keepAlive: true, maxSockets: 1 }) };
+        this.address = address;
+        const [host, port] = address.split(":");
+        this.socket = net.connect({ host, port: Number(port), noDelay: true });
+        this.socket.on("data", (part) => {
+            this.#parts.push(part);
+            this.#size += part.length;
+            if (this.#size >= this.#needed) {
+                this.#answer();
+            }
+        });
+        const fail = (error) => this.#end((waiting) => waiting.reject(error));
+        this.socket.on("error", fail);
+        this.socket.on("close", () => fail(new Error("the Runtime API has closed the connection")));
     }
 
     #call(method, path, body, headers) {
         return new Promise((resolve, reject) => {
-            const request = http.request({ ...this.place, method, path: API + path, headers }, (response) => {
-                const parts = [];
-                response.on("data", (part) => parts.push(part));
-                response.on("error", reject);
-                response.on("end", () => {
-                    resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(parts) });
-                });
-            });
-            request.on("error", reject);
-            request.end(body);
+            this.#waiting = { resolve, reject };
+            // A connection without a request keeps no process alive, so that one that has nothing left to do is noticed.
+            this.socket.ref();
+            const lines = [`${method} ${API}${path} HTTP/1.1`, `Host: ${this.address}`];
+            for (const [name, value] of Object.entries({ ...headers, "Content-Length": Buffer.byteLength(body) })) {
+                lines.push(`${name}: ${value}`);
+            }
+            this.socket.write(`${lines.join("\r\n")}\r\n\r\n${body}`);
         });
     }
 
+    /** Ends the request, if its whole answer has been received. */
+    #answer() {
+        const received = this.#parts.length === 1 ? this.#parts[0] : Buffer.concat(this.#parts);
+        this.#parts = [received];
+        const end = received.indexOf("\r\n\r\n");
+        if (end < 0) {
+            return;
+        }
+        const [first, ...lines] = received.toString("latin1", 0, end).split("\r\n");
+        const headers = {};
+        for (const line of lines) {
+            const colon = line.indexOf(":");
+            headers[line.substring(0, colon).toLowerCase()] = line.substring(colon + 1).trim();
+        }
+        const length = Number(headers["content-length"] ?? 0);
+        const start = end + 4;
+        this.#needed = start + length;
+        if (received.length < this.#needed) {
+            return;
+        }
+        const body = received.subarray(start, this.#needed);
+        this.#parts = [received.subarray(this.#needed)];
+        this.#size = this.#parts[0].length;
+        this.#needed = 1;
+        this.#end((waiting) => waiting.resolve({ status: Number(first.split(" ")[1]), headers, body }));
+    }
+
+    #end(settle) {
+        const waiting = this.#waiting;
+        this.#waiting = undefined;
+        this.socket.unref();
+        if (waiting !== undefined) {
+            settle(waiting);
+        }
+    }
+
     async next() {
-        const { status, headers, body } = await this.#call("GET", "/invocation/next");
+        const { status, headers, body } = await this.#call("GET", "/invocation/next", "", {});
         if (status !== 200) {
             throw new Error(`the Runtime API answered ${status} to a request for the next invocation: ${body}`);
         }
@@ -167,8 +218,7 @@ class RuntimeApi {
     }
 
     async #post(path, body, headers) {
-        const length = { "Content-Length": Buffer.byteLength(body) };
-        await this.#call("POST", path, body, { "Content-Type": "application/json", ...length, ...headers });
+        await this.#call("POST", path, body, { "Content-Type": "application/json", ...headers });
     }
 
     reply(id, body) {
@@ -200,9 +250,14 @@ function serialised(reply) {
 function importFromNodePath() {
     const folders = (process.env.NODE_PATH ?? "").split(path.delimiter);
     const parents = folders.filter((folder) => path.basename(folder) === "node_modules" && fs.existsSync(folder));
-    if (parents.length === 0 || nodeModule.register === undefined) {
+    if (parents.length === 0) {
         return;
     }
+    const nodeModule = require("node:module");
+    if (nodeModule.register === undefined) {
+        return;
+    }
+    const { pathToFileURL } = require("node:url");
     const places = parents.map((folder) => pathToFileURL(path.join(path.dirname(folder), "import.mjs")).href);
     const hook = `
         const places = ${JSON.stringify(places)};
@@ -244,6 +299,7 @@ function isModuleFolder(folder) {
 async function importModule(root, folder, name) {
     const base = path.resolve(root, folder, name);
     const required = (file) => (fs.existsSync(file) ? require(file) : undefined);
+    const { pathToFileURL } = require("node:url");
     const imported = async (file) => (fs.existsSync(file) ? import(pathToFileURL(file).href) : undefined);
     const isModule = fs.existsSync(`${base}.js`) && isModuleFolder(path.dirname(base));
     const loaded =
@@ -478,6 +534,7 @@ class Runtime {
 /** A handler that streams, as one that answers with all it has written. */
 function buffered(handler) {
     return async (event, context) => {
+        const { PassThrough } = require("node:stream");
         const stream = Object.assign(new PassThrough(), { setContentType: () => {} });
         const parts = [];
         stream.on("data", (part) => parts.push(part));
@@ -512,4 +569,5 @@ async function run(root, handlerName) {
     new Runtime(api, await load(root, handlerName)).schedule();
 }
 
-await run(process.cwd(), process.argv[2]);
+// What comes of loading is not a lost promise but an exception that nobody caught.
+run(process.cwd(), process.argv[2]).catch((error) => process.nextTick(() => { throw error; }));
