@@ -11,13 +11,12 @@ use std::{
 
 use tokio::time::Instant;
 
+use super::own_files::OwnFiles;
+
 /// Under load the files are not looked at more often than this. A change is seen by whatever is invoked this much later.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// So many files and folders are looked at, which takes some milliseconds; of what is beyond them, changes are not seen.
 const ENTRIES_MAX: usize = 4_000;
-/// Folders that no one edits. They are large, and what fills them touches a file beside them or the folder itself.
-const PASSED_OVER: [&str; 9] =
-    ["node_modules", "site-packages", "__pycache__", "venv", "target", "cdk.out", "dist-info", "vendor", "coverage"];
 
 /// The code of a function as it was when it was last looked at.
 #[derive(Debug)]
@@ -63,42 +62,15 @@ impl Code {
 /// A number that is another one when a file has come, gone, or been written.
 pub(super) fn fingerprint(root: &Path) -> u64 {
     let mut hasher = DefaultHasher::new();
-    let mut left = ENTRIES_MAX;
-    add(&mut hasher, &mut left, root, true);
+    let OwnFiles { files, node_modules } = OwnFiles::find(root, ENTRIES_MAX);
+    // npm writes this file with every change.
+    let locks = node_modules.iter().map(|folder| folder.join(".package-lock.json"));
+    for path in files.into_iter().chain(locks).chain(node_modules.iter().cloned()) {
+        let Ok(metadata) = fs::metadata(&path) else { continue };
+        path.hash(&mut hasher);
+        (metadata.modified().ok(), metadata.is_file().then_some(metadata.len())).hash(&mut hasher);
+    }
     hasher.finish()
-}
-
-fn add(hasher: &mut DefaultHasher, left: &mut usize, path: &Path, is_root: bool) {
-    let Ok(metadata) = fs::metadata(path) else { return };
-    path.hash(hasher);
-    if metadata.is_file() {
-        (metadata.modified().ok(), metadata.len()).hash(hasher);
-        return;
-    }
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    // The root may be hidden itself, such as .aws-sam/build.
-    if !is_root && (name.starts_with('.') || PASSED_OVER.contains(&name)) {
-        if name == "node_modules" {
-            // npm writes this file with every change.
-            metadata.modified().ok().hash(hasher);
-            add(hasher, left, &path.join(".package-lock.json"), false);
-        }
-        return;
-    }
-    // A link may lead round in a circle.
-    if !is_root && path.is_symlink() {
-        return;
-    }
-    let Ok(entries) = fs::read_dir(path).map(|entries| entries.flatten().map(|entry| entry.path())) else { return };
-    let mut entries = entries.collect::<Vec<_>>();
-    entries.sort_unstable();
-    for entry in entries {
-        if *left == 0 {
-            return;
-        }
-        *left -= 1;
-        add(hasher, left, &entry, false);
-    }
 }
 
 #[cfg(test)]
@@ -118,6 +90,7 @@ mod tests {
             ("__pycache__/app.cpython-311.pyc", false),
             (".venv/lib/python3.11/site-packages/a.py", false),
             (".git/HEAD", false),
+            ("boto3-1.34.0.dist-info/METADATA", false),
             ("target/lambda/a/bootstrap", false),
         ] {
             let file = root.join(path);

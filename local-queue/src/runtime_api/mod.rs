@@ -63,6 +63,7 @@ mod logs;
 mod metrics;
 #[cfg(unix)]
 mod orphans;
+mod own_files;
 mod pool;
 mod process;
 mod report;
@@ -85,5 +86,6 @@ pub use self::{
     interpreted::{Interpreted, Language},
     logs::{LINE_BYTES_MAX, LogLine, LogSink, LogSource, QUEUED_BYTES_MAX, StderrSink},
     metrics::FunctionMetrics,
+    own_files::OwnFiles,
     temporary::{TemporaryFolder, remove_temporary_folders},
 };

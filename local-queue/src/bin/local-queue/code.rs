@@ -12,7 +12,7 @@ use super::{
     unpack::unpack,
 };
 use local_queue::{
-    runtime_api::{Interpreted, Language, TemporaryFolder},
+    runtime_api::{Interpreted, Language, OwnFiles, TemporaryFolder},
     template::{Code, StackFunction},
 };
 
@@ -301,25 +301,9 @@ fn built_at(folder: &Path) -> Option<SystemTime> {
 
 /// The newest change below a folder, or of a file. What tools fill is passed over, and what is hidden.
 fn newest(path: &Path) -> Option<SystemTime> {
-    let (mut newest, mut left, mut folders) = (None, ENTRIES_MAX, vec![path.to_owned()]);
-    while let Some(path) = folders.pop() {
-        let Ok(metadata) = path.symlink_metadata() else { continue };
-        if metadata.is_dir() {
-            let entries = fs::read_dir(&path).into_iter().flatten().flatten();
-            let entries = entries.filter(|entry| {
-                let name = entry.file_name();
-                let name = name.to_string_lossy();
-                !name.starts_with('.')
-                    && !["node_modules", "__pycache__", "venv", "target", "cdk.out"].contains(&name.as_ref())
-            });
-            let entries = entries.take(left).map(|entry| entry.path()).collect::<Vec<_>>();
-            left -= entries.len();
-            folders.extend(entries);
-        } else {
-            newest = newest.max(metadata.modified().ok());
-        }
-    }
-    newest
+    let files = OwnFiles::find(path, ENTRIES_MAX).files.into_iter();
+    let files = files.filter(|file| file.file_name().is_some_and(|name| !name.as_encoded_bytes().starts_with(b".")));
+    files.filter_map(|file| file.symlink_metadata().ok()?.modified().ok()).max()
 }
 
 #[cfg(test)]

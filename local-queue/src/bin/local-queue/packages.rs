@@ -7,8 +7,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use local_queue::runtime_api::{Interpreted, Language};
+use local_queue::runtime_api::{Interpreted, Language, OwnFiles};
 
+/// So many entries of a folder are looked at for sources.
+const ENTRIES_MAX: usize = 20_000;
 /// So many sources of a function are read for what they import.
 const SOURCES_MAX: usize = 300;
 /// Of each this much, where imports stand.
@@ -73,27 +75,21 @@ fn missing_node(function: &Interpreted) -> Option<Vec<String>> {
 
 /// What the sources of a folder import, of its own and not of its packages.
 fn imported(folder: &Path, extensions: &[&str], of: impl Fn(&str) -> Vec<String>) -> BTreeSet<String> {
-    let (mut names, mut left, mut folders) = (BTreeSet::new(), SOURCES_MAX, vec![folder.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if path.is_dir() {
-                let is_own =
-                    !name.starts_with('.') && !["node_modules", "venv", "site-packages"].contains(&name.as_str());
-                // Packages that were installed beside the code are not its own either.
-                if is_own && !path.is_symlink() && !["boto3", "botocore"].contains(&name.as_str()) {
-                    folders.push(path);
-                }
-            } else if left > 0 && path.extension().is_some_and(|it| extensions.iter().any(|extension| it == *extension))
-            {
-                left -= 1;
-                let mut bytes = fs::read(&path).unwrap_or_default();
-                bytes.truncate(SOURCE_BYTES_MAX);
-                names.extend(of(&String::from_utf8_lossy(&bytes)));
-            }
-        }
-    }
-    names
+    // Packages that were installed beside the code are not its own either.
+    let is_package = |file: &Path| {
+        let mut parts = file.strip_prefix(folder).unwrap_or(file).components();
+        parts.any(|part| ["boto3", "botocore"].iter().any(|name| part.as_os_str() == *name))
+    };
+    let is_source =
+        |file: &Path| file.extension().is_some_and(|it| extensions.iter().any(|extension| it == *extension));
+    let files = OwnFiles::find(folder, ENTRIES_MAX).files.into_iter();
+    let sources = files.filter(|file| is_source(file) && !is_package(file)).take(SOURCES_MAX);
+    let read = |file: PathBuf| {
+        let mut bytes = fs::read(file).unwrap_or_default();
+        bytes.truncate(SOURCE_BYTES_MAX);
+        of(&String::from_utf8_lossy(&bytes))
+    };
+    sources.flat_map(read).collect()
 }
 
 #[cfg(test)]
