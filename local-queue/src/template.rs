@@ -30,28 +30,41 @@
 //! - What AWS refuses of these is refused, everything at once, each with its line.
 //! - Functions are evaluated only where a value is needed. What only AWS knows is a placeholder in a function's environment,
 //!   and one of the [`Stack::warnings`]; a queue or function that needs it is refused.
+//! - `AWS::LanguageExtensions` with its loops, `AWS::Include` of files and nested stacks in files are read; see
+//!   [`Options::folder`].
 //! - A queue, function or bucket without a name of its own is called after the stack and its logical id; CloudFormation
 //!   adds random characters.
 
 mod buckets;
+mod check;
 mod code;
 mod document;
 mod dynamic;
 mod evaluate;
+mod expand;
+mod functions;
+mod input;
 mod mapping;
+mod nested;
 mod parameters;
+mod parts;
+mod properties;
 mod references;
 mod resources;
+mod sources;
 mod stack;
 #[cfg(test)]
 mod tests;
+mod transforms;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    path::PathBuf,
     time::Duration,
 };
 
+use self::{input::Input, sources::Sources};
 use crate::{
     declaration::QueueDeclaration,
     engine::{Limits, QueueArn},
@@ -71,6 +84,8 @@ pub struct Options {
     pub queue_url_base: String,
     /// Parameters that are not left at their default.
     pub parameters: BTreeMap<String, String>,
+    /// Values of parameters in place of their defaults; those that the template does not declare are ignored.
+    pub default_parameters: BTreeMap<String, String>,
     /// Values of parameters of Systems Manager and of secrets, by name: what `AWS::SSM::Parameter::Value<>` and
     /// `{{resolve:...}}` fetch.
     pub ssm: BTreeMap<String, String>,
@@ -78,6 +93,14 @@ pub struct Options {
     pub imports: BTreeMap<String, String>,
     /// Queues that are there without the template, so that a redrive policy can name them.
     pub existing_queues: BTreeSet<String>,
+    /// What `AWS::NotificationARNs` gives.
+    pub notification_arns: Vec<String>,
+    /// Variables that every function gets from elsewhere: what the template says of them is not evaluated.
+    pub given_variables: BTreeSet<String>,
+    /// The same for one function, by its logical id or its name.
+    pub given_variables_of: BTreeMap<String, BTreeSet<String>>,
+    /// The folder of the template, in which the files are that it names: what it includes and nests. Without it none is read.
+    pub folder: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -88,9 +111,14 @@ impl Default for Options {
             account: "000000000000".to_owned(),
             queue_url_base: "http://127.0.0.1:9324".to_owned(),
             parameters: BTreeMap::new(),
+            default_parameters: BTreeMap::new(),
             ssm: BTreeMap::new(),
             imports: BTreeMap::new(),
             existing_queues: BTreeSet::new(),
+            notification_arns: Vec::new(),
+            given_variables: BTreeSet::new(),
+            given_variables_of: BTreeMap::new(),
+            folder: None,
         }
     }
 }
@@ -105,9 +133,11 @@ pub struct Stack {
     /// Its functions.
     pub functions: Vec<StackFunction>,
     /// What is passed over or stands for something that is not known here, with its reason.
-    pub warnings: Vec<Problem>,
+    pub warnings: Vec<Diagnostic>,
     /// Resources of other types, which are not read.
     pub others: Vec<StackResource>,
+    /// Files that were read beside the template, relative to its folder: those it includes, and its nested stacks.
+    pub files: Vec<PathBuf>,
 }
 
 /// A bucket.
@@ -115,7 +145,9 @@ pub struct Stack {
 pub struct StackBucket {
     /// By which the template knows it.
     pub logical_id: String,
-    /// Where it begins in the template.
+    /// The file that it is in, relative to the template's folder; none if it is the template itself.
+    pub file: Option<String>,
+    /// Where it begins there.
     pub line: usize,
     /// Its name.
     pub name: String,
@@ -177,9 +209,11 @@ pub struct Layer {
 /// A function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackFunction {
-    /// By which the template knows it.
+    /// By which the template knows it; that of a nested stack has the stack's before it, as in `Stack/Function`.
     pub logical_id: String,
-    /// Where it begins in the template.
+    /// The file that it is in, relative to the template's folder; none if it is the template itself.
+    pub file: Option<String>,
+    /// Where it begins there.
     pub line: usize,
     /// Its name.
     pub name: String,
@@ -241,12 +275,14 @@ pub struct StackMapping {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateError {
     /// At least one.
-    pub problems: Vec<Problem>,
+    pub diagnostics: Vec<Diagnostic>,
 }
 
-/// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+/// One thing that is wrong, or worth a warning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The file, relative to the template's folder; none if it is the template itself.
+    pub file: Option<String>,
     /// The line, from 1.
     pub line: usize,
     /// The resource, if it is one's.
@@ -255,8 +291,11 @@ pub struct Problem {
     pub text: String,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{file}, ")?;
+        }
         write!(f, "line {}: ", self.line)?;
         if let Some(logical_id) = &self.logical_id {
             write!(f, "{logical_id}: ")?;
@@ -267,9 +306,9 @@ impl fmt::Display for Problem {
 
 impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().enumerate() {
+        for (index, diagnostic) in self.diagnostics.iter().enumerate() {
             let separator = if index > 0 { "\n" } else { "" };
-            write!(f, "{separator}{problem}")?;
+            write!(f, "{separator}{diagnostic}")?;
         }
         Ok(())
     }
@@ -279,16 +318,34 @@ impl std::error::Error for TemplateError {}
 
 /// Reads a template.
 pub fn read(text: &str, options: &Options, limits: &Limits) -> Result<Stack, TemplateError> {
-    let one = |problem| TemplateError { problems: vec![problem] };
-    let root = document::parse(text).map_err(one)?;
-    let mut stack =
-        stack::read(&root, options, limits).map_err(|problems| TemplateError { problems: sorted(problems) })?;
-    stack.warnings = sorted(stack.warnings);
+    let sources = Sources::default();
+    let input = Input::of_template(options, limits, &sources, stack::read);
+    let parts = stack::read(&input, text);
+    let mut stack = stack::finish(parts, &input)
+        .map_err(|diagnostics| TemplateError { diagnostics: placed(diagnostics, &sources) })?;
+    stack.warnings = placed(stack.warnings, &sources);
+    for function in &mut stack.functions {
+        (function.file, function.line) = sources.locate(function.line);
+        for mapping in &mut function.mappings {
+            (_, mapping.line) = sources.locate(mapping.line);
+        }
+    }
+    for bucket in &mut stack.buckets {
+        (bucket.file, bucket.line) = sources.locate(bucket.line);
+        for notification in &mut bucket.notifications {
+            (_, notification.line) = sources.locate(notification.line);
+        }
+    }
+    for other in &mut stack.others {
+        (_, other.line) = sources.locate(other.line);
+    }
+    stack.files = sources.others();
     Ok(stack)
 }
 
-fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
-    problems.sort_by(|one, other| (one.line, &one.logical_id).cmp(&(other.line, &other.logical_id)));
-    problems.dedup();
-    problems
+/// Diagnostics in the order of their lines, each once, with their files.
+fn placed(mut diagnostics: Vec<Diagnostic>, sources: &Sources) -> Vec<Diagnostic> {
+    diagnostics.sort_by(|one, other| (one.line, &one.logical_id).cmp(&(other.line, &other.logical_id)));
+    diagnostics.dedup();
+    diagnostics.into_iter().map(|diagnostic| sources.place(diagnostic)).collect()
 }

@@ -73,6 +73,10 @@ impl Serving {
     }
 
     async fn send(&self, queue: &str, body: &str) {
+        self.send_to(queue, body, None).await;
+    }
+
+    async fn send_to(&self, queue: &str, body: &str, group: Option<&str>) {
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
@@ -81,7 +85,8 @@ impl Serving {
             .http_client(aws_smithy_http_client::Builder::new().build_http());
         let client = Client::from_conf(config.build());
         let url = format!("{}/000000000000/{queue}", self.endpoint_url);
-        client.send_message().queue_url(url).message_body(body).send().await.unwrap();
+        let send = client.send_message().queue_url(url).message_body(body);
+        send.set_message_group_id(group.map(ToOwned::to_owned)).send().await.unwrap();
     }
 }
 
@@ -140,6 +145,7 @@ async fn the_stack_of_the_readme_runs_in_one_command_and_again_when_it_is_saved(
 }
 
 const TWO_LANGUAGES: &str = "
+Transform: AWS::Serverless-2016-10-31
 Resources:
   Jobs: { Type: 'AWS::SQS::Queue', Properties: { FifoQueue: true, ContentBasedDeduplication: true } }
   Numbers: { Type: 'AWS::SQS::Queue' }
@@ -159,8 +165,8 @@ Resources:
                 urllib.request.urlopen(request)
             except urllib.error.HTTPError as error:
                 print(error.code, error.read().decode())
-            print('variables', os.environ['A'], os.environ['B'])
-      Environment: { Variables: { A: template, B: template } }
+            print('variables', os.environ['OF_ALL'], os.environ['OF_ONE'])
+      Environment: { Variables: { OF_ALL: template, OF_ONE: template } }
       Events: { Own: { Type: SQS, Properties: { Queue: !GetAtt Numbers.Arn } } }
   Node:
     Type: AWS::Serverless::Function
@@ -195,7 +201,11 @@ async fn functions_of_two_languages_work_side_by_side_and_others_are_passed_over
     let node =
         "exports.handler = async (event) => { console.log('order', event.Records.map((it) => it.body).join()); };";
     write(folder.path(), "node/app.js", node);
-    write(folder.path(), "env.json", &json!({ "Parameters": { "A": "file" }, "Python": { "B": 2 } }).to_string());
+    write(
+        folder.path(),
+        "env.json",
+        &json!({ "Parameters": { "OF_ALL": "file" }, "Python": { "OF_ONE": 2 } }).to_string(),
+    );
 
     let output = command(folder.path(), &["--env-file", "env.json", "--check"]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -216,12 +226,179 @@ async fn functions_of_two_languages_work_side_by_side_and_others_are_passed_over
         assert!(words(line).starts_with(&format!("{name} {}", words(expected))), "{text}");
     }
 
-    let mut serving = Serving::start(folder.path(), &["--env-file", "env.json", "--env", "A=line"]);
+    let mut serving = Serving::start(folder.path(), &["--env-file", "env.json", "--env", "OF_ALL=line"]);
     serving.table();
     serving.send("local-Numbers", "1").await;
     let refused = serving.logged("local-queue emulates SQS");
     assert!(refused.starts_with("501 ") && refused.contains("--env AWS_ENDPOINT_URL_DYNAMODB=URL"), "{refused}");
     assert_eq!(serving.logged("variables"), "variables line 2");
+}
+
+const ORDERS: &str = "
+Transform: AWS::Serverless-2016-10-31
+Globals:
+  Function: { Handler: app.handler, CodeUri: src }
+Resources:
+  PythonOrders:
+    Type: AWS::SQS::Queue
+    Properties: &orders { FifoQueue: true, ContentBasedDeduplication: true, VisibilityTimeout: 3 }
+  NodeOrders: { Type: AWS::SQS::Queue, Properties: *orders }
+  Python:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.12
+      Events:
+        Own:
+          Type: SQS
+          Properties: { Queue: !GetAtt PythonOrders.Arn, FunctionResponseTypes: [ReportBatchItemFailures] }
+  Node:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: nodejs20.x
+      Events:
+        Own:
+          Type: SQS
+          Properties: { Queue: !GetAtt NodeOrders.Arn, FunctionResponseTypes: [ReportBatchItemFailures] }
+";
+// As AWS advises: after one that fails, the rest of its group is reported too, without being tried.
+const ORDERS_IN_PYTHON: &str = "
+def handler(event, context):
+    failed, groups = [], set()
+    for record in event['Records']:
+        group = record['attributes']['MessageGroupId']
+        if record['body'] == 'a2' and record['attributes']['ApproximateReceiveCount'] == '1':
+            print('order failed', record['body'])
+            groups.add(group)
+        if group in groups:
+            failed.append({'itemIdentifier': record['messageId']})
+        else:
+            print('order done', record['body'])
+    return {'batchItemFailures': failed}
+";
+const ORDERS_IN_NODE: &str = "
+exports.handler = async (event) => {
+    const failed = [], groups = new Set();
+    for (const { attributes, body, messageId } of event.Records) {
+        const group = attributes.MessageGroupId;
+        if (body === 'a2' && attributes.ApproximateReceiveCount === '1') {
+            console.log('order failed', body);
+            groups.add(group);
+        }
+        if (groups.has(group)) failed.push({ itemIdentifier: messageId });
+        else console.log('order done', body);
+    }
+    return { batchItemFailures: failed };
+};
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_fails_holds_up_its_group_and_no_other() {
+    if !has("python3") || !has("node") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "template.yaml", ORDERS);
+    write(folder.path(), "src/app.py", ORDERS_IN_PYTHON);
+    write(folder.path(), "src/app.js", ORDERS_IN_NODE);
+    let mut serving = Serving::start(folder.path(), &[]);
+    serving.table();
+    serving.table();
+    for queue in ["local-PythonOrders.fifo", "local-NodeOrders.fifo"] {
+        for body in ["a1", "a2", "b1", "a3", "b2"] {
+            serving.send_to(queue, body, Some(&body[..1])).await;
+        }
+        let mut seen = Vec::new();
+        while seen.last().is_none_or(|last| last != "done a4") {
+            let line = serving.logged("order ");
+            seen.push(line.split_once("order ").unwrap().1.to_owned());
+            if seen.last().is_some_and(|last| last == "failed a2") {
+                // Behind the group that is held up, and before it goes on.
+                serving.send_to(queue, "a4", Some("a")).await;
+                serving.send_to(queue, "b3", Some("b")).await;
+            }
+        }
+        let of = |group: &str| {
+            let own = seen.iter().filter(|line| line.split(' ').nth(1).unwrap().starts_with(group));
+            own.map(String::as_str).collect::<Vec<_>>()
+        };
+        assert_eq!(of("a"), ["done a1", "failed a2", "done a2", "done a3", "done a4"], "{queue}: {seen:?}");
+        assert_eq!(of("b"), ["done b1", "done b2", "done b3"], "{queue}: {seen:?}");
+        let at = |line: &str| seen.iter().position(|seen| seen == line).unwrap();
+        assert!(at("done b3") < at("done a2"), "{queue}: group b waited for group a: {seen:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_the_template_is_said_with_what_must_be_started_again() {
+    if !has("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let template = block("yaml");
+    write(folder.path(), "template.yaml", &template);
+    write(folder.path(), "src/app.py", &block("python"));
+    let mut serving = Serving::start(folder.path(), &[]);
+    serving.table();
+    let handler = "Handler: app.handler";
+    for (text, expected) in [
+        (
+            template.replace(handler, "Handler: app.handler\n      Timeout: 9"),
+            "restart local-queue for function Worker",
+        ),
+        (template.replace("Jobs.Arn", "Tasks.Arn"), "and would be refused; what runs stays as it is"),
+        (format!("# as it was\n{template}"), "as far as it runs here it is the same"),
+    ] {
+        assert_ne!(text, template);
+        write(folder.path(), "template.yaml", &text);
+        let said = serving.logged("template.yaml changed");
+        assert!(said.ends_with(expected), "{said:?} lacks {expected:?}");
+    }
+}
+
+#[test]
+fn samconfig_gives_parameters_and_a_variable_that_is_given_needs_no_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Stage: { Type: String, Default: dev, AllowedValues: [dev, test, prod] }
+Resources:
+  Key: { Type: AWS::KMS::Key }
+  Jobs: { Type: AWS::SQS::Queue, Properties: { QueueName: !Ref Stage } }
+  Worker:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: provided.al2023
+      Environment: { Variables: { KEY_ID: !Ref Key } }
+";
+    write(folder.path(), "template.yaml", text);
+    write(
+        folder.path(),
+        "samconfig.toml",
+        "[default.deploy.parameters]\nparameter_overrides = \"Stage=test Other=ignored\"\n[prod.global.parameters]\n\
+         parameter_overrides = [\"Stage=prod\"]\n[wrong.deploy.parameters]\nparameter_overrides = 3\n",
+    );
+    let warning = "variables with a placeholder";
+    for (arguments, queue, is_warned) in [
+        (&[][..], "  test ", true),
+        (&["--env", "KEY_ID=x"], "  test ", false),
+        (&["--no-samconfig"], "  dev ", true),
+        (&["--config-env", "prod"], "  prod ", true),
+        (&["--config-env", "prod", "--parameter", "Stage=dev"], "  dev ", true),
+    ] {
+        let output = command(folder.path(), arguments).arg("--check").output().unwrap();
+        let (said, warned) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert!(output.status.success() && said.contains(queue), "{arguments:?}: {said}{warned}");
+        assert_eq!(warned.contains(warning), is_warned, "{arguments:?}: {warned}");
+    }
+    for (arguments, expected) in [
+        (["--config-env", "wrong"], "samconfig.toml:6: [wrong.deploy.parameters] parameter_overrides: expected"),
+        (["--config-env", "gone"], "samconfig.toml: it has no environment gone; it has default, prod, wrong"),
+    ] {
+        let output = command(folder.path(), &arguments).arg("--check").output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && said.contains(expected), "{said}");
+    }
 }
 
 #[test]
@@ -248,7 +425,7 @@ fn what_is_wrong_with_an_option_is_said_in_one_line_with_exit_code_2() {
 /// A function with its code in the template, and what the template says of it besides.
 fn inline(code: &str, properties: &str) -> String {
     format!(
-        "
+        "Transform: AWS::Serverless-2016-10-31
 Resources:
   Jobs: {{ Type: 'AWS::SQS::Queue', Properties: {{ VisibilityTimeout: 60 }} }}
   Worker:
@@ -272,13 +449,10 @@ fn what_the_start_refuses_the_check_refuses_in_the_same_words() {
     let folder = tempfile::tempdir().unwrap();
     let large = format!("Environment: {{ Variables: {{ A: {} }} }}", "x".repeat(5_000));
     for (properties, expected) in [
-        (
-            "Timeout: 61",
-            "Worker: queue local-Jobs: Queue visibility timeout: 60 seconds is less than Function timeout: 61",
-        ),
+        ("Timeout: 61", "Worker: Queue visibility timeout: 60 seconds is less than Function timeout: 61"),
         ("Environment: { Variables: { AWS_REGION: x } }", "Reserved keys used in this request: AWS_REGION"),
         (large.as_str(), "exceeded the 4KB limit"),
-        ("MemorySize: 64", "MemorySize 64 of function local-Worker is not between 128 and 10240"),
+        ("MemorySize: 64", "MemorySize takes 128 to 10240 MB, not 64"),
     ] {
         write(folder.path(), "template.yaml", &inline("def handler(event, context): pass", properties));
         for arguments in [&["--check"][..], &[]] {
@@ -337,7 +511,7 @@ async fn no_temporary_file_is_left_by_whatever_signal_it_ends() {
     assert_eq!(left_in(temporary.path()), [""; 0]);
 }
 
-const UNFINISHED: &str = "
+const UNFINISHED: &str = "Transform: AWS::Serverless-2016-10-31
 Resources:
   Jobs:
     Type: AWS::SQS::Queue

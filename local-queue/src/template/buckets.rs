@@ -1,9 +1,9 @@
 //! Buckets and the policies of queues, which let buckets send to them.
 
 use super::{
-    Problem, StackBucket, StackNotification,
-    document::{Node, Value},
-    evaluate::{TemplateContext, Text, refused},
+    Diagnostic, StackBucket, StackNotification,
+    document::{Yaml, YamlData, refused},
+    evaluate::{TemplateContext, Text},
 };
 use crate::engine::QueueArn;
 
@@ -14,9 +14,10 @@ pub(super) struct Read<T> {
 }
 
 /// Reads `AWS::S3::Bucket`.
-pub(super) fn bucket(scope: &TemplateContext<'_>, id: &str, resource: &Node) -> Result<Read<StackBucket>, Problem> {
+pub(super) fn bucket(scope: &TemplateContext<'_>, id: &str, resource: &Yaml) -> Result<Read<StackBucket>, Diagnostic> {
     let mut bucket = StackBucket {
         logical_id: id.to_owned(),
+        file: None,
         line: resource.line,
         // Buckets have no capitals, so neither have the names that CloudFormation makes for them.
         name: scope.physical_name(id, resource)?.to_lowercase(),
@@ -29,7 +30,7 @@ pub(super) fn bucket(scope: &TemplateContext<'_>, id: &str, resource: &Node) -> 
         properties.and_then(|properties| properties.get(name)).map_or(Ok(None), |node| scope.evaluate(node))
     };
     if let Some(versioning) = property("VersioningConfiguration")? {
-        bucket.is_versioned = versioning.get("Status").and_then(Node::as_text) == Some("Enabled");
+        bucket.is_versioned = versioning.get("Status").and_then(Yaml::as_text) == Some("Enabled");
         if bucket.is_versioned {
             notes.push((versioning.line, "each object gets a version id, and old versions are not kept".to_owned()));
         }
@@ -57,7 +58,7 @@ pub(super) fn bucket(scope: &TemplateContext<'_>, id: &str, resource: &Node) -> 
     Ok(Read { value: bucket, notes })
 }
 
-fn notification(node: &Node) -> Result<StackNotification, Problem> {
+fn notification(node: &Yaml) -> Result<StackNotification, Diagnostic> {
     let text = |name: &str| {
         let part = node.get(name).ok_or_else(|| refused(node, format!("a QueueConfiguration needs {name}")))?;
         if let Some(what) = part.first_unknown() {
@@ -69,7 +70,7 @@ fn notification(node: &Node) -> Result<StackNotification, Problem> {
     let arn = QueueArn::parse(queue);
     let queue = arn.ok_or_else(|| refused(node, format!("Queue needs the ARN of a queue, not {queue:?}")))?;
     let rules = node.get("Filter").and_then(|filter| filter.get("S3Key")?.get("Rules"));
-    let rules = rules.and_then(Node::as_list).unwrap_or_default();
+    let rules = rules.and_then(Yaml::as_list).unwrap_or_default();
     let rules = rules.iter().map(|rule| {
         let part = |name: &str| rule.get(name).and_then(Text::of).map(|text| text.text);
         let pair = part("Name").zip(part("Value"));
@@ -87,7 +88,7 @@ pub(super) struct QueuePolicy {
 }
 
 /// Reads `AWS::SQS::QueuePolicy`.
-pub(super) fn queue_policy(scope: &TemplateContext<'_>, resource: &Node) -> Result<QueuePolicy, Problem> {
+pub(super) fn queue_policy(scope: &TemplateContext<'_>, resource: &Yaml) -> Result<QueuePolicy, Diagnostic> {
     let properties = resource.get("Properties");
     let property = |name: &str| {
         let node =
@@ -101,8 +102,8 @@ pub(super) fn queue_policy(scope: &TemplateContext<'_>, resource: &Node) -> Resu
         name.ok_or_else(|| refused(queue, "Queues lists URLs of queues, as Ref of a queue gives them".to_owned()))
     });
     let document = property("PolicyDocument")?;
-    let text = match &document.value {
-        Value::Scalar { text, .. } => text.clone(),
+    let text = match &document.data {
+        YamlData::Scalar { text, .. } => text.clone(),
         _ => document.to_json().to_string(),
     };
     Ok(QueuePolicy { line: document.line, queues: names.collect::<Result<_, _>>()?, document: text })

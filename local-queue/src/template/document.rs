@@ -7,26 +7,26 @@ use std::{
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
-use super::Problem;
+use super::Diagnostic;
 use crate::protocol::attributes::parse_flag;
 
 /// Nodes nested deeper than this are refused: nobody writes them, and the stack of a thread ends.
 const DEPTH_MAX: usize = 100;
 /// Nodes of a whole template, those of aliases counted where they are used: a few lines could stand for billions.
-const NODES_MAX: usize = 200_000;
+pub(super) const NODES_MAX: usize = 200_000;
 /// Hyphens that are read as text where the parser takes them for the beginning of an entry.
 const HYPHENS_MAX: usize = 200;
 
 /// A value and where it begins.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Node {
+pub(super) struct Yaml {
     /// From 1.
     pub(super) line: usize,
-    pub(super) value: Value,
+    pub(super) data: YamlData,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub(super) enum YamlData {
     Null,
     /// Text, and whether it stood without quotes, so that `5` and `true` are a number and a truth. A plain truth is spelt
     /// `true` or `false` here, however it was in the template.
@@ -39,20 +39,20 @@ pub(super) enum Value {
         text: String,
         what: String,
     },
-    List(Vec<Node>),
+    List(Vec<Yaml>),
     /// In the order of the text.
-    Map(Vec<(String, Node)>),
+    Map(Vec<(String, Yaml)>),
 }
 
-impl Node {
+impl Yaml {
     pub(super) fn text(line: usize, text: impl Into<String>) -> Self {
-        Self { line, value: Value::Scalar { text: text.into(), plain: false } }
+        Self { line, data: YamlData::Scalar { text: text.into(), plain: false } }
     }
 
     /// Something that is not known here, by its name and how it could be given.
     pub(super) fn unknown(line: usize, name: &str, hint: &str) -> Self {
         let what = format!("{name}, which is not known here{hint}");
-        Self { line, value: Value::Unknown { text: format!("<unknown: {name}>"), what } }
+        Self { line, data: YamlData::Unknown { text: format!("<unknown: {name}>"), what } }
     }
 
     /// The entry of a map.
@@ -62,15 +62,15 @@ impl Node {
 
     /// The entries of a map; none of anything else.
     pub(super) fn entries(&self) -> &[(String, Self)] {
-        if let Value::Map(entries) = &self.value { entries } else { &[] }
+        if let YamlData::Map(entries) = &self.data { entries } else { &[] }
     }
 
     pub(super) fn as_text(&self) -> Option<&str> {
-        if let Value::Scalar { text, .. } = &self.value { Some(text) } else { None }
+        if let YamlData::Scalar { text, .. } = &self.data { Some(text) } else { None }
     }
 
     pub(super) fn as_list(&self) -> Option<&[Self]> {
-        if let Value::List(list) = &self.value { Some(list) } else { None }
+        if let YamlData::List(list) = &self.data { Some(list) } else { None }
     }
 
     pub(super) fn as_flag(&self) -> Option<bool> {
@@ -79,45 +79,45 @@ impl Node {
 
     /// The first thing in it that is not known here.
     pub(super) fn first_unknown(&self) -> Option<&str> {
-        match &self.value {
-            Value::Null | Value::Scalar { .. } => None,
-            Value::Unknown { what, .. } => Some(what),
-            Value::List(list) => list.iter().find_map(Self::first_unknown),
-            Value::Map(entries) => entries.iter().find_map(|(_, node)| node.first_unknown()),
+        match &self.data {
+            YamlData::Null | YamlData::Scalar { .. } => None,
+            YamlData::Unknown { what, .. } => Some(what),
+            YamlData::List(list) => list.iter().find_map(Self::first_unknown),
+            YamlData::Map(entries) => entries.iter().find_map(|(_, node)| node.first_unknown()),
         }
     }
 
     fn height(&self) -> usize {
-        match &self.value {
-            Value::List(list) => 1 + list.iter().map(Self::height).max().unwrap_or(0),
-            Value::Map(entries) => 1 + entries.iter().map(|(_, node)| node.height()).max().unwrap_or(0),
+        match &self.data {
+            YamlData::List(list) => 1 + list.iter().map(Self::height).max().unwrap_or(0),
+            YamlData::Map(entries) => 1 + entries.iter().map(|(_, node)| node.height()).max().unwrap_or(0),
             _ => 0,
         }
     }
 
     /// What it is, for people.
     pub(super) fn kind(&self) -> &str {
-        match &self.value {
-            Value::Unknown { what, .. } => what,
-            Value::Null => "nothing",
-            Value::Scalar { .. } => "a value",
-            Value::List(_) => "a list",
-            Value::Map(_) => "a mapping",
+        match &self.data {
+            YamlData::Unknown { what, .. } => what,
+            YamlData::Null => "nothing",
+            YamlData::Scalar { .. } => "a value",
+            YamlData::List(_) => "a list",
+            YamlData::Map(_) => "a mapping",
         }
     }
 
     /// As JSON, with numbers and truths as such.
     pub(super) fn to_json(&self) -> serde_json::Value {
-        match &self.value {
-            Value::Null => serde_json::Value::Null,
-            Value::Scalar { text, plain: true } => match text.as_str() {
+        match &self.data {
+            YamlData::Null => serde_json::Value::Null,
+            YamlData::Scalar { text, plain: true } => match text.as_str() {
                 "true" => true.into(),
                 "false" => false.into(),
                 _ => text.parse::<i64>().map_or_else(|_| text.as_str().into(), Into::into),
             },
-            Value::Unknown { text, .. } | Value::Scalar { text, .. } => text.as_str().into(),
-            Value::List(list) => list.iter().map(Self::to_json).collect(),
-            Value::Map(entries) => {
+            YamlData::Unknown { text, .. } | YamlData::Scalar { text, .. } => text.as_str().into(),
+            YamlData::List(list) => list.iter().map(Self::to_json).collect(),
+            YamlData::Map(entries) => {
                 let entries = entries.iter().map(|(name, node)| (name.clone(), node.to_json()));
                 serde_json::Value::Object(entries.collect())
             }
@@ -134,20 +134,27 @@ fn yaml_truth(text: &str) -> Option<&'static str> {
     }
 }
 
-/// Reads the one document of a text.
-pub(super) fn parse(text: &str) -> Result<Node, Problem> {
+/// What a text has in it.
+pub(super) struct Document {
+    pub(super) root: Yaml,
+    /// Whether a function has its short form, such as `!Ref`, anywhere.
+    pub(super) has_short_forms: bool,
+}
+
+/// Reads the one document of a text. Its lines are counted from the first one.
+pub(super) fn parse(text: &str, first_line: usize) -> Result<Document, Diagnostic> {
     let mut text = Cow::Borrowed(text);
     for _ in 0..HYPHENS_MAX {
-        match parse_once(&text) {
-            Err(Failure::Syntax { problem, offset }) => match quote_hyphen(&text, offset) {
+        match parse_once(&text, first_line) {
+            Err(Failure::Syntax { diagnostic, offset }) => match quote_hyphen(&text, offset) {
                 Some(quoted) => text = Cow::Owned(quoted),
-                None => return Err(problem),
+                None => return Err(diagnostic),
             },
-            Err(Failure::Other(problem)) => return Err(problem),
-            Ok(root) => return Ok(root),
+            Err(Failure::Other(diagnostic)) => return Err(diagnostic),
+            Ok(document) => return Ok(document),
         }
     }
-    parse_once(&text).map_err(Failure::into_problem)
+    parse_once(&text, first_line).map_err(Failure::into_diagnostic)
 }
 
 /// A text with quotes around the hyphen at the offset of a syntax error, counted in characters, if it is an entry of its own
@@ -164,8 +171,15 @@ fn quote_hyphen(text: &str, offset: usize) -> Option<String> {
     (opens && closes).then(|| format!("{before}'-'{after}"))
 }
 
-fn parse_once(text: &str) -> Result<Node, Failure> {
-    let mut reader = Reader { parser: Parser::new_from_str(text), line: 1, nodes: 0, anchors: BTreeMap::new() };
+fn parse_once(text: &str, first_line: usize) -> Result<Document, Failure> {
+    let mut reader = Reader {
+        parser: Parser::new_from_str(text),
+        first_line,
+        line: first_line,
+        nodes: 0,
+        anchors: BTreeMap::new(),
+        has_short_forms: false,
+    };
     loop {
         match reader.next()? {
             Event::StreamEnd => return Err(reader.refuse("there is nothing in it; expected Resources")),
@@ -177,7 +191,7 @@ fn parse_once(text: &str) -> Result<Node, Failure> {
     let root = reader.node(first, 0)?;
     loop {
         match reader.next()? {
-            Event::StreamEnd => return Ok(root),
+            Event::StreamEnd => return Ok(Document { root, has_short_forms: reader.has_short_forms }),
             Event::DocumentStart(_) => return Err(reader.refuse("a second document begins; expected one")),
             _ => {}
         }
@@ -188,26 +202,28 @@ fn parse_once(text: &str) -> Result<Node, Failure> {
 enum Failure {
     /// It is not YAML, at an offset in characters.
     Syntax {
-        problem: Problem,
+        diagnostic: Diagnostic,
         offset: usize,
     },
-    Other(Problem),
+    Other(Diagnostic),
 }
 
 impl Failure {
-    fn into_problem(self) -> Problem {
+    fn into_diagnostic(self) -> Diagnostic {
         match self {
-            Self::Syntax { problem, .. } | Self::Other(problem) => problem,
+            Self::Syntax { diagnostic, .. } | Self::Other(diagnostic) => diagnostic,
         }
     }
 }
 
 struct Reader<'a> {
     parser: Parser<'a, saphyr_parser::StrInput<'a>>,
+    first_line: usize,
     line: usize,
     nodes: usize,
     /// What an alias stands for, by the parser's number, with how many nodes that is and how deep they are nested.
-    anchors: BTreeMap<usize, (Node, usize, usize)>,
+    anchors: BTreeMap<usize, (Yaml, usize, usize)>,
+    has_short_forms: bool,
 }
 
 /// An event without the lifetime of the text. The number is the anchor's, 0 without one.
@@ -241,20 +257,26 @@ impl IntoStatic for Event<'_> {
 
 impl<'a> Reader<'a> {
     fn refuse(&self, text: impl Into<String>) -> Failure {
-        Failure::Other(Problem { line: self.line, logical_id: None, text: text.into() })
+        Failure::Other(Diagnostic { line: self.line, text: text.into(), ..Diagnostic::default() })
+    }
+
+    /// The number of a line that the parser counts from 1.
+    fn numbered(&self, line: usize) -> usize {
+        self.first_line + line.max(1) - 1
     }
 
     fn next(&mut self) -> Result<Event<'a>, Failure> {
         match self.parser.next_event() {
             None => Ok(Event::StreamEnd),
             Some(Ok((event, span))) => {
-                self.line = span.start.line().max(1);
+                self.line = self.numbered(span.start.line());
                 Ok(event)
             }
             Some(Err(error)) => {
                 let text = format!("it is not YAML: {}", error.info());
-                let problem = Problem { line: error.marker().line().max(1), logical_id: None, text };
-                Err(Failure::Syntax { problem, offset: error.marker().index() })
+                let diagnostic =
+                    Diagnostic { line: self.numbered(error.marker().line()), text, ..Diagnostic::default() };
+                Err(Failure::Syntax { diagnostic, offset: error.marker().index() })
             }
         }
     }
@@ -267,24 +289,24 @@ impl<'a> Reader<'a> {
         Err(self.refuse(format!("it has more than {NODES_MAX} values, aliases counted where they are used")))
     }
 
-    fn node(&mut self, event: Owned, depth: usize) -> Result<Node, Failure> {
+    fn node(&mut self, event: Owned, depth: usize) -> Result<Yaml, Failure> {
         let line = self.line;
         if depth > DEPTH_MAX {
             return Err(self.refuse(format!("it is nested more than {DEPTH_MAX} deep")));
         }
         let before = self.nodes;
         self.count(1)?;
-        let (value, anchor, tag) = match event {
+        let (data, anchor, tag) = match event {
             Owned::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain && tag.is_none();
-                let value = match text.as_str() {
-                    "" | "~" | "null" | "Null" | "NULL" if plain => Value::Null,
-                    _ => Value::Scalar {
+                let data = match text.as_str() {
+                    "" | "~" | "null" | "Null" | "NULL" if plain => YamlData::Null,
+                    _ => YamlData::Scalar {
                         text: yaml_truth(&text).filter(|_| plain).map_or(text, ToOwned::to_owned),
                         plain,
                     },
                 };
-                (value, anchor, tag)
+                (data, anchor, tag)
             }
             Owned::List(anchor, tag) => {
                 let mut list = Vec::new();
@@ -294,9 +316,9 @@ impl<'a> Reader<'a> {
                         event => list.push(self.node(event, depth + 1)?),
                     }
                 }
-                (Value::List(list), anchor, tag)
+                (YamlData::List(list), anchor, tag)
             }
-            Owned::Map(anchor, tag) => (Value::Map(self.map(depth)?), anchor, tag),
+            Owned::Map(anchor, tag) => (YamlData::Map(self.map(depth)?), anchor, tag),
             Owned::Alias(anchor) => {
                 let found = self.anchors.get(&anchor).cloned();
                 // The parser knows the name, so that it can only be that of the value which is being read.
@@ -309,14 +331,15 @@ impl<'a> Reader<'a> {
             }
             Owned::End | Owned::Other => return Err(self.refuse("it ends too early")),
         };
-        let node = Node { line, value };
+        let node = Yaml { line, data };
         let node = match tag {
             Some(tag) if tag.handle == "!" => {
+                self.has_short_forms = true;
                 let name = match tag.suffix.as_str() {
                     "Ref" | "Condition" => tag.suffix,
                     _ => format!("Fn::{}", tag.suffix),
                 };
-                Node { line, value: Value::Map(vec![(name, node)]) }
+                Yaml { line, data: YamlData::Map(vec![(name, node)]) }
             }
             _ => node,
         };
@@ -326,8 +349,8 @@ impl<'a> Reader<'a> {
         Ok(node)
     }
 
-    fn map(&mut self, depth: usize) -> Result<Vec<(String, Node)>, Failure> {
-        let mut entries: Vec<(String, Node)> = Vec::new();
+    fn map(&mut self, depth: usize) -> Result<Vec<(String, Yaml)>, Failure> {
+        let mut entries: Vec<(String, Yaml)> = Vec::new();
         let mut known = BTreeSet::new();
         let mut merged = Vec::new();
         loop {
@@ -346,16 +369,16 @@ impl<'a> Reader<'a> {
             }
             let event = self.next()?.into_static();
             let node = self.node(event, depth + 1)?;
-            match node.value {
-                Value::Map(more) if is_merge => merged.extend(more),
-                Value::List(maps) if is_merge && maps.iter().all(|map| matches!(map.value, Value::Map(_))) => {
-                    merged.extend(maps.into_iter().flat_map(|map| match map.value {
-                        Value::Map(more) => more,
+            match node.data {
+                YamlData::Map(more) if is_merge => merged.extend(more),
+                YamlData::List(maps) if is_merge && maps.iter().all(|map| matches!(map.data, YamlData::Map(_))) => {
+                    merged.extend(maps.into_iter().flat_map(|map| match map.data {
+                        YamlData::Map(more) => more,
                         _ => Vec::new(),
                     }));
                 }
                 _ if is_merge => return Err(self.refuse("<< takes a mapping, or a list of mappings")),
-                value => entries.push((key, Node { line: node.line, value })),
+                data => entries.push((key, Yaml { line: node.line, data })),
             }
         }
         // An entry of the mapping itself goes first, then those of the mappings in their order (YAML's merge type).
@@ -363,4 +386,13 @@ impl<'a> Reader<'a> {
         merged.append(&mut entries);
         Ok(merged)
     }
+}
+
+/// The type of a resource.
+pub(super) fn kind(resource: &Yaml) -> &str {
+    resource.get("Type").and_then(Yaml::as_text).unwrap_or_default()
+}
+
+pub(super) fn refused(node: &Yaml, text: String) -> Diagnostic {
+    Diagnostic { line: node.line, text, ..Diagnostic::default() }
 }

@@ -2,25 +2,25 @@
 
 use super::{
     Options,
-    document::{Node, Value},
+    document::{Yaml, YamlData},
 };
 
 /// A node with all references in its texts replaced, by what was given or by an unknown that names it.
-pub(super) fn resolve(node: Node, options: &Options) -> Node {
+pub(super) fn resolve(node: Yaml, options: &Options) -> Yaml {
     let line = node.line;
-    let value = match node.value {
-        Value::Scalar { text, plain } => match texts(&text, options) {
-            None => Value::Scalar { text, plain },
-            Some((text, None)) => Value::Scalar { text, plain: false },
-            Some((text, Some(what))) => Value::Unknown { text, what },
+    let data = match node.data {
+        YamlData::Scalar { text, plain } => match texts(&text, options) {
+            None => YamlData::Scalar { text, plain },
+            Some((text, None)) => YamlData::Scalar { text, plain: false },
+            Some((text, Some(what))) => YamlData::Unknown { text, what },
         },
-        Value::List(list) => Value::List(list.into_iter().map(|node| resolve(node, options)).collect()),
-        Value::Map(entries) => {
-            Value::Map(entries.into_iter().map(|(name, node)| (name, resolve(node, options))).collect())
+        YamlData::List(list) => YamlData::List(list.into_iter().map(|node| resolve(node, options)).collect()),
+        YamlData::Map(entries) => {
+            YamlData::Map(entries.into_iter().map(|(name, node)| (name, resolve(node, options))).collect())
         }
-        other @ (Value::Null | Value::Unknown { .. }) => other,
+        other @ (YamlData::Null | YamlData::Unknown { .. }) => other,
     };
-    Node { line, value }
+    Yaml { line, data }
 }
 
 /// A text with its references replaced, and what is not known of it; none if it has no reference.

@@ -5,9 +5,13 @@ use std::{cell::RefCell, collections::BTreeMap};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{
-    Options, Problem,
-    document::{Node, Value},
-    dynamic, parameters,
+    Diagnostic, Options,
+    document::{Yaml, YamlData, refused},
+    dynamic,
+    input::Input,
+    parameters,
+    parts::NestedStacks,
+    transforms::{LANGUAGE_EXTENSIONS, macros},
 };
 use crate::protocol::attributes::parse_flag;
 
@@ -29,10 +33,10 @@ pub(super) struct Text {
 }
 
 impl Text {
-    pub(super) fn of(node: &Node) -> Option<Self> {
-        match &node.value {
-            Value::Scalar { text, .. } => Some(Self { text: text.clone(), unknown: None }),
-            Value::Unknown { text, what } => Some(Self { text: text.clone(), unknown: Some(what.clone()) }),
+    pub(super) fn of(node: &Yaml) -> Option<Self> {
+        match &node.data {
+            YamlData::Scalar { text, .. } => Some(Self { text: text.clone(), unknown: None }),
+            YamlData::Unknown { text, what } => Some(Self { text: text.clone(), unknown: Some(what.clone()) }),
             _ => None,
         }
     }
@@ -42,10 +46,10 @@ impl Text {
         self.unknown = self.unknown.take().or(other.unknown);
     }
 
-    pub(super) fn into_node(self, line: usize) -> Node {
+    pub(super) fn into_node(self, line: usize) -> Yaml {
         match self.unknown {
-            None => Node::text(line, self.text),
-            Some(what) => Node { line, value: Value::Unknown { text: self.text, what } },
+            None => Yaml::text(line, self.text),
+            Some(what) => Yaml { line, data: YamlData::Unknown { text: self.text, what } },
         }
     }
 
@@ -63,26 +67,44 @@ impl Text {
 
 /// A template with everything that its functions may name.
 pub(super) struct TemplateContext<'a> {
-    pub(super) root: &'a Node,
+    pub(super) root: &'a Yaml,
     pub(super) options: &'a Options,
-    pub(super) parameters: BTreeMap<&'a str, Node>,
+    pub(super) input: &'a Input<'a>,
+    pub(super) parameters: BTreeMap<&'a str, Yaml>,
+    pub(super) nested: NestedStacks,
+    has_language_extensions: bool,
     depth: RefCell<usize>,
 }
 
 impl<'a> TemplateContext<'a> {
     /// Reads the parameters.
-    pub(super) fn new(root: &'a Node, options: &'a Options) -> Result<Self, Vec<Problem>> {
-        let parameters = parameters::read(root, options)?;
-        Ok(Self { root, options, parameters, depth: RefCell::new(0) })
+    pub(super) fn new(root: &'a Yaml, input: &'a Input<'a>) -> Result<Self, Vec<Diagnostic>> {
+        Ok(Self {
+            root,
+            options: input.options,
+            input,
+            parameters: parameters::read(root, input)?,
+            nested: NestedStacks::default(),
+            has_language_extensions: macros(root).contains(&LANGUAGE_EXTENSIONS),
+            depth: RefCell::new(0),
+        })
+    }
+
+    /// Refuses what only a template with language extensions can have.
+    fn needs_language_extensions(&self, node: &Yaml, what: &str) -> Result<(), Diagnostic> {
+        if self.has_language_extensions {
+            return Ok(());
+        }
+        Err(refused(node, format!("{what} needs Transform: {LANGUAGE_EXTENSIONS}")))
     }
 
     /// The resource with a logical id.
-    pub(super) fn resource(&self, logical_id: &str) -> Option<&'a Node> {
+    pub(super) fn resource(&self, logical_id: &str) -> Option<&'a Yaml> {
         self.root.get("Resources")?.get(logical_id)
     }
 
     /// Whether a resource is created.
-    pub(super) fn exists(&self, resource: &Node) -> Result<bool, Problem> {
+    pub(super) fn exists(&self, resource: &Yaml) -> Result<bool, Diagnostic> {
         match resource.get("Condition") {
             Some(name) => self.condition(name),
             None => Ok(true),
@@ -90,11 +112,11 @@ impl<'a> TemplateContext<'a> {
     }
 
     /// A node without functions; none for `AWS::NoValue`. What is not known here is in it as such.
-    pub(super) fn evaluate(&self, node: &Node) -> Result<Option<Node>, Problem> {
+    pub(super) fn evaluate(&self, node: &Yaml) -> Result<Option<Yaml>, Diagnostic> {
         Ok(self.evaluate_functions(node)?.map(|node| dynamic::resolve(node, self.options)))
     }
 
-    fn evaluate_functions(&self, node: &Node) -> Result<Option<Node>, Problem> {
+    fn evaluate_functions(&self, node: &Yaml) -> Result<Option<Yaml>, Diagnostic> {
         *self.depth.borrow_mut() += 1;
         let result = if *self.depth.borrow() > DEPTH_MAX {
             Err(refused(node, "it goes round in a circle, or is nested too deep".to_owned()))
@@ -105,14 +127,14 @@ impl<'a> TemplateContext<'a> {
         result
     }
 
-    fn evaluate_at_depth(&self, node: &Node) -> Result<Option<Node>, Problem> {
-        let value = match &node.value {
-            Value::Null | Value::Scalar { .. } | Value::Unknown { .. } => return Ok(Some(node.clone())),
-            Value::List(list) => {
+    fn evaluate_at_depth(&self, node: &Yaml) -> Result<Option<Yaml>, Diagnostic> {
+        let data = match &node.data {
+            YamlData::Null | YamlData::Scalar { .. } | YamlData::Unknown { .. } => return Ok(Some(node.clone())),
+            YamlData::List(list) => {
                 let list = list.iter().filter_map(|node| self.evaluate_functions(node).transpose());
-                Value::List(list.collect::<Result<_, _>>()?)
+                YamlData::List(list.collect::<Result<_, _>>()?)
             }
-            Value::Map(entries) => {
+            YamlData::Map(entries) => {
                 if let [(name, argument)] = entries.as_slice()
                     && (name == "Ref"
                         || name == "Condition" && argument.as_text().is_some()
@@ -121,20 +143,21 @@ impl<'a> TemplateContext<'a> {
                     return self.function(node, name, argument);
                 }
                 let entry =
-                    |(name, node): &(String, Node)| Ok(self.evaluate_functions(node)?.map(|node| (name.clone(), node)));
-                Value::Map(entries.iter().map(entry).filter_map(Result::transpose).collect::<Result<_, _>>()?)
+                    |(name, node): &(String, Yaml)| Ok(self.evaluate_functions(node)?.map(|node| (name.clone(), node)));
+                YamlData::Map(entries.iter().map(entry).filter_map(Result::transpose).collect::<Result<_, _>>()?)
             }
         };
-        Ok(Some(Node { line: node.line, value }))
+        Ok(Some(Yaml { line: node.line, data }))
     }
 
-    fn function(&self, node: &Node, name: &str, argument: &Node) -> Result<Option<Node>, Problem> {
-        let text = |text: String| Node::text(node.line, text);
+    fn function(&self, node: &Yaml, name: &str, argument: &Yaml) -> Result<Option<Yaml>, Diagnostic> {
+        let text = |text: String| Yaml::text(node.line, text);
         let truth = |truth: bool| Ok(text(truth.to_string()));
         let found = match name {
             "Ref" => match argument.as_text() {
                 Some("AWS::NoValue") => return Ok(None),
                 Some(target) => self.reference(node, target),
+                None if self.has_language_extensions => self.reference(node, &self.text(argument)?),
                 None => Err(refused(node, "Ref takes a name".to_owned())),
             },
             "Condition" => truth(self.condition(argument)?),
@@ -162,6 +185,7 @@ impl<'a> TemplateContext<'a> {
                 Ok(Text { text: STANDARD.encode(whole), unknown }.into_node(node.line))
             }
             "Fn::ToJsonString" => {
+                self.needs_language_extensions(node, name)?;
                 let value = self.required(argument)?;
                 let unknown = value.first_unknown().map(ToOwned::to_owned);
                 Ok(Text { text: value.to_json().to_string(), unknown }.into_node(node.line))
@@ -170,34 +194,37 @@ impl<'a> TemplateContext<'a> {
                 let region = self.text(argument)?;
                 let region = if region.is_empty() { &self.options.region } else { &region };
                 let zones = ["a", "b", "c"].map(|zone| text(format!("{region}{zone}")));
-                Ok(Node { line: node.line, value: Value::List(zones.into()) })
+                Ok(Yaml { line: node.line, data: YamlData::List(zones.into()) })
             }
             "Fn::ImportValue" => {
                 let export = self.text(argument)?;
                 let unknown = || {
                     let hint = format!(" (give it with --import {export}=VALUE)");
-                    Node::unknown(node.line, &format!("Fn::ImportValue {export}"), &hint)
+                    Yaml::unknown(node.line, &format!("Fn::ImportValue {export}"), &hint)
                 };
                 Ok(self.options.imports.get(&export).map_or_else(unknown, |value| text(value.clone())))
             }
             "Fn::Join" | "Fn::Split" | "Fn::Select" | "Fn::Length" => self.list_function(node, name, argument),
             "Fn::FindInMap" => self.find_in_map(node, argument),
-            other if UNKNOWN.contains(&other) => Ok(Node::unknown(node.line, other, "")),
+            other if UNKNOWN.contains(&other) => Ok(Yaml::unknown(node.line, other, "")),
             other => Err(refused(node, format!("{other} is not supported; supported are {SUPPORTED}"))),
         };
         found.map(Some)
     }
 
-    fn list_function(&self, node: &Node, name: &str, argument: &Node) -> Result<Node, Problem> {
+    fn list_function(&self, node: &Yaml, name: &str, argument: &Yaml) -> Result<Yaml, Diagnostic> {
+        if name == "Fn::Length" {
+            self.needs_language_extensions(node, name)?;
+        }
         if name == "Fn::Split" {
             let [separator, whole] = arguments(node, name, argument)?;
             let (separator, whole) = (self.text(separator)?, self.required(whole)?);
-            if let Value::Unknown { .. } = whole.value {
+            if let YamlData::Unknown { .. } = whole.data {
                 return Ok(whole);
             }
             let parts = self.text(&whole)?;
-            let parts = parts.split(separator.as_str()).map(|part| Node::text(node.line, part));
-            return Ok(Node { line: node.line, value: Value::List(parts.collect()) });
+            let parts = parts.split(separator.as_str()).map(|part| Yaml::text(node.line, part));
+            return Ok(Yaml { line: node.line, data: YamlData::List(parts.collect()) });
         }
         let (first, list) = if name == "Fn::Length" {
             (String::new(), argument)
@@ -206,13 +233,13 @@ impl<'a> TemplateContext<'a> {
             (self.text(first)?, list)
         };
         let whole = self.required(list)?;
-        if let Value::Unknown { .. } = whole.value {
+        if let YamlData::Unknown { .. } = whole.data {
             return Ok(whole);
         }
         let list =
             whole.as_list().ok_or_else(|| refused(node, format!("{name} takes a list, not {}", whole.kind())))?;
         match name {
-            "Fn::Length" => Ok(Node::text(node.line, list.len().to_string())),
+            "Fn::Length" => Ok(Yaml::text(node.line, list.len().to_string())),
             "Fn::Join" => {
                 let parts = list.iter().map(|node| self.part(node)).collect::<Result<Vec<_>, _>>()?;
                 Ok(Text::join(parts.into_iter(), &first).into_node(node.line))
@@ -225,11 +252,12 @@ impl<'a> TemplateContext<'a> {
     }
 
     /// A value of a map; a fourth argument may have a default.
-    fn find_in_map(&self, node: &Node, argument: &Node) -> Result<Node, Problem> {
+    fn find_in_map(&self, node: &Yaml, argument: &Yaml) -> Result<Yaml, Diagnostic> {
         let takes = || refused(node, "Fn::FindInMap takes a list of 3, and a mapping with DefaultValue".to_owned());
         let (keys, default) = match argument.as_list() {
             Some([map, first, second]) => ([map, first, second], None),
             Some([map, first, second, more]) => {
+                self.needs_language_extensions(node, "DefaultValue of Fn::FindInMap")?;
                 ([map, first, second], Some(more.get("DefaultValue").ok_or_else(takes)?))
             }
             _ => return Err(takes()),
@@ -243,37 +271,37 @@ impl<'a> TemplateContext<'a> {
     }
 
     /// The name of a condition, or a condition itself.
-    fn condition(&self, node: &Node) -> Result<bool, Problem> {
+    pub(super) fn condition(&self, node: &Yaml) -> Result<bool, Diagnostic> {
         let Some(name) = node.as_text() else { return self.truth(node) };
         let declared = self.root.get("Conditions").and_then(|conditions| conditions.get(name));
         self.truth(declared.ok_or_else(|| refused(node, format!("there is no condition {name}")))?)
     }
 
-    pub(super) fn truth(&self, node: &Node) -> Result<bool, Problem> {
+    pub(super) fn truth(&self, node: &Yaml) -> Result<bool, Diagnostic> {
         let text = self.text(node)?;
         parse_flag(&text).ok_or_else(|| refused(node, format!("expected true or false, found {text:?}")))
     }
 
-    fn required(&self, node: &Node) -> Result<Node, Problem> {
+    fn required(&self, node: &Yaml) -> Result<Yaml, Diagnostic> {
         let value = self.evaluate_functions(node)?;
         value.ok_or_else(|| refused(node, "AWS::NoValue stands where a value is needed".to_owned()))
     }
 
     /// The text of a node that must be one value, known or not.
-    pub(super) fn part(&self, node: &Node) -> Result<Text, Problem> {
+    pub(super) fn part(&self, node: &Yaml) -> Result<Text, Diagnostic> {
         let evaluated = self.required(node)?;
         Text::of(&evaluated).ok_or_else(|| refused(node, format!("expected one value, found {}", evaluated.kind())))
     }
 
     /// The text of a node that must be one known value.
-    pub(super) fn text(&self, node: &Node) -> Result<String, Problem> {
+    pub(super) fn text(&self, node: &Yaml) -> Result<String, Diagnostic> {
         match self.part(node)? {
             Text { text, unknown: None } => Ok(text),
             Text { unknown: Some(what), .. } => Err(refused(node, format!("expected one value, found {what}"))),
         }
     }
 
-    fn substitute(&self, node: &Node, argument: &Node) -> Result<Text, Problem> {
+    fn substitute(&self, node: &Yaml, argument: &Yaml) -> Result<Text, Diagnostic> {
         let (pattern, own) = match argument.as_list() {
             Some([pattern, own]) => (pattern, own.entries()),
             _ => (argument, &[][..]),
@@ -309,16 +337,7 @@ impl<'a> TemplateContext<'a> {
     }
 }
 
-fn arguments<'n, const N: usize>(node: &Node, name: &str, argument: &'n Node) -> Result<&'n [Node; N], Problem> {
+fn arguments<'n, const N: usize>(node: &Yaml, name: &str, argument: &'n Yaml) -> Result<&'n [Yaml; N], Diagnostic> {
     let list = argument.as_list().and_then(|list| list.try_into().ok());
     list.ok_or_else(|| refused(node, format!("{name} takes a list of {N}")))
-}
-
-/// The type of a resource.
-pub(super) fn kind(resource: &Node) -> &str {
-    resource.get("Type").and_then(Node::as_text).unwrap_or_default()
-}
-
-pub(super) fn refused(node: &Node, text: String) -> Problem {
-    Problem { line: node.line, logical_id: None, text }
 }

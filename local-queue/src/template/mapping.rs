@@ -3,9 +3,9 @@
 use std::{error::Error as _, str::FromStr, time::Duration};
 
 use super::{
-    Problem, StackMapping,
-    document::{Node, Value},
-    evaluate::{TemplateContext, refused},
+    Diagnostic, StackMapping,
+    document::{Yaml, YamlData, refused},
+    evaluate::TemplateContext,
 };
 use crate::{
     engine::QueueArn,
@@ -80,7 +80,7 @@ impl Form {
         }
     }
 
-    fn check(self, name: &str, node: &Node) -> Result<(), Problem> {
+    fn check(self, name: &str, node: &Yaml) -> Result<(), Diagnostic> {
         if name == self.queue_property() || PROPERTIES.contains(&name) || self.others().contains(&name) {
             return Ok(());
         }
@@ -105,42 +105,42 @@ pub(super) enum Outcome {
 }
 
 /// Values of a map, each evaluated on its own, so that each is refused on its own.
-pub(super) fn evaluated(scope: &TemplateContext<'_>, node: &Node, problems: &mut Vec<Problem>) -> Node {
+pub(super) fn evaluated(scope: &TemplateContext<'_>, node: &Yaml, diagnostics: &mut Vec<Diagnostic>) -> Yaml {
     let is_function = matches!(node.entries(), [(name, _)] if name.starts_with("Fn::"));
     if is_function {
-        return keep(problems, scope.evaluate(node)).unwrap_or_else(|| node.clone());
+        return keep(diagnostics, scope.evaluate(node)).unwrap_or_else(|| node.clone());
     }
     let entries = node.entries().iter().filter_map(|(name, value)| {
-        let value = keep(problems, scope.evaluate(value))?;
+        let value = keep(diagnostics, scope.evaluate(value))?;
         Some((name.clone(), value))
     });
-    Node { line: node.line, value: Value::Map(entries.collect()) }
+    Yaml { line: node.line, data: YamlData::Map(entries.collect()) }
 }
 
-/// The value, or its default and a problem more.
-pub(super) fn keep<T: Default>(problems: &mut Vec<Problem>, result: Result<T, Problem>) -> T {
-    result.unwrap_or_else(|problem| {
-        problems.push(problem);
+/// The value, or its default and a diagnostic more.
+pub(super) fn keep<T: Default>(diagnostics: &mut Vec<Diagnostic>, result: Result<T, Diagnostic>) -> T {
+    result.unwrap_or_else(|diagnostic| {
+        diagnostics.push(diagnostic);
         T::default()
     })
 }
 
 /// Reads a mapping, of which `AWS` would refuse what is refused here.
-pub(super) fn read(place: &Place<'_>, properties: &Node) -> Result<Outcome, Vec<Problem>> {
-    let mut problems = Vec::new();
+pub(super) fn read(place: &Place<'_>, properties: &Yaml) -> Result<Outcome, Vec<Diagnostic>> {
+    let mut diagnostics = Vec::new();
     for (name, node) in properties.entries() {
-        keep(&mut problems, place.form.check(name, node));
+        keep(&mut diagnostics, place.form.check(name, node));
     }
     let property = place.form.queue_property();
     let queue = properties.get(property);
-    if let Some(Value::Unknown { what, .. }) = queue.map(|queue| &queue.value) {
-        return if problems.is_empty() {
+    if let Some(YamlData::Unknown { what, .. }) = queue.map(|queue| &queue.data) {
+        return if diagnostics.is_empty() {
             Ok(Outcome::PassedOver(format!("its queue is {what}")))
         } else {
-            Err(problems)
+            Err(diagnostics)
         };
     }
-    let text = queue.and_then(Node::as_text).unwrap_or_default();
+    let text = queue.and_then(Yaml::as_text).unwrap_or_default();
     let arn = QueueArn::parse(text).ok_or_else(|| {
         let found = queue
             .filter(|queue| queue.as_text().is_none())
@@ -148,32 +148,33 @@ pub(super) fn read(place: &Place<'_>, properties: &Node) -> Result<Outcome, Vec<
         let of = format!("{property} of event {}", place.logical_id);
         refused(queue.unwrap_or(properties), format!("{of} takes the ARN of a queue, not {found}"))
     });
-    let mapping = settings(place, properties, &mut problems);
-    let enabled = keep(&mut problems, flag(properties, "Enabled"));
+    let mapping = settings(place, properties, &mut diagnostics);
+    let enabled = keep(&mut diagnostics, flag(properties, "Enabled"));
     let queue = match arn {
         Ok(queue) => queue,
-        Err(problem) => {
-            problems.push(problem);
-            return Err(problems);
+        Err(diagnostic) => {
+            diagnostics.push(diagnostic);
+            return Err(diagnostics);
         }
     };
     // Said of what was read: a value that was refused stands at its default.
     if let Err(error) = mapping.validate(&queue) {
-        problems.push(Problem { line: line_of(&error, properties), logical_id: None, text: error.to_string() });
+        let line = line_of(&error, properties);
+        diagnostics.push(Diagnostic { line, text: error.to_string(), ..Diagnostic::default() });
     }
-    if !problems.is_empty() {
-        return Err(problems);
+    if !diagnostics.is_empty() {
+        return Err(diagnostics);
     }
     let (logical_id, line) = (place.logical_id.to_owned(), properties.line);
     let enabled = enabled.unwrap_or(true);
     Ok(Outcome::Mapping(Box::new(StackMapping { logical_id, line, queue, mapping, enabled })))
 }
 
-fn settings(place: &Place<'_>, properties: &Node, problems: &mut Vec<Problem>) -> EventSourceMapping {
+fn settings(place: &Place<'_>, properties: &Yaml, diagnostics: &mut Vec<Diagnostic>) -> EventSourceMapping {
     let own = |name: &str| properties.get(name).cloned();
     let defaults = EventSourceMapping::new(place.function_name.clone());
-    let batch_size = keep(problems, number(own("BatchSize"), "BatchSize"));
-    let window = keep(problems, number(own("MaximumBatchingWindowInSeconds"), "MaximumBatchingWindowInSeconds"));
+    let batch_size = keep(diagnostics, number(own("BatchSize"), "BatchSize"));
+    let window = keep(diagnostics, number(own("MaximumBatchingWindowInSeconds"), "MaximumBatchingWindowInSeconds"));
     let scaling = properties.get("ScalingConfig").map_or(Ok(None), |node| {
         check_keys("ScalingConfig", node, &["MaximumConcurrency"])?;
         number(node.get("MaximumConcurrency").cloned(), "MaximumConcurrency")
@@ -184,16 +185,16 @@ fn settings(place: &Place<'_>, properties: &Node, problems: &mut Vec<Problem>) -
     EventSourceMapping {
         batch_size: batch_size.unwrap_or(defaults.batch_size),
         maximum_batching_window: window.map_or(defaults.maximum_batching_window, Duration::from_secs),
-        maximum_concurrency: keep(problems, scaling),
-        provisioned_pollers: keep(problems, pollers),
-        report_batch_item_failures: keep(problems, response_types),
+        maximum_concurrency: keep(diagnostics, scaling),
+        provisioned_pollers: keep(diagnostics, pollers),
+        report_batch_item_failures: keep(diagnostics, response_types),
         function_timeout: place.function_timeout,
-        filter_criteria: keep(problems, filters),
+        filter_criteria: keep(diagnostics, filters),
         ..defaults
     }
 }
 
-fn filter_criteria(node: &Node) -> Result<FilterCriteria, Problem> {
+fn filter_criteria(node: &Yaml) -> Result<FilterCriteria, Diagnostic> {
     if let Some(what) = node.first_unknown() {
         return Err(refused(node, format!("FilterCriteria needs {what}")));
     }
@@ -204,7 +205,7 @@ fn filter_criteria(node: &Node) -> Result<FilterCriteria, Problem> {
 }
 
 /// What `FunctionResponseTypes` says. A reply is taken for success as a whole without it, so that nothing else passes.
-fn reports_failures(node: &Node) -> Result<bool, Problem> {
+fn reports_failures(node: &Yaml) -> Result<bool, Diagnostic> {
     let takes = |found: &str| {
         refused(node, format!("FunctionResponseTypes takes a list, [ReportBatchItemFailures] or [], not {found}"))
     };
@@ -219,20 +220,20 @@ fn reports_failures(node: &Node) -> Result<bool, Problem> {
     }
 }
 
-fn provisioned_pollers(node: &Node) -> Result<ProvisionedPollers, Problem> {
+fn provisioned_pollers(node: &Yaml) -> Result<ProvisionedPollers, Diagnostic> {
     check_keys("ProvisionedPollerConfig", node, &["MinimumPollers", "MaximumPollers", "PollerGroupName"])?;
     let own = |name| number(node.get(name).cloned(), name);
     Ok(ProvisionedPollers { minimum: own("MinimumPollers")?, maximum: own("MaximumPollers")? })
 }
 
-fn check_keys(property: &str, node: &Node, keys: &[&str]) -> Result<(), Problem> {
+fn check_keys(property: &str, node: &Yaml, keys: &[&str]) -> Result<(), Diagnostic> {
     match node.entries().iter().find(|(name, _)| !keys.contains(&name.as_str())) {
         Some((name, value)) => Err(refused(value, format!("{property} has no {name}; it has {}", keys.join(", ")))),
         None => Ok(()),
     }
 }
 
-fn line_of(error: &EventSourceMappingError, properties: &Node) -> usize {
+fn line_of(error: &EventSourceMappingError, properties: &Yaml) -> usize {
     let setting = match error {
         EventSourceMappingError::OutOfRange { setting, .. } => setting,
         EventSourceMappingError::BatchSizeWithoutWindow => "BatchSize",
@@ -245,13 +246,13 @@ fn line_of(error: &EventSourceMappingError, properties: &Node) -> usize {
     properties.get(setting).or(within).unwrap_or(properties).line
 }
 
-fn flag(properties: &Node, name: &str) -> Result<Option<bool>, Problem> {
+fn flag(properties: &Yaml, name: &str) -> Result<Option<bool>, Diagnostic> {
     let Some(node) = properties.get(name) else { return Ok(None) };
     let found = || node.as_text().map_or_else(|| node.kind().to_owned(), |text| format!("{text:?}"));
     Ok(Some(node.as_flag().ok_or_else(|| refused(node, format!("{name} takes true or false, not {}", found())))?))
 }
 
-pub(super) fn number<T: FromStr>(node: Option<Node>, name: &str) -> Result<Option<T>, Problem> {
+pub(super) fn number<T: FromStr>(node: Option<Yaml>, name: &str) -> Result<Option<T>, Diagnostic> {
     let Some(node) = node else { return Ok(None) };
     let number = node.as_text().and_then(|text| text.parse().ok());
     let found = || node.as_text().map_or_else(|| node.kind().to_owned(), |text| format!("{text:?}"));

@@ -5,31 +5,38 @@ use std::collections::BTreeMap;
 use regex_lite::Regex;
 
 use super::{
-    Options, Problem,
-    document::{Node, Value},
+    Diagnostic, Options,
+    document::{Yaml, YamlData, refused},
+    input::Input,
 };
 
 /// Reads the parameters; those that were given must be declared, and those without a default be given.
-pub(super) fn read<'a>(root: &'a Node, options: &Options) -> Result<BTreeMap<&'a str, Node>, Vec<Problem>> {
-    let mut problems = Vec::new();
+pub(super) fn read<'a>(root: &'a Yaml, input: &Input<'_>) -> Result<BTreeMap<&'a str, Yaml>, Vec<Diagnostic>> {
+    let options = input.options;
+    let mut diagnostics = Vec::new();
     let mut parameters = BTreeMap::new();
-    let declared = root.get("Parameters").map_or(&[][..], Node::entries);
+    let declared = root.get("Parameters").map_or(&[][..], Yaml::entries);
     for (name, declaration) in declared {
-        let at = |text: String| Problem { line: declaration.line, logical_id: None, text };
-        let given = options.parameters.get(name).map(|text| Node::text(declaration.line, text));
-        let Some(value) = given.or_else(|| declaration.get("Default").cloned()) else {
-            problems.push(at(format!("parameter {name} has no default; give it with --parameter {name}=VALUE")));
+        let at = |text: String| refused(declaration, text);
+        let given = input.parameters.get(name).map(|given| Yaml { line: declaration.line, ..given.clone() });
+        let of_project = || options.default_parameters.get(name).map(|text| Yaml::text(declaration.line, text));
+        let Some(value) = given.or_else(of_project).or_else(|| declaration.get("Default").cloned()) else {
+            let give = match &input.path {
+                None => format!("give it with --parameter {name}=VALUE"),
+                Some(_) => format!("the stack around gives it in Parameters, as {name}: VALUE"),
+            };
+            diagnostics.push(at(format!("parameter {name} has no default; {give}")));
             continue;
         };
         match of_type(name, declaration, value, options) {
             Ok(value) => {
-                problems.extend(check(name, declaration, &value).into_iter().map(at));
+                diagnostics.extend(check(name, declaration, &value).into_iter().map(at));
                 parameters.insert(name.as_str(), value);
             }
-            Err(text) => problems.push(at(text)),
+            Err(text) => diagnostics.push(at(text)),
         }
     }
-    for name in options.parameters.keys() {
+    for name in input.parameters.keys() {
         if declared.iter().any(|(known, _)| known == name) {
             continue;
         }
@@ -37,19 +44,20 @@ pub(super) fn read<'a>(root: &'a Node, options: &Options) -> Result<BTreeMap<&'a
         let there_are =
             if known.is_empty() { "it has none".to_owned() } else { format!("there are {}", known.join(", ")) };
         let text = format!("there is no parameter {name}; {there_are}");
-        problems.push(Problem { line: root.get("Parameters").map_or(1, |node| node.line), logical_id: None, text });
+        diagnostics.push(refused(root.get("Parameters").unwrap_or(root), text));
     }
-    if problems.is_empty() { Ok(parameters) } else { Err(problems) }
+    if diagnostics.is_empty() { Ok(parameters) } else { Err(diagnostics) }
 }
 
 /// The value of a parameter as its type has it: a list, or what a parameter of Systems Manager holds.
-fn of_type(name: &str, declaration: &Node, value: Node, options: &Options) -> Result<Node, String> {
-    let kind = declaration.get("Type").and_then(Node::as_text);
+fn of_type(name: &str, declaration: &Yaml, value: Yaml, options: &Options) -> Result<Yaml, String> {
+    let kind = declaration.get("Type").and_then(Yaml::as_text);
     let kind = kind.ok_or_else(|| format!("parameter {name} has no Type"))?;
     let line = value.line;
-    let text = match &value.value {
-        Value::Scalar { text, .. } => text.as_str(),
-        Value::Null => "",
+    let text = match &value.data {
+        YamlData::Scalar { text, .. } => text.as_str(),
+        YamlData::Null => "",
+        YamlData::Unknown { .. } => return Ok(value),
         _ => return Err(format!("the default of parameter {name} takes a text, not {}", value.kind())),
     };
     let inner = kind.strip_prefix("AWS::SSM::Parameter::Value<").and_then(|kind| kind.strip_suffix('>'));
@@ -57,7 +65,7 @@ fn of_type(name: &str, declaration: &Node, value: Node, options: &Options) -> Re
         Some(_) => {
             let Some(held) = options.ssm.get(text) else {
                 let hint = format!(" (give it with --ssm {text}=VALUE)");
-                return Ok(Node::unknown(line, &format!("SSM parameter {text}"), &hint));
+                return Ok(Yaml::unknown(line, &format!("SSM parameter {text}"), &hint));
             };
             held
         }
@@ -65,23 +73,23 @@ fn of_type(name: &str, declaration: &Node, value: Node, options: &Options) -> Re
     };
     let kind = inner.unwrap_or(kind);
     if kind != "CommaDelimitedList" && !kind.starts_with("List<") {
-        return Ok(if inner.is_some() { Node::text(line, held) } else { value });
+        return Ok(if inner.is_some() { Yaml::text(line, held) } else { value });
     }
     // CloudFormation (template reference, "Parameters"): spaces around the members are left out.
-    let members = held.split(',').filter(|_| !held.is_empty()).map(|member| Node::text(line, member.trim()));
-    Ok(Node { line, value: Value::List(members.collect()) })
+    let members = held.split(',').filter(|_| !held.is_empty()).map(|member| Yaml::text(line, member.trim()));
+    Ok(Yaml { line, data: YamlData::List(members.collect()) })
 }
 
 /// What is wrong with a value (template reference, "Parameters"). Of a list each member must be right.
-fn check(name: &str, declaration: &Node, value: &Node) -> Option<String> {
-    let kind = declaration.get("Type").and_then(Node::as_text).unwrap_or_default();
+fn check(name: &str, declaration: &Yaml, value: &Yaml) -> Option<String> {
+    let kind = declaration.get("Type").and_then(Yaml::as_text).unwrap_or_default();
     // The constraints are about the name of an SSM parameter then, which is not a value here.
-    if kind.starts_with("AWS::SSM::Parameter::Value<") {
+    if kind.starts_with("AWS::SSM::Parameter::Value<") || value.first_unknown().is_some() {
         return None;
     }
     let members = value.as_list().unwrap_or(std::slice::from_ref(value));
     let is_number = matches!(kind, "Number" | "List<Number>");
-    let is_secret = declaration.get("NoEcho").and_then(Node::as_flag) == Some(true);
+    let is_secret = declaration.get("NoEcho").and_then(Yaml::as_flag) == Some(true);
     members.iter().find_map(|member| {
         let text = member.as_text().unwrap_or_default();
         let wrong = check_member(declaration, text, is_number)?;
@@ -90,15 +98,15 @@ fn check(name: &str, declaration: &Node, value: &Node) -> Option<String> {
             number if is_number && number.parse::<f64>().is_ok() => number.to_owned(),
             text => format!("{text:?}"),
         };
-        let described = declaration.get("ConstraintDescription").and_then(Node::as_text);
+        let described = declaration.get("ConstraintDescription").and_then(Yaml::as_text);
         let described = described.map(|text| format!(" ({text})")).unwrap_or_default();
         Some(format!("parameter {name} is {shown}; {wrong}{described}"))
     })
 }
 
-fn check_member(declaration: &Node, text: &str, is_number: bool) -> Option<String> {
-    let own = |key: &str| declaration.get(key).and_then(Node::as_text);
-    if let Some(allowed) = declaration.get("AllowedValues").and_then(Node::as_list) {
+fn check_member(declaration: &Yaml, text: &str, is_number: bool) -> Option<String> {
+    let own = |key: &str| declaration.get(key).and_then(Yaml::as_text);
+    if let Some(allowed) = declaration.get("AllowedValues").and_then(Yaml::as_list) {
         let allowed: Vec<_> = allowed.iter().map(|node| node.as_text().unwrap_or_default()).collect();
         if !allowed.contains(&text) {
             return Some(format!("allowed are {}", allowed.join(", ")));

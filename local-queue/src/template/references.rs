@@ -1,9 +1,9 @@
 //! What `Ref` and `Fn::GetAtt` give.
 
 use super::{
-    Options, Problem,
-    document::{Node, Value},
-    evaluate::{TemplateContext, Text, kind, refused},
+    Diagnostic, Options,
+    document::{Yaml, YamlData, kind, refused},
+    evaluate::{TemplateContext, Text},
     resources::{self, Reference},
 };
 
@@ -12,7 +12,7 @@ const IMPLICIT_APIS: [&str; 3] = ["ServerlessRestApi", "ServerlessHttpApi", "Ser
 
 impl<'a> TemplateContext<'a> {
     /// What `Ref` gives.
-    pub(super) fn reference(&self, node: &Node, target: &str) -> Result<Node, Problem> {
+    pub(super) fn reference(&self, node: &Yaml, target: &str) -> Result<Yaml, Diagnostic> {
         let Options { region, account, stack_name, .. } = self.options;
         let pseudo = match target {
             "AWS::Region" => Some(region.clone()),
@@ -21,14 +21,17 @@ impl<'a> TemplateContext<'a> {
             "AWS::URLSuffix" => Some("amazonaws.com".to_owned()),
             "AWS::StackName" => Some(stack_name.clone()),
             "AWS::StackId" => Some(format!("arn:aws:cloudformation:{region}:{account}:stack/{stack_name}/local")),
-            "AWS::NotificationARNs" => return Ok(Node { line: node.line, value: Value::List(Vec::new()) }),
+            "AWS::NotificationARNs" => {
+                let arns = self.options.notification_arns.iter().map(|arn| Yaml::text(node.line, arn));
+                return Ok(Yaml { line: node.line, data: YamlData::List(arns.collect()) });
+            }
             _ => None,
         };
         if let Some(text) = pseudo {
-            return Ok(Node::text(node.line, text));
+            return Ok(Yaml::text(node.line, text));
         }
         if let Some(value) = self.parameters.get(target) {
-            return Ok(Node { line: node.line, value: value.value.clone() });
+            return Ok(Yaml { line: node.line, data: value.data.clone() });
         }
         if self.resource(target).is_none()
             && let Some(found) = self.made_by_sam(node, target)?
@@ -37,17 +40,17 @@ impl<'a> TemplateContext<'a> {
         }
         let resource = self.existing(node, target)?;
         match kind(resource) {
-            "AWS::SQS::Queue" => Ok(Node::text(node.line, self.queue_url(&self.physical_name(target, resource)?))),
+            "AWS::SQS::Queue" => Ok(Yaml::text(node.line, self.queue_url(&self.physical_name(target, resource)?))),
             "AWS::Lambda::Alias" | "AWS::Lambda::Version" => self.qualified(node, resource),
             _ => match resources::find(kind(resource)).map(|known| known.reference) {
                 Some(Reference::Name) => Ok(self.name_of(target, resource)?.into_node(node.line)),
                 Some(Reference::Arn) => self.arn(node, target, resource),
-                None => Ok(Node::unknown(node.line, target, &format!(" ({target} is an {})", kind(resource)))),
+                None => Ok(Yaml::unknown(node.line, target, &format!(" ({target} is an {})", kind(resource)))),
             },
         }
     }
 
-    pub(super) fn get_attribute(&self, node: &Node, argument: &Node) -> Result<Node, Problem> {
+    pub(super) fn get_attribute(&self, node: &Yaml, argument: &Yaml) -> Result<Yaml, Diagnostic> {
         let argument = self.evaluate(argument)?.unwrap_or_else(|| argument.clone());
         let parts = match (argument.as_text(), argument.as_list()) {
             (Some(dotted), _) => dotted.split_once('.').map(|(id, name)| (id.to_owned(), name.to_owned())),
@@ -59,14 +62,19 @@ impl<'a> TemplateContext<'a> {
     }
 
     /// What `Fn::GetAtt` gives.
-    pub(super) fn attribute(&self, node: &Node, id: &str, attribute: &str) -> Result<Node, Problem> {
+    pub(super) fn attribute(&self, node: &Yaml, id: &str, attribute: &str) -> Result<Yaml, Diagnostic> {
         let full = format!("{id}.{attribute}");
         if self.resource(id).is_none() && self.is_made_by_sam(id) {
-            return Ok(Node::unknown(node.line, &full, " (SAM makes it)"));
+            return Ok(Yaml::unknown(node.line, &full, " (SAM makes it)"));
         }
         let resource = self.existing(node, id)?;
         match (kind(resource), attribute) {
             ("AWS::SQS::Queue", "QueueUrl") => self.reference(node, id),
+            ("AWS::Serverless::Application" | "AWS::CloudFormation::Stack", output)
+                if output.starts_with("Outputs.") =>
+            {
+                self.output(node, id, resource, output.trim_start_matches("Outputs."))
+            }
             ("AWS::Lambda::Alias", "AliasArn") => self.qualified(node, resource),
             // In Fn::Sub, SAM's own references look like attributes.
             ("AWS::Serverless::Function", "Alias" | "Version") => {
@@ -80,12 +88,12 @@ impl<'a> TemplateContext<'a> {
                     let text = format!("{id} has no attribute {attribute}; a queue has Arn, QueueName and QueueUrl");
                     Err(refused(node, text))
                 }
-                _ => Ok(Node::unknown(node.line, &full, &format!(" ({id} is an {kind})"))),
+                _ => Ok(Yaml::unknown(node.line, &full, &format!(" ({id} is an {kind})"))),
             },
         }
     }
 
-    fn arn(&self, node: &Node, id: &str, resource: &Node) -> Result<Node, Problem> {
+    fn arn(&self, node: &Yaml, id: &str, resource: &Yaml) -> Result<Yaml, Diagnostic> {
         let Options { region, account, .. } = self.options;
         let Text { text, unknown } = self.name_of(id, resource)?;
         let text = resources::find(kind(resource)).map(|known| known.arn(region, account, &text)).unwrap_or_default();
@@ -98,7 +106,7 @@ impl<'a> TemplateContext<'a> {
     }
 
     /// The ARN of an alias or a version, of which each function has one here.
-    fn qualified(&self, node: &Node, resource: &Node) -> Result<Node, Problem> {
+    fn qualified(&self, node: &Yaml, resource: &Yaml) -> Result<Yaml, Diagnostic> {
         let properties = resource.get("Properties");
         let own = |name: &str| {
             let own = properties.and_then(|properties| properties.get(name));
@@ -112,8 +120,8 @@ impl<'a> TemplateContext<'a> {
     }
 
     /// What a name refers to that SAM adds to a template: versions and aliases of functions; others are not known here.
-    fn made_by_sam(&self, node: &Node, target: &str) -> Result<Option<Node>, Problem> {
-        let all = self.root.get("Resources").map_or(&[][..], Node::entries);
+    fn made_by_sam(&self, node: &Yaml, target: &str) -> Result<Option<Yaml>, Diagnostic> {
+        let all = self.root.get("Resources").map_or(&[][..], Yaml::entries);
         for (id, resource) in all.iter().filter(|(_, resource)| kind(resource) == "AWS::Serverless::Function") {
             let Some(rest) = target.strip_prefix(id.as_str()) else { continue };
             let Some(alias) = self.auto_publish_alias(resource)? else { continue };
@@ -124,20 +132,20 @@ impl<'a> TemplateContext<'a> {
                 _ => continue,
             };
             let name = self.physical_name(id, resource)?;
-            return Ok(Some(Node::text(node.line, self.function_arn(&format!("{name}:{qualifier}")))));
+            return Ok(Some(Yaml::text(node.line, self.function_arn(&format!("{name}:{qualifier}")))));
         }
-        Ok(self.is_made_by_sam(target).then(|| Node::unknown(node.line, target, " (SAM makes it)")))
+        Ok(self.is_made_by_sam(target).then(|| Yaml::unknown(node.line, target, " (SAM makes it)")))
     }
 
-    fn is_made_by_sam(&self, target: &str) -> bool {
-        let all = self.root.get("Resources").map_or(&[][..], Node::entries);
+    pub(super) fn is_made_by_sam(&self, target: &str) -> bool {
+        let all = self.root.get("Resources").map_or(&[][..], Yaml::entries);
         let mut sam = all.iter().filter(|(_, resource)| kind(resource).starts_with("AWS::Serverless::")).peekable();
         sam.peek().is_some() && IMPLICIT_APIS.iter().any(|api| target.starts_with(api))
             || sam.any(|(id, _)| target.strip_prefix(id.as_str()).is_some_and(|rest| !rest.is_empty()))
     }
 
     /// The alias under which SAM publishes a function, and at which its mappings aim.
-    pub(super) fn auto_publish_alias(&self, resource: &Node) -> Result<Option<String>, Problem> {
+    pub(super) fn auto_publish_alias(&self, resource: &Yaml) -> Result<Option<String>, Diagnostic> {
         let globals = self.root.get("Globals").and_then(|globals| globals.get("Function"));
         let own = [resource.get("Properties"), globals];
         let alias = own.into_iter().flatten().find_map(|properties| properties.get("AutoPublishAlias"));
@@ -145,7 +153,7 @@ impl<'a> TemplateContext<'a> {
         Ok(alias.and_then(|alias| alias.as_text().map(ToOwned::to_owned)))
     }
 
-    fn existing(&self, node: &Node, id: &str) -> Result<&'a Node, Problem> {
+    pub(super) fn existing(&self, node: &Yaml, id: &str) -> Result<&'a Yaml, Diagnostic> {
         let resource = self.resource(id);
         let resource = resource.ok_or_else(|| refused(node, format!("there is no parameter or resource {id}")))?;
         if self.exists(resource)? {
@@ -155,24 +163,26 @@ impl<'a> TemplateContext<'a> {
     }
 
     /// The name that a resource gets: its own, or one made of the stack's name and the logical id.
-    pub(super) fn physical_name(&self, id: &str, resource: &Node) -> Result<String, Problem> {
+    pub(super) fn physical_name(&self, id: &str, resource: &Yaml) -> Result<String, Diagnostic> {
         match self.name_of(id, resource)? {
             Text { text, unknown: None } => Ok(text),
             Text { unknown: Some(what), .. } => {
                 let text = format!("its name takes a text, not {what}");
-                Err(Problem { logical_id: Some(id.to_owned()), ..refused(resource, text) })
+                Err(Diagnostic { logical_id: Some(id.to_owned()), ..refused(resource, text) })
             }
         }
     }
 
-    fn name_of(&self, id: &str, resource: &Node) -> Result<Text, Problem> {
+    fn name_of(&self, id: &str, resource: &Yaml) -> Result<Text, Diagnostic> {
         // Whoever refers to the resource, it is this one that is wrong, and wrong once.
-        let of_resource =
-            |problem: Problem| Problem { logical_id: problem.logical_id.or(Some(id.to_owned())), ..problem };
+        let of_resource = |diagnostic: Diagnostic| Diagnostic {
+            logical_id: diagnostic.logical_id.or(Some(id.to_owned())),
+            ..diagnostic
+        };
         self.own_name(id, resource).map_err(of_resource)
     }
 
-    fn own_name(&self, id: &str, resource: &Node) -> Result<Text, Problem> {
+    fn own_name(&self, id: &str, resource: &Yaml) -> Result<Text, Diagnostic> {
         let known = resources::find(kind(resource));
         let property = known.map_or("Name", |known| known.name_property);
         let properties = resource.get("Properties");

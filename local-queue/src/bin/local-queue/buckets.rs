@@ -11,7 +11,7 @@ use local_queue::{
     LocalQueue,
     buckets::{self, Buckets, Destination, Notification},
     lambda_api::{Access, LambdaApi},
-    template::{Problem, Stack, StackBucket, StackNotification},
+    template::{Diagnostic, Stack, StackBucket, StackNotification},
 };
 
 use super::{Serve, free_memory::free_bytes, limits::parse_size, placed};
@@ -91,7 +91,8 @@ pub(crate) fn declare(buckets: &Buckets, stack: &Stack, arguments: &Serve) -> an
     for bucket in &stack.buckets {
         if let Err((line, text)) = make(buckets, bucket) {
             let logical_id = Some(bucket.logical_id.clone());
-            problems.push(placed(&Problem { line, logical_id, text }, path));
+            let file = bucket.file.clone();
+            problems.push(placed(&Diagnostic { file, line, logical_id, text }, path));
         }
     }
     if !problems.is_empty() {

@@ -23,6 +23,7 @@ use local_queue_terminal::{note, print};
 
 use super::{
     code::Program,
+    place,
     plan::{Plan, Planned},
     samples::{function_samples, mapping_samples},
     stop::{last_line, parse_duration},
@@ -38,6 +39,21 @@ pub(crate) struct Functions {
     /// A parameter of the template; can be given more than once.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair, requires = "template", help_heading = "Template")]
     pub(crate) parameter: Vec<(String, String)>,
+    /// The environment of `samconfig.toml` beside the template whose `parameter_overrides` give values to parameters.
+    ///
+    /// Taken are those of `deploy` and `local_invoke`, and of `global` for both; without this option those of `default`, if
+    /// the file is there. --parameter goes before them.
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "template",
+        conflicts_with = "no_samconfig",
+        help_heading = "Template"
+    )]
+    pub(crate) config_env: Option<String>,
+    /// Do not read `samconfig.toml`.
+    #[arg(long, requires = "template", help_heading = "Template")]
+    pub(crate) no_samconfig: bool,
     /// The value of a parameter of Systems Manager or of a secret that the template reads; can be given more than once.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair, requires = "template", help_heading = "Template")]
     pub(crate) ssm: Vec<(String, String)>,
@@ -202,11 +218,11 @@ impl Running {
             lock(&self.known).insert(declared.name.clone(), function.clone());
             self.lambda.add_function(configuration(declared), function);
             for mapping in &declared.mappings {
-                let place = || {
-                    let template = arguments.template.as_deref().unwrap_or(Path::new("")).display();
-                    format!("{template}:{}: {}", mapping.line, declared.logical_id)
+                let at = || {
+                    let template = arguments.template.as_deref().unwrap_or(Path::new(""));
+                    format!("{}: {}", place(template, declared.file.as_deref(), mapping.line), declared.logical_id)
                 };
-                self.add(arguments, mapping).await.with_context(place)?;
+                self.add(arguments, mapping).await.with_context(at)?;
                 if mapping.enabled {
                     let at = arguments.source.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
                     print(format_args!("  {} works on {}{at}", declared.name, mapping.queue.name()));
@@ -333,16 +349,16 @@ pub(crate) async fn prepare<'a>(
     let (mut prepared, mut problems) = (Vec::new(), Vec::new());
     for planned in plan.functions {
         let declared = planned.declared;
-        let place = |line| format!("{}:{line}: {}", template.display(), declared.logical_id);
+        let at = |line| format!("{}: {}", place(template, declared.file.as_deref(), line), declared.logical_id);
         let function = match build(arguments, &planned, &queues.scope().region, endpoint_url, &plan.variables) {
             Ok(function) => function,
             // It is here only for those who might invoke it.
             Err(error) if declared.mappings.is_empty() => {
-                note(format_args!("local-queue: warning: {} does not run: {error:#}", place(declared.line)));
+                note(format_args!("local-queue: warning: {} does not run: {error:#}", at(declared.line)));
                 continue;
             }
             Err(error) => {
-                problems.push(format!("{}: {error:#}", place(declared.line)));
+                problems.push(format!("{}: {error:#}", at(declared.line)));
                 continue;
             }
         };
@@ -350,7 +366,7 @@ pub(crate) async fn prepare<'a>(
             for StackMapping { queue, mapping, line, .. } in &declared.mappings {
                 let source = QueueSource::new(queues.clone(), queue.clone());
                 if let Err(error) = mapping.check(&source).await {
-                    problems.push(format!("{}: queue {}: {error}", place(*line), queue.name()));
+                    problems.push(format!("{}: queue {}: {error}", at(*line), queue.name()));
                 }
             }
         }

@@ -3,6 +3,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod buckets;
+mod changes;
 mod code;
 mod free_memory;
 mod functions;
@@ -12,6 +13,7 @@ mod log;
 mod packages;
 mod plan;
 mod reach;
+mod samconfig;
 mod samples;
 mod stop;
 mod unpack;
@@ -42,9 +44,11 @@ use local_queue::{
 use local_queue_terminal::{exit_code, note, print};
 
 use self::{
+    changes::Watched,
     functions::{Clients, Known},
     log::Log,
     plan::Plan,
+    samconfig::SamConfig,
     stop::Stop,
     variables::Variables,
     workshop::Packages,
@@ -209,14 +213,15 @@ async fn lambda_api(arguments: &Serve, queues: &LocalQueue, endpoint_url: &str) 
 async fn check(arguments: &Serve) -> anyhow::Result<()> {
     let endpoint_url = template::Options::default().queue_url_base;
     let (queues, created) = start(arguments)?;
-    let stack = read_template(arguments, &endpoint_url, &created)?;
+    let variables = Variables::read(&arguments.functions)?;
+    let (stack, _) = read_template(arguments, &endpoint_url, &created, &variables)?;
     if arguments.functions.source.is_none() {
         queues.declare(&stack.queues)?;
         let buckets = Buckets::new(&queues);
         buckets::Functions::reached(&stack, &buckets);
         buckets::declare(&buckets, &stack, arguments)?;
     }
-    let plan = Plan::make(&arguments.functions, &stack, &queue_urls(arguments, &endpoint_url))?;
+    let plan = Plan::make(&arguments.functions, &stack, &queue_urls(arguments, &endpoint_url), variables)?;
     print_plan(&plan, &stack, arguments);
     functions::prepare(&arguments.functions, plan, &queues, &endpoint_url).await?;
     Ok(())
@@ -238,13 +243,14 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
     let addresses = server.local_addresses().context("failed to read the address listened on")?;
     let endpoint_urls = addresses.iter().map(|address| format!("http://{address}")).collect::<Vec<_>>();
     let endpoint_url = endpoint_urls[0].clone();
-    let stack = read_template(arguments, &endpoint_url, &created)?;
+    let variables = Variables::read(&arguments.functions)?;
+    let (stack, samconfig) = read_template(arguments, &endpoint_url, &created, &variables)?;
     let reached = buckets::Functions::reached(&stack, &buckets);
     if arguments.functions.source.is_none() {
         queues.declare(&stack.queues)?;
         buckets::declare(&buckets, &stack, arguments)?;
     }
-    let plan = Plan::make(&arguments.functions, &stack, &queue_urls(arguments, &endpoint_url))?;
+    let plan = Plan::make(&arguments.functions, &stack, &queue_urls(arguments, &endpoint_url), variables.clone())?;
     print(format_args!(
         "local-queue listens on {} (in memory: messages end with the process)",
         endpoint_urls.join(" and ")
@@ -253,6 +259,8 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
         print(format_args!("  {endpoint_url}/{}/{}", queue.account(), queue.name()));
     }
     print_plan(&plan, &stack, arguments);
+    let template = arguments.functions.template.as_ref();
+    let watched = template.map(|template| Watched::new(template, stack.clone(), samconfig.path));
     let prepared = functions::prepare(&arguments.functions, plan, &queues, &endpoint_url).await?;
     let (lambda, known) = tokio::select! {
         made = lambda_api(arguments, &queues, &endpoint_url) => made?,
@@ -277,7 +285,15 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
         () = stop.requested() => Ok(()),
     };
     if started.is_ok() {
-        stop.requested().await;
+        let read = || read_template(arguments, &endpoint_url, &created, &variables);
+        let read = || read().map(|(stack, _)| stack).map_err(|error| format!("{error:#}"));
+        match watched {
+            Some(watched) => tokio::select! {
+                () = stop.requested() => {}
+                never = watched.tell(read) => match never {},
+            },
+            None => stop.requested().await,
+        }
     }
     running.shut_down(arguments.stop_within).await;
     drop(functions_ended);
@@ -286,34 +302,58 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
 }
 
 /// The template, with queues that have their URLs here or, with `--source`, there.
-fn read_template(arguments: &Serve, endpoint_url: &str, created: &[QueueArn]) -> anyhow::Result<Stack> {
+fn read_template(
+    arguments: &Serve,
+    endpoint_url: &str,
+    created: &[QueueArn],
+    variables: &Variables,
+) -> anyhow::Result<(Stack, SamConfig)> {
     let functions = &arguments.functions;
-    let Some(path) = &functions.template else { return Ok(Stack::default()) };
+    let Some(path) = &functions.template else { return Ok((Stack::default(), SamConfig::default())) };
     anyhow::ensure!(
         arguments.clock == ClockKind::System,
         "--clock manual does not go with --template: the processes of functions live by the clock of this machine"
     );
     let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let samconfig = if functions.no_samconfig {
+        SamConfig::default()
+    } else {
+        SamConfig::read(folder, functions.config_env.as_deref())?
+    };
+    let (given_variables, given_variables_of) = variables.names();
     let options = template::Options {
         stack_name: functions.stack_name.clone(),
         region: arguments.region.clone(),
         account: arguments.account.clone(),
         queue_url_base: functions.source.as_deref().unwrap_or(endpoint_url).to_owned(),
         parameters: functions.parameter.iter().cloned().collect(),
+        default_parameters: samconfig.parameters.clone(),
         ssm: functions.ssm.iter().cloned().collect(),
         imports: functions.import.iter().cloned().collect(),
         existing_queues: created.iter().map(|queue| queue.name().to_owned()).collect(),
+        given_variables,
+        given_variables_of,
+        folder: Some(folder.to_owned()),
+        ..template::Options::default()
     };
-    template::read(&text, &options, &Limits::STRICT).map_err(|error| {
-        let problems = error.problems.iter().map(|problem| placed(problem, path));
-        anyhow::anyhow!(problems.collect::<Vec<_>>().join("\n"))
-    })
+    let stack = template::read(&text, &options, &Limits::STRICT).map_err(|error| {
+        let diagnostics = error.diagnostics.iter().map(|diagnostic| placed(diagnostic, path));
+        anyhow::anyhow!(diagnostics.collect::<Vec<_>>().join("\n"))
+    })?;
+    Ok((stack, samconfig))
 }
 
 /// What is wrong in a template or passed over, and where.
-fn placed(problem: &template::Problem, path: &Path) -> String {
-    let of = problem.logical_id.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
-    format!("{}:{}: {of}{}", path.display(), problem.line, problem.text)
+fn placed(diagnostic: &template::Diagnostic, path: &Path) -> String {
+    let of = diagnostic.logical_id.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
+    format!("{}: {of}{}", place(path, diagnostic.file.as_deref(), diagnostic.line), diagnostic.text)
+}
+
+/// A line of a template, or of a file beside it.
+pub(crate) fn place(template: &Path, file: Option<&str>, line: usize) -> String {
+    let path = file.map_or_else(|| template.to_owned(), |file| template.with_file_name("").join(file));
+    format!("{}:{line}", path.display())
 }
 
 /// Says what runs, and what of the template does not or stands for something unknown.

@@ -16,6 +16,7 @@ use super::{
     code::{Found, NotFound, Program, Search},
     functions::{Clients, Functions},
     interpreters::Interpreters,
+    place,
     variables::Variables,
 };
 
@@ -51,7 +52,12 @@ struct Row {
 
 impl<'a> Plan<'a> {
     /// Looks for the code of every function.
-    pub(crate) fn make(arguments: &Functions, stack: &'a Stack, queue_urls: &str) -> anyhow::Result<Self> {
+    pub(crate) fn make(
+        arguments: &Functions,
+        stack: &'a Stack,
+        queue_urls: &str,
+        variables: Variables,
+    ) -> anyhow::Result<Self> {
         let Some(template) = &arguments.template else { return Ok(Self::default()) };
         check_names(arguments, stack, template)?;
         let interpreters = Interpreters::new(arguments.python.clone(), arguments.node.clone());
@@ -62,7 +68,7 @@ impl<'a> Plan<'a> {
             packages: arguments.runtime_packages.as_deref(),
             interpreters: &interpreters,
         };
-        let mut plan = Self { variables: Variables::read(arguments)?, ..Self::default() };
+        let mut plan = Self { variables, ..Self::default() };
         let unknown = plan.variables.unknown(&stack.functions).into_iter();
         plan.notes.extend(unknown.map(|name| format!("--env-file names {name}, which is no function of the template")));
         for queue in &stack.queues {
@@ -79,7 +85,8 @@ impl<'a> Plan<'a> {
         let mut missing = Vec::new();
         for function in &stack.functions {
             if let Some(reason) = plan.add(arguments, function, &search)? {
-                missing.push(format!("{}:{}: {}: {reason}", template.display(), function.line, function.logical_id));
+                let place = place(template, function.file.as_deref(), function.line);
+                missing.push(format!("{place}: {}: {reason}", function.logical_id));
             }
         }
         // Queues alone are something, but not what somebody wants whose only mistake is one that can be mended.

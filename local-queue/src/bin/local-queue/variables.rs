@@ -1,6 +1,9 @@
 //! Variables of functions that the command line gives: `--env-file`, `--env` and `--pass-env`.
 
-use std::{collections::BTreeMap, env, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+};
 
 use anyhow::{Context as _, bail, ensure};
 use local_queue::{runtime_api::Credentials, template::StackFunction};
@@ -14,7 +17,7 @@ const FOR_ALL: &str = "Parameters";
 const CREDENTIALS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 
 /// What the command line gives to functions.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Variables {
     by_function: BTreeMap<String, BTreeMap<String, String>>,
     for_all: BTreeMap<String, String>,
@@ -56,6 +59,14 @@ impl Variables {
         let passed = self.passed.iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_str()));
         variables.extend(passed.chain(&self.for_all).map(|(name, value)| (name.clone(), value.clone())));
         variables
+    }
+
+    /// The names of those of every function, and of those of one: what a template says of them does not matter.
+    pub(crate) fn names(&self) -> (BTreeSet<String>, BTreeMap<String, BTreeSet<String>>) {
+        let names = |variables: &BTreeMap<String, String>| variables.keys().cloned().collect::<BTreeSet<_>>();
+        let all = [Some(&self.for_all), Some(&self.passed), self.by_function.get(FOR_ALL)];
+        let all = all.into_iter().flatten().flat_map(|variables| variables.keys().cloned());
+        (all.collect(), self.by_function.iter().map(|(id, variables)| (id.clone(), names(variables))).collect())
     }
 
     /// Those of this process, if they are passed on; functions have made-up ones otherwise.

@@ -83,6 +83,7 @@ impl Workshop for Packages {
 fn declared(configuration: &FunctionConfiguration) -> StackFunction {
     StackFunction {
         logical_id: configuration.name.clone(),
+        file: None,
         line: 0,
         name: configuration.name.clone(),
         runtime: configuration.runtime.clone(),
