@@ -188,7 +188,8 @@ impl Queues {
         let redrive_policy = RedrivePolicy { dead_letter_target: dead_letters, max_receive_count: RECEIVES_MAX };
         let attributes = [
             retention_period,
-            Attribute::VisibilityTimeout(FUNCTION_TIMEOUT),
+            // As Lambda advises, so that what waits for a place is not received twice.
+            Attribute::VisibilityTimeout(FUNCTION_TIMEOUT * 6),
             Attribute::RedrivePolicy(Some(redrive_policy)),
         ];
         let jobs = local.create_queue(JOBS, &attributes)?;
