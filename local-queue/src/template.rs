@@ -157,17 +157,26 @@ pub struct StackBucket {
     pub notifications: Vec<StackNotification>,
 }
 
-/// Events of a bucket that go to a queue.
+/// Events of a bucket that go somewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackNotification {
     /// Where it begins in the template.
     pub line: usize,
     /// Such as `s3:ObjectCreated:*`.
     pub event: String,
-    /// The queue; declared in the template or not.
-    pub queue: QueueArn,
+    /// Where they go.
+    pub destination: StackDestination,
     /// `Filter`: names and values of its rules.
     pub rules: Vec<(String, String)>,
+}
+
+/// Where events of a bucket go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StackDestination {
+    /// To a queue, declared in the template or not.
+    Queue(QueueArn),
+    /// To a function, by its ARN.
+    Function(String),
 }
 
 /// A resource that is not read.

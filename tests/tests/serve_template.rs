@@ -152,11 +152,11 @@ async fn the_deployed_template_runs_the_deployed_program() {
     let reason = received[0].message_attributes.as_ref().unwrap()["FailureMessage"].string_value.clone().unwrap();
     assert!(reason.contains("not a known image format"), "{reason}");
 
-    // The numbers say the same.
-    eventually("three messages deleted", async || {
+    // The numbers say the same, with the test event of the template's bucket, which stands here too.
+    eventually("four messages deleted", async || {
         let metrics = metrics(&endpoint_url).await;
         metrics
-            .contains("local_queue_mapping_deleted_total{function=\"local-ResizeFunction\",queue=\"local-jobs\"} 3\n")
+            .contains("local_queue_mapping_deleted_total{function=\"local-ResizeFunction\",queue=\"local-jobs\"} 4\n")
     })
     .await;
     let log = tokio::task::block_in_place(|| serving.stop());
@@ -499,7 +499,10 @@ fn what_is_wrong_is_said_in_one_line_with_exit_code_2() {
             "JobsQueue: RedrivePolicy needs deadLetterTargetArn and maxReceiveCount, and has Fn::ImportValue x",
         ),
         (
-            text.replace("Queue: !GetAtt JobsQueue.Arn", "Queue: arn:aws:sqs:us-east-1:000000000000:other"),
+            text.replace(
+                "Queue: !GetAtt JobsQueue.Arn\n            BatchSize",
+                "Queue: arn:aws:sqs:us-east-1:000000000000:other\n            BatchSize",
+            ),
             vec!["--function", &works],
             "ResizeFunction: queue other: Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.\
              NonExistentQueue.",

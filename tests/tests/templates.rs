@@ -18,7 +18,7 @@ use std::{
 use libtest_mimic::{Arguments, Failed, Trial};
 use local_queue::{
     engine::Limits,
-    template::{self, Stack, StackFunction},
+    template::{self, Stack, StackDestination, StackFunction},
 };
 use tests::binaries;
 
@@ -119,7 +119,11 @@ fn describe(stack: &Stack) -> String {
     for bucket in &stack.buckets {
         write!(text, "bucket {} {}", bucket.logical_id, bucket.name).unwrap();
         for notification in &bucket.notifications {
-            write!(text, " {} to {}", notification.event, notification.queue.name()).unwrap();
+            let to = match &notification.destination {
+                StackDestination::Queue(queue) => queue.name(),
+                StackDestination::Function(arn) => arn,
+            };
+            write!(text, " {} to {to}", notification.event).unwrap();
         }
         text.push('\n');
     }

@@ -1,7 +1,7 @@
 //! Buckets and the policies of queues, which let buckets send to them.
 
 use super::{
-    Diagnostic, StackBucket, StackNotification,
+    Diagnostic, StackBucket, StackDestination, StackNotification,
     document::{Yaml, YamlData, refused},
     evaluate::{TemplateContext, Text},
 };
@@ -31,24 +31,28 @@ pub(super) fn bucket(scope: &TemplateContext<'_>, id: &str, resource: &Yaml) -> 
     };
     if let Some(versioning) = property("VersioningConfiguration")? {
         bucket.is_versioned = versioning.get("Status").and_then(Yaml::as_text) == Some("Enabled");
-        if bucket.is_versioned {
-            notes.push((versioning.line, "each object gets a version id, and old versions are not kept".to_owned()));
-        }
     }
     let Some(configuration) = property("NotificationConfiguration")? else { return Ok(Read { value: bucket, notes }) };
     for (kind, node) in configuration.entries() {
         match kind.as_str() {
             "QueueConfigurations" => {
                 for item in node.as_list().unwrap_or_default() {
-                    bucket.notifications.push(notification(item)?);
+                    bucket.notifications.push(queue_notification(item)?);
+                }
+            }
+            "LambdaConfigurations" => {
+                for item in node.as_list().unwrap_or_default() {
+                    let destination = StackDestination::Function(required(item, kind, "Function")?.to_owned());
+                    let event = required(item, kind, "Event")?.to_owned();
+                    let (line, rules) = (item.line, rules(item)?);
+                    bucket.notifications.push(StackNotification { line, event, destination, rules });
                 }
             }
             "EventBridgeConfiguration" => {
                 notes.push((node.line, "its events do not go to EventBridge, which is not emulated".to_owned()));
             }
-            "LambdaConfigurations" | "TopicConfigurations" => {
-                let text = format!("{kind} are passed over, because buckets announce objects only to queues here");
-                notes.push((node.line, text));
+            "TopicConfigurations" => {
+                notes.push((node.line, "its events do not go to topics, which are not emulated".to_owned()));
             }
             other => {
                 return Err(refused(node, format!("a NotificationConfiguration has no property {other}")));
@@ -58,17 +62,26 @@ pub(super) fn bucket(scope: &TemplateContext<'_>, id: &str, resource: &Yaml) -> 
     Ok(Read { value: bucket, notes })
 }
 
-fn notification(node: &Yaml) -> Result<StackNotification, Diagnostic> {
-    let text = |name: &str| {
-        let part = node.get(name).ok_or_else(|| refused(node, format!("a QueueConfiguration needs {name}")))?;
-        if let Some(what) = part.first_unknown() {
-            return Err(refused(part, format!("{name} needs {what}")));
-        }
-        part.as_text().ok_or_else(|| refused(part, format!("{name} is a text, not {}", part.kind())))
-    };
-    let (event, queue) = (text("Event")?.to_owned(), text("Queue")?);
+fn queue_notification(node: &Yaml) -> Result<StackNotification, Diagnostic> {
+    let kind = "QueueConfigurations";
+    let (event, queue) = (required(node, kind, "Event")?.to_owned(), required(node, kind, "Queue")?);
     let arn = QueueArn::parse(queue);
     let queue = arn.ok_or_else(|| refused(node, format!("Queue needs the ARN of a queue, not {queue:?}")))?;
+    let (destination, rules) = (StackDestination::Queue(queue), rules(node)?);
+    Ok(StackNotification { line: node.line, event, destination, rules })
+}
+
+/// A text that an item of a list must have.
+fn required<'a>(node: &'a Yaml, of: &str, name: &str) -> Result<&'a str, Diagnostic> {
+    let part = node.get(name).ok_or_else(|| refused(node, format!("each of {of} needs {name}")))?;
+    if let Some(what) = part.first_unknown() {
+        return Err(refused(part, format!("{name} needs {what}")));
+    }
+    part.as_text().ok_or_else(|| refused(part, format!("{name} is a text, not {}", part.kind())))
+}
+
+/// What keys must begin and end with.
+fn rules(node: &Yaml) -> Result<Vec<(String, String)>, Diagnostic> {
     let rules = node.get("Filter").and_then(|filter| filter.get("S3Key")?.get("Rules"));
     let rules = rules.and_then(Yaml::as_list).unwrap_or_default();
     let rules = rules.iter().map(|rule| {
@@ -76,7 +89,21 @@ fn notification(node: &Yaml) -> Result<StackNotification, Diagnostic> {
         let pair = part("Name").zip(part("Value"));
         pair.ok_or_else(|| refused(rule, "a rule of a filter has a Name and a Value".to_owned()))
     });
-    Ok(StackNotification { line: node.line, event, queue, rules: rules.collect::<Result<_, _>>()? })
+    rules.collect()
+}
+
+/// Reads an event of type S3 of a function: the name of the bucket, and what of it goes to the function of this ARN.
+pub(super) fn event(event: &Yaml, function_arn: &str) -> Result<(String, Vec<StackNotification>), Diagnostic> {
+    let bucket = required(event, "the events of type S3", "Bucket")?.to_owned();
+    let events = event.get("Events").ok_or_else(|| refused(event, "an event of type S3 needs Events".to_owned()))?;
+    let listed = events.as_list().unwrap_or(std::slice::from_ref(events));
+    let rules = rules(event)?;
+    let notifications = listed.iter().map(|name| {
+        let name = name.as_text().ok_or_else(|| refused(name, format!("Events names events, not {}", name.kind())))?;
+        let destination = StackDestination::Function(function_arn.to_owned());
+        Ok(StackNotification { line: event.line, event: name.to_owned(), destination, rules: rules.clone() })
+    });
+    Ok((bucket, notifications.collect::<Result<_, _>>()?))
 }
 
 /// The policy of some queues.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Diagnostic, Logging, Options, StackFunction,
+    Diagnostic, Logging, Options, StackFunction, buckets,
     code::asset_path,
     document::{Yaml, YamlData, kind, refused},
     evaluate::Text,
@@ -178,6 +178,16 @@ impl<'a> Reader<'a> {
                         None => continue,
                     }
                 }
+                Some("S3") => {
+                    let Options { region, account, .. } = self.scope.options;
+                    let qualifier = alias.as_ref().map(|alias| format!(":{alias}")).unwrap_or_default();
+                    let arn = format!("arn:aws:lambda:{region}:{account}:function:{}{qualifier}", function.name);
+                    let evaluated = mapping::evaluated(&self.scope, raw.unwrap_or(event), diagnostics);
+                    if let Some((bucket, wanted)) = keep(diagnostics, buckets::event(&evaluated, &arn).map(Some)) {
+                        self.parts.bucket_events.push((bucket, function.logical_id.clone(), wanted));
+                    }
+                    continue;
+                }
                 kind => {
                     others.push(format!("{name} ({})", kind.unwrap_or("without a type")));
                     continue;
@@ -200,7 +210,8 @@ impl<'a> Reader<'a> {
         }
         if !others.is_empty() {
             let id = function.logical_id.clone();
-            let text = format!("events passed over, because only queues are emulated: {}", others.join(", "));
+            let text =
+                format!("events passed over, because only queues and buckets are emulated: {}", others.join(", "));
             self.warn(&id, events.unwrap_or(resource).line, text);
         }
     }
@@ -214,7 +225,7 @@ impl<'a> Reader<'a> {
         let mut entries = Vec::new();
         if let Some(wanted) = value.as_flag() {
             if !wanted {
-                self.warn(id, line, format!("event passed over, because only queues are emulated: {event} (SNS)"));
+                self.warn(id, line, format!("event passed over, because topics are not emulated: {event} (SNS)"));
                 return Ok(None);
             }
             let topic = raw.get("Topic").and_then(|topic| self.scope.resource(topic.get("Ref")?.as_text()?));

@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use super::{Diagnostic, Stack, document::Yaml};
+use super::{Diagnostic, Stack, StackNotification, document::Yaml};
 
 /// What one template has, nested ones included, before its parts are brought together.
 #[derive(Default)]
@@ -17,6 +17,8 @@ pub(super) struct Parts {
     pub(super) lines: BTreeMap<String, (String, usize, usize)>,
     /// Mappings that are resources. Their functions may come later, or in the stack around.
     pub(super) mappings: Vec<MappingResource>,
+    /// What functions want of buckets by their names, with the logical id of each function. The buckets may come later.
+    pub(super) bucket_events: Vec<(String, String, Vec<StackNotification>)>,
     /// Functions for tenants, which no queue can invoke.
     pub(super) tenanted: BTreeSet<String>,
     /// The outputs of a nested stack.
@@ -48,6 +50,7 @@ impl Parts {
         self.stack.others.extend(nested.stack.others);
         self.diagnostics.extend(nested.diagnostics);
         self.mappings.extend(nested.mappings);
+        self.bucket_events.extend(nested.bucket_events);
         self.tenanted.extend(nested.tenanted);
     }
 
@@ -68,6 +71,7 @@ impl Parts {
         self.stack.others.iter_mut().for_each(|other| add(&mut other.logical_id));
         self.lines.values_mut().for_each(|(id, ..)| add(id));
         self.mappings.iter_mut().for_each(|mapping| add(&mut mapping.logical_id));
+        self.bucket_events.iter_mut().for_each(|(_, id, _)| add(id));
         self.tenanted = self.tenanted.iter().map(|id| format!("{prefix}{id}")).collect();
     }
 }

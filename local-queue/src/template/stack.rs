@@ -83,6 +83,15 @@ pub(super) fn finish(mut parts: Parts, input: &Input<'_>) -> Result<Stack, Vec<D
     for mapping in std::mem::take(&mut parts.mappings) {
         attach_resource(&mut parts, mapping, input);
     }
+    for (name, function, notifications) in std::mem::take(&mut parts.bucket_events) {
+        if let Some(bucket) = parts.stack.buckets.iter_mut().find(|bucket| bucket.name == name) {
+            bucket.notifications.extend(notifications);
+        } else {
+            let line = notifications.first().map_or(0, |notification| notification.line);
+            let text = format!("an event of type S3 needs a bucket of the template, which {name} is not");
+            parts.diagnostics.push(Diagnostic { line, logical_id: Some(function), text, ..Diagnostic::default() });
+        }
+    }
     let limits = input.limits;
     let mut names: Vec<_> = parts.stack.queues.iter().map(|queue| queue.name.clone()).collect();
     let mut trial_queues = parts.stack.queues.clone();

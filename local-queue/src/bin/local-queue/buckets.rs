@@ -11,7 +11,7 @@ use local_queue::{
     LocalQueue,
     buckets::{self, Buckets, Destination, Notification},
     lambda_api::{Access, LambdaApi},
-    template::{Diagnostic, Stack, StackBucket, StackNotification},
+    template::{Diagnostic, Stack, StackBucket, StackDestination, StackNotification},
 };
 
 use super::{Serve, free_memory::free_bytes, limits::parse_size, placed};
@@ -105,9 +105,12 @@ fn make(buckets: &Buckets, bucket: &StackBucket) -> Result<(), (usize, String)> 
     buckets.create_bucket(&bucket.name).map_err(|error| (bucket.line, error.message))?;
     buckets.set_versioning(&bucket.name, bucket.is_versioned).map_err(|error| (bucket.line, error.message))?;
     let Some(first) = bucket.notifications.first() else { return Ok(()) };
-    let queues = bucket.notifications.iter().map(|StackNotification { event, queue, rules, .. }| Notification {
+    let queues = bucket.notifications.iter().map(|StackNotification { event, destination, rules, .. }| Notification {
         id: None,
-        destination: Destination::Queue(queue.clone()),
+        destination: match destination {
+            StackDestination::Queue(queue) => Destination::Queue(queue.clone()),
+            StackDestination::Function(arn) => Destination::Function(arn.clone()),
+        },
         events: vec![event.clone()],
         rules: rules.clone(),
     });

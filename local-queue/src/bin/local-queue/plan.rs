@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use local_queue::{
     runtime_api::Language,
-    template::{Stack, StackFunction, StackMapping, StackNotification},
+    template::{Stack, StackDestination, StackFunction, StackMapping, StackNotification},
 };
 use local_queue_terminal::print;
 
@@ -76,9 +76,14 @@ impl<'a> Plan<'a> {
             plan.rows.push(Row { name: queue.name.as_str().to_owned(), kind: "queue".to_owned(), runs: true, text });
         }
         for bucket in stack.buckets.iter().filter(|_| arguments.source.is_none()) {
-            let mut text = format!("s3://{}", bucket.name);
-            for StackNotification { event, queue, .. } in &bucket.notifications {
-                text.extend([", ", event, " to ", queue.name()]);
+            let versions = if bucket.is_versioned { " (of each object the newest version only)" } else { "" };
+            let mut text = format!("s3://{}{versions}", bucket.name);
+            for StackNotification { event, destination, .. } in &bucket.notifications {
+                let to = match destination {
+                    StackDestination::Queue(queue) => queue.name(),
+                    StackDestination::Function(arn) => arn.split_once(":function:").map_or(&**arn, |(_, name)| name),
+                };
+                text.extend([", ", event, " to ", to]);
             }
             plan.rows.push(Row { name: bucket.logical_id.clone(), kind: "bucket".to_owned(), runs: true, text });
         }
