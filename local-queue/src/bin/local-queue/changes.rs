@@ -16,6 +16,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// What was read at the start, from where.
 pub(crate) struct Watched {
     files: Vec<PathBuf>,
+    /// How the files were then: a change while the functions start counts.
+    seen: Vec<Seen>,
     stack: Stack,
 }
 
@@ -27,17 +29,18 @@ impl Watched {
     pub(crate) fn new(template: &Path, stack: Stack, more: impl IntoIterator<Item = PathBuf>) -> Self {
         let folder = template.parent().unwrap_or(Path::new("")).to_owned();
         let own = [template.to_owned()].into_iter();
-        let files = own.chain(stack.files.iter().map(|file| folder.join(file))).chain(more).collect();
-        Self { files, stack }
+        let files = own.chain(stack.files.iter().map(|file| folder.join(file))).chain(more).collect::<Vec<_>>();
+        let seen = look(&files);
+        Self { files, seen, stack }
     }
 
     /// Says what changes, for ever. `read` reads the template anew, and gives what is wrong with it as text.
     pub(crate) async fn tell(self, read: impl Fn() -> Result<Stack, String>) -> Infallible {
-        let mut seen = self.look();
+        let mut seen = self.seen;
         let mut looks = tokio::time::interval(LOOK_INTERVAL);
         loop {
             looks.tick().await;
-            let now = self.look();
+            let now = look(&self.files);
             let changed = self.files.iter().zip(seen.iter().zip(&now)).filter(|(_, (was, is))| was != is);
             let changed = changed.map(|(file, _)| file.display().to_string()).collect::<Vec<_>>();
             if changed.is_empty() {
@@ -59,14 +62,14 @@ impl Watched {
             seen = now;
         }
     }
+}
 
-    fn look(&self) -> Vec<Seen> {
-        let look = |file: &PathBuf| {
-            let metadata = fs::metadata(file).ok()?;
-            Some((metadata.modified().ok()?, metadata.len()))
-        };
-        self.files.iter().map(look).collect()
-    }
+fn look(files: &[PathBuf]) -> Vec<Seen> {
+    let look = |file: &PathBuf| {
+        let metadata = fs::metadata(file).ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
+    };
+    files.iter().map(look).collect()
 }
 
 /// What is new, gone or other in a stack than in the one that runs.
