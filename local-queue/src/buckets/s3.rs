@@ -1,5 +1,6 @@
 //! The actions of S3 that there are, by the protocol of `s3s`.
 
+/// What a request says of its object, taken out of it.
 macro_rules! properties {
     ($input:expr) => {
         $crate::buckets::store::Properties {
@@ -17,6 +18,7 @@ macro_rules! properties {
     };
 }
 
+/// The checksums that a request brings, taken out of it.
 macro_rules! sent_checksum {
     ($input:expr) => {
         s3s::dto::Checksum {
