@@ -345,7 +345,8 @@ mod tests {
         }
 
         fn find_in(&self, text: &str, given: &[(String, String)]) -> Result<Found, NotFound> {
-            let stack = template::read(text, &template::Options::default(), &Limits::STRICT).unwrap();
+            let text = format!("Transform: AWS::Serverless-2016-10-31\n{text}");
+            let stack = template::read(&text, &template::Options::default(), &Limits::STRICT).unwrap();
             let [python, node] = ["python", "node"].map(|name| Some(self.0.path().join("bin").join(name)));
             let interpreters = Interpreters::new(python, node);
             let (folder, packages) = (self.0.path(), None);
