@@ -21,6 +21,7 @@
 //! - [`declaration`], `config`, `template`: queues that are there from the start, written in TOML or in a SAM template.
 //! - [`event_source_mapping`]: what gives messages to a function in batches, as Lambda does.
 //! - `runtime_api`: functions that are processes, run as Lambda runs them.
+//! - `buckets`: S3 beside the queues, whose events come into them.
 //! - `lambda_api`: Lambda's own API for these functions and their mappings.
 //! - [`faults`]: what goes wrong on purpose.
 //! - [`developer`]: health, metrics, peeking, the clock and faults over HTTP, beside SQS's own requests.

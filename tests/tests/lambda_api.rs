@@ -22,6 +22,7 @@ const FUNCTIONS: &str = "/2015-03-31/functions";
 const MAPPINGS: &str = "/2015-03-31/event-source-mappings";
 
 const TEMPLATE: &str = "
+Transform: AWS::Serverless-2016-10-31
 Resources:
   Jobs: { Type: 'AWS::SQS::Queue' }
   Dead: { Type: 'AWS::SQS::Queue' }
@@ -30,7 +31,7 @@ Resources:
     Properties:
       Runtime: python3.12
       Handler: index.handler
-      Environment: { Variables: { A: template } }
+      Environment: { Variables: { FROM: template } }
       InlineCode: |
         import sys, time
         def handler(event, context):
@@ -198,7 +199,7 @@ fn functions_that_no_queue_invokes_run_for_clients() {
         (&shown["FunctionArn"], &shown["Runtime"], &shown["Timeout"]),
         (&json!(arn), &json!("python3.12"), &json!(3))
     );
-    assert_eq!(shown["Environment"], json!({ "Variables": { "A": "template" } }));
+    assert_eq!(shown["Environment"], json!({ "Variables": { "FROM": "template" } }));
 }
 
 #[test]

@@ -70,13 +70,13 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Answer SQS requests over HTTP until Ctrl-C. Queues live in memory and end with the process.
+    /// Answer requests of SQS, S3 and Lambda over HTTP until Ctrl-C. Queues and objects live in memory and end with the process.
     ///
     /// Ctrl-C and SIGTERM let running functions end, for as long as --stop-within says; the second one ends everything at
     /// once. Functions that do not end are killed with all that they have started, and their messages are given back.
     ///
-    /// Point any AWS SDK at it with `AWS_ENDPOINT_URL_SQS=http://localhost:9324` and any credentials. What SQS has no action
-    /// for - metrics, looking at messages, the clock, faults - is under /_local-queue/ on the same port.
+    /// Point any AWS SDK at it with `AWS_ENDPOINT_URL=http://localhost:9324` and any credentials. Endpoints that AWS lacks -
+    /// metrics, looking at messages, the clock, faults - are under /_local-queue/ on the same port.
     Serve(Serve),
 }
 
