@@ -84,7 +84,9 @@ fn attention(image: &mut Raster, whole: Size, size: Size, scaler: &mut Scaler) -
     // What is transparent has nothing to look at.
     let small = small.flattened(Color::BLACK)?.converted(Layout::Rgb)?;
     let (across, down) = (f64::from(CELLS) / f64::from(whole.width), f64::from(CELLS) / f64::from(whole.height));
-    let reach = (f64::from(size.width) * across).hypot(f64::from(size.height) * down);
+    // Not by `hypot`, whose newest version of glibc Lambda does not have.
+    let (cells_across, cells_down) = (f64::from(size.width) * across, f64::from(size.height) * down);
+    let reach = (cells_across * cells_across + cells_down * cells_down).sqrt();
     let (x, y) = brightest(&blurred(&scores(&small.data), (reach / 10.0).max(1.0)));
     let start = |at: u32, per_cell: f64, length: u32, whole: u32| {
         let middle = whole_pixels(f64::from(at) / per_cell);
