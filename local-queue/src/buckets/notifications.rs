@@ -62,7 +62,7 @@ pub(super) struct Reach<'a> {
 /// Which events one configuration wants.
 #[derive(Clone, Copy, Debug)]
 struct Wanted<'a> {
-    events: &'a [String],
+    events: &'a [s3s::dto::Event],
     prefix: &'a str,
     suffix: &'a str,
 }
@@ -148,13 +148,13 @@ fn rule<'a>(filter: Option<&'a NotificationConfigurationFilter>, name: &str) -> 
 }
 
 impl<'a> Wanted<'a> {
-    fn new(events: &'a [String], filter: Option<&'a NotificationConfigurationFilter>) -> Self {
+    fn new(events: &'a [s3s::dto::Event], filter: Option<&'a NotificationConfigurationFilter>) -> Self {
         Self { events, prefix: rule(filter, "Prefix"), suffix: rule(filter, "Suffix") }
     }
 
     /// Whether an event of this name, without `s3:`, is one of these.
     fn has(&self, name: &str) -> bool {
-        self.events.iter().any(|event| {
+        self.events.iter().map(AsRef::as_ref).any(|event: &str| {
             let event = event.strip_prefix("s3:").unwrap_or(event);
             event.strip_suffix('*').map_or(event == name, |kind| name.starts_with(kind))
         })
@@ -169,7 +169,7 @@ impl<'a> Wanted<'a> {
         let meet =
             |one: &str, other: &str| one == other || one.strip_suffix('*').is_some_and(|kind| other.starts_with(kind));
         let has_common =
-            self.events.iter().any(|one| other.events.iter().any(|other| meet(one, other) || meet(other, one)));
+            self.events.iter().any(|one| other.events.iter().any(|other| meet(one.as_ref(), other.as_ref()) || meet(other.as_ref(), one.as_ref())));
         has_common
             && (self.prefix.starts_with(other.prefix) || other.prefix.starts_with(self.prefix))
             && (self.suffix.ends_with(other.suffix) || other.suffix.ends_with(self.suffix))
@@ -181,9 +181,9 @@ fn check_overlaps(configuration: &NotificationConfiguration) -> S3Result<()> {
     let functions = configuration.lambda_function_configurations.iter().flatten();
     let topics = configuration.topic_configurations.iter().flatten();
     let all = queues
-        .map(|queue| (texts(&queue.events), queue.filter.as_ref()))
-        .chain(functions.map(|function| (texts(&function.events), function.filter.as_ref())))
-        .chain(topics.map(|topic| (texts(&topic.events), topic.filter.as_ref())))
+        .map(|queue| (&queue.events[..], queue.filter.as_ref()))
+        .chain(functions.map(|function| (&function.events[..], function.filter.as_ref())))
+        .chain(topics.map(|topic| (&topic.events[..], topic.filter.as_ref())))
         .collect::<Vec<_>>();
     let wanted = all.iter().map(|(events, filter)| Wanted::new(events, *filter)).collect::<Vec<_>>();
     let overlap =
@@ -272,8 +272,8 @@ pub(super) fn announce(
 /// Sends an event to the queues and functions whose configurations want it.
 pub(super) fn publish(configuration: &NotificationConfiguration, event: &Event, reach: &Reach<'_>) {
     for wanted in configuration.lambda_function_configurations.iter().flatten() {
-        let (arn, events) = (&wanted.lambda_function_arn, texts(&wanted.events));
-        if !Wanted::new(&events, wanted.filter.as_ref()).matches(event) {
+        let arn = &wanted.lambda_function_arn;
+        if !Wanted::new(&wanted.events, wanted.filter.as_ref()).matches(event) {
             continue;
         }
         match reach.functions.filter(|functions| functions.has(arn)) {
@@ -284,8 +284,7 @@ pub(super) fn publish(configuration: &NotificationConfiguration, event: &Event, 
         }
     }
     for QueueConfiguration { events, filter, id, queue_arn } in configuration.queue_configurations.iter().flatten() {
-        let events = texts(events);
-        if !Wanted::new(&events, filter.as_ref()).matches(event) {
+        if !Wanted::new(events, filter.as_ref()).matches(event) {
             continue;
         }
         if let Some(reason) = refusal(queue_arn, &event.bucket, reach.queues) {
@@ -303,10 +302,6 @@ fn send(queues: &LocalQueue, arn: &str, bucket: &str, body: String, trace_header
     if let Err(error) = message.and_then(|message| queues.send(&arn, message)) {
         tracing::warn!(bucket, queue = arn.name(), %error, "an event of a bucket was not sent");
     }
-}
-
-fn texts(events: &[s3s::dto::Event]) -> Vec<String> {
-    events.iter().map(|event| event.as_ref().to_owned()).collect()
 }
 
 /// These notifications as S3 has them.
