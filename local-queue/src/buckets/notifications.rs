@@ -168,8 +168,9 @@ impl<'a> Wanted<'a> {
     fn overlaps(&self, other: &Self) -> bool {
         let meet =
             |one: &str, other: &str| one == other || one.strip_suffix('*').is_some_and(|kind| other.starts_with(kind));
-        let has_common =
-            self.events.iter().any(|one| other.events.iter().any(|other| meet(one.as_ref(), other.as_ref()) || meet(other.as_ref(), one.as_ref())));
+        let has_common = self.events.iter().any(|one| {
+            other.events.iter().any(|other| meet(one.as_ref(), other.as_ref()) || meet(other.as_ref(), one.as_ref()))
+        });
         has_common
             && (self.prefix.starts_with(other.prefix) || other.prefix.starts_with(self.prefix))
             && (self.suffix.ends_with(other.suffix) || other.suffix.ends_with(self.suffix))

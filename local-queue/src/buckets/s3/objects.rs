@@ -47,6 +47,48 @@ pub(super) fn content_range(object: &Object, range: &ByteRange<u64>, is_part: bo
         .then(|| format!("bytes {}-{}/{}", range.start, range.end - 1, object.content.bytes()))
 }
 
+/// The conditions that a request for an object brings.
+macro_rules! reads {
+    ($input:expr) => {
+        Reads {
+            if_match: $input.if_match.as_ref(),
+            if_none_match: $input.if_none_match.as_ref(),
+            if_modified_since: $input.if_modified_since.as_ref(),
+            if_unmodified_since: $input.if_unmodified_since.as_ref(),
+        }
+    };
+}
+
+/// What is said of an object with its bytes and without them, beside what `$said` says.
+macro_rules! described {
+    ($output:ident, $said:expr, $object:expr, $checksum:expr, $range:expr, $is_part:expr, $part_number:expr) => {{
+        let (properties, checksum) = ($object.properties.clone(), $checksum);
+        $output {
+            accept_ranges: Some("bytes".to_owned()),
+            content_length: i64::try_from($range.end - $range.start).ok(),
+            content_range: content_range(&$object, &$range, $is_part),
+            cache_control: properties.cache_control,
+            checksum_crc32: checksum.checksum_crc32,
+            checksum_crc32c: checksum.checksum_crc32c,
+            checksum_crc64nvme: checksum.checksum_crc64nvme,
+            checksum_sha1: checksum.checksum_sha1,
+            checksum_sha256: checksum.checksum_sha256,
+            checksum_type: checksum.checksum_type,
+            content_disposition: properties.content_disposition,
+            content_encoding: properties.content_encoding,
+            content_language: properties.content_language,
+            content_type: Some(properties.content_type.unwrap_or_else(|| BINARY.to_owned())),
+            e_tag: Some(etag(&$object.etag)),
+            expires: properties.expires,
+            last_modified: Some(timestamp($object.modified)),
+            metadata: properties.metadata,
+            parts_count: $part_number.and(i32::try_from($object.parts.len()).ok().filter(|count| *count > 0)),
+            version_id: $object.version_id.clone(),
+            ..$said
+        }
+    }};
+}
+
 impl Actions {
     pub(super) async fn put(
         &self,
@@ -102,47 +144,21 @@ impl Actions {
         let input = &request.input;
         let object = self.object(&input.bucket, &input.key)?;
         check_version(input.version_id.as_deref(), &object)?;
-        let reads = Reads {
-            if_match: input.if_match.as_ref(),
-            if_none_match: input.if_none_match.as_ref(),
-            if_modified_since: input.if_modified_since.as_ref(),
-            if_unmodified_since: input.if_unmodified_since.as_ref(),
-        };
+        let reads = reads!(input);
         reads.check(&object)?;
         let (range, is_part) = selected(&object, input.range, input.part_number)?;
-        let content_range = content_range(&object, &range, is_part);
         let is_whole = !is_part || range.end - range.start == object.content.bytes();
         let checksum = if shows_checksum(input.checksum_mode.as_ref()) && is_whole {
             object.checksum.clone()
         } else {
             Checksum::default()
         };
-        let properties = object.properties.clone();
-        let output = GetObjectOutput {
-            accept_ranges: Some("bytes".to_owned()),
-            content_length: i64::try_from(range.end - range.start).ok(),
-            body: Some(object.content.part(range).into_body()),
-            cache_control: properties.cache_control,
-            checksum_crc32: checksum.checksum_crc32,
-            checksum_crc32c: checksum.checksum_crc32c,
-            checksum_crc64nvme: checksum.checksum_crc64nvme,
-            checksum_sha1: checksum.checksum_sha1,
-            checksum_sha256: checksum.checksum_sha256,
-            checksum_type: checksum.checksum_type,
-            content_disposition: properties.content_disposition,
-            content_encoding: properties.content_encoding,
-            content_language: properties.content_language,
-            content_range,
-            content_type: Some(properties.content_type.unwrap_or_else(|| BINARY.to_owned())),
-            e_tag: Some(etag(&object.etag)),
-            expires: properties.expires,
-            last_modified: Some(timestamp(object.modified)),
-            metadata: properties.metadata,
-            parts_count: input.part_number.and(i32::try_from(object.parts.len()).ok().filter(|count| *count > 0)),
+        let said = GetObjectOutput {
+            body: Some(object.content.part(range.clone()).into_body()),
             tag_count: i32::try_from(object.tags.len()).ok().filter(|count| *count > 0),
-            version_id: object.version_id.clone(),
             ..GetObjectOutput::default()
         };
+        let output = described!(GetObjectOutput, said, object, checksum, range, is_part, input.part_number);
         Ok(S3Response::new(output))
     }
 
@@ -150,40 +166,13 @@ impl Actions {
         let input = &request.input;
         let object = self.object(&input.bucket, &input.key)?;
         check_version(input.version_id.as_deref(), &object)?;
-        let reads = Reads {
-            if_match: input.if_match.as_ref(),
-            if_none_match: input.if_none_match.as_ref(),
-            if_modified_since: input.if_modified_since.as_ref(),
-            if_unmodified_since: input.if_unmodified_since.as_ref(),
-        };
+        let reads = reads!(input);
         reads.check(&object)?;
         let (range, is_part) = selected(&object, input.range, input.part_number)?;
-        let properties = object.properties.clone();
         let checksum =
             if shows_checksum(input.checksum_mode.as_ref()) { object.checksum.clone() } else { Checksum::default() };
-        let output = HeadObjectOutput {
-            accept_ranges: Some("bytes".to_owned()),
-            content_length: i64::try_from(range.end - range.start).ok(),
-            content_range: content_range(&object, &range, is_part),
-            cache_control: properties.cache_control,
-            checksum_crc32: checksum.checksum_crc32,
-            checksum_crc32c: checksum.checksum_crc32c,
-            checksum_crc64nvme: checksum.checksum_crc64nvme,
-            checksum_sha1: checksum.checksum_sha1,
-            checksum_sha256: checksum.checksum_sha256,
-            checksum_type: checksum.checksum_type,
-            content_disposition: properties.content_disposition,
-            content_encoding: properties.content_encoding,
-            content_language: properties.content_language,
-            content_type: Some(properties.content_type.unwrap_or_else(|| BINARY.to_owned())),
-            e_tag: Some(etag(&object.etag)),
-            expires: properties.expires,
-            last_modified: Some(timestamp(object.modified)),
-            metadata: properties.metadata,
-            parts_count: input.part_number.and(i32::try_from(object.parts.len()).ok().filter(|count| *count > 0)),
-            version_id: object.version_id.clone(),
-            ..HeadObjectOutput::default()
-        };
+        let said = HeadObjectOutput::default();
+        let output = described!(HeadObjectOutput, said, object, checksum, range, is_part, input.part_number);
         let mut response = S3Response::new(output);
         response.status = is_part.then_some(StatusCode::PARTIAL_CONTENT);
         Ok(response)
