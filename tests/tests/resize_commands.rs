@@ -96,7 +96,7 @@ impl Place {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = resize(&self.endpoint, arguments);
-        command.current_dir(self.folder.path());
+        command.current_dir(self.folder.path()).env("XDG_STATE_HOME", self.folder.path().join("state"));
         command
     }
 
@@ -346,4 +346,130 @@ async fn of_a_fifo_queue_it_is_said_what_cannot_be_seen() {
     let listed = place.run(&["dead-letters", "list", "--json", "--queue-url", &dead]);
     assert!(listed.stderr.contains("10 of 25 messages: "), "{listed:?}");
     assert_eq!(serde_json::from_str::<Vec<Value>>(&listed.stdout).unwrap().len(), 10);
+}
+
+/// Dead letters with reasons: so many of each kind.
+async fn fill(place: &Place, queue_url: &str, kinds: &[(&str, usize)]) {
+    for (kind, count) in kinds {
+        for number in 0..*count {
+            let value = MessageAttributeValue::builder().data_type("String").string_value(*kind).build().unwrap();
+            let request = place.client.send_message().queue_url(queue_url).message_attributes("FailureKind", value);
+            request.message_body(format!("{kind} {number:02}")).send().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_counted_saved_edited_sent_and_deleted_by_a_selection() {
+    let place = Place::new().await;
+    let (dead, jobs) = (place.queue("dead", &[]).await, place.queue("jobs", &[]).await);
+    fill(&place, &dead, &[("bad-image", 12), ("access-denied", 3)]).await;
+    let on =
+        |command: &str, more: &[&str]| place.run(&[&["dead-letters", command, "--queue-url", &dead], more].concat());
+
+    let counts = on("list", &["--counts"]).stdout;
+    let rows = counts.lines().filter(|line| line.contains("-image") || line.contains("-denied")).collect::<Vec<_>>();
+    assert!(rows.len() == 2 && rows[0].contains(" 12 ") && rows[1].contains(" 3 "), "{counts}");
+
+    let saved = on("list", &["--kind", "access-denied", "--since", "1h", "--save", "letters.jsonl"]);
+    assert_eq!((saved.code, saved.stdout.as_str()), (Some(0), "3 messages saved to letters.jsonl\n"), "{saved:?}");
+    assert_eq!(on("list", &["--since", "2999-01-01T00:00:00Z"]).stdout, "no messages\n");
+    let path = place.folder.path().join("letters.jsonl");
+    let lines = fs::read_to_string(&path).unwrap();
+    assert_eq!(lines.lines().count(), 3);
+    fs::write(&path, lines.replace("access-denied 01", "access granted 01")).unwrap();
+    let send = ["dead-letters", "send", "--queue-url", &jobs, "--file", "letters.jsonl"];
+    let rehearsed = place.run(&[&send[..], &["--dry-run"]].concat());
+    assert!(rehearsed.stdout.ends_with(&format!("3 messages would be sent to {jobs}; nothing was\n")), "{rehearsed:?}");
+    assert_eq!(place.depth(&jobs).await, [0, 0]);
+    assert_eq!(place.run(&send).code, Some(0));
+    let mut sent = place.receive(&jobs).await;
+    sent.sort_by(|one, other| one.body.cmp(&other.body));
+    let bodies = sent.iter().map(|message| message.body.as_deref().unwrap()).collect::<Vec<_>>();
+    assert_eq!(bodies, ["access granted 01", "access-denied 00", "access-denied 02"]);
+    assert!(sent.iter().all(|message| message.message_attributes.is_none()), "without their reasons: {sent:?}");
+
+    for (arguments, expected) in [
+        (&["delete"][..], "delete needs a selection"),
+        (&["delete", "--kind", "access-denied"], "--yes deletes them without asking"),
+        (&["purge"], "--yes deletes them without asking"),
+    ] {
+        let refused = on(arguments[0], &arguments[1..]);
+        assert!(refused.code == Some(2) && refused.stderr.contains(expected), "{arguments:?}: {refused:?}");
+    }
+    let rehearsed = on("delete", &["--body-contains", "denied", "--dry-run"]);
+    assert!(rehearsed.stdout.ends_with("3 messages would be deleted; nothing was\n"), "{rehearsed:?}");
+    assert_eq!(place.depth(&dead).await, [15, 0]);
+    let deleted = on("delete", &["--body-contains", "denied", "--yes"]);
+    assert_eq!((deleted.code, deleted.stdout.as_str()), (Some(0), "3 messages deleted\n"), "{deleted:?}");
+    assert_eq!(place.depth(&dead).await, [12, 0], "what is left is visible at once");
+    let nobody = io::pipe().unwrap().1;
+    let mut closed = place.command(&["dead-letters", "list", "--queue-url", &dead]);
+    assert_eq!(tokio::task::block_in_place(|| closed.stdout(nobody).status().unwrap()).code(), Some(0));
+    assert_eq!(on("purge", &["--yes"]).code, Some(0));
+    assert_eq!(place.depth(&dead).await, [0, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redrive_that_was_interrupted_goes_on_and_needs_nothing_but_the_endpoint() {
+    let place = Place::new().await;
+    let dead = place.queue("dead", &[]).await;
+    let arn = place.attributes(&dead).await["QueueArn"].clone();
+    let policy = json!({ "deadLetterTargetArn": arn, "maxReceiveCount": 3 }).to_string();
+    let jobs = place.queue("jobs", &[(QueueAttributeName::RedrivePolicy, policy)]).await;
+    fill(&place, &dead, &[("bad-image", 6)]).await;
+    let redrive = |more: &[&str]| {
+        let mut command = Command::new(binaries::resize());
+        command.env_clear().env("AWS_ENDPOINT_URL", &place.endpoint).env("HOME", place.folder.path());
+        command.args(["dead-letters", "redrive", "--queue-url", &dead]).args(more);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    let rehearsed = Ran::of(tokio::task::block_in_place(|| redrive(&["--dry-run"]).output().unwrap()));
+    assert!(rehearsed.stdout.ends_with("6 messages would be sent; nothing was\n"), "{rehearsed:?}");
+    let child = redrive(&["--rate", "1"]).spawn().unwrap();
+    while place.depth(&jobs).await[0] < 2 {
+        tokio::task::yield_now().await;
+    }
+    signal(&child, "-INT");
+    let stopped = Ran::of(tokio::task::block_in_place(|| child.wait_with_output().unwrap()));
+    assert!(stopped.code == Some(130) && stopped.stderr.contains("the same command goes on"), "{stopped:?}");
+    let sent = place.depth(&jobs).await[0];
+    assert_eq!((place.depth(&dead).await, sent < 6), ([6 - sent, 0], true), "{stopped:?}");
+    let ended = Ran::of(tokio::task::block_in_place(|| redrive(&[]).output().unwrap()));
+    let expected = format!("{} messages sent to {}\n", 6 - sent, place.attributes(&jobs).await["QueueArn"]);
+    assert_eq!((ended.code, ended.stdout), (Some(0), expected), "{}", ended.stderr);
+    assert_eq!((place.depth(&dead).await, place.depth(&jobs).await), ([0, 0], [6, 0]));
+    assert_eq!(fs::read_dir(place.folder.path().join(".local/state/resize")).unwrap().count(), 0, "no journal is left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_leaves_a_saved_file_as_it_was() {
+    let place = Place::new().await;
+    let dead = place.queue("dead", &[]).await;
+    let disk = place.folder.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8k", "tmpfs"]).arg(&disk).output();
+    if !mount.is_ok_and(|mount| mount.status.success()) {
+        eprintln!("not run: a small disk takes root");
+        return;
+    }
+    fill(&place, &dead, &[("bad-image", 1)]).await;
+    let save = ["dead-letters", "list", "--queue-url", &dead, "--save", "disk/letters"];
+    let saved = place.run(&save);
+    let before = fs::read(disk.join("letters")).unwrap();
+    place.send(&dead, &"x".repeat(20_000)).await;
+    let refused = place.run(&save);
+    let (after, files) = (fs::read(disk.join("letters")).unwrap(), fs::read_dir(&disk).unwrap().count());
+    let redrive = ["dead-letters", "redrive", "--queue-url", &dead, "--to", &dead, "--journal", "disk/journal"];
+    fs::write(disk.join("filler"), [0; 4096]).unwrap();
+    let journal = place.run(&redrive);
+    assert!(Command::new("umount").arg(&disk).status().unwrap().success());
+    assert_eq!((saved.code, refused.code, after == before, files), (Some(0), Some(2), true, 1), "{refused:?}");
+    assert!(refused.stderr.contains("cannot save to disk/letters; it is what it was: No space left"), "{refused:?}");
+    assert!(
+        journal.code == Some(2) && journal.stderr.contains("cannot write to the journal disk/journal"),
+        "{journal:?}"
+    );
+    assert_eq!(place.depth(&dead).await, [2, 0], "nothing was sent, all is given back");
 }

@@ -6,6 +6,13 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use handler::job::{self, SIDE_PIXELS_MAX, position_from_word};
 use handler::pixels::options;
 
+mod dead_letters;
+
+pub(crate) use dead_letters::{
+    DeadLetters, DeleteDeadLetters, ListDeadLetters, PurgeDeadLetters, RedriveDeadLetters, Selection, SendDeadLetters,
+    ShowDeadLetter,
+};
+
 /// Resize images through a queue.
 #[derive(Debug, Parser)]
 #[command(name = "resize", version, arg_required_else_help = true)]
@@ -338,104 +345,4 @@ pub(crate) struct Work {
     /// Memory for images, in MiB; half of what this machine has free unless given.
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(128..=1_048_576))]
     pub(crate) memory: Option<u64>,
-}
-
-/// Look into a dead-letter queue, send its messages back, or empty it.
-///
-/// The queue is reached by the usual AWS configuration: region, credentials, profile and `AWS_ENDPOINT_URL` from the
-/// environment. Looking takes nothing out, but SQS has no other way to look than to receive: for the time of the command
-/// the messages are invisible to others, and their receive counts go up. A queue with a redrive policy of its own is not
-/// looked into unless it is asked for, since it would move the messages on; of a FIFO queue, no more than ten messages
-/// of each group can be seen.
-#[derive(Debug, Subcommand)]
-pub(crate) enum DeadLetters {
-    /// One line for each message: what it was to resize, and why that failed
-    List(ListDeadLetters),
-    /// A whole message: body, reason and attributes
-    Show(ShowDeadLetter),
-    /// Send messages as `list --json` prints them, edited or not
-    Send(SendDeadLetters),
-    /// Send all messages back to the queue they came from, to be tried again
-    Redrive(RedriveDeadLetters),
-    /// Delete all messages
-    Purge(PurgeDeadLetters),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ListDeadLetters {
-    /// The dead-letter queue.
-    #[arg(long, value_name = "URL")]
-    pub(crate) queue_url: String,
-
-    /// Look at no more than so many messages.
-    #[arg(long, value_name = "MESSAGES", default_value_t = 1000)]
-    pub(crate) max: u32,
-
-    /// Print a JSON list with every message instead of the table.
-    ///
-    /// It loses nothing: bodies are strings as they were sent, binary attributes are in base64. `send` takes it back.
-    #[arg(long)]
-    pub(crate) json: bool,
-
-    /// Look even if the queue has a redrive policy of its own, by which looking may move messages.
-    #[arg(long)]
-    pub(crate) despite_redrive_policy: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ShowDeadLetter {
-    /// The dead-letter queue.
-    #[arg(long, value_name = "URL")]
-    pub(crate) queue_url: String,
-
-    /// The message's id, or that of the message it is a copy of.
-    #[arg(value_name = "MESSAGE-ID")]
-    pub(crate) message_id: String,
-
-    /// Look even if the queue has a redrive policy of its own, by which looking may move messages.
-    #[arg(long)]
-    pub(crate) despite_redrive_policy: bool,
-}
-
-/// Send messages as `list --json` prints them, edited or not.
-///
-/// Body, attributes and message group of each are sent as they stand in the file; all are checked before the first is
-/// sent. Nothing is deleted: the dead-letter queue keeps its messages until they are redriven or purged.
-///
-/// Exit code: 0 when every message was sent, 1 when some were not, 2 when none was.
-#[derive(Debug, Args)]
-pub(crate) struct SendDeadLetters {
-    /// The queue to send to.
-    #[arg(long, value_name = "URL")]
-    pub(crate) queue_url: String,
-
-    /// A list of messages as `list --json` prints it, or one as `show` does; `-` reads standard input.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) file: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RedriveDeadLetters {
-    /// The dead-letter queue.
-    #[arg(long, value_name = "URL")]
-    pub(crate) queue_url: String,
-
-    /// The ARN of the queue to send to; unless given, the one queue whose redrive policy names the dead-letter queue.
-    #[arg(long, value_name = "ARN")]
-    pub(crate) to: Option<String>,
-
-    /// Messages a second; as fast as SQS likes unless given.
-    #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(u16).range(1..=500))]
-    pub(crate) max_rate: Option<u16>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct PurgeDeadLetters {
-    /// The dead-letter queue.
-    #[arg(long, value_name = "URL")]
-    pub(crate) queue_url: String,
-
-    /// Really delete them.
-    #[arg(long, required = true)]
-    pub(crate) yes: bool,
 }

@@ -2,8 +2,13 @@
 //! embedded queue; [`command`] is `resize dead-letters`, which looks into any.
 
 pub(crate) mod command;
+mod delete;
 mod document;
+mod journal;
 mod look;
+mod move_task;
+mod redrive;
+mod select;
 
 use std::collections::HashMap;
 use std::path::PathBuf;

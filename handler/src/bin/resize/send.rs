@@ -1,8 +1,10 @@
 //! Messages to a queue, ten at a time.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::types::{
     MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
     SendMessageBatchRequestEntry,
@@ -12,6 +14,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use handler::aws::REQUEST_MESSAGES_MAX;
 use local_queue_terminal::{note, one_line};
 use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 
 use crate::queue::failed;
 use crate::stop::{Interruption, Stop};
@@ -46,37 +49,33 @@ pub(crate) fn digest(text: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(text))
 }
 
-/// Sends all messages. Those that SQS refuses are reported one by one. Fails if nothing could be sent.
+/// Sends all messages, so many a second at most. Those that SQS refuses are reported one by one. Fails if nothing could be
+/// sent.
 pub(crate) async fn send(
     client: &Client,
     queue_url: &str,
     messages: impl IntoIterator<Item = anyhow::Result<Outgoing>>,
+    rate: Option<u16>,
     stop: &Stop,
 ) -> anyhow::Result<Sent> {
     let mut sent = Sent { messages: 0, interruption: None };
-    let mut batches = Batches { messages: messages.into_iter(), next: None };
+    let mut pace = Pace::new(rate);
+    let mut batches = Batches::new(messages.into_iter(), pace.batch());
     while let Some(batch) = batches.take()? {
-        sent.interruption = stop.is_requested();
+        sent.interruption = tokio::select! {
+            biased;
+            interruption = stop.requested() => Some(interruption),
+            () = pace.turn(batch.len()) => None,
+        };
         if sent.interruption.is_some() {
             break;
         }
-        let entries = batch.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;
-        let request = client.send_message_batch().queue_url(queue_url).set_entries(Some(entries));
-        match request.send().await {
-            Ok(answer) => {
-                sent.messages += answer.successful().len();
-                for refused in answer.failed() {
-                    let message = refused.id().parse::<usize>().ok().and_then(|index| batch.get(index));
-                    let name = one_line(message.map_or("a message", |message| message.name.as_str()));
-                    let reason = one_line(refused.message().unwrap_or_default());
-                    note(format_args!("resize: {name} was refused: {}: {reason}", one_line(refused.code())));
-                }
-            }
+        match send_batch(client, queue_url, &batch).await {
+            Ok(ids) => sent.messages += ids.iter().flatten().count(),
             // The first failure of all is the command's; later ones leave the rest unsent, and the count says so.
-            Err(error) if sent.messages == 0 => return Err(failed("SendMessageBatch", queue_url, &error)),
+            Err(error) if sent.messages == 0 => return Err(error.error),
             Err(error) => {
-                let error = failed("SendMessageBatch", queue_url, &error);
-                note(format_args!("resize: the rest was not sent: {error:#}"));
+                note(format_args!("resize: the rest was not sent: {:#}", error.error));
                 break;
             }
         }
@@ -84,16 +83,82 @@ pub(crate) async fn send(
     Ok(sent)
 }
 
+/// Why a request was not carried out.
+#[derive(Debug)]
+pub(crate) struct SendError {
+    pub(crate) error: anyhow::Error,
+    /// Whether SQS has said so itself; if not, it may have been carried out all the same.
+    pub(crate) is_answered: bool,
+}
+
+/// Sends what fits into one request. Says the new id of each message, or reports why SQS refused it.
+pub(crate) async fn send_batch(
+    client: &Client,
+    queue_url: &str,
+    batch: &[Outgoing],
+) -> Result<Vec<Option<String>>, SendError> {
+    let entries = batch.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>();
+    let entries = entries.map_err(|error| SendError { error, is_answered: true })?;
+    let request = client.send_message_batch().queue_url(queue_url).set_entries(Some(entries));
+    let answer = request.send().await.map_err(|error| SendError {
+        is_answered: matches!(&error, SdkError::ServiceError(refused) if refused.raw().status().is_client_error())
+            || matches!(error, SdkError::ConstructionFailure(_)),
+        error: failed("SendMessageBatch", queue_url, &error),
+    })?;
+    for refused in answer.failed() {
+        let message = refused.id().parse::<usize>().ok().and_then(|index| batch.get(index));
+        let name = one_line(message.map_or("a message", |message| message.name.as_str()));
+        let reason = one_line(refused.message().unwrap_or_default());
+        note(format_args!("resize: {name} was refused: {}: {reason}", one_line(refused.code())));
+    }
+    let id_of = |index: usize| {
+        let sent = answer.successful().iter().find(|entry| entry.id() == index.to_string());
+        sent.map(|entry| entry.message_id().to_owned())
+    };
+    Ok((0..batch.len()).map(id_of).collect())
+}
+
+/// So many messages a second, evenly.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    rate: Option<u16>,
+    next: Instant,
+}
+
+impl Pace {
+    pub(crate) fn new(rate: Option<u16>) -> Self {
+        Self { rate, next: Instant::now() }
+    }
+
+    /// How many messages a request has at most: those of a second, if they are fewer than a request can have.
+    pub(crate) fn batch(&self) -> usize {
+        self.rate.map_or(REQUEST_MESSAGES_MAX, |rate| usize::from(rate).clamp(1, REQUEST_MESSAGES_MAX))
+    }
+
+    /// Waits until so many messages may be sent.
+    pub(crate) async fn turn(&mut self, messages: usize) {
+        let Some(rate) = self.rate else { return };
+        tokio::time::sleep_until(self.next).await;
+        let share = Duration::from_secs(1).mul_f64(messages as f64 / f64::from(rate.max(1)));
+        self.next = Instant::now() + share;
+    }
+}
+
 /// Puts messages together that fit into one request.
-struct Batches<I> {
+pub(crate) struct Batches<I> {
     messages: I,
     next: Option<Outgoing>,
+    messages_max: usize,
 }
 
 impl<I: Iterator<Item = anyhow::Result<Outgoing>>> Batches<I> {
-    fn take(&mut self) -> anyhow::Result<Option<Vec<Outgoing>>> {
+    pub(crate) fn new(messages: I, messages_max: usize) -> Self {
+        Self { messages, next: None, messages_max }
+    }
+
+    pub(crate) fn take(&mut self) -> anyhow::Result<Option<Vec<Outgoing>>> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
-        while batch.len() < REQUEST_MESSAGES_MAX {
+        while batch.len() < self.messages_max {
             let next = self.next.take().map(Ok).or_else(|| self.messages.next());
             let Some(message) = next.transpose()? else { break };
             if !batch.is_empty() && bytes + message.bytes() > BATCH_BYTES_MAX {
@@ -143,7 +208,7 @@ mod tests {
     fn a_batch_is_ten_messages_or_a_mebibyte() {
         let message = |bytes: usize| Ok(Outgoing { body: "x".repeat(bytes), ..Outgoing::default() });
         let sizes = [vec![1; 23], vec![600_000, 600_000, 100_000, 1]].concat();
-        let mut batches = Batches { messages: sizes.into_iter().map(message), next: None };
+        let mut batches = Batches::new(sizes.into_iter().map(message), REQUEST_MESSAGES_MAX);
         let mut lengths = Vec::new();
         while let Some(batch) = batches.take().unwrap() {
             assert!(batch.iter().map(Outgoing::bytes).sum::<usize>() <= BATCH_BYTES_MAX);

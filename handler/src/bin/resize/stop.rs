@@ -72,8 +72,10 @@ impl Stop {
         }
     }
 
-    /// Whether it has come.
-    pub(crate) fn is_requested(&self) -> Option<Interruption> {
-        *self.0.borrow()
+    /// One that a test asks for.
+    #[cfg(test)]
+    pub(crate) fn by_hand() -> (watch::Sender<Option<Interruption>>, Self) {
+        let (request, requested) = watch::channel(None);
+        (request, Self(requested))
     }
 }

@@ -37,7 +37,7 @@ struct Jobs {
 
 /// Sends the jobs and says how many. Returns the exit code.
 pub(crate) async fn run(arguments: &Submit, stop: &Stop) -> anyhow::Result<u8> {
-    let config = handler::aws::config().await;
+    let config = crate::queue::config().await;
     let client = Client::new(&config);
     let preparing = async {
         let jobs = jobs(arguments, &config).await?;
@@ -55,7 +55,7 @@ pub(crate) async fn run(arguments: &Submit, stop: &Stop) -> anyhow::Result<u8> {
     let all = jobs.len();
     let fifo = arguments.queue_url.ends_with(FIFO_SUFFIX);
     let sent =
-        send::send(&client, &arguments.queue_url, jobs.into_iter().map(|job| outgoing(&job, fifo)), stop).await?;
+        send::send(&client, &arguments.queue_url, jobs.into_iter().map(|job| outgoing(&job, fifo)), None, stop).await?;
     print(format_args!("{} sent to {}", table::count(sent.messages as u64, "job"), arguments.queue_url));
     if unsent > 0 {
         print(format_args!("{} not sent: there can be no job for them", table::count(unsent as u64, "object")));

@@ -56,7 +56,7 @@ pub(crate) async fn run(arguments: &Work, stop: &Stop) -> anyhow::Result<u8> {
 }
 
 async fn connect(arguments: &Work, counter: Arc<Counter>) -> anyhow::Result<Worker<Resizer, SqsSink>> {
-    let config = handler::aws::config().await;
+    let config = crate::queue::config().await;
     let s3 = S3::new(&config, std::env::var("AWS_ENDPOINT_URL_S3").ok())?;
     let mut storage = Storage::builder().s3(s3).allowed(allowed(&arguments.allow)?);
     if let Some(root) = &arguments.file_root {

@@ -71,23 +71,44 @@ struct EditedAttribute {
     binary_value: Option<String>,
 }
 
-/// Reads a list of documents, or one. All are checked before the first is returned.
-pub(super) fn read(text: &str, is_fifo: bool) -> anyhow::Result<Vec<Outgoing>> {
-    let expected = "expected what `dead-letters list --json` or `show` prints";
-    let list: Vec<Edited> = if text.trim_start().starts_with('{') {
-        vec![serde_json::from_str(text).context(expected)?]
-    } else {
+/// Attributes that say why a message is here, which [`handler::dead_letter`] gives it.
+const REASON: &[&str] = &[
+    "FailureKind",
+    "FailureBlame",
+    "FailureMessage",
+    "OriginalMessageId",
+    "OriginalReceiveCount",
+    "OriginalMessageGroupId",
+];
+
+/// The attributes of a message without those that say why it is here, so that a second failure has room for its own. What
+/// bears such a name without being one of them is the sender's, and stays.
+pub(super) fn without_reason(
+    mut attributes: HashMap<String, MessageAttributeValue>,
+) -> HashMap<String, MessageAttributeValue> {
+    if attributes.contains_key("FailureKind") {
+        attributes.retain(|name, _| !REASON.contains(&name.as_str()));
+    }
+    attributes
+}
+
+/// Reads documents: a list, or one after the other as in a file of lines. All are checked before the first is returned.
+pub(super) fn read(text: &str, is_fifo: bool, keeps_reasons: bool) -> anyhow::Result<Vec<Outgoing>> {
+    let expected = "expected what `dead-letters list --save`, `list --json` or `show` writes";
+    let list: Vec<Edited> = if text.trim_start().starts_with('[') {
         serde_json::from_str(text).context(expected)?
+    } else {
+        serde_json::Deserializer::from_str(text).into_iter().collect::<Result<_, _>>().context(expected)?
     };
     if list.is_empty() {
-        bail!("the list is empty; {expected}");
+        bail!("there is no message in it; {expected}");
     }
     let numbered = list.into_iter().enumerate();
-    numbered.map(|(index, edited)| edited.outgoing(index + 1, is_fifo)).collect()
+    numbered.map(|(index, edited)| edited.outgoing(index + 1, is_fifo, keeps_reasons)).collect()
 }
 
 impl Edited {
-    fn outgoing(self, number: usize, is_fifo: bool) -> anyhow::Result<Outgoing> {
+    fn outgoing(self, number: usize, is_fifo: bool, keeps_reasons: bool) -> anyhow::Result<Outgoing> {
         let id = self.message_id.unwrap_or_default();
         let name = if id.is_empty() { format!("message {number}") } else { format!("message {id}") };
         if self.body.is_empty() {
@@ -100,8 +121,11 @@ impl Edited {
             let value = attribute.value().with_context(|| format!("{name}, messageAttributes.{attribute_name}"))?;
             attributes.insert(attribute_name, value);
         }
+        if !keeps_reasons {
+            attributes = without_reason(attributes);
+        }
         let mut system = self.attributes;
-        let group = system.remove("MessageGroupId").or_else(|| original_group.filter(|_| is_fifo));
+        let group = system.remove("MessageGroupId").or(original_group.filter(|_| is_fifo || !keeps_reasons));
         if is_fifo && group.is_none() {
             bail!("{name} has no attributes.MessageGroupId, which a FIFO queue needs");
         }
@@ -149,31 +173,33 @@ mod tests {
             .build();
         let letter = super::super::dead_letter(&message, &super::super::History::default());
         let printed = format!("{:#}", Value::from(vec![document(&message, &letter)]));
-        let sent = read(&printed, false).unwrap().remove(0);
+        let sent = read(&printed, false, false).unwrap().remove(0);
         assert_eq!((sent.body.as_str(), sent.group.as_deref()), (body, Some("g")));
         assert_eq!((sent.trace_header.as_deref(), sent.deduplication_id), (Some("Root=1"), None));
         assert_eq!(
             sent.attributes,
             [("price".to_owned(), text), ("picture".to_owned(), binary.build().unwrap())].into()
         );
-        assert!(read(&printed, true).unwrap()[0].deduplication_id.is_some());
+        assert!(read(&printed, true, false).unwrap()[0].deduplication_id.is_some());
     }
 
     #[test]
     fn a_wrong_document_is_named_before_anything_is_sent() {
         for (text, expected) in [
-            ("nothing", "expected what `dead-letters list --json`"),
-            ("[]", "the list is empty"),
+            ("nothing", "expected what `dead-letters list --save`"),
+            ("[]", "there is no message in it"),
+            ("", "there is no message in it"),
+            ("{\"body\":\"x\"}\n{\"body\":\n", "expected what `dead-letters list --save`"),
             (r#"[{"messageId":"a"}]"#, "missing field `body`"),
             (r#"[{"body":""}]"#, "message 1 has an empty body"),
             (r#"[{"body":"x","messageAttribute":{}}]"#, "unknown field `messageAttribute`"),
             (r#"{"body":"x","messageAttributes":{"a":{"dataType":"Binary","binaryValue":"?"}}}"#, "not base64"),
             (r#"{"body":"x","messageAttributes":{"a":{"dataType":"String"}}}"#, "expected either stringValue"),
         ] {
-            let error = format!("{:#}", read(text, false).unwrap_err());
+            let error = format!("{:#}", read(text, false, false).unwrap_err());
             assert!(error.contains(expected), "{text}: {error}");
         }
-        let error = read(r#"[{"messageId":"m1","body":"x"}]"#, true).unwrap_err().to_string();
+        let error = read(r#"[{"messageId":"m1","body":"x"}]"#, true, false).unwrap_err().to_string();
         assert!(error.contains("message m1 has no attributes.MessageGroupId"), "{error}");
     }
 }

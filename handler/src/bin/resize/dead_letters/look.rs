@@ -9,11 +9,12 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, Message, MessageSystemAttributeName, QueueAttributeName,
+    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName,
+    QueueAttributeName,
 };
 use handler::aws::REQUEST_MESSAGES_MAX;
 use handler::event::FIFO_SUFFIX;
-use local_queue_terminal::note;
+use local_queue_terminal::{note, one_line};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -22,7 +23,9 @@ use crate::queue::failed;
 use crate::stop::{Interruption, Stop};
 
 /// How long messages are invisible while somebody looks, in seconds, unless they are given back before.
-const INVISIBLE_SECONDS: i32 = 120;
+pub(super) const INVISIBLE_SECONDS: i32 = 120;
+/// When the time of messages that are held for longer is begun anew.
+const RENEWAL: Duration = Duration::from_secs(60);
 /// Looking stops before the first messages are visible again and would be received twice.
 const LOOK_TIME: Duration = Duration::from_secs(100);
 
@@ -71,77 +74,47 @@ impl QueueState {
         despite_redrive_policy: bool,
         stop: &Stop,
     ) -> anyhow::Result<Seen> {
-        if let (Some(policy), false) = (&self.redrive_policy, despite_redrive_policy) {
-            bail!("{}", refusal(&self.url, policy));
-        }
-        let mut looked = Looked::default();
-        let ended = self.receive(client, messages_max, &mut looked, stop).await;
-        self.give_back(client, &looked.messages).await;
+        self.check_policy(despite_redrive_policy)?;
+        let mut hold = Hold::new(client, &self.url);
+        let ended = self.receive(&mut hold, messages_max, stop).await;
+        hold.give_back().await;
         let interruption = ended?;
-        let rest = self.rest(looked.messages.len(), messages_max);
-        Ok(Seen { messages: looked.messages, rest, interruption })
+        let rest = self.rest(hold.messages.len(), messages_max);
+        Ok(Seen { messages: hold.messages, rest, interruption })
     }
 
-    async fn receive(
+    /// Refuses a queue that would move its messages on for being looked at.
+    pub(super) fn check_policy(&self, despite_redrive_policy: bool) -> anyhow::Result<()> {
+        match &self.redrive_policy {
+            Some(policy) if !despite_redrive_policy => bail!("{}", refusal(&self.url, policy)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Receives into a hold, until there is no more, it has so many messages, or the time for looking is over.
+    pub(super) async fn receive(
         &self,
-        client: &Client,
+        hold: &mut Hold<'_>,
         messages_max: usize,
-        looked: &mut Looked,
         stop: &Stop,
     ) -> anyhow::Result<Option<Interruption>> {
         let until = Instant::now() + LOOK_TIME;
-        while looked.messages.len() < messages_max && Instant::now() < until {
-            let left = i32::try_from(messages_max - looked.messages.len()).unwrap_or(MESSAGES_MAX);
-            let request = client
-                .receive_message()
-                .queue_url(&self.url)
-                .max_number_of_messages(left.min(MESSAGES_MAX))
-                .visibility_timeout(INVISIBLE_SECONDS)
-                .wait_time_seconds(1)
-                .message_attribute_names("All")
-                .message_system_attribute_names(MessageSystemAttributeName::All);
-            let answer = tokio::select! {
-                answer = request.send() => answer,
+        while hold.messages.len() < messages_max && Instant::now() < until {
+            let left = messages_max - hold.messages.len();
+            let received = tokio::select! {
+                received = hold.receive(left) => received?,
                 interruption = stop.requested() => return Ok(Some(interruption)),
             };
-            let answer = answer.map_err(|error| failed("ReceiveMessage", &self.url, &error))?;
-            if !looked.take(answer.messages.unwrap_or_default()) {
+            if received.is_empty() {
                 break;
             }
+            received.into_iter().for_each(|message| hold.keep(message));
         }
         Ok(None)
     }
 
-    async fn give_back(&self, client: &Client, messages: &[Message]) {
-        let (mut left, mut reason) = (0, String::new());
-        for messages in messages.chunks(REQUEST_MESSAGES_MAX) {
-            let entry = |(index, message): (usize, &Message)| {
-                let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(index.to_string());
-                let entry = entry.visibility_timeout(0).set_receipt_handle(message.receipt_handle.clone());
-                entry.build().expect("id and receipt handle are given")
-            };
-            let entries = messages.iter().enumerate().map(entry).collect();
-            let request = client.change_message_visibility_batch().queue_url(&self.url).set_entries(Some(entries));
-            match request.send().await {
-                Ok(answer) => {
-                    left += answer.failed().len();
-                    reason = answer.failed().first().map_or(reason, |refused| refused.code().to_owned());
-                }
-                Err(error) => {
-                    left += messages.len();
-                    reason = failed("ChangeMessageVisibilityBatch", &self.url, &error).to_string();
-                }
-            }
-        }
-        if left > 0 {
-            note(format_args!(
-                "resize: {left} messages could not be given back and stay invisible for up to {INVISIBLE_SECONDS} s: {reason}"
-            ));
-        }
-    }
-
     /// What was not seen, and why.
-    fn rest(&self, seen: usize, messages_max: usize) -> Option<String> {
+    pub(super) fn rest(&self, seen: usize, messages_max: usize) -> Option<String> {
         if (seen as u64) >= self.depth {
             return None;
         }
@@ -156,29 +129,138 @@ impl QueueState {
     }
 }
 
-/// Messages so far, each once: a standard queue may deliver one twice.
-#[derive(Default)]
-struct Looked {
-    messages: Vec<Message>,
+/// Messages that were received and are kept from others, each once: a standard queue may deliver one twice.
+#[derive(Debug)]
+pub(super) struct Hold<'a> {
+    client: &'a Client,
+    queue_url: &'a str,
+    pub(super) messages: Vec<Message>,
     by_id: HashMap<String, usize>,
+    /// When the first of them was received, or all of them were kept for longer.
+    since: Instant,
 }
 
-impl Looked {
-    /// Whether any of them is new.
-    fn take(&mut self, received: Vec<Message>) -> bool {
-        let known = self.messages.len();
-        for message in received {
-            let id = message.message_id().unwrap_or_default().to_owned();
-            if let Some(&index) = self.by_id.get(&id) {
+impl<'a> Hold<'a> {
+    pub(super) fn new(client: &'a Client, queue_url: &'a str) -> Self {
+        Self { client, queue_url, messages: Vec::new(), by_id: HashMap::new(), since: Instant::now() }
+    }
+
+    /// Receives up to so many messages. Those that are held already are not among them.
+    pub(super) async fn receive(&mut self, messages_max: usize) -> anyhow::Result<Vec<Message>> {
+        let request = self
+            .client
+            .receive_message()
+            .queue_url(self.queue_url)
+            .max_number_of_messages(i32::try_from(messages_max).unwrap_or(MESSAGES_MAX).min(MESSAGES_MAX))
+            .visibility_timeout(INVISIBLE_SECONDS)
+            .wait_time_seconds(1)
+            .message_attribute_names("All")
+            .message_system_attribute_names(MessageSystemAttributeName::All);
+        let answer = request.send().await.map_err(|error| failed("ReceiveMessage", self.queue_url, &error))?;
+        let mut received = answer.messages.unwrap_or_default();
+        received.retain_mut(|message| match self.by_id.get(message.message_id().unwrap_or_default()) {
+            Some(&index) => {
                 // The handle of the last receive is the one that counts.
-                self.messages[index].receipt_handle = message.receipt_handle;
-            } else {
-                self.by_id.insert(id, self.messages.len());
-                self.messages.push(message);
+                self.messages[index].receipt_handle = message.receipt_handle.take();
+                false
+            }
+            None => true,
+        });
+        Ok(received)
+    }
+
+    pub(super) fn keep(&mut self, message: Message) {
+        if self.messages.is_empty() {
+            self.since = Instant::now();
+        }
+        self.by_id.insert(message.message_id().unwrap_or_default().to_owned(), self.messages.len());
+        self.messages.push(message);
+    }
+
+    /// Those that are meant, which are not held any more.
+    pub(super) fn take(&mut self, is_meant: impl Fn(&Message) -> bool) -> Vec<Message> {
+        let (taken, kept) = std::mem::take(&mut self.messages).into_iter().partition(is_meant);
+        self.by_id.clear();
+        let since = self.since;
+        Vec::into_iter(kept).for_each(|message| self.keep(message));
+        self.since = since;
+        taken
+    }
+
+    /// Keeps all of them for longer, once half of their time is over.
+    pub(super) async fn renew(&mut self) {
+        if self.messages.is_empty() || self.since.elapsed() < RENEWAL {
+            return;
+        }
+        self.since = Instant::now();
+        let (left, reason) = self.change_visibility(INVISIBLE_SECONDS).await;
+        if left > 0 {
+            note(format_args!("resize: {left} messages could not be kept and may be received by others: {reason}"));
+        }
+    }
+
+    pub(super) async fn give_back(&self) {
+        let (left, reason) = self.change_visibility(0).await;
+        if left > 0 {
+            note(format_args!(
+                "resize: {left} messages could not be given back and stay invisible for up to {INVISIBLE_SECONDS} s: {reason}"
+            ));
+        }
+    }
+
+    /// How many were refused, and why the last one was.
+    async fn change_visibility(&self, seconds: i32) -> (usize, String) {
+        let (mut left, mut reason) = (0, String::new());
+        for messages in self.messages.chunks(REQUEST_MESSAGES_MAX) {
+            let entry = |(index, message): (usize, &Message)| {
+                let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(index.to_string());
+                let entry = entry.visibility_timeout(seconds).set_receipt_handle(message.receipt_handle.clone());
+                entry.build().expect("id and receipt handle are given")
+            };
+            let entries = messages.iter().enumerate().map(entry).collect();
+            let request =
+                self.client.change_message_visibility_batch().queue_url(self.queue_url).set_entries(Some(entries));
+            match request.send().await {
+                Ok(answer) => {
+                    left += answer.failed().len();
+                    reason = answer.failed().first().map_or(reason, |refused| refused.code().to_owned());
+                }
+                Err(error) => {
+                    left += messages.len();
+                    reason = failed("ChangeMessageVisibilityBatch", self.queue_url, &error).to_string();
+                }
             }
         }
-        self.messages.len() > known
+        (left, reason)
     }
+}
+
+/// Deletes messages; says for each whether it is gone.
+pub(super) async fn delete(client: &Client, queue_url: &str, messages: &[Message]) -> Vec<bool> {
+    let mut gone = Vec::new();
+    for messages in messages.chunks(REQUEST_MESSAGES_MAX) {
+        let entry = |(index, message): (usize, &Message)| {
+            let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string());
+            entry.set_receipt_handle(message.receipt_handle.clone()).build().expect("id and receipt handle are given")
+        };
+        let entries = messages.iter().enumerate().map(entry).collect();
+        let answer = client.delete_message_batch().queue_url(queue_url).set_entries(Some(entries)).send().await;
+        match answer {
+            Ok(answer) => {
+                for refused in answer.failed() {
+                    let reason = one_line(refused.message().unwrap_or_default());
+                    note(format_args!("resize: a message was not deleted: {}: {reason}", one_line(refused.code())));
+                }
+                let is_gone = |index: usize| answer.successful().iter().any(|entry| entry.id() == index.to_string());
+                gone.extend((0..messages.len()).map(is_gone));
+            }
+            Err(error) => {
+                note(format_args!("resize: {:#}", failed("DeleteMessageBatch", queue_url, &error)));
+                gone.extend(messages.iter().map(|_| false));
+            }
+        }
+    }
+    gone
 }
 
 fn refusal(queue_url: &str, policy: &str) -> String {
