@@ -1,4 +1,4 @@
-//! S3 beside the queues: buckets whose objects are in memory, and whose events come into queues as those of S3 do.
+//! S3 beside the queues: buckets whose objects are in memory or in a folder, and whose events come into queues as those of S3 do.
 //!
 //! ```
 //! use http::Request;
@@ -27,7 +27,11 @@
 mod chunked;
 mod content;
 mod event;
+#[cfg(unix)]
+mod folder;
+mod keep;
 mod notifications;
+mod object;
 mod policy;
 mod receive;
 mod s3;
@@ -35,6 +39,7 @@ mod store;
 
 use std::{
     borrow::Cow,
+    collections::BTreeMap,
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock,
@@ -42,6 +47,8 @@ use std::{
     },
 };
 
+#[cfg(unix)]
+pub use self::folder::FolderError;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri,
@@ -60,10 +67,12 @@ use s3s::{
 use self::{
     chunked::{Trailers, Unframed},
     event::{Event, EventName, RequestIds},
+    keep::{Keep, Memory},
     notifications::Reach,
+    object::{Object, Settings},
     receive::Room,
     s3::Actions,
-    store::{Object, Store},
+    store::{Bucket, Store},
 };
 use crate::{
     LocalQueue,
@@ -102,11 +111,14 @@ pub struct Buckets {
 struct Shared {
     queues: LocalQueue,
     store: Mutex<Store>,
+    keep: Arc<dyn Keep>,
     room: Room,
     object_bytes_max: u64,
     ids: Mutex<IdSource>,
     sequence: AtomicU64,
     functions: OnceLock<Arc<dyn Functions>>,
+    /// What was said of buckets in this process, to which a reset goes back.
+    declared: Mutex<BTreeMap<String, Settings>>,
 }
 
 /// Why a bucket cannot be made or told to announce its objects.
@@ -117,6 +129,61 @@ pub struct BucketError {
     pub code: String,
     /// What is wrong, in S3's words.
     pub message: String,
+}
+
+/// Buckets that are about to be made.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    queues: LocalQueue,
+    object_bytes_max: u64,
+    bytes_max: Option<u64>,
+}
+
+impl Builder {
+    /// Bytes that one object may have, or one part of an upload; 5 GiB unless given.
+    #[must_use]
+    pub fn object_bytes_max(mut self, bytes: u64) -> Self {
+        self.object_bytes_max = bytes;
+        self
+    }
+
+    /// Bytes that all objects and parts of uploads may have together; 1 GiB in memory unless given, in a folder any number.
+    #[must_use]
+    pub fn bytes_max(mut self, bytes: u64) -> Self {
+        self.bytes_max = Some(bytes);
+        self
+    }
+
+    /// In memory.
+    #[must_use]
+    pub fn build(self) -> Buckets {
+        let room = Room::new(self.bytes_max.unwrap_or(BYTES_MAX));
+        self.with(Arc::new(Memory), room, BTreeMap::new())
+    }
+
+    /// In a folder, with what is there already: objects are files that one can look at. Says what was found damaged there.
+    #[cfg(unix)]
+    pub fn open(self, path: &std::path::Path) -> Result<(Buckets, Vec<String>), FolderError> {
+        let room = Room::new(self.bytes_max.unwrap_or(u64::MAX));
+        let folder::Opened { folder, buckets, findings } = folder::open(path, &room)?;
+        Ok((self.with(Arc::new(folder), room, buckets), findings))
+    }
+
+    fn with(self, keep: Arc<dyn Keep>, room: Room, buckets: BTreeMap<String, Bucket>) -> Buckets {
+        let shared = Arc::new(Shared {
+            store: Mutex::new(Store::new(Arc::clone(&keep), buckets)),
+            keep,
+            room,
+            object_bytes_max: self.object_bytes_max,
+            ids: Mutex::new(IdSource::seeded(self.queues.seed() ^ IDS)),
+            queues: self.queues,
+            sequence: AtomicU64::new(0),
+            functions: OnceLock::new(),
+            declared: Mutex::default(),
+        });
+        let service = builder(&shared).build();
+        Buckets { shared, service, checks_signatures: false }
+    }
 }
 
 /// Which events of a bucket go where.
@@ -151,51 +218,16 @@ pub trait Functions: fmt::Debug + Send + Sync {
 }
 
 impl Buckets {
-    /// No buckets yet. Their events go to queues of `queues`, whose clock and region are theirs too.
+    /// No buckets yet, in memory. Their events go to queues of `queues`, whose clock and region are theirs too.
     #[must_use]
     pub fn new(queues: &LocalQueue) -> Self {
-        Self::with(Shared {
-            queues: queues.clone(),
-            store: Mutex::default(),
-            room: Room::new(BYTES_MAX),
-            object_bytes_max: OBJECT_BYTES_MAX,
-            ids: Mutex::new(IdSource::seeded(queues.seed() ^ IDS)),
-            sequence: AtomicU64::new(0),
-            functions: OnceLock::new(),
-        })
+        Self::builder(queues).build()
     }
 
-    fn with(shared: Shared) -> Self {
-        let shared = Arc::new(shared);
-        let service = builder(&shared).build();
-        Self { shared, service, checks_signatures: false }
-    }
-
-    /// Bytes that one object may have. To be said before anything is done with the buckets.
+    /// Buckets with bounds or a place of their own.
     #[must_use]
-    pub fn object_bytes_max(self, bytes: u64) -> Self {
-        self.change(|shared| shared.object_bytes_max = bytes)
-    }
-
-    /// Bytes that all objects and parts of uploads may have together. To be said before anything is done with the buckets.
-    #[must_use]
-    pub fn bytes_max(self, bytes: u64) -> Self {
-        self.change(|shared| shared.room = Room::new(bytes))
-    }
-
-    fn change(self, change: impl FnOnce(&mut Shared)) -> Self {
-        let queues = &self.shared.queues;
-        let mut shared = Shared {
-            queues: queues.clone(),
-            store: Mutex::default(),
-            room: self.shared.room.clone(),
-            object_bytes_max: self.shared.object_bytes_max,
-            ids: Mutex::new(self.shared.ids().clone()),
-            sequence: AtomicU64::new(0),
-            functions: OnceLock::new(),
-        };
-        change(&mut shared);
-        Self::with(shared)
+    pub fn builder(queues: &LocalQueue) -> Builder {
+        Builder { queues: queues.clone(), object_bytes_max: OBJECT_BYTES_MAX, bytes_max: None }
     }
 
     /// Answers only requests that are signed with this key pair.
@@ -212,15 +244,14 @@ impl Buckets {
             let message = format!("The specified bucket is not valid: {name:?}");
             return Err(BucketError { code: "InvalidBucketName".to_owned(), message });
         }
-        self.shared.store().create(name, self.shared.queues.clock().now());
-        Ok(())
+        let created = self.shared.store().create(name, self.shared.queues.clock().now());
+        created.and_then(|_| self.shared.declare(name)).map_err(|error| BucketError::from(&error))
     }
 
     /// Gives each object of a bucket a version, or ends that. Old versions are not kept.
     pub fn set_versioning(&self, bucket: &str, is_enabled: bool) -> Result<(), BucketError> {
-        let mut store = self.shared.store();
-        store.bucket_mut(bucket).map_err(|error| BucketError::from(&error))?.is_versioned = is_enabled;
-        Ok(())
+        let changed = self.shared.store().change(bucket, |settings| settings.is_versioned = is_enabled);
+        changed.and_then(|()| self.shared.declare(bucket)).map_err(|error| BucketError::from(&error))
     }
 
     /// Lets buckets announce their objects to these functions too. What was said first holds.
@@ -236,7 +267,7 @@ impl Buckets {
         let configuration = notifications::to_configuration(notifications);
         let request = self.shared.next_request();
         let configured = self.shared.configure(bucket, configuration, false, &request);
-        configured.map_err(|error| BucketError::from(&error))
+        configured.and_then(|()| self.shared.declare(bucket)).map_err(|error| BucketError::from(&error))
     }
 
     /// Whether there is a bucket of this name.
@@ -261,8 +292,8 @@ impl Buckets {
     /// An object's bytes.
     #[must_use]
     pub fn object(&self, bucket: &str, key: &str) -> Option<Bytes> {
-        let object = self.shared.store().bucket(bucket).ok()?.object(key).ok().cloned()?;
-        Some(object.content.to_bytes())
+        let (_, content) = self.shared.store().read(bucket, key).ok()?;
+        content.to_bytes().ok()
     }
 
     /// Bytes of all objects and parts of uploads.
@@ -271,9 +302,12 @@ impl Buckets {
         self.shared.room.used_bytes()
     }
 
-    /// Forgets all buckets.
-    pub fn reset(&self) {
-        self.shared.store().clear();
+    /// Forgets all buckets with their objects; then makes those anew that were made here and not by a request, with the
+    /// notifications that they had here. No test event is sent.
+    pub fn reset(&self) -> Result<(), BucketError> {
+        let declared = self.shared.declared().clone();
+        let reset = self.shared.store().reset(&declared);
+        reset.map_err(|error| BucketError::from(&error))
     }
 
     /// Answers one request of S3's protocol, path style. A signature is looked at only if
@@ -343,6 +377,17 @@ impl From<&S3Error> for BucketError {
 impl Shared {
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().expect("nothing panics with the buckets in hand")
+    }
+
+    fn declared(&self) -> MutexGuard<'_, BTreeMap<String, Settings>> {
+        self.declared.lock().expect("nothing panics with what was declared in hand")
+    }
+
+    /// A bucket as it is now is one that a reset brings back.
+    fn declare(&self, bucket: &str) -> S3Result<()> {
+        let settings = self.store().bucket(bucket)?.settings.clone();
+        self.declared().insert(bucket.to_owned(), settings);
+        Ok(())
     }
 
     fn ids(&self) -> MutexGuard<'_, IdSource> {
@@ -416,7 +461,7 @@ impl Shared {
             crate::engine::Uuid::from_random(ids.next_u64(), ids.next_u64()).to_string()
         };
         let checked = notifications::check(configuration, skips_destinations, bucket, &self.reach(), next_id)?;
-        self.store().bucket_mut(bucket)?.notifications = checked.clone();
+        self.store().change(bucket, |settings| settings.notifications = checked.clone())?;
         if !skips_destinations {
             notifications::announce(&checked, bucket, &self.queues, self.queues.clock().now(), request);
         }

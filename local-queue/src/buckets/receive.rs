@@ -21,13 +21,13 @@ use s3s::{
 
 use super::{
     chunked::Trailers,
-    content::{Content, Gathering},
+    content::{Content, Sink},
 };
 
 /// How long a client may pause within a body.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The memory of all objects.
+/// What all objects may have together.
 #[derive(Clone, Debug)]
 pub(super) struct Room {
     used: Arc<AtomicU64>,
@@ -127,15 +127,17 @@ pub(super) struct Received {
     pub(super) checksum: Checksum,
 }
 
-/// Takes a body in.
+/// Takes a body in, to where its bytes are to be. `refused` says what a client hears if they cannot be there.
 pub(super) async fn receive(
     body: Option<StreamingBlob>,
     expected: Expected,
+    mut gathering: Box<dyn Sink>,
+    refused: impl Fn(&std::io::Error) -> S3Error,
     room: &Room,
     object_bytes_max: u64,
 ) -> S3Result<Received> {
     let mut hasher = hasher(&expected)?;
-    let (mut md5, mut gathering, mut share) = (Md5::new(), Gathering::default(), room.empty_share());
+    let (mut md5, mut share) = (Md5::new(), room.empty_share());
     let mut body = body;
     while let Some(stream) = &mut body {
         let piece = tokio::time::timeout(PIECE_TIMEOUT, stream.next()).await;
@@ -153,7 +155,7 @@ pub(super) async fn receive(
         share.grow(piece.len() as u64)?;
         md5.update(&piece);
         hasher.update(&piece);
-        gathering.push(&piece);
+        gathering.push(&piece).map_err(|error| refused(&error))?;
     }
     let md5: [u8; 16] = md5.finalize().into();
     if let Some(sent) = &expected.md5 {

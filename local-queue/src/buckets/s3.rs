@@ -3,7 +3,7 @@
 /// What a request says of its object, taken out of it.
 macro_rules! properties {
     ($input:expr) => {
-        $crate::buckets::store::Properties {
+        $crate::buckets::object::Properties {
             cache_control: $input.cache_control.take(),
             content_disposition: $input.content_disposition.take(),
             content_encoding: $input
@@ -73,9 +73,11 @@ use super::{
     Framing, Shared,
     content::Content,
     event::{EventName, RequestIds},
+    keep::refused,
     notifications,
+    object::Object,
     receive::{self, Behind, Expected, Received, Share},
-    store::{Bucket, Object},
+    store::Bucket,
 };
 use crate::engine::Time;
 
@@ -125,13 +127,14 @@ impl Actions {
         cause: Cause,
     ) -> S3Result<Arc<Object>> {
         let mut object = object;
-        let object = self.with(bucket, |place| {
+        object.content = self.0.keep.settle(object.content).map_err(|error| refused(&error))?;
+        let object = {
+            let mut store = self.0.store();
+            let place = store.bucket(bucket)?;
             conditions.check(place.objects.get(key).map(|object| &**object))?;
-            object.version_id = place.is_versioned.then(|| self.0.next_version_id());
-            let object = Arc::new(object);
-            place.objects.insert(key.to_owned(), Arc::clone(&object));
-            Ok(object)
-        })?;
+            object.version_id = place.settings.is_versioned.then(|| self.0.next_version_id());
+            store.put(bucket, key, object)?
+        };
         self.publish(bucket, key, &object, object.version_id.clone(), name, cause);
         Ok(object)
     }
@@ -146,18 +149,20 @@ impl Actions {
         cause: Cause,
     ) {
         let event = self.0.event(bucket, key, object, version_id, name, cause.request, cause.trace);
-        let Ok(configuration) = self.with(bucket, |bucket| Ok(bucket.notifications.clone())) else { return };
+        let Ok(configuration) = self.with(bucket, |bucket| Ok(bucket.settings.notifications.clone())) else { return };
         notifications::publish(&configuration, &event, &self.0.reach());
     }
 
     /// Takes one object away. One that is not there is none the worse for it.
     fn remove(&self, bucket: &str, key: &str, version_id: Option<&str>, cause: Cause) -> S3Result<DeleteObjectOutput> {
-        let (removed, marker) = self.with(bucket, |place| {
+        let (removed, marker) = {
+            let mut store = self.0.store();
+            let place = store.bucket(bucket)?;
             // Of the versions there is only the newest. One that is named and is another is gone already.
             let is_named = place.objects.get(key).is_some_and(|object| names(version_id, object));
-            let marker = (place.is_versioned && version_id.is_none()).then(|| self.0.next_version_id());
-            Ok((is_named.then(|| place.objects.remove(key)).flatten(), marker))
-        })?;
+            let marker = (place.settings.is_versioned && version_id.is_none()).then(|| self.0.next_version_id());
+            (if is_named { store.remove(bucket, key)? } else { None }, marker)
+        };
         let output = DeleteObjectOutput {
             delete_marker: marker.is_some().then_some(true),
             version_id: marker.clone().or_else(|| version_id.map(str::to_owned)),
@@ -189,16 +194,18 @@ impl Actions {
             let behind = framing.or_else(|| request.trailing_headers.clone().map(Behind::Verified));
             expected.trailer = behind.map(|behind| (name, behind));
         }
-        receive::receive(body, expected, &self.0.room, self.0.object_bytes_max).await
+        let gathering = self.0.keep.gather().map_err(|error| refused(&error))?;
+        receive::receive(body, expected, gathering, refused, &self.0.room, self.0.object_bytes_max).await
     }
 
-    fn source(&self, source: &CopySource) -> S3Result<(String, String, Arc<Object>)> {
+    /// What is copied, with its bytes.
+    fn source(&self, source: &CopySource) -> S3Result<(String, String, Arc<Object>, Content)> {
         let CopySource::Bucket { bucket, key, version_id } = source else {
             return Err(s3_error!(NotImplemented, "A copy from an access point is not implemented."));
         };
-        let object = self.object(bucket, key)?;
+        let (object, content) = self.0.store().read(bucket, key)?;
         check_version(version_id.as_deref(), &object)?;
-        Ok((bucket.to_string(), key.to_string(), object))
+        Ok((bucket.to_string(), key.to_string(), object, content))
     }
 
     /// A copy of content has a share of its own: that of the source may go before it.
@@ -246,7 +253,7 @@ impl S3 for Actions {
         let store = self.0.store();
         let buckets = store.all().map(|(name, bucket)| ListedBucket {
             bucket_region: None,
-            creation_date: Some(timestamp(bucket.created)),
+            creation_date: Some(timestamp(bucket.settings.created)),
             name: Some(name.clone()),
         });
         let buckets = Some(buckets.collect());
@@ -255,7 +262,7 @@ impl S3 for Actions {
 
     async fn create_bucket(&self, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
         let name = request.input.bucket;
-        let is_new = self.0.store().create(&name, self.now());
+        let is_new = self.0.store().create(&name, self.now())?;
         // In us-east-1 an owner may create a bucket again (documentation: "BucketAlreadyOwnedByYou").
         if !is_new && *self.0.queues.scope().region != *"us-east-1" {
             let text = "Your previous request to create the named bucket succeeded and you already own it.";
@@ -290,7 +297,7 @@ impl S3 for Actions {
         &self,
         request: S3Request<GetBucketVersioningInput>,
     ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
-        let is_versioned = self.with(&request.input.bucket, |bucket| Ok(bucket.is_versioned))?;
+        let is_versioned = self.with(&request.input.bucket, |bucket| Ok(bucket.settings.is_versioned))?;
         let status = is_versioned.then(|| BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED));
         Ok(S3Response::new(GetBucketVersioningOutput { status, ..GetBucketVersioningOutput::default() }))
     }
@@ -301,10 +308,7 @@ impl S3 for Actions {
     ) -> S3Result<S3Response<PutBucketVersioningOutput>> {
         let VersioningConfiguration { status, .. } = request.input.versioning_configuration;
         let is_versioned = status.is_some_and(|status| status.as_str() == BucketVersioningStatus::ENABLED);
-        self.with(&request.input.bucket, |bucket| {
-            bucket.is_versioned = is_versioned;
-            Ok(())
-        })?;
+        self.0.store().change(&request.input.bucket, |settings| settings.is_versioned = is_versioned)?;
         Ok(S3Response::new(PutBucketVersioningOutput::default()))
     }
 
@@ -312,7 +316,7 @@ impl S3 for Actions {
         &self,
         request: S3Request<GetBucketTaggingInput>,
     ) -> S3Result<S3Response<GetBucketTaggingOutput>> {
-        let tags = self.with(&request.input.bucket, |bucket| Ok(bucket.tags.clone()))?;
+        let tags = self.with(&request.input.bucket, |bucket| Ok(bucket.settings.tags.clone()))?;
         if tags.is_empty() {
             return Err(s3_error!(NoSuchTagSet, "The TagSet does not exist"));
         }
@@ -324,10 +328,7 @@ impl S3 for Actions {
         request: S3Request<PutBucketTaggingInput>,
     ) -> S3Result<S3Response<PutBucketTaggingOutput>> {
         let tags = tags_of_set(request.input.tagging.tag_set, BUCKET_TAGS_MAX)?;
-        self.with(&request.input.bucket, |bucket| {
-            bucket.tags = tags;
-            Ok(())
-        })?;
+        self.0.store().change(&request.input.bucket, |settings| settings.tags = tags)?;
         Ok(S3Response::with_status(PutBucketTaggingOutput::default(), StatusCode::NO_CONTENT))
     }
 
@@ -335,10 +336,7 @@ impl S3 for Actions {
         &self,
         request: S3Request<DeleteBucketTaggingInput>,
     ) -> S3Result<S3Response<DeleteBucketTaggingOutput>> {
-        self.with(&request.input.bucket, |bucket| {
-            bucket.tags.clear();
-            Ok(())
-        })?;
+        self.0.store().change(&request.input.bucket, |settings| settings.tags.clear())?;
         Ok(S3Response::with_status(DeleteBucketTaggingOutput::default(), StatusCode::NO_CONTENT))
     }
 
@@ -346,7 +344,7 @@ impl S3 for Actions {
         &self,
         request: S3Request<GetBucketNotificationConfigurationInput>,
     ) -> S3Result<S3Response<GetBucketNotificationConfigurationOutput>> {
-        let configuration = self.with(&request.input.bucket, |bucket| Ok(bucket.notifications.clone()))?;
+        let configuration = self.with(&request.input.bucket, |bucket| Ok(bucket.settings.notifications.clone()))?;
         Ok(S3Response::new(GetBucketNotificationConfigurationOutput {
             event_bridge_configuration: configuration.event_bridge_configuration,
             lambda_function_configurations: configuration.lambda_function_configurations,

@@ -8,11 +8,16 @@ use std::{
 
 use s3s::{
     S3Error, S3ErrorCode, S3Result,
-    dto::{Checksum, ETag, Expires, Metadata, NotificationConfiguration},
+    dto::{Checksum, ETag},
     s3_error,
 };
 
-use super::{content::Content, receive::Share};
+use super::{
+    content::Content,
+    keep::{Keep, refused},
+    object::{Object, Properties, Settings},
+    receive::Share,
+};
 use crate::engine::Time;
 
 /// A part of an upload but the last (documentation: "Amazon S3 multipart upload limits").
@@ -21,50 +26,18 @@ const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
 pub(super) const PARTS_MAX: i32 = 10_000;
 
 /// All buckets by their names.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Store {
+    keep: Arc<dyn Keep>,
     buckets: BTreeMap<String, Bucket>,
 }
 
 /// One bucket.
 #[derive(Debug)]
 pub(super) struct Bucket {
-    pub(super) created: Time,
-    /// Whether each object is given a version. Only the newest one is kept.
-    pub(super) is_versioned: bool,
+    pub(super) settings: Settings,
     pub(super) objects: BTreeMap<String, Arc<Object>>,
     pub(super) uploads: BTreeMap<String, Upload>,
-    pub(super) notifications: NotificationConfiguration,
-    pub(super) tags: Vec<(String, String)>,
-}
-
-/// One object.
-#[derive(Clone, Debug)]
-pub(super) struct Object {
-    pub(super) content: Content,
-    /// Without quotes.
-    pub(super) etag: String,
-    pub(super) modified: Time,
-    pub(super) properties: Properties,
-    pub(super) tags: Vec<(String, String)>,
-    pub(super) checksum: Checksum,
-    pub(super) version_id: Option<String>,
-    /// How many bytes each part has, if it was uploaded in parts.
-    pub(super) parts: Vec<u64>,
-    /// Its share of the memory, which copies have too.
-    pub(super) _share: Arc<Share>,
-}
-
-/// What a client says of an object, and gets to hear again.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Properties {
-    pub(super) cache_control: Option<String>,
-    pub(super) content_disposition: Option<String>,
-    pub(super) content_encoding: Option<String>,
-    pub(super) content_language: Option<String>,
-    pub(super) content_type: Option<String>,
-    pub(super) expires: Option<Expires>,
-    pub(super) metadata: Option<Metadata>,
 }
 
 /// An upload in parts.
@@ -98,15 +71,8 @@ pub(super) struct NamedPart {
 }
 
 impl Bucket {
-    pub(super) fn new(created: Time) -> Self {
-        Self {
-            created,
-            is_versioned: false,
-            objects: BTreeMap::new(),
-            uploads: BTreeMap::new(),
-            notifications: NotificationConfiguration::default(),
-            tags: Vec::new(),
-        }
+    pub(super) fn new(settings: Settings) -> Self {
+        Self { settings, objects: BTreeMap::new(), uploads: BTreeMap::new() }
     }
 
     pub(super) fn object(&self, key: &str) -> S3Result<&Arc<Object>> {
@@ -187,15 +153,32 @@ pub(super) struct Page<'a> {
 }
 
 impl Store {
+    /// With what is kept already.
+    pub(super) fn new(keep: Arc<dyn Keep>, buckets: BTreeMap<String, Bucket>) -> Self {
+        Self { keep, buckets }
+    }
+
     /// Makes a bucket; says whether it is new.
-    pub(super) fn create(&mut self, name: &str, now: Time) -> bool {
+    pub(super) fn create(&mut self, name: &str, now: Time) -> S3Result<bool> {
         match self.buckets.entry(name.to_owned()) {
             Entry::Vacant(vacant) => {
-                vacant.insert(Bucket::new(now));
-                true
+                let settings = Settings::new(now);
+                self.keep.put_bucket(name, &settings).map_err(|error| refused(&error))?;
+                vacant.insert(Bucket::new(settings));
+                Ok(true)
             }
-            Entry::Occupied(_) => false,
+            Entry::Occupied(_) => Ok(false),
         }
+    }
+
+    /// Changes what is said of a bucket.
+    pub(super) fn change(&mut self, name: &str, change: impl FnOnce(&mut Settings)) -> S3Result<()> {
+        let bucket = self.buckets.get_mut(name).ok_or_else(no_such_bucket)?;
+        let mut settings = bucket.settings.clone();
+        change(&mut settings);
+        self.keep.put_bucket(name, &settings).map_err(|error| refused(&error))?;
+        bucket.settings = settings;
+        Ok(())
     }
 
     pub(super) fn delete(&mut self, name: &str) -> S3Result<()> {
@@ -203,8 +186,43 @@ impl Store {
         if !bucket.objects.is_empty() {
             return Err(s3_error!(BucketNotEmpty, "The bucket you tried to delete is not empty"));
         }
+        self.keep.remove_bucket(name).map_err(|error| refused(&error))?;
         self.buckets.remove(name);
         Ok(())
+    }
+
+    /// Puts an object into its place.
+    pub(super) fn put(&mut self, name: &str, key: &str, mut object: Object) -> S3Result<Arc<Object>> {
+        let bucket = self.buckets.get_mut(name).ok_or_else(no_such_bucket)?;
+        let before = bucket.objects.get(key).map(|object| &**object);
+        object.content = self.keep.put(name, key, &object, before).map_err(|error| refused(&error))?;
+        let object = Arc::new(object);
+        bucket.objects.insert(key.to_owned(), Arc::clone(&object));
+        Ok(object)
+    }
+
+    /// Gives an object other tags.
+    pub(super) fn tag(&mut self, name: &str, key: &str, tags: Vec<(String, String)>) -> S3Result<Arc<Object>> {
+        let bucket = self.buckets.get_mut(name).ok_or_else(no_such_bucket)?;
+        let object = Arc::new(Object { tags, ..Object::clone(bucket.object(key)?) });
+        self.keep.describe(name, key, &object).map_err(|error| refused(&error))?;
+        bucket.objects.insert(key.to_owned(), Arc::clone(&object));
+        Ok(object)
+    }
+
+    /// Takes an object away, if there is one.
+    pub(super) fn remove(&mut self, name: &str, key: &str) -> S3Result<Option<Arc<Object>>> {
+        let bucket = self.buckets.get_mut(name).ok_or_else(no_such_bucket)?;
+        let Some(object) = bucket.objects.get(key) else { return Ok(None) };
+        self.keep.remove(name, key, object).map_err(|error| refused(&error))?;
+        Ok(bucket.objects.remove(key))
+    }
+
+    /// An object, and its bytes as they stay whatever is put in its place.
+    pub(super) fn read(&self, name: &str, key: &str) -> S3Result<(Arc<Object>, Content)> {
+        let object = Arc::clone(self.bucket(name)?.object(key)?);
+        let content = object.content.pinned().map_err(|error| refused(&error))?;
+        Ok((object, content))
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
@@ -223,8 +241,21 @@ impl Store {
         self.buckets.get_mut(name).ok_or_else(no_such_bucket)
     }
 
-    pub(super) fn clear(&mut self) {
-        self.buckets.clear();
+    /// Takes everything away, and makes these buckets as they were.
+    pub(super) fn reset(&mut self, declared: &BTreeMap<String, Settings>) -> S3Result<()> {
+        let names = self.buckets.keys().cloned().collect::<Vec<_>>();
+        for name in names {
+            let keys = self.bucket(&name)?.objects.keys().cloned().collect::<Vec<_>>();
+            for key in keys {
+                self.remove(&name, &key)?;
+            }
+            self.delete(&name)?;
+        }
+        for (name, settings) in declared {
+            self.keep.put_bucket(name, settings).map_err(|error| refused(&error))?;
+            self.buckets.insert(name.clone(), Bucket::new(settings.clone()));
+        }
+        Ok(())
     }
 }
 
@@ -279,7 +310,7 @@ mod tests {
     use crate::buckets::receive::Room;
 
     fn bucket(keys: &[&str]) -> Bucket {
-        let mut bucket = Bucket::new(Time::EPOCH);
+        let mut bucket = Bucket::new(Settings::new(Time::EPOCH));
         let room = Room::new(0);
         for key in keys {
             let object = Object {

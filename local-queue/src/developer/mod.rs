@@ -76,6 +76,18 @@ pub fn respond(queues: &LocalQueue, request: &Request<Bytes>) -> Option<Response
     Some(answer(queues, request, path).unwrap_or_else(ApiError::into_response))
 }
 
+/// Whether a request is one to forget everything: what else is beside the queues has to forget too.
+#[cfg(feature = "server")]
+pub(crate) fn is_reset(request: &Request<Bytes>) -> bool {
+    request.method() == Method::POST && request.uri().path().strip_prefix(PREFIX) == Some("reset")
+}
+
+/// Something of a request that was let in could not be done.
+#[cfg(feature = "server")]
+pub(crate) fn failed(sentence: &str) -> Response<Bytes> {
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, sentence).into_response()
+}
+
 /// Why a request was refused.
 #[derive(Debug)]
 struct ApiError {

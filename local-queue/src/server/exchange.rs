@@ -273,6 +273,11 @@ impl Service {
                 if is_held(&response) { response } else { self.hold(response).await }
             }));
         }
+        if developer::is_reset(&request)
+            && let Some(Err(error)) = self.buckets.as_ref().map(Buckets::reset)
+        {
+            return Exchange::Answered(developer::failed(&error.to_string()));
+        }
         let begun = match developer::respond(&self.queues, &request) {
             Some(response) => Answering::Answered(response),
             None => protocol::begin(&self.queues, request, Some(caller)),

@@ -10,7 +10,7 @@ use super::harness::{Running, chunked, short};
 const OBJECT_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 async fn start() -> (Running, Buckets) {
-    let buckets = Buckets::new(&LocalQueue::builder().build()).object_bytes_max(OBJECT_BYTES_MAX as u64);
+    let buckets = Buckets::builder(&LocalQueue::builder().build()).object_bytes_max(OBJECT_BYTES_MAX as u64).build();
     buckets.create_bucket("photos").unwrap();
     let served = buckets.clone();
     (Running::start_with(short(), |server| server.buckets(served)).await, buckets)

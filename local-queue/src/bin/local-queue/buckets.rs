@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
@@ -14,29 +15,64 @@ use local_queue::{
     template::{Diagnostic, Stack, StackBucket, StackDestination, StackNotification},
 };
 
+#[cfg(unix)]
+use local_queue_terminal::note;
+
 use super::{Serve, free_memory::free_bytes, limits::parse_size, placed};
 
 /// What all buckets may hold if nothing is said and this machine has it.
 const BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
-/// How large objects and buckets may be.
+/// What is found in a folder that is told one by one.
+#[cfg(unix)]
+const FINDINGS_MAX: usize = 20;
+
+/// How large objects and buckets may be, and where they are.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Buckets")]
 pub(crate) struct Options {
     /// Bytes of an object that is uploaded in one request, and of each part of one that is not.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "5G")]
     object_max: usize,
-    /// Memory for all objects [default: 1G, but no more than a quarter of what is free at start]
+    /// Keep objects as files below DIR, which is made if it is not there; without it they end with the process.
+    #[arg(long, value_name = "DIR")]
+    buckets: Option<PathBuf>,
+    /// What all objects may have together [default: in memory 1G, but no more than a quarter of what is free at start; in a
+    /// folder no bound but the disk's]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     buckets_max: Option<usize>,
 }
 
 impl Options {
-    pub(crate) fn make(&self, queues: &LocalQueue) -> Buckets {
-        let free = || free_bytes().map_or(BYTES_MAX, |free| (free / 4).min(BYTES_MAX));
-        let bytes_max = self.buckets_max.map_or_else(free, |bytes| bytes as u64);
-        Buckets::new(queues).object_bytes_max(self.object_max as u64).bytes_max(bytes_max)
+    pub(crate) fn make(&self, queues: &LocalQueue) -> anyhow::Result<Buckets> {
+        let builder = Buckets::builder(queues).object_bytes_max(self.object_max as u64);
+        let builder = match (self.buckets_max, &self.buckets) {
+            (Some(bytes), _) => builder.bytes_max(bytes as u64),
+            (None, Some(_)) => builder,
+            (None, None) => builder.bytes_max(free_bytes().map_or(BYTES_MAX, |free| (free / 4).min(BYTES_MAX))),
+        };
+        match &self.buckets {
+            Some(folder) => open(builder, folder),
+            None => Ok(builder.build()),
+        }
     }
+}
+
+#[cfg(unix)]
+fn open(builder: buckets::Builder, folder: &Path) -> anyhow::Result<Buckets> {
+    let (buckets, findings) = builder.open(folder)?;
+    for finding in findings.iter().take(FINDINGS_MAX) {
+        note(format_args!("local-queue: in {}: {finding}", folder.display()));
+    }
+    if findings.len() > FINDINGS_MAX {
+        note(format_args!("local-queue: in {}: {} more like these", folder.display(), findings.len() - FINDINGS_MAX));
+    }
+    Ok(buckets)
+}
+
+#[cfg(not(unix))]
+fn open(_: buckets::Builder, _: &Path) -> anyhow::Result<Buckets> {
+    bail!("--buckets needs a system with the files of Unix; without it objects are in memory")
 }
 
 /// The functions of the template, as buckets reach them: as events, by Lambda's own API.

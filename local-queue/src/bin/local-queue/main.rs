@@ -238,7 +238,7 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
     let (queues, created) = start(arguments)?;
     let server = arguments.reach.bind(queues.clone(), arguments.bounds.bounds()).await?;
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN).min(ANSWERING_THREADS_MAX);
-    let buckets = arguments.buckets.make(&queues);
+    let buckets = arguments.buckets.make(&queues)?;
     let server = server.buckets(buckets.clone()).threads(threads).context("failed to start the threads that answer")?;
     let addresses = server.local_addresses().context("failed to read the address listened on")?;
     let endpoint_urls = addresses.iter().map(|address| format!("http://{address}")).collect::<Vec<_>>();

@@ -9,7 +9,7 @@ use s3s::{
     s3_error,
 };
 
-use super::super::store::Object;
+use super::super::object::Object;
 use super::timestamp;
 use crate::buckets::Arguments;
 

@@ -16,8 +16,10 @@ use s3s::{
 use super::super::{
     content::Content,
     event::EventName,
+    keep::refused,
+    object::Object,
     receive::{self, ALGORITHMS, Expected, Received},
-    store::{Object, hex},
+    store::hex,
 };
 use super::{
     Actions, Cause, check_version,
@@ -36,10 +38,14 @@ pub(super) fn shows_checksum(mode: Option<&s3s::dto::ChecksumMode>) -> bool {
     mode.is_some_and(|mode| mode.as_str() == s3s::dto::ChecksumMode::ENABLED)
 }
 
-pub(super) fn md5_of(content: &Content) -> [u8; 16] {
+pub(super) fn md5_of(content: &Content) -> S3Result<[u8; 16]> {
     let mut md5 = Md5::new();
-    content.blocks().iter().for_each(|block| md5.update(block));
-    md5.finalize().into()
+    let read = content.read(|piece| {
+        md5.update(piece);
+        Ok(())
+    });
+    read.map_err(|error| refused(&error))?;
+    Ok(md5.finalize().into())
 }
 
 pub(super) fn content_range(object: &Object, range: &ByteRange<u64>, is_part: bool) -> Option<String> {
@@ -142,7 +148,7 @@ impl Actions {
 
     pub(super) fn get(&self, request: &S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let input = &request.input;
-        let object = self.object(&input.bucket, &input.key)?;
+        let (object, content) = self.0.store().read(&input.bucket, &input.key)?;
         check_version(input.version_id.as_deref(), &object)?;
         let reads = reads!(input);
         reads.check(&object)?;
@@ -154,7 +160,7 @@ impl Actions {
             Checksum::default()
         };
         let said = GetObjectOutput {
-            body: Some(object.content.part(range.clone()).into_body()),
+            body: Some(content.part(range.clone()).into_body()),
             tag_count: i32::try_from(object.tags.len()).ok().filter(|count| *count > 0),
             ..GetObjectOutput::default()
         };
@@ -181,7 +187,7 @@ impl Actions {
     pub(super) fn copy(&self, request: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
         let cause = Cause::of(&request);
         let mut input = request.input;
-        let (bucket, key, source) = self.source(&input.copy_source)?;
+        let (bucket, key, source, content) = self.source(&input.copy_source)?;
         let reads = Reads {
             if_match: input.copy_source_if_match.as_ref(),
             if_none_match: input.copy_source_if_none_match.as_ref(),
@@ -200,10 +206,9 @@ impl Actions {
                         object's metadata, storage class, website redirect location or encryption attributes.";
             return Err(S3Error::with_message(S3ErrorCode::InvalidRequest, text));
         }
-        let content = source.content.clone();
         let object = Object {
             // The copy is one object, whatever parts the source came in.
-            etag: if source.parts.is_empty() { source.etag.clone() } else { hex(&md5_of(&content)) },
+            etag: if source.parts.is_empty() { source.etag.clone() } else { hex(&md5_of(&content)?) },
             _share: Arc::new(self.share(&content)?),
             content,
             modified: self.now(),
@@ -272,11 +277,7 @@ impl Actions {
         name: EventName,
         cause: Cause,
     ) -> S3Result<Option<String>> {
-        let object = self.with(bucket, |place| {
-            let object = Arc::new(Object { tags, ..Object::clone(place.object(key)?) });
-            place.objects.insert(key.to_owned(), Arc::clone(&object));
-            Ok(object)
-        })?;
+        let object = self.0.store().tag(bucket, key, tags)?;
         self.publish(bucket, key, &object, object.version_id.clone(), name, cause);
         Ok(object.version_id.clone())
     }

@@ -20,8 +20,10 @@ use s3s::{
 use super::super::{
     content::Content,
     event::EventName,
+    keep::refused,
+    object::Object,
     receive::{self, Expected, Received},
-    store::{NamedPart, Object, PARTS_MAX, Part, Upload, hex},
+    store::{NamedPart, PARTS_MAX, Part, Upload, hex},
 };
 use super::{
     Actions, Cause,
@@ -46,7 +48,11 @@ pub(super) fn checksum_of_parts(upload: &Upload, named: &[NamedPart], content: &
     let Some(algorithm) = upload.algorithm.as_deref() else { return Ok(Checksum::default()) };
     let mut hasher = receive::hasher_of(algorithm)?;
     if upload.is_full_checksum {
-        content.blocks().iter().for_each(|block| hasher.update(block));
+        let read = content.read(|piece| {
+            hasher.update(piece);
+            Ok(())
+        });
+        read.map_err(|error| refused(&error))?;
         let mut checksum = hasher.finalize();
         checksum.checksum_type = Some(ChecksumType::from_static(ChecksumType::FULL_OBJECT));
         return Ok(checksum);
@@ -148,7 +154,7 @@ impl Actions {
     ) -> S3Result<S3Response<UploadPartCopyOutput>> {
         let input = request.input;
         let number = part_number(input.part_number)?;
-        let (_, _, source) = self.source(&input.copy_source)?;
+        let (_, _, source, content) = self.source(&input.copy_source)?;
         let range = input.copy_source_range.as_deref().map(|text| {
             Range::parse(text).map_err(|_| {
                 s3_error!(
@@ -159,9 +165,9 @@ impl Actions {
             })
         });
         let (range, _) = selected(&source, range.transpose()?, None)?;
-        let content = source.content.part(range);
+        let content = self.0.keep.settle(content.part(range)).map_err(|error| refused(&error))?;
         let received =
-            Received { share: self.share(&content)?, md5: md5_of(&content), content, checksum: Checksum::default() };
+            Received { share: self.share(&content)?, md5: md5_of(&content)?, content, checksum: Checksum::default() };
         let part = self.add_part(&input.bucket, &input.key, &input.upload_id, number, received)?;
         let result = CopyPartResult {
             e_tag: Some(part.etag),
