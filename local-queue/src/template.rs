@@ -51,6 +51,7 @@ mod parts;
 mod properties;
 mod references;
 mod resources;
+mod rules;
 mod sources;
 mod stack;
 #[cfg(test)]
@@ -130,6 +131,8 @@ pub struct Stack {
     pub queues: Vec<QueueDeclaration>,
     /// Its buckets.
     pub buckets: Vec<StackBucket>,
+    /// Its rules about buckets.
+    pub rules: Vec<StackRule>,
     /// Its functions.
     pub functions: Vec<StackFunction>,
     /// What is passed over or stands for something that is not known here, with its reason.
@@ -153,8 +156,49 @@ pub struct StackBucket {
     pub name: String,
     /// `VersioningConfiguration`.
     pub is_versioned: bool,
-    /// `NotificationConfiguration`, as far as it names queues.
+    /// `NotificationConfiguration`, as far as it names queues and functions.
     pub notifications: Vec<StackNotification>,
+    /// Whether its events go to EventBridge too.
+    pub event_bridge: bool,
+}
+
+/// A rule of EventBridge about buckets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackRule {
+    /// By which the template knows it.
+    pub logical_id: String,
+    /// The file that it is in, relative to the template's folder; none if it is the template itself.
+    pub file: Option<String>,
+    /// Where it begins there.
+    pub line: usize,
+    /// Its name.
+    pub name: String,
+    /// `EventPattern`, as JSON.
+    pub pattern: String,
+    /// `Targets` that are emulated.
+    pub targets: Vec<StackRuleTarget>,
+}
+
+/// Where events go that match a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackRuleTarget {
+    /// Where.
+    pub destination: StackDestination,
+    /// What of them.
+    pub input: RuleInput,
+    /// `SqsParameters.MessageGroupId`.
+    pub group: Option<String>,
+}
+
+/// What a target of a rule gets of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuleInput {
+    /// The event.
+    Matched,
+    /// `Input`: always this JSON.
+    Constant(String),
+    /// `InputPath`: a part of it.
+    Path(String),
 }
 
 /// Events of a bucket that go somewhere.

@@ -125,7 +125,13 @@ fn describe(stack: &Stack) -> String {
             };
             write!(text, " {} to {to}", notification.event).unwrap();
         }
+        if bucket.event_bridge {
+            text.push_str(" to EventBridge");
+        }
         text.push('\n');
+    }
+    for rule in &stack.rules {
+        writeln!(text, "rule {} {} {} {:?}", rule.logical_id, rule.name, rule.pattern, rule.targets).unwrap();
     }
     for function in &stack.functions {
         text.push_str(&describe_function(function));

@@ -25,16 +25,22 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// Messages that one request receives, sends or names at most (documentation: "Amazon SQS message quotas").
 pub const REQUEST_MESSAGES_MAX: usize = 10;
 
-pub use aws_config::SdkConfig;
+pub use aws_config::{ConfigLoader, SdkConfig};
 
 /// Region, credentials and endpoints as every AWS tool finds them: environment, profile, role.
 pub async fn config() -> SdkConfig {
+    config_with(|loader| loader).await
+}
+
+/// As [`config`], with something said before it is looked for.
+pub async fn config_with(say: impl FnOnce(ConfigLoader) -> ConfigLoader) -> SdkConfig {
     let https = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let http_client = http_client_fn(move |settings, components| {
         SharedHttpConnector::new(NamesEndpoint(https.http_connector(settings, components)))
     });
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
-    aws_config::defaults(BehaviorVersion::latest()).http_client(http_client).timeout_config(timeouts).load().await
+    let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client).timeout_config(timeouts);
+    say(loader).load().await
 }
 
 /// A connector whose errors name the endpoint. The SDK finds it in the environment, a profile or a table of its own and

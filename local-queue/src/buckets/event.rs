@@ -212,6 +212,12 @@ fn time_text(time: Time) -> String {
     time.format(MILLIS).unwrap_or_default()
 }
 
+/// A time as EventBridge writes it.
+pub(super) fn seconds_text(time: Time) -> String {
+    let text = time_text(time);
+    text.split_once('.').map_or_else(|| text.clone(), |(seconds, _)| format!("{seconds}Z"))
+}
+
 /// A key as in a form: a blank is a plus, a slash stays (recorded; documentation: "Event message structure").
 fn form_encoded(key: &str) -> String {
     use std::fmt::Write as _;

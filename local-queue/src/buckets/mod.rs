@@ -22,13 +22,15 @@
 //! `notifications`, `event` and `policy` (what goes to which queue, and whether it may), `chunked` (the framing of SDKs).
 //!
 //! What S3 has and this has not: old versions (a versioned bucket gives each object a version id and keeps the newest),
-//! access control, encryption, lifecycles, storage classes, websites, and events to topics and to EventBridge.
+//! access control, encryption, lifecycles, storage classes, websites, and events to topics.
 
 mod chunked;
 mod content;
 mod event;
+mod event_bridge;
 #[cfg(unix)]
 mod folder;
+mod host;
 mod keep;
 mod notifications;
 mod object;
@@ -52,7 +54,7 @@ pub use self::folder::FolderError;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri,
-    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, RANGE},
+    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HOST, RANGE},
 };
 use http_body_util::BodyExt as _;
 pub use s3s::Body;
@@ -67,6 +69,8 @@ use s3s::{
 use self::{
     chunked::{Trailers, Unframed},
     event::{Event, EventName, RequestIds},
+    event_bridge::{Rule, Target},
+    host::{Hosts, bucket_of},
     keep::{Keep, Memory},
     notifications::Reach,
     object::{Object, Settings},
@@ -117,6 +121,7 @@ struct Shared {
     ids: Mutex<IdSource>,
     sequence: AtomicU64,
     functions: OnceLock<Arc<dyn Functions>>,
+    rules: Mutex<Vec<Rule>>,
     /// What was said of buckets in this process, to which a reset goes back.
     declared: Mutex<BTreeMap<String, Settings>>,
 }
@@ -179,6 +184,7 @@ impl Builder {
             queues: self.queues,
             sequence: AtomicU64::new(0),
             functions: OnceLock::new(),
+            rules: Mutex::default(),
             declared: Mutex::default(),
         });
         let service = builder(&shared).build();
@@ -206,6 +212,28 @@ pub enum Destination {
     Queue(QueueArn),
     /// To a function, by its ARN, which [`Buckets::invoke`] must know. The function's own policy is not asked.
     Function(String),
+}
+
+/// Where events go that match a rule of EventBridge, and what of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleTarget {
+    /// Where.
+    pub destination: Destination,
+    /// What.
+    pub input: RuleInput,
+    /// `SqsParameters.MessageGroupId`: the message group in a FIFO queue.
+    pub group: Option<String>,
+}
+
+/// What a target gets of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuleInput {
+    /// The event.
+    Matched,
+    /// `Input`: always the same JSON text.
+    Constant(String),
+    /// `InputPath`: a part of the event, such as `$.detail.object`.
+    Path(String),
 }
 
 /// The functions that buckets can invoke.
@@ -264,16 +292,46 @@ impl Buckets {
     ///
     /// Refused, as by S3, if a queue does not exist, is FIFO or has no policy that lets S3 send, or a function does not exist.
     pub fn notify(&self, bucket: &str, notifications: Vec<Notification>) -> Result<(), BucketError> {
-        let configuration = notifications::to_configuration(notifications);
+        let mut configuration = notifications::to_configuration(notifications);
+        let before = self.shared.store().bucket(bucket).map(|bucket| bucket.settings.notifications.clone());
+        configuration.event_bridge_configuration = before.unwrap_or_default().event_bridge_configuration;
         let request = self.shared.next_request();
         let configured = self.shared.configure(bucket, configuration, false, &request);
         configured.and_then(|()| self.shared.declare(bucket)).map_err(|error| BucketError::from(&error))
+    }
+
+    /// Gives events of a bucket to EventBridge too, in whose form rules see them; or ends that.
+    pub fn set_event_bridge(&self, bucket: &str, is_enabled: bool) -> Result<(), BucketError> {
+        let configuration = is_enabled.then(s3s::dto::EventBridgeConfiguration::default);
+        let changed = self.shared.store().change(bucket, |settings| {
+            settings.notifications.event_bridge_configuration = configuration;
+        });
+        changed.and_then(|()| self.shared.declare(bucket)).map_err(|error| BucketError::from(&error))
     }
 
     /// Whether there is a bucket of this name.
     #[must_use]
     pub fn has_bucket(&self, name: &str) -> bool {
         self.shared.store().has(name)
+    }
+
+    /// The bucket that a request names by its host, such as `BUCKET.s3.localhost`: what its path names is a key then.
+    #[must_use]
+    pub fn bucket_of_host<'a>(&self, headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
+        let in_header = headers.get(HOST).map(|host| host.to_str().unwrap_or_default());
+        let host = in_header.or_else(|| Some(uri.authority()?.as_str()))?;
+        bucket_of(host, |name| self.has_bucket(name))
+    }
+
+    /// Adds a rule of EventBridge's default bus: events of buckets that ask for EventBridge, and match the pattern, go to these
+    /// targets. A queue is sent to if its policy lets `events.amazonaws.com` send for this rule, which is asked at each event.
+    pub fn add_rule(&self, name: &str, pattern: &str, targets: Vec<RuleTarget>) -> Result<(), BucketError> {
+        let targets =
+            targets.into_iter().map(|RuleTarget { destination, input, group }| Target { destination, input, group });
+        let rule = Rule::new(name.to_owned(), pattern, targets.collect())
+            .map_err(|message| BucketError { code: "InvalidEventPatternException".to_owned(), message })?;
+        self.shared.rules().push(rule);
+        Ok(())
     }
 
     /// The names of all buckets, in their order.
@@ -331,7 +389,8 @@ impl Buckets {
             request = unsigned(request);
         }
         request.extensions_mut().insert(ids.clone());
-        if takes_document(&request) && content_length(&request) > Some(DOCUMENT_BYTES_MAX as u64) {
+        let is_hosted = self.bucket_of_host(request.headers(), request.uri()).is_some();
+        if takes_document(&request, is_hosted) && content_length(&request) > Some(DOCUMENT_BYTES_MAX as u64) {
             let error = S3Error::with_message(S3ErrorCode::MaxMessageLengthExceeded, "Your request was too big.");
             let refused = error.to_http_response().unwrap_or_else(|_| internal_error());
             return finish(refused, &ids, &resource, is_head).await;
@@ -353,6 +412,7 @@ fn builder(shared: &Arc<Shared>) -> S3ServiceBuilder {
     config.post_object_max_file_size = FORM_FILE_BYTES_MAX.min(shared.object_bytes_max);
     let mut builder = S3ServiceBuilder::new(Actions(Arc::clone(shared)));
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+    builder.set_host(Hosts(Arc::clone(shared)));
     builder
 }
 
@@ -379,6 +439,10 @@ impl Shared {
         self.store.lock().expect("nothing panics with the buckets in hand")
     }
 
+    fn rules(&self) -> MutexGuard<'_, Vec<Rule>> {
+        self.rules.lock().expect("nothing panics with the rules in hand")
+    }
+
     fn declared(&self) -> MutexGuard<'_, BTreeMap<String, Settings>> {
         self.declared.lock().expect("nothing panics with what was declared in hand")
     }
@@ -399,6 +463,11 @@ impl Shared {
         let id = format!("{:016X}", ids.next_u64());
         let host_id = format!("{:016x}{:016x}{:016x}", ids.next_u64(), ids.next_u64(), ids.next_u64());
         RequestIds { id, host_id }
+    }
+
+    fn next_uuid(&self) -> String {
+        let mut ids = self.ids();
+        crate::engine::Uuid::from_random(ids.next_u64(), ids.next_u64()).to_string()
     }
 
     fn next_version_id(&self) -> String {
@@ -456,10 +525,7 @@ impl Shared {
         request: &RequestIds,
     ) -> S3Result<()> {
         self.store().bucket(bucket)?;
-        let next_id = || {
-            let mut ids = self.ids();
-            crate::engine::Uuid::from_random(ids.next_u64(), ids.next_u64()).to_string()
-        };
+        let next_id = || self.next_uuid();
         let checked = notifications::check(configuration, skips_destinations, bucket, &self.reach(), next_id)?;
         self.store().change(bucket, |settings| settings.notifications = checked.clone())?;
         if !skips_destinations {
@@ -470,10 +536,12 @@ impl Shared {
 }
 
 /// Whether the body of a request is a document, which is read as a whole, and not an object.
-fn takes_document<T>(request: &Request<T>) -> bool {
+fn takes_document<T>(request: &Request<T>, is_hosted: bool) -> bool {
     let is_form = request.headers().get(http::header::CONTENT_TYPE);
     let is_form = is_form.is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
-    let has_key = request.uri().path().trim_start_matches('/').split_once('/').is_some_and(|(_, key)| !key.is_empty());
+    let path = request.uri().path().trim_start_matches('/');
+    let key = if is_hosted { path } else { path.split_once('/').map_or("", |(_, key)| key) };
+    let has_key = !key.is_empty();
     let query = request.uri().query().unwrap_or_default();
     let mut names = query.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
     match *request.method() {

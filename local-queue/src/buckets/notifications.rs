@@ -13,6 +13,7 @@ use s3s::{
 use super::{
     Arguments, Destination, Functions, Notification,
     event::{Event, RequestIds, test_event},
+    event_bridge::{self, Rule, Target},
     policy::{self, Sender},
 };
 use crate::{
@@ -242,7 +243,9 @@ fn refusal(arn: &str, bucket: &str, queues: &LocalQueue) -> Option<&'static str>
         return Some("FIFO SQS queues are not supported as the destination of S3 notifications");
     }
     let policy = attributes.settings.policy.as_deref();
-    let decision = policy::decide(policy, &arn, Sender { bucket, account: &queues.scope().account });
+    let bucket_arn = format!("arn:aws:s3:::{bucket}");
+    let sender = Sender { service: policy::S3, arn: &bucket_arn, account: &queues.scope().account };
+    let decision = policy::decide(policy, &arn, sender);
     if !decision.passed_over.is_empty() {
         let conditions = decision.passed_over.join(", ");
         tracing::info!(
@@ -295,6 +298,50 @@ pub(super) fn publish(configuration: &NotificationConfiguration, event: &Event, 
         let body = event.to_json(id.as_deref().unwrap_or_default());
         send(reach.queues, queue_arn, &event.bucket, body, event.trace.clone());
     }
+}
+
+/// Gives an event in EventBridge's form to the targets of the rules that it matches.
+pub(super) fn publish_to_rules(rules: &[Rule], event: &Event, id: &str, reach: &Reach<'_>) {
+    let (region, account) = (&reach.queues.scope().region, &reach.queues.scope().account);
+    let text = event_bridge::to_json(event, id, account);
+    for rule in rules.iter().filter(|rule| rule.matches(&text)) {
+        for target in &rule.targets {
+            let failed = |reason: &str| tracing::warn!(rule = rule.name, reason, "an event was not given to a target");
+            let Some(input) = target.input(&text) else {
+                failed("the event has nothing at its InputPath");
+                continue;
+            };
+            match &target.destination {
+                Destination::Function(arn) => match reach.functions.filter(|functions| functions.has(arn)) {
+                    Some(functions) => functions.invoke(arn, input),
+                    None => failed("the function does not exist"),
+                },
+                Destination::Queue(queue) => {
+                    let arn = rule.arn(region, account);
+                    if let Err(reason) = send_for_rule(reach.queues, queue, target, &arn, input) {
+                        failed(&reason);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn send_for_rule(
+    queues: &LocalQueue,
+    queue: &QueueArn,
+    target: &Target,
+    rule: &str,
+    body: String,
+) -> Result<(), String> {
+    let attributes = queues.queue_attributes(queue).map_err(|_| format!("the queue {queue} does not exist"))?;
+    let sender = event_bridge::sender(rule, &queues.scope().account);
+    if !policy::decide(attributes.settings.policy.as_deref(), queue, sender).is_allowed {
+        return Err(format!("the policy of {queue} does not let events.amazonaws.com send for {rule}"));
+    }
+    let message = MessageBody::parse(body).map_err(|error| error.to_string())?;
+    let message = SendMessage { group_id: target.group.clone(), ..SendMessage::new(message) };
+    queues.send(queue, message).map(|_| ()).map_err(|error| error.to_string())
 }
 
 fn send(queues: &LocalQueue, arn: &str, bucket: &str, body: String, trace_header: Option<String>) {

@@ -5,13 +5,15 @@ use serde_json::Value;
 
 use crate::engine::QueueArn;
 
-const SENDER: &str = "s3.amazonaws.com";
+pub(super) const S3: &str = "s3.amazonaws.com";
 const ACTION: &str = "sqs:SendMessage";
 
-/// What S3 is when it sends: for which bucket of which account.
+/// Who sends: a service, for a bucket or a rule of an account.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sender<'a> {
-    pub(super) bucket: &'a str,
+    pub(super) service: &'a str,
+    /// Of the bucket, or of the rule.
+    pub(super) arn: &'a str,
     pub(super) account: &'a str,
 }
 
@@ -54,28 +56,30 @@ fn applies(statement: &Value, queue: &QueueArn, sender: Sender<'_>, passed_over:
     let resource = queue.as_str();
     let is_resource =
         is_among("Resource", resource, false).or_else(|| is_among("NotResource", resource, false).map(|is| !is));
-    let is_principal =
-        statement.get("Principal").map(is_s3).or_else(|| statement.get("NotPrincipal").map(|value| !is_s3(value)));
+    let is_sender = |principal: &Value| is_principal(principal, sender.service);
+    let is_principal = statement
+        .get("Principal")
+        .map(is_sender)
+        .or_else(|| statement.get("NotPrincipal").map(|value| !is_sender(value)));
     is_action.unwrap_or_default()
         && is_resource.unwrap_or_default()
         && is_principal.unwrap_or_default()
         && conditions_hold(&statement["Condition"], sender, passed_over)
 }
 
-fn is_s3(principal: &Value) -> bool {
+fn is_principal(principal: &Value, sender: &str) -> bool {
     principal == "*"
-        || texts(&principal["Service"]).any(|service| service == SENDER || service == "*")
+        || texts(&principal["Service"]).any(|service| service == sender || service == "*")
         || texts(&principal["AWS"]).any(|account| account == "*")
 }
 
 fn conditions_hold(conditions: &Value, sender: Sender<'_>, passed_over: &mut Vec<String>) -> bool {
     let Value::Object(operators) = conditions else { return true };
-    let arn = format!("arn:aws:s3:::{}", sender.bucket);
     let mut holds = true;
     for (operator, keys) in operators {
         for (key, patterns) in keys.as_object().into_iter().flatten() {
             let value = match key.to_ascii_lowercase().as_str() {
-                "aws:sourcearn" => &*arn,
+                "aws:sourcearn" => sender.arn,
                 "aws:sourceaccount" => sender.account,
                 "aws:securetransport" => "true",
                 _ => {
@@ -161,7 +165,7 @@ mod tests {
 
     fn decide_on(statements: &Value) -> Decision {
         let policy = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
-        let sender = Sender { bucket: "photos", account: "000000000000" };
+        let sender = Sender { service: S3, arn: "arn:aws:s3:::photos", account: "000000000000" };
         decide(Some(&policy), &QueueArn::parse(QUEUE).unwrap(), sender)
     }
 
@@ -231,7 +235,7 @@ mod tests {
         let denied = json!({ "Effect": "Deny", "Condition": { "Bool": { "aws:SecureTransport": "false" } } });
         assert!(decide_on(&json!([allow(&denied), allow(&json!({}))])).is_allowed, "that denial is of plain HTTP");
         assert!(!decide_on(&json!([allow(&json!({})), allow(&json!({ "Effect": "Deny" }))])).is_allowed);
-        let sender = Sender { bucket: "photos", account: "000000000000" };
+        let sender = Sender { service: S3, arn: "arn:aws:s3:::photos", account: "000000000000" };
         assert!(!decide(None, &QueueArn::parse(QUEUE).unwrap(), sender).is_allowed);
     }
 

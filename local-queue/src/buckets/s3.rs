@@ -151,6 +151,10 @@ impl Actions {
         let event = self.0.event(bucket, key, object, version_id, name, cause.request, cause.trace);
         let Ok(configuration) = self.with(bucket, |bucket| Ok(bucket.settings.notifications.clone())) else { return };
         notifications::publish(&configuration, &event, &self.0.reach());
+        if configuration.event_bridge_configuration.is_some() {
+            let rules = self.0.rules().clone();
+            notifications::publish_to_rules(&rules, &event, &self.0.next_uuid(), &self.0.reach());
+        }
     }
 
     /// Takes one object away. One that is not there is none the worse for it.

@@ -158,7 +158,9 @@ impl Service {
             return (Exchange::Answered(no_content()), readers);
         }
         let has_bucket = |name: &str| self.buckets.as_ref().is_some_and(|buckets| buckets.has_bucket(name));
-        match (route(&parts, has_bucket, self.lambda.is_some()), &self.buckets) {
+        let is_buckets_host = |buckets: &Buckets| buckets.bucket_of_host(&parts.headers, &parts.uri).is_some();
+        let is_buckets_host = self.buckets.as_ref().is_some_and(is_buckets_host);
+        match (route(&parts, has_bucket, is_buckets_host, self.lambda.is_some()), &self.buckets) {
             // What SQS asks of a request is not asked of the developer's API.
             (Route::Developer, _) => {}
             (Route::Buckets, Some(buckets)) => {

@@ -26,8 +26,14 @@ pub(super) enum Route<'a> {
 /// A name longer than this is none.
 const NAME_BYTES_MAX: usize = 40;
 
-/// The route of a request, where there are the buckets that `has_bucket` knows, and Lambda's API or not.
-pub(super) fn route(parts: &Parts, has_bucket: impl Fn(&str) -> bool, has_lambda: bool) -> Route<'_> {
+/// The route of a request, where there are the buckets that `has_bucket` knows, and Lambda's API or not; its host may be that
+/// of a bucket.
+pub(super) fn route(
+    parts: &Parts,
+    has_bucket: impl Fn(&str) -> bool,
+    is_buckets_host: bool,
+    has_lambda: bool,
+) -> Route<'_> {
     let path = parts.uri.path();
     if developer::is_path(path) {
         return Route::Developer;
@@ -35,6 +41,8 @@ pub(super) fn route(parts: &Parts, has_bucket: impl Fn(&str) -> bool, has_lambda
     match service_of(parts) {
         Some("s3") => return Route::Buckets,
         Some("sqs") => return Route::Queues,
+        // The host says it, whatever the path is: that is a key.
+        None if is_buckets_host => return Route::Buckets,
         // Its paths are its own, but a bucket can be called like a version of its API.
         _ if has_lambda && lambda_api::is_path(path) => return Route::Lambda,
         Some(service) => return Route::Foreign(service),
@@ -140,7 +148,33 @@ mod tests {
                 request = request.header(name, value);
             }
             let parts = request.body(()).unwrap().into_parts().0;
-            assert_eq!(route(&parts, |bucket| bucket == "photos", true), expected, "{method} {target} {header:?}");
+            assert_eq!(
+                route(&parts, |bucket| bucket == "photos", false, true),
+                expected,
+                "{method} {target} {header:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_host_of_a_bucket_leaves_the_rest_to_the_bucket() {
+        let [s3, sqs] = ["s3", "sqs"].map(signed);
+        for (method, target, header, expected) in [
+            ("GET", "/cat", None, Route::Buckets),
+            ("GET", "/", None, Route::Buckets),
+            ("POST", "/", Some(FORM), Route::Buckets),
+            ("GET", "/2015-03-31/functions/", None, Route::Buckets),
+            ("GET", "/cat?Action=ListQueues", None, Route::Buckets),
+            ("GET", "/cat", Some(("authorization", &*s3)), Route::Buckets),
+            ("POST", "/", Some(("authorization", &*sqs)), Route::Queues),
+            ("GET", "/_local-queue/health", None, Route::Developer),
+        ] {
+            let mut request = Request::builder().method(method).uri(target);
+            if let Some((name, value)) = header {
+                request = request.header(name, value);
+            }
+            let parts = request.body(()).unwrap().into_parts().0;
+            assert_eq!(route(&parts, |_| false, true, true), expected, "{method} {target} {header:?}");
         }
     }
 
@@ -148,7 +182,7 @@ mod tests {
     fn without_lambda_its_requests_are_those_of_a_service_that_is_not_there() {
         let request =
             Request::get("/2015-03-31/functions/").header("authorization", signed("lambda")).body(()).unwrap();
-        assert_eq!(route(&request.into_parts().0, |_| false, false), Route::Foreign("lambda"));
+        assert_eq!(route(&request.into_parts().0, |_| false, false, false), Route::Foreign("lambda"));
     }
 
     #[test]

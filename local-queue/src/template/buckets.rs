@@ -4,6 +4,7 @@ use super::{
     Diagnostic, StackBucket, StackDestination, StackNotification,
     document::{Yaml, YamlData, refused},
     evaluate::{TemplateContext, Text},
+    parts::BucketEvents,
 };
 use crate::engine::QueueArn;
 
@@ -23,6 +24,7 @@ pub(super) fn bucket(scope: &TemplateContext<'_>, id: &str, resource: &Yaml) -> 
         name: scope.physical_name(id, resource)?.to_lowercase(),
         is_versioned: false,
         notifications: Vec::new(),
+        event_bridge: false,
     };
     let mut notes = Vec::new();
     let properties = resource.get("Properties");
@@ -49,7 +51,7 @@ pub(super) fn bucket(scope: &TemplateContext<'_>, id: &str, resource: &Yaml) -> 
                 }
             }
             "EventBridgeConfiguration" => {
-                notes.push((node.line, "its events do not go to EventBridge, which is not emulated".to_owned()));
+                bucket.event_bridge = node.get("EventBridgeEnabled").and_then(Yaml::as_flag) != Some(false);
             }
             "TopicConfigurations" => {
                 notes.push((node.line, "its events do not go to topics, which are not emulated".to_owned()));
@@ -60,6 +62,60 @@ pub(super) fn bucket(scope: &TemplateContext<'_>, id: &str, resource: &Yaml) -> 
         }
     }
     Ok(Read { value: bucket, notes })
+}
+
+/// Reads `Custom::S3BucketNotifications` of CDK, whose configuration is that of S3's own call.
+pub(super) fn custom_notifications(
+    scope: &TemplateContext<'_>,
+    resource: &Yaml,
+) -> Result<Read<BucketEvents>, Diagnostic> {
+    let properties = resource.get("Properties");
+    let property = |name: &str| {
+        let node =
+            properties.and_then(|properties| properties.get(name)).map(|node| scope.evaluate(node)).transpose()?;
+        node.flatten().ok_or_else(|| refused(resource, format!("a Custom::S3BucketNotifications needs {name}")))
+    };
+    let name = property("BucketName")?;
+    let bucket = name.as_text().filter(|_| name.first_unknown().is_none());
+    let bucket =
+        bucket.ok_or_else(|| refused(&name, "BucketName names a bucket of the template".to_owned()))?.to_owned();
+    let (mut notifications, mut notes, mut event_bridge) = (Vec::new(), Vec::new(), false);
+    for (kind, node) in property("NotificationConfiguration")?.entries() {
+        let of = match kind.as_str() {
+            "QueueConfigurations" => "QueueArn",
+            "LambdaFunctionConfigurations" => "LambdaFunctionArn",
+            "EventBridgeConfiguration" => {
+                event_bridge = true;
+                continue;
+            }
+            "TopicConfigurations" => {
+                notes.push((node.line, "its events do not go to topics, which are not emulated".to_owned()));
+                continue;
+            }
+            other => return Err(refused(node, format!("a NotificationConfiguration has no property {other}"))),
+        };
+        for item in node.as_list().unwrap_or_default() {
+            let arn = required(item, kind, of)?;
+            let destination = match QueueArn::parse(arn) {
+                Some(queue) if of == "QueueArn" => StackDestination::Queue(queue),
+                None if of == "QueueArn" => {
+                    return Err(refused(item, format!("QueueArn needs the ARN of a queue, not {arn:?}")));
+                }
+                _ => StackDestination::Function(arn.to_owned()),
+            };
+            let filter = item.get("Filter").and_then(|filter| filter.get("Key")?.get("FilterRules"));
+            let rules = filter_rules(filter)?;
+            for event in item.get("Events").and_then(Yaml::as_list).unwrap_or_default() {
+                let event = event
+                    .as_text()
+                    .ok_or_else(|| refused(event, format!("Events names events, not {}", event.kind())))?;
+                let (line, event, destination) = (item.line, event.to_owned(), destination.clone());
+                notifications.push(StackNotification { line, event, destination, rules: rules.clone() });
+            }
+        }
+    }
+    let (logical_id, line) = (String::new(), resource.line);
+    Ok(Read { value: BucketEvents { bucket, logical_id, line, notifications, event_bridge }, notes })
 }
 
 fn queue_notification(node: &Yaml) -> Result<StackNotification, Diagnostic> {
@@ -82,7 +138,10 @@ fn required<'a>(node: &'a Yaml, of: &str, name: &str) -> Result<&'a str, Diagnos
 
 /// What keys must begin and end with.
 fn rules(node: &Yaml) -> Result<Vec<(String, String)>, Diagnostic> {
-    let rules = node.get("Filter").and_then(|filter| filter.get("S3Key")?.get("Rules"));
+    filter_rules(node.get("Filter").and_then(|filter| filter.get("S3Key")?.get("Rules")))
+}
+
+fn filter_rules(rules: Option<&Yaml>) -> Result<Vec<(String, String)>, Diagnostic> {
     let rules = rules.and_then(Yaml::as_list).unwrap_or_default();
     let rules = rules.iter().map(|rule| {
         let part = |name: &str| rule.get(name).and_then(Text::of).map(|text| text.text);

@@ -14,8 +14,10 @@ use super::{
     document::{Yaml, YamlData, kind, refused},
     evaluate::Text,
     mapping::{self, Form, Place, keep, number},
+    parts::BucketEvents,
     properties::check_properties,
     resources::made_up_name,
+    rules,
     stack::{Reader, attach},
 };
 use crate::declaration::QueueDeclaration;
@@ -162,6 +164,12 @@ impl<'a> Reader<'a> {
         given_variables.iter().chain(own.flatten()).cloned().collect()
     }
 
+    fn function_arn(&self, name: &str, alias: Option<&str>) -> String {
+        let Options { region, account, .. } = self.scope.options;
+        let qualifier = alias.map(|alias| format!(":{alias}")).unwrap_or_default();
+        format!("arn:aws:lambda:{region}:{account}:function:{name}{qualifier}")
+    }
+
     fn events(&mut self, function: &mut StackFunction, resource: &Yaml, diagnostics: &mut Vec<Diagnostic>) {
         let events = resource.get("Properties").and_then(|properties| properties.get("Events"));
         // SAM lets the mappings aim at the alias that it publishes.
@@ -179,12 +187,28 @@ impl<'a> Reader<'a> {
                     }
                 }
                 Some("S3") => {
-                    let Options { region, account, .. } = self.scope.options;
-                    let qualifier = alias.as_ref().map(|alias| format!(":{alias}")).unwrap_or_default();
-                    let arn = format!("arn:aws:lambda:{region}:{account}:function:{}{qualifier}", function.name);
+                    let arn = self.function_arn(&function.name, alias.as_deref());
                     let evaluated = mapping::evaluated(&self.scope, raw.unwrap_or(event), diagnostics);
                     if let Some((bucket, wanted)) = keep(diagnostics, buckets::event(&evaluated, &arn).map(Some)) {
-                        self.parts.bucket_events.push((bucket, function.logical_id.clone(), wanted));
+                        self.parts.bucket_events.push(BucketEvents {
+                            bucket,
+                            logical_id: function.logical_id.clone(),
+                            line: event.line,
+                            notifications: wanted,
+                            event_bridge: false,
+                        });
+                    }
+                    continue;
+                }
+                Some(kind @ ("EventBridgeRule" | "CloudWatchEvent")) => {
+                    let evaluated = mapping::evaluated(&self.scope, raw.unwrap_or(event), diagnostics);
+                    let id = format!("{}{name}", function.logical_id);
+                    match rules::event(&evaluated, &id, &self.function_arn(&function.name, alias.as_deref())) {
+                        Ok(rule) => self.parts.stack.rules.push(rule),
+                        Err(why) => {
+                            let text = format!("event {name} ({kind}) is passed over: {why}");
+                            self.warn(&function.logical_id, event.line, text);
+                        }
                     }
                     continue;
                 }

@@ -17,12 +17,24 @@ pub(super) struct Parts {
     pub(super) lines: BTreeMap<String, (String, usize, usize)>,
     /// Mappings that are resources. Their functions may come later, or in the stack around.
     pub(super) mappings: Vec<MappingResource>,
-    /// What functions want of buckets by their names, with the logical id of each function. The buckets may come later.
-    pub(super) bucket_events: Vec<(String, String, Vec<StackNotification>)>,
+    /// What other resources want of buckets. The buckets may come later.
+    pub(super) bucket_events: Vec<BucketEvents>,
     /// Functions for tenants, which no queue can invoke.
     pub(super) tenanted: BTreeSet<String>,
     /// The outputs of a nested stack.
     pub(super) outputs: BTreeMap<String, Yaml>,
+}
+
+/// What another resource wants of a bucket.
+pub(super) struct BucketEvents {
+    /// The bucket's name.
+    pub(super) bucket: String,
+    /// Of who wants it.
+    pub(super) logical_id: String,
+    pub(super) line: usize,
+    pub(super) notifications: Vec<StackNotification>,
+    /// Whether the events are to go to EventBridge too.
+    pub(super) event_bridge: bool,
 }
 
 /// An event source mapping that is a resource.
@@ -46,6 +58,7 @@ impl Parts {
         self.stack.queues.extend(nested.stack.queues);
         self.stack.buckets.extend(nested.stack.buckets);
         self.stack.functions.extend(nested.stack.functions);
+        self.stack.rules.extend(nested.stack.rules);
         self.stack.warnings.extend(nested.stack.warnings);
         self.stack.others.extend(nested.stack.others);
         self.diagnostics.extend(nested.diagnostics);
@@ -71,7 +84,8 @@ impl Parts {
         self.stack.others.iter_mut().for_each(|other| add(&mut other.logical_id));
         self.lines.values_mut().for_each(|(id, ..)| add(id));
         self.mappings.iter_mut().for_each(|mapping| add(&mut mapping.logical_id));
-        self.bucket_events.iter_mut().for_each(|(_, id, _)| add(id));
+        self.bucket_events.iter_mut().for_each(|events| add(&mut events.logical_id));
+        self.stack.rules.iter_mut().for_each(|rule| add(&mut rule.logical_id));
         self.tenanted = self.tenanted.iter().map(|id| format!("{prefix}{id}")).collect();
     }
 }

@@ -12,7 +12,8 @@ use super::{
     input::Input,
     mapping::{self, Form, Outcome, Place},
     nested::is_nested,
-    parts::{MappingResource, Nested, Parts},
+    parts::{BucketEvents, MappingResource, Nested, Parts},
+    rules,
 };
 use crate::{
     declaration::{self, DeclarationError, QueueDeclaration, Redrive},
@@ -83,13 +84,16 @@ pub(super) fn finish(mut parts: Parts, input: &Input<'_>) -> Result<Stack, Vec<D
     for mapping in std::mem::take(&mut parts.mappings) {
         attach_resource(&mut parts, mapping, input);
     }
-    for (name, function, notifications) in std::mem::take(&mut parts.bucket_events) {
+    for BucketEvents { bucket: name, logical_id, line, notifications, event_bridge } in
+        std::mem::take(&mut parts.bucket_events)
+    {
         if let Some(bucket) = parts.stack.buckets.iter_mut().find(|bucket| bucket.name == name) {
             bucket.notifications.extend(notifications);
+            bucket.event_bridge |= event_bridge;
         } else {
-            let line = notifications.first().map_or(0, |notification| notification.line);
+            let line = notifications.first().map_or(line, |notification| notification.line);
             let text = format!("an event of type S3 needs a bucket of the template, which {name} is not");
-            parts.diagnostics.push(Diagnostic { line, logical_id: Some(function), text, ..Diagnostic::default() });
+            parts.diagnostics.push(Diagnostic { line, logical_id: Some(logical_id), text, ..Diagnostic::default() });
         }
     }
     let limits = input.limits;
@@ -254,6 +258,8 @@ impl<'a> Reader<'a> {
         match kind(resource) {
             "AWS::SQS::Queue" => self.queue(id, resource),
             "AWS::S3::Bucket" => self.bucket(id, resource),
+            "Custom::S3BucketNotifications" => self.bucket_notifications(id, resource),
+            "AWS::Events::Rule" => self.rule(id, resource),
             "AWS::SQS::QueuePolicy" => {
                 self.policies.push((id, resource));
                 Ok(())
@@ -284,6 +290,24 @@ impl<'a> Reader<'a> {
         let read = buckets::bucket(&self.scope, id, resource)?;
         read.notes.into_iter().for_each(|(line, note)| self.warn(id, line, note));
         self.parts.stack.buckets.push(read.value);
+        Ok(())
+    }
+
+    /// What CDK has in place of a bucket's own property.
+    fn bucket_notifications(&mut self, id: &str, resource: &Yaml) -> Result<(), Diagnostic> {
+        let read = buckets::custom_notifications(&self.scope, resource)?;
+        read.notes.into_iter().for_each(|(line, note)| self.warn(id, line, note));
+        self.parts.bucket_events.push(BucketEvents { logical_id: id.to_owned(), ..read.value });
+        Ok(())
+    }
+
+    fn rule(&mut self, id: &str, resource: &Yaml) -> Result<(), Diagnostic> {
+        let read = rules::rule(&self.scope, id, resource)?;
+        read.notes.into_iter().for_each(|(line, note)| self.warn(id, line, note));
+        match read.rule {
+            Ok(rule) => self.parts.stack.rules.push(rule),
+            Err(why) => self.warn(id, resource.line, format!("passed over: {why}")),
+        }
         Ok(())
     }
 

@@ -3,9 +3,11 @@
 use std::error::Error;
 
 use anyhow::{Context as _, anyhow};
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
@@ -28,22 +30,26 @@ const CREDENTIALS: &[&str] = &[
 /// The usual AWS configuration. What an endpoint on this machine does not need is made up, where nobody has said it: so that
 /// beside an emulator `AWS_ENDPOINT_URL` is enough.
 pub(crate) async fn config() -> SdkConfig {
-    let config = handler::aws::config().await;
     let endpoint = |name| std::env::var(name).ok().filter(|endpoint| !endpoint.is_empty());
     let others = ["AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_S3"];
     if !endpoint("AWS_ENDPOINT_URL").is_some_and(|endpoint| is_on_this_machine(&endpoint))
         || others.into_iter().filter_map(endpoint).any(|endpoint| !is_on_this_machine(&endpoint))
     {
-        return config;
+        return handler::aws::config().await;
     }
-    let region = config.region().cloned().unwrap_or_else(|| Region::new(REGION));
-    let mut builder = config.into_builder().region(region);
+    let region = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+        .or_else(ProfileFileRegionProvider::new())
+        .or_else(Region::new(REGION));
     let file = std::env::home_dir().map(|home| home.join(".aws/credentials"));
-    if CREDENTIALS.iter().all(|name| std::env::var_os(name).is_none()) && !file.is_some_and(|file| file.exists()) {
-        let credentials = Credentials::new("local", "local", None, None, "local endpoint");
-        builder = builder.credentials_provider(SharedCredentialsProvider::new(credentials));
-    }
-    builder.build()
+    let has_credentials = CREDENTIALS.iter().any(|name| std::env::var_os(name).is_some());
+    handler::aws::config_with(|loader| {
+        let loader = loader.region(region);
+        if has_credentials || file.is_some_and(|file| file.exists()) {
+            return loader;
+        }
+        loader.credentials_provider(Credentials::new("local", "local", None, None, "local endpoint"))
+    })
+    .await
 }
 
 fn is_on_this_machine(endpoint: &str) -> bool {

@@ -10,9 +10,9 @@ use anyhow::bail;
 use http::Request;
 use local_queue::{
     LocalQueue,
-    buckets::{self, Buckets, Destination, Notification},
+    buckets::{self, Buckets, Destination, Notification, RuleInput, RuleTarget},
     lambda_api::{Access, LambdaApi},
-    template::{Diagnostic, Stack, StackBucket, StackDestination, StackNotification},
+    template::{self, Diagnostic, Stack, StackBucket, StackDestination, StackNotification},
 };
 
 #[cfg(unix)]
@@ -131,6 +131,21 @@ pub(crate) fn declare(buckets: &Buckets, stack: &Stack, arguments: &Serve) -> an
             problems.push(placed(&Diagnostic { file, line, logical_id, text }, path));
         }
     }
+    for rule in &stack.rules {
+        let targets = rule.targets.iter().map(|target| RuleTarget {
+            destination: destination(&target.destination),
+            input: match target.input.clone() {
+                template::RuleInput::Matched => RuleInput::Matched,
+                template::RuleInput::Constant(text) => RuleInput::Constant(text),
+                template::RuleInput::Path(path) => RuleInput::Path(path),
+            },
+            group: target.group.clone(),
+        });
+        if let Err(error) = buckets.add_rule(&rule.name, &rule.pattern, targets.collect()) {
+            let (logical_id, file) = (Some(rule.logical_id.clone()), rule.file.clone());
+            problems.push(placed(&Diagnostic { file, line: rule.line, logical_id, text: error.message }, path));
+        }
+    }
     if !problems.is_empty() {
         bail!(problems.join("\n"));
     }
@@ -140,15 +155,22 @@ pub(crate) fn declare(buckets: &Buckets, stack: &Stack, arguments: &Serve) -> an
 fn make(buckets: &Buckets, bucket: &StackBucket) -> Result<(), (usize, String)> {
     buckets.create_bucket(&bucket.name).map_err(|error| (bucket.line, error.message))?;
     buckets.set_versioning(&bucket.name, bucket.is_versioned).map_err(|error| (bucket.line, error.message))?;
+    if bucket.event_bridge {
+        buckets.set_event_bridge(&bucket.name, true).map_err(|error| (bucket.line, error.message))?;
+    }
     let Some(first) = bucket.notifications.first() else { return Ok(()) };
     let queues = bucket.notifications.iter().map(|StackNotification { event, destination, rules, .. }| Notification {
         id: None,
-        destination: match destination {
-            StackDestination::Queue(queue) => Destination::Queue(queue.clone()),
-            StackDestination::Function(arn) => Destination::Function(arn.clone()),
-        },
+        destination: self::destination(destination),
         events: vec![event.clone()],
         rules: rules.clone(),
     });
     buckets.notify(&bucket.name, queues.collect()).map_err(|error| (first.line, error.message))
+}
+
+fn destination(destination: &StackDestination) -> Destination {
+    match destination {
+        StackDestination::Queue(queue) => Destination::Queue(queue.clone()),
+        StackDestination::Function(arn) => Destination::Function(arn.clone()),
+    }
 }

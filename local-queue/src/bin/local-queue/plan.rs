@@ -79,13 +79,17 @@ impl<'a> Plan<'a> {
             let versions = if bucket.is_versioned { " (of each object the newest version only)" } else { "" };
             let mut text = format!("s3://{}{versions}", bucket.name);
             for StackNotification { event, destination, .. } in &bucket.notifications {
-                let to = match destination {
-                    StackDestination::Queue(queue) => queue.name(),
-                    StackDestination::Function(arn) => arn.split_once(":function:").map_or(&**arn, |(_, name)| name),
-                };
-                text.extend([", ", event, " to ", to]);
+                text.extend([", ", event, " to ", target_name(destination)]);
+            }
+            if bucket.event_bridge {
+                text.push_str(", events to EventBridge");
             }
             plan.rows.push(Row { name: bucket.logical_id.clone(), kind: "bucket".to_owned(), runs: true, text });
+        }
+        for rule in stack.rules.iter().filter(|_| arguments.source.is_none()) {
+            let to = rule.targets.iter().map(|target| target_name(&target.destination)).collect::<Vec<_>>().join(", ");
+            let text = format!("events of buckets to {}", if to.is_empty() { "nowhere" } else { &to });
+            plan.rows.push(Row { name: rule.logical_id.clone(), kind: "rule".to_owned(), runs: true, text });
         }
         let mut missing = Vec::new();
         for function in &stack.functions {
@@ -212,4 +216,12 @@ fn describe(declared: &StackMapping) -> Row {
     parts.extend(mapping.maximum_concurrency.map(|concurrency| format!("{concurrency} at a time")));
     parts.extend((!mapping.filter_criteria.is_empty()).then(|| "filtered".to_owned()));
     Row { name, kind, runs: true, text: parts.join(", ") }
+}
+
+/// Where events go, for people.
+fn target_name(destination: &StackDestination) -> &str {
+    match destination {
+        StackDestination::Queue(queue) => queue.name(),
+        StackDestination::Function(arn) => arn.split_once(":function:").map_or(&**arn, |(_, name)| name),
+    }
 }

@@ -87,6 +87,11 @@ pub(super) fn records(key: &str) -> [String; 2] {
     [format!("{digest}.new"), format!("{digest}.json")]
 }
 
+/// Whether a file is about an object that may not be in place.
+pub(super) fn is_new(record: &str) -> bool {
+    record.rsplit_once('.').is_some_and(|(_, kind)| kind == "new")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

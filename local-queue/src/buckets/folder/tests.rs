@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, os::unix::fs::symlink};
+use std::{collections::BTreeMap, fs, os::unix::fs::symlink};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -9,6 +9,11 @@ use crate::{
 };
 
 use super::*;
+
+/// What a file has, and since when.
+type Saved = (Vec<u8>, std::time::SystemTime);
+/// Files that are there in place of others, or are not there.
+type Changes<'a> = [(&'a str, Option<&'a Saved>)];
 
 /// A folder, and buckets in it as long as nobody has ended them.
 struct Disk {
@@ -46,7 +51,7 @@ impl Disk {
     }
 
     /// Everything in the folder, to be put back later.
-    fn image(&self) -> BTreeMap<String, (Vec<u8>, std::time::SystemTime)> {
+    fn image(&self) -> BTreeMap<String, Saved> {
         let files = Dir::open(self.folder.path()).unwrap().files().into_iter();
         let read = |file: String| {
             let path = self.path(&file);
@@ -69,6 +74,24 @@ async fn put(buckets: &Buckets, key: &str, body: &str) {
     let target = format!("/photos/{}", percent_encoding::utf8_percent_encode(key, percent_encoding::NON_ALPHANUMERIC));
     let response = send(buckets, "PUT", &target, &[], body).await;
     assert_eq!(response.status(), 200, "{key:?}: {response:?}");
+}
+
+async fn put_in_parts(buckets: &Buckets, key: &str, parts: &[String]) {
+    use std::fmt::Write as _;
+
+    let body = send(buckets, "POST", &format!("/photos/{key}?uploads"), &[], "").await.into_body();
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    let id = text.split("<UploadId>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    let mut list = String::new();
+    for (index, part) in parts.iter().enumerate() {
+        let target = format!("/photos/{key}?uploadId={id}&partNumber={}", index + 1);
+        let response = send(buckets, "PUT", &target, &[], part).await;
+        let etag = response.headers()["etag"].to_str().unwrap();
+        write!(list, "<Part><PartNumber>{}</PartNumber><ETag>{etag}</ETag></Part>", index + 1).unwrap();
+    }
+    let list = format!("<CompleteMultipartUpload>{list}</CompleteMultipartUpload>");
+    let done = send(buckets, "POST", &format!("/photos/{key}?uploadId={id}"), &[], &list).await;
+    assert_eq!(done.status(), 200, "{done:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -106,9 +129,9 @@ async fn every_key_is_a_file_below_the_folder_and_is_there_after_a_restart() {
     assert_eq!(fs::read(disk.path("photos/2026/a b+c/\u{e4}.jpg")).unwrap(), "2026/a b+c/\u{e4}.jpg".as_bytes());
     let files = disk.files();
     assert!(files.iter().all(|file| file.starts_with("photos/")), "{files:?}");
-    for file in files.iter().filter(|file| file.ends_with(".key")) {
+    for (file, of) in files.iter().filter_map(|file| Some((file, file.strip_suffix(".key")?))) {
         let key = fs::read(disk.path(file)).unwrap();
-        assert_eq!(fs::read(disk.path(file.trim_end_matches(".key"))).unwrap(), key, "the key is beside it");
+        assert_eq!(fs::read(disk.path(of)).unwrap(), key, "the key is beside it");
     }
     let buckets = disk.opened();
     let mut expected = all().map(str::to_owned).collect::<Vec<_>>();
@@ -177,20 +200,7 @@ async fn what_is_said_of_objects_and_buckets_outlives_the_process() {
         assert_eq!(disk.files(), Vec::<String>::new());
         let put = send(&buckets, "PUT", "/photos/cat", &headers[..8], "meow").await;
         assert_eq!(put.status(), 200, "{put:?}");
-        let body = send(&buckets, "POST", "/photos/many?uploads", &[], "").await.into_body();
-        let text = String::from_utf8(body.to_vec()).unwrap();
-        let id = text.split("<UploadId>").nth(1).unwrap().split('<').next().unwrap().to_owned();
-        let parts = ["x".repeat(5 * 1024 * 1024), "end".to_owned()];
-        let mut list = String::new();
-        for (index, part) in parts.iter().enumerate() {
-            let target = format!("/photos/many?uploadId={id}&partNumber={}", index + 1);
-            let response = send(&buckets, "PUT", &target, &[], part).await;
-            let etag = response.headers()["etag"].to_str().unwrap().to_owned();
-            list += &format!("<Part><PartNumber>{}</PartNumber><ETag>{etag}</ETag></Part>", index + 1);
-        }
-        let list = format!("<CompleteMultipartUpload>{list}</CompleteMultipartUpload>");
-        let done = send(&buckets, "POST", &format!("/photos/many?uploadId={id}"), &[], &list).await;
-        assert_eq!(done.status(), 200, "{done:?}");
+        put_in_parts(&buckets, "many", &["x".repeat(5 * 1024 * 1024), "end".to_owned()]).await;
         assert_eq!(fs::metadata(disk.path("photos/many")).unwrap().len(), 5 * 1024 * 1024 + 3);
         send(&buckets, "POST", "/photos/begun?uploads", &[], "").await;
         shown(&buckets).await
@@ -214,7 +224,7 @@ async fn a_kill_between_any_two_steps_leaves_the_old_object_or_the_new_one() {
     put(&buckets, "cat", "newer").await;
     let put_done = disk.image();
     drop(buckets);
-    let restored = |changes: &[(&str, Option<&(Vec<u8>, std::time::SystemTime)>)]| {
+    let restored = |changes: &Changes<'_>| {
         let other = Disk::new();
         let mut files = old.clone();
         for (name, file) in changes {
@@ -232,7 +242,7 @@ async fn a_kill_between_any_two_steps_leaves_the_old_object_or_the_new_one() {
         other
     };
     let torn = (put_done[&current].0[..40].to_vec(), put_done[&current].1);
-    let cases: &[(&[(&str, Option<&_>)], Option<&str>)] = &[
+    let cases: &[(&Changes<'_>, Option<&str>)] = &[
         (&[(".local-queue/incoming/7", Some(&put_done["photos/cat"]))], Some("old")),
         (&[(&new, Some(&torn))], Some("old")),
         (&[(&new, Some(&put_done[&current]))], Some("old")),

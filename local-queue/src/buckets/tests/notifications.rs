@@ -213,3 +213,161 @@ async fn an_event_whose_queue_is_gone_disturbs_nobody() {
         assert_eq!(fixture.put("a", "x").await.status, 200);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn several_destinations_are_refused_as_aws_was_recorded() {
+    for fixture in Fixture::kinds() {
+        let arn = |name: &str| format!("arn:aws:sqs:us-east-1:000000000000:{name}");
+        let put = async |arns: &[String], headers: &[(&str, &str)]| {
+            let queues = arns.iter().enumerate().map(|(number, arn)| {
+                format!(
+                    "<QueueConfiguration><Queue>{arn}</Queue><Event>s3:ObjectCreated:*</Event><Filter><S3Key><FilterRule>\
+                     <Name>prefix</Name><Value>{number}/</Value></FilterRule></S3Key></Filter></QueueConfiguration>"
+                )
+            });
+            let body = format!("<NotificationConfiguration>{}</NotificationConfiguration>", queues.collect::<String>());
+            fixture.send("PUT", "/photos?notification", headers, body).await
+        };
+        let open = fixture.open_queue("open").as_str().to_owned();
+        let skips = [("x-amz-skip-destination-validation", "true")];
+        // The first that is no ARN is named, before any that is not there, whether destinations are asked or not.
+        for headers in [&[][..], &skips] {
+            let refused = put(&[arn("missing"), "bad-1".to_owned(), "bad-2".to_owned()], headers).await;
+            let said = ["Code", "Message", "ArgumentName", "ArgumentValue"].map(|name| element(&refused.body, name));
+            assert_eq!(said, ["InvalidArgument", "The ARN could not be parsed", "Queue", "bad-1"]);
+        }
+        let refused = put(&[arn("one"), open.clone(), arn("two")], &[]).await;
+        let names = ["ArgumentName1", "ArgumentValue1", "ArgumentName2", "ArgumentValue2", "ArgumentName3"];
+        let said = names.map(|name| element(&refused.body, name));
+        let missing = "The destination queue does not exist";
+        assert_eq!(said, [&arn("one"), missing, &arn("two"), missing, ""], "{}", refused.body);
+        assert_eq!(element(&refused.body, "Message"), "Unable to validate the following destination configurations");
+        let get = fixture.send("GET", "/photos?notification", &[], "").await;
+        assert_eq!(elements(&get.body, "Queue"), Vec::<&str>::new(), "what is refused changes nothing");
+        assert_eq!(put(&[arn("one"), open, arn("two")], &skips).await.status, 200);
+        // An empty value is kept.
+        let body = "<NotificationConfiguration><QueueConfiguration><Queue>arn:aws:sqs:us-east-1:000000000000:open</Queue>\
+             <Event>s3:ObjectCreated:*</Event><Filter><S3Key><FilterRule><Name>SUFFIX</Name><Value></Value></FilterRule></S3Key>\
+             </Filter></QueueConfiguration></NotificationConfiguration>";
+        assert_eq!(fixture.send("PUT", "/photos?notification", &[], body).await.status, 200);
+        let get = fixture.send("GET", "/photos?notification", &[], "").await;
+        assert_eq!(
+            (elements(&get.body, "Name"), elements(&get.body, "Value")),
+            (vec!["Suffix"], vec![""]),
+            "{}",
+            get.body
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_trace_of_a_request_goes_with_the_message() {
+    for fixture in Fixture::kinds() {
+        let queue = fixture.open_queue("events");
+        fixture.notify(&queue, "s3:ObjectCreated:*", &[]).unwrap();
+        fixture.messages(&queue).await;
+        let trace = "Root=1-5759e988-bd862e3fe1be46a994272793";
+        fixture.send("PUT", "/photos/a", &[("x-amzn-trace-id", trace)], "x").await;
+        let received = fixture.queues.receive(&queue, Receive::default()).await.unwrap();
+        assert_eq!(received[0].message.trace_header(), Some(trace));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn event_bridge_gives_events_in_its_form_to_the_rules_that_want_them() {
+    for fixture in Fixture::kinds() {
+        let queue = fixture.queues.create_queue("rule", &[]).unwrap();
+        let closed = fixture.queues.create_queue("closed", &[]).unwrap();
+        let policy = json!({ "Statement": {
+            "Effect": "Allow", "Principal": { "Service": "events.amazonaws.com" }, "Action": "sqs:SendMessage",
+            "Resource": queue.as_str(),
+            "Condition": { "ArnEquals": { "aws:SourceArn": "arn:aws:events:us-east-1:000000000000:rule/photos" } },
+        } });
+        fixture.queues.set_queue_attributes(&queue, &[Attribute::Policy(Some(policy.to_string()))]).unwrap();
+        let kept = Arc::new(Kept::default());
+        fixture.buckets.invoke(Arc::clone(&kept) as Arc<dyn Functions>);
+        let to = |destination: Destination, input: RuleInput| RuleTarget { destination, input, group: None };
+        let function = "arn:aws:lambda:us-east-1:000000000000:function:resize";
+        let pattern = r#"{"source":["aws.s3"],"detail-type":["Object Created","Object Deleted","Object Tags Added"],
+            "detail":{"bucket":{"name":["photos"]},"object":{"key":[{"prefix":"in/"}]}}}"#;
+        let targets = vec![
+            to(Destination::Queue(queue.clone()), RuleInput::Matched),
+            to(Destination::Queue(closed.clone()), RuleInput::Matched),
+            to(Destination::Function(function.to_owned()), RuleInput::Path("$.detail.object".to_owned())),
+            to(Destination::Function(function.to_owned()), RuleInput::Constant("[1]".to_owned())),
+            to(Destination::Function(function.to_owned()), RuleInput::Path("$.none".to_owned())),
+        ];
+        fixture.buckets.add_rule("photos", pattern, targets).unwrap();
+        for pattern in ["[]", "{", r#"{"source":"aws.s3"}"#, r#"{"source":[{"sounds-like":"x"}]}"#] {
+            let error = fixture.buckets.add_rule("bad", pattern, Vec::new()).unwrap_err();
+            assert!(error.message.starts_with("Event pattern is not valid. Reason: "), "{pattern}: {error}");
+        }
+        fixture.put("in/early.jpg", "x").await;
+        assert_eq!(fixture.messages(&queue).await, Vec::<Value>::new(), "the bucket has not asked for it");
+        let configuration = "<NotificationConfiguration><EventBridgeConfiguration/></NotificationConfiguration>";
+        assert_eq!(fixture.send("PUT", "/photos?notification", &[], configuration).await.status, 200);
+        let get = fixture.send("GET", "/photos?notification", &[], "").await;
+        assert!(get.body.contains("EventBridgeConfiguration"), "{}", get.body);
+
+        fixture.put("in/a%20b@c.jpg", "meow").await;
+        fixture.put("out/d.jpg", "x").await;
+        let tags = "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>";
+        fixture.send("PUT", "/photos/in/a%20b@c.jpg?tagging", &[], tags).await;
+        fixture.send("DELETE", "/photos/in/a%20b@c.jpg", &[], "").await;
+        let events = fixture.messages(&queue).await;
+        assert_eq!(fixture.messages(&closed).await, Vec::<Value>::new());
+        let of = |kind: &str| events.iter().find(|event| event["detail-type"] == kind).unwrap();
+        assert_eq!(events.len(), 3);
+        let created = of("Object Created");
+        let object = &created["detail"]["object"];
+        assert_eq!(
+            (&object["key"], &object["size"]),
+            (&json!("in/a b@c.jpg"), &json!(4)),
+            "the key is not encoded here"
+        );
+        assert_eq!(object["etag"], "4a4be40c96ac6314e91d93f38043a634");
+        assert_eq!(object["sequencer"].as_str().map(str::len), Some(16));
+        assert_eq!(created["resources"], json!(["arn:aws:s3:::photos"]));
+        for (name, value) in
+            [("version", "0"), ("source", "aws.s3"), ("account", "000000000000"), ("region", "us-east-1")]
+        {
+            assert_eq!(created[name], value);
+        }
+        assert_eq!(created["time"], "2027-01-15T08:00:00Z");
+        let detail = |event: &Value, name: &str| event["detail"][name].as_str().unwrap_or_default().to_owned();
+        assert_eq!((detail(created, "reason"), detail(created, "deletion-type")), ("PutObject".into(), String::new()));
+        let deleted = of("Object Deleted");
+        let expected = ("DeleteObject".into(), "Permanently Deleted".into());
+        assert_eq!((detail(deleted, "reason"), detail(deleted, "deletion-type")), expected);
+        let tagged = of("Object Tags Added");
+        assert_eq!((detail(tagged, "reason"), tagged["detail"]["object"].get("size")), (String::new(), None));
+        let given = kept.0.lock().unwrap().clone();
+        let inputs = given.into_iter().map(|(_, input)| input).collect::<Vec<_>>();
+        assert_eq!((inputs.len(), &inputs[1]), (6, &json!([1])));
+        assert_eq!(inputs[0], *object);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_is_named_by_its_host_too() {
+    for fixture in Fixture::kinds() {
+        for host in ["photos.s3.localhost:9324", "photos.s3.us-east-1.localhost", "photos.localhost:9324"] {
+            let host = [("host", host)];
+            let big = Bytes::from(vec![b'x'; DOCUMENT_BYTES_MAX + 1]);
+            assert_eq!(fixture.send("PUT", "/a//b", &host, big.clone()).await.status, 200, "{host:?}");
+            assert_eq!(fixture.buckets.object("photos", "a//b"), Some(big));
+            assert_eq!(fixture.send("PUT", "/cat", &host, "meow").await.status, 200);
+            assert_eq!(fixture.get("cat", &[]).await.body, "meow", "by its path");
+            assert_eq!(fixture.send("GET", "/cat", &host, "").await.body, "meow");
+            let listed = fixture.send("GET", "/?list-type=2", &host, "").await;
+            assert_eq!(elements(&listed.body, "Key"), ["a//b", "cat"], "{}", listed.body);
+            let huge = Bytes::from(vec![b'x'; DOCUMENT_BYTES_MAX + 1]);
+            let refused = fixture.send("PUT", "/?tagging", &host, huge).await;
+            assert_eq!(refused.code(), "MaxMessageLengthExceeded", "{}", refused.body);
+        }
+        // A bucket of that name is made, but not of any host.
+        assert_eq!(fixture.send("PUT", "/", &[("host", "new.s3.localhost")], "").await.status, 200);
+        assert!(fixture.buckets.has_bucket("new"));
+        assert_eq!(fixture.send("GET", "/", &[("host", "nobody.localhost")], "").await.status, 200, "all buckets");
+    }
+}
