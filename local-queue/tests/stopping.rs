@@ -8,8 +8,10 @@
 mod process;
 
 use std::{
+    collections::BTreeMap,
     fs,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{ChildStderr, Command, ExitStatus, Stdio},
@@ -286,4 +288,70 @@ fn a_terminal_that_takes_no_output_holds_up_neither_work_nor_the_end() {
     }
     serving.signal("TERM");
     serving.ended();
+}
+
+/// An answer to one request of S3's protocol, which has a connection of its own.
+fn s3(address: &str, method: &str, target: &str, body: &str) -> String {
+    let Ok(mut stream) = TcpStream::connect(address) else { return String::new() };
+    let length = body.len();
+    let head = format!(
+        "{method} {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+    );
+    // Whoever is killed meanwhile answers nothing.
+    let _ = stream.write_all(format!("{head}{body}").as_bytes());
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    answer
+}
+
+fn buckets_in(folder: &Path) -> (Running, String) {
+    let mut command = local_queue(&["--buckets", folder.to_str().unwrap()]);
+    let mut process = Running(command.stderr(Stdio::piped()).spawn().unwrap());
+    // Nobody reads on: a pipe that is closed ends nothing.
+    let address = address(&mut BufReader::new(process.0.stdout.take().unwrap()));
+    (process, address)
+}
+
+#[test]
+fn buckets_in_a_folder_outlive_a_kill_with_every_object_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut accepted = BTreeMap::<String, usize>::new();
+    for round in 0..4 {
+        let (mut process, address) = buckets_in(folder.path());
+        assert!(s3(&address, "PUT", "/photos", "").starts_with("HTTP/1.1 200"));
+        for (key, version) in &accepted {
+            let answer = s3(&address, "GET", &format!("/photos/{key}"), "");
+            let body = answer.split("\r\n\r\n").nth(1).unwrap_or_default();
+            let number: usize = body.split(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("{key}: {answer}"));
+            assert_eq!(body, content(number), "{key} is not whole");
+            assert!(number >= *version, "{key} is older than what was accepted");
+        }
+        let second = local_queue(&["--buckets", folder.path().to_str().unwrap()]).output().unwrap();
+        let said = String::from_utf8(second.stderr).unwrap();
+        assert!(second.status.code() == Some(1) && said.contains("is in use by another local-queue"), "{said}");
+        let killer = process.0.id().to_string();
+        let killing = std::thread::spawn(move || {
+            std::thread::park_timeout(Duration::from_millis(200 + 50 * round));
+            assert!(Command::new("kill").args(["-KILL", &killer]).status().unwrap().success());
+        });
+        let mut version = 1000 * usize::try_from(round).unwrap();
+        while process.0.try_wait().unwrap().is_none() {
+            version += 1;
+            let key = format!("{}/cat.jpg", version % 7);
+            if s3(&address, "PUT", &format!("/photos/{key}"), &content(version)).starts_with("HTTP/1.1 200") {
+                accepted.insert(key, version);
+            }
+            if killing.is_finished() {
+                break;
+            }
+        }
+        killing.join().unwrap();
+        process.0.wait().unwrap();
+    }
+    assert!(accepted.len() > 3, "{accepted:?}");
+}
+
+/// What cannot be cut anywhere without being seen.
+fn content(version: usize) -> String {
+    format!("{version} {} {version}", "x".repeat(version % 100 * 3000))
 }

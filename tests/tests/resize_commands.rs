@@ -378,11 +378,11 @@ async fn dead_letters_are_counted_saved_edited_sent_and_deleted_by_a_selection()
     let lines = fs::read_to_string(&path).unwrap();
     assert_eq!(lines.lines().count(), 3);
     fs::write(&path, lines.replace("access-denied 01", "access granted 01")).unwrap();
-    let send = ["dead-letters", "send", "--queue-url", &jobs, "--file", "letters.jsonl"];
-    let rehearsed = place.run(&[&send[..], &["--dry-run"]].concat());
+    let command = ["dead-letters", "send", "--queue-url", &jobs, "--file", "letters.jsonl"];
+    let rehearsed = place.run(&[&command[..], &["--dry-run"]].concat());
     assert!(rehearsed.stdout.ends_with(&format!("3 messages would be sent to {jobs}; nothing was\n")), "{rehearsed:?}");
     assert_eq!(place.depth(&jobs).await, [0, 0]);
-    assert_eq!(place.run(&send).code, Some(0));
+    assert_eq!(place.run(&command).code, Some(0));
     let mut sent = place.receive(&jobs).await;
     sent.sort_by(|one, other| one.body.cmp(&other.body));
     let bodies = sent.iter().map(|message| message.body.as_deref().unwrap()).collect::<Vec<_>>();

@@ -3,6 +3,7 @@
 
 pub(crate) mod command;
 mod delete;
+mod destination;
 mod document;
 mod journal;
 mod look;

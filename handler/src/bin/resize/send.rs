@@ -139,7 +139,7 @@ impl Pace {
     pub(crate) async fn turn(&mut self, messages: usize) {
         let Some(rate) = self.rate else { return };
         tokio::time::sleep_until(self.next).await;
-        let share = Duration::from_secs(1).mul_f64(messages as f64 / f64::from(rate.max(1)));
+        let share = Duration::from_secs(1) * u32::try_from(messages).unwrap_or(u32::MAX) / u32::from(rate.max(1));
         self.next = Instant::now() + share;
     }
 }

@@ -386,3 +386,67 @@ async fn a_reset_leaves_the_declared_buckets_empty_and_a_download_under_way_whol
     drop((buckets, content));
     assert_eq!(disk.opened().buckets(), ["photos"]);
 }
+
+/// A disk of two pages, as long as it lives.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(path: PathBuf) -> Option<Self> {
+        fs::create_dir(&path).unwrap();
+        let mount =
+            std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(&path).output();
+        mount.is_ok_and(|mount| mount.status.success()).then_some(Self(path))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_refuses_a_put_and_leaves_nothing_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(folder.path().join("disk")) else {
+        eprintln!("not run: a small disk takes root");
+        return;
+    };
+    let (buckets, _) = Disk::builder().open(&disk.0).unwrap();
+    buckets.create_bucket("photos").unwrap();
+    put(&buckets, "a", "old").await;
+    let files = || Dir::open(&disk.0).unwrap().files();
+    let before = files();
+    let large = "x".repeat(100_000);
+    for (method, target, headers) in
+        [("PUT", "/photos/a", &[][..]), ("PUT", "/photos/b", &[]), ("POST", "/photos/c?uploads", &[])]
+    {
+        let refused = if method == "POST" {
+            let begun = send(&buckets, method, target, headers, "").await.into_body();
+            let text = String::from_utf8(begun.to_vec()).unwrap();
+            let id = text.split("<UploadId>").nth(1).unwrap().split('<').next().unwrap();
+            send(&buckets, "PUT", &format!("/photos/c?uploadId={id}&partNumber=1"), &[], &large).await
+        } else {
+            send(&buckets, method, target, headers, &large).await
+        };
+        assert_eq!(refused.status(), 500, "{target}");
+        let text = String::from_utf8_lossy(refused.body()).into_owned();
+        assert!(text.contains("<Code>InternalError</Code><Message>The disk of the folder with the buckets is full"), "{text}");
+        assert_eq!(files(), before, "{target}");
+    }
+    assert_eq!(buckets.object("photos", "a").as_deref(), Some(&b"old"[..]));
+    put(&buckets, "a", "new").await;
+    // When there is room for the bytes, but none for what is said of them, there is no object either.
+    let filler = 64 * 1024 - 6 * 4096;
+    fs::write(disk.0.join("filler"), vec![0; filler]).unwrap();
+    for number in 0..20 {
+        let response = send(&buckets, "PUT", &format!("/photos/small-{number}"), &[], "x").await;
+        assert_eq!(response.status() == 200, buckets.object("photos", &format!("small-{number}")).is_some());
+    }
+    assert!(buckets.keys("photos").len() < 20, "the disk was full once");
+    let keys = buckets.keys("photos");
+    drop(buckets);
+    fs::remove_file(disk.0.join("filler")).unwrap();
+    let (buckets, findings) = Disk::builder().open(&disk.0).unwrap();
+    assert_eq!((buckets.keys("photos"), findings), (keys, Vec::<String>::new()));
+}

@@ -141,6 +141,7 @@ pub(crate) struct SendDeadLetters {
 ///
 /// Exit code: 0 when all that were meant were sent, 1 when some were not, 2 when nothing was begun.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct RedriveDeadLetters {
     /// The dead-letter queue.
     #[arg(long, value_name = "URL")]

@@ -108,7 +108,9 @@ impl QueueState {
             if received.is_empty() {
                 break;
             }
-            received.into_iter().for_each(|message| hold.keep(message));
+            for message in received {
+                hold.keep(message);
+            }
         }
         Ok(None)
     }
@@ -182,7 +184,10 @@ impl<'a> Hold<'a> {
         let (taken, kept) = std::mem::take(&mut self.messages).into_iter().partition(is_meant);
         self.by_id.clear();
         let since = self.since;
-        Vec::into_iter(kept).for_each(|message| self.keep(message));
+        let kept: Vec<Message> = kept;
+        for message in kept {
+            self.keep(message);
+        }
         self.since = since;
         taken
     }

@@ -7,8 +7,8 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::ListMessageMoveTasksResultEntry;
 use local_queue_terminal::{note, one_line, print};
 
+use super::destination::only_source_queue;
 use super::look::QueueState;
-use super::redrive::only_source_queue;
 use crate::arguments::RedriveDeadLetters;
 use crate::queue::{arn_of, failed};
 use crate::stop::Stop;

@@ -9,20 +9,19 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
-use handler::event::FIFO_SUFFIX;
 use local_queue_terminal::{note, one_line, print};
 
 use super::command::{history, what};
+use super::destination::{Destination, Destinations};
 use super::document::without_reason;
 use super::journal::{self, Journal, Known};
 use super::look::{Hold, INVISIBLE_SECONDS, QueueState, delete};
 use super::select::Filter;
 use super::{attribute, dead_letter, system_attribute};
 use crate::arguments::RedriveDeadLetters;
-use crate::queue::{arn_of, failed};
 use crate::send::{Batches, Outgoing, Pace, digest, send_batch};
 use crate::stop::{Interruption, Stop};
 use crate::table;
@@ -39,92 +38,6 @@ pub(super) struct Plan {
     pub(super) filter: Filter,
     pub(super) rate: Option<u16>,
     pub(super) resend_unsure: bool,
-}
-
-/// Where messages go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Destination {
-    pub(super) arn: String,
-    pub(super) url: String,
-}
-
-impl Destination {
-    fn is_fifo(&self) -> bool {
-        self.arn.ends_with(FIFO_SUFFIX)
-    }
-
-    /// By what people call it: an ARN or a URL.
-    async fn named(client: &Client, name: &str) -> anyhow::Result<Self> {
-        if !name.starts_with("arn:") {
-            return Ok(Self { arn: arn_of(client, name).await?, url: name.to_owned() });
-        }
-        let mut parts = name.rsplit(':');
-        let (Some(queue), Some(account)) = (parts.next(), parts.next()) else {
-            bail!("--to {name:?}: expected the ARN or the URL of a queue");
-        };
-        let request = client.get_queue_url().queue_name(queue).queue_owner_aws_account_id(account);
-        let answer = request.send().await.map_err(|error| failed("GetQueueUrl", name, &error))?;
-        let url = answer.queue_url.context("GetQueueUrl answered without a URL")?;
-        Ok(Self { arn: name.to_owned(), url })
-    }
-}
-
-/// The queues that messages can go back to.
-#[derive(Debug)]
-pub(super) struct Destinations<'a> {
-    client: &'a Client,
-    queue_url: &'a str,
-    to: Option<Destination>,
-    /// By the ARN that messages name; the queue of those that name none has no name.
-    known: BTreeMap<String, Result<Destination, String>>,
-}
-
-impl<'a> Destinations<'a> {
-    pub(super) async fn new(client: &'a Client, queue_url: &'a str, to: Option<&str>) -> anyhow::Result<Self> {
-        let to = match to {
-            Some(name) => Some(Destination::named(client, name).await?),
-            None => None,
-        };
-        Ok(Self { client, queue_url, to, known: BTreeMap::new() })
-    }
-
-    /// The queue that a message goes to, or why it has none.
-    async fn of(&mut self, message: &Message) -> Result<Destination, String> {
-        if let Some(to) = &self.to {
-            return Ok(to.clone());
-        }
-        let source = system_attribute(message, &MessageSystemAttributeName::DeadLetterQueueSourceArn);
-        let source = source.unwrap_or_default();
-        if let Some(known) = self.known.get(source) {
-            return known.clone();
-        }
-        let found = if source.is_empty() {
-            only_source_queue(self.client, self.queue_url).await
-        } else {
-            Destination::named(self.client, source).await
-        };
-        let found = found.map_err(|error| format!("{error:#}"));
-        self.known.insert(source.to_owned(), found.clone());
-        found
-    }
-}
-
-/// The queue whose redrive policy names this dead-letter queue.
-///
-/// SQS itself sends only those messages back without being told where that it has dead-lettered itself. Those that came
-/// here with their reason were sent by the function, and of them it does not know the queue.
-pub(super) async fn only_source_queue(client: &Client, queue_url: &str) -> anyhow::Result<Destination> {
-    let answer = client.list_dead_letter_source_queues().queue_url(queue_url).send().await;
-    let answer = answer.map_err(|error| failed("ListDeadLetterSourceQueues", queue_url, &error))?;
-    match answer.queue_urls() {
-        [one] => Ok(Destination { arn: arn_of(client, one).await?, url: one.clone() }),
-        [] => bail!("no queue has {queue_url} as its dead-letter queue; say where the messages go with --to ARN"),
-        several => bail!(
-            "{} queues have {queue_url} as their dead-letter queue; choose one with --to ARN: {}",
-            several.len(),
-            several.join(", ")
-        ),
-    }
 }
 
 /// What became of the messages.
@@ -171,7 +84,7 @@ pub(super) async fn run(
         return rehearse(client, &queue, &plan, &mut destinations, stop).await;
     }
     let path = arguments.journal.clone().unwrap_or_else(|| journal::default_path(&queue.url, &queue.arn));
-    let mut journal = Journal::open(path)?;
+    let mut journal = Journal::open(&path)?;
     if journal.len() > 0 {
         let count = table::count(journal.len() as u64, "message");
         note(format_args!("resize: going on where a redrive was interrupted: its journal knows {count}"));
@@ -413,12 +326,18 @@ impl Redrive<'_, '_> {
             };
             if let Some(interruption) = interruption {
                 self.outcome.interruption = Some(interruption);
-                backs.into_iter().chain(waiting).for_each(|back| self.hold.keep(back.message));
+                self.keep(backs.into_iter().chain(waiting));
                 return Ok(());
             }
             self.send_request(destination, &request, backs).await?;
         }
         Ok(())
+    }
+
+    fn keep(&mut self, backs: impl IntoIterator<Item = Back>) {
+        for back in backs {
+            self.hold.keep(back.message);
+        }
     }
 
     async fn send_request(
@@ -429,7 +348,7 @@ impl Redrive<'_, '_> {
     ) -> anyhow::Result<()> {
         let marks = || backs.iter().map(|back| back.mark.clone()).collect::<Vec<_>>();
         if let Err(error) = self.journal.sending(marks(), now_millis()) {
-            backs.into_iter().for_each(|back| self.hold.keep(back.message));
+            self.keep(backs);
             return Err(error);
         }
         let ids = match send_batch(self.client, &destination.url, request).await {
@@ -438,24 +357,23 @@ impl Redrive<'_, '_> {
                 if error.is_answered {
                     self.journal.not_sent(marks())?;
                 }
-                backs.into_iter().for_each(|back| self.hold.keep(back.message));
+                self.keep(backs);
                 return Err(error.error);
             }
         };
         let (mut sent, mut not_sent) = (Vec::new(), Vec::new());
         for (back, id) in backs.into_iter().zip(ids) {
-            match id {
-                Some(id) => {
-                    self.new_ids.insert(id);
-                    sent.push((back.message, back.mark));
-                }
-                None => {
-                    not_sent.push(back.mark);
-                    self.hold.keep(back.message);
-                }
+            if let Some(id) = id {
+                self.new_ids.insert(id);
+                sent.push((back.message, back.mark));
+            } else {
+                not_sent.push(back.mark);
+                self.hold.keep(back.message);
             }
         }
-        not_sent.iter().for_each(|_| self.outcome.stays("SQS refused them".to_owned()));
+        for _ in &not_sent {
+            self.outcome.stays("SQS refused it".to_owned());
+        }
         if !sent.is_empty() {
             *self.outcome.sent.entry(destination.arn.clone()).or_default() += sent.len() as u64;
         }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::arguments::Selection;
+use handler::event::FIFO_SUFFIX;
 
 /// Messages of a scenario, of which every fifth is not meant.
 const MESSAGES: usize = 25;
@@ -107,13 +108,13 @@ impl World {
         }
     }
 
-    fn plan(&self, resend_unsure: bool) -> Plan {
+    fn plan(resend_unsure: bool) -> Plan {
         let selection = Selection { kind: vec!["bad-image".to_owned()], ..Selection::default() };
         Plan { filter: Filter::read(&selection, 0).unwrap(), rate: None, resend_unsure }
     }
 
     async fn redrive(&self, client: &Client, plan: &Plan, stop: &Stop) -> anyhow::Result<Outcome> {
-        let mut journal = Journal::open(self.journal.clone())?;
+        let mut journal = Journal::open(&self.journal)?;
         let queue = QueueState::ask(client, &self.queue("dead")).await?;
         let mut destinations = Destinations::new(client, &queue.url, None).await?;
         let outcome = redrive(client, &queue, plan, &mut destinations, &mut journal, stop).await;
@@ -161,7 +162,7 @@ async fn what_is_meant_is_sent_back_without_its_reason_and_the_rest_is_given_bac
         let world = World::new(is_fifo);
         world.fill().await;
         let (_hand, stop) = Stop::by_hand();
-        let outcome = world.redrive(&world.client, &world.plan(false), &stop).await.unwrap();
+        let outcome = world.redrive(&world.client, &World::plan(false), &stop).await.unwrap();
         let sent = world.drain("jobs").await;
         let sent_bodies = sorted(bodies(&sent));
         if is_fifo {
@@ -196,7 +197,7 @@ async fn killed_at_any_moment_it_goes_on_without_duplicates_and_without_loss() {
             let kill = Kill { at, moments: Arc::default() };
             let killing = Client::from_conf(world.queues.client_config().interceptor(kill).build());
             let (_hand, stop) = Stop::by_hand();
-            let plan = Plan { filter: Filter::default(), ..world.plan(false) };
+            let plan = Plan { filter: Filter::default(), ..World::plan(false) };
             let run = {
                 let (world, plan, stop) = (Arc::clone(&world), plan.clone(), stop.clone());
                 tokio::spawn(async move { world.redrive(&killing, &plan, &stop).await })
@@ -243,8 +244,8 @@ async fn what_nobody_knows_is_sent_again_when_it_is_asked_for() {
     let request = world.client.receive_message().queue_url("dead").visibility_timeout(0);
     let request = request.message_system_attribute_names(MessageSystemAttributeName::All);
     let message = request.send().await.unwrap().messages.unwrap().remove(0);
-    Journal::open(world.journal.clone()).unwrap().sending(vec![journal::mark(&message)], 0).unwrap();
-    let plan = Plan { filter: Filter::default(), ..world.plan(false) };
+    Journal::open(&world.journal).unwrap().sending(vec![journal::mark(&message)], 0).unwrap();
+    let plan = Plan { filter: Filter::default(), ..World::plan(false) };
     let outcome = world.redrive(&world.client, &plan, &stop).await.unwrap();
     assert_eq!(outcome.unsure, [message.message_id().unwrap()]);
     assert!(world.journal.exists());
@@ -280,7 +281,7 @@ async fn a_rate_is_kept_and_what_is_held_meanwhile_stays_held() {
         world.fill().await;
         let began = Instant::now();
         let (_hand, stop) = Stop::by_hand();
-        let plan = Plan { rate: Some(rate), ..world.plan(false) };
+        let plan = Plan { rate: Some(rate), ..World::plan(false) };
         let outcome = world.redrive(&world.client, &plan, &stop).await.unwrap();
         assert_eq!(outcome.sent.values().sum::<u64>(), 20);
         // The last receive waits a second for more.
@@ -295,7 +296,7 @@ async fn a_rate_is_kept_and_what_is_held_meanwhile_stays_held() {
         request.message_attributes("FailureKind", text("bad-image")).send().await.unwrap();
     }
     let (_hand, stop) = Stop::by_hand();
-    let plan = Plan { rate: Some(1), ..world.plan(false) };
+    let plan = Plan { rate: Some(1), ..World::plan(false) };
     let outcome = world.redrive(&world.client, &plan, &stop).await.unwrap();
     assert_eq!((outcome.sent.values().sum::<u64>(), outcome.unseen), (195, 0));
     for message in world.drain("dead").await {
@@ -324,7 +325,7 @@ async fn a_message_that_comes_back_at_once_is_not_sent_for_ever() {
         })
     };
     let (_hand, stop) = Stop::by_hand();
-    let plan = Plan { rate: Some(5), ..world.plan(false) };
+    let plan = Plan { rate: Some(5), ..World::plan(false) };
     let outcome = world.redrive(&world.client, &plan, &stop).await.unwrap();
     assert_eq!(outcome.sent.values().sum::<u64>(), 20);
     failing.abort();
