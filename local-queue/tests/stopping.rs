@@ -328,7 +328,7 @@ fn buckets_in_a_folder_outlive_a_kill_with_every_object_whole() {
         }
         let second = local_queue(&["--buckets", folder.path().to_str().unwrap()]).output().unwrap();
         let said = String::from_utf8(second.stderr).unwrap();
-        assert!(second.status.code() == Some(1) && said.contains("is in use by another local-queue"), "{said}");
+        assert!(second.status.code() == Some(2) && said.contains("is in use by another local-queue"), "{said}");
         let killer = process.0.id().to_string();
         let killing = std::thread::spawn(move || {
             std::thread::park_timeout(Duration::from_millis(200 + 50 * round));

@@ -70,7 +70,8 @@ impl Keep for Memory {
 /// What a client hears of a folder that does not take or give what it should.
 pub(super) fn refused(error: &io::Error) -> S3Error {
     let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-    let what = if is_full { "The disk of the folder with the buckets is full" } else { "The folder with the buckets failed" };
+    let what =
+        if is_full { "The disk of the folder with the buckets is full" } else { "The folder with the buckets failed" };
     tracing::warn!(%error, "{what}");
     S3Error::with_message(S3ErrorCode::InternalError, format!("{what}; nothing was changed: {error}"))
 }

@@ -431,7 +431,10 @@ async fn a_full_disk_refuses_a_put_and_leaves_nothing_of_it() {
         };
         assert_eq!(refused.status(), 500, "{target}");
         let text = String::from_utf8_lossy(refused.body()).into_owned();
-        assert!(text.contains("<Code>InternalError</Code><Message>The disk of the folder with the buckets is full"), "{text}");
+        assert!(
+            text.contains("<Code>InternalError</Code><Message>The disk of the folder with the buckets is full"),
+            "{text}"
+        );
         assert_eq!(files(), before, "{target}");
     }
     assert_eq!(buckets.object("photos", "a").as_deref(), Some(&b"old"[..]));
