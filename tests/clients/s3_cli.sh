@@ -40,6 +40,15 @@ case $error in
   *404*) ;;
   *) echo "unexpected error: $error" >&2; exit 1 ;;
 esac
+# Keys that no folder has: as they are, there and back.
+for key in 'a//b' 'x + y&z=?.txt' $'h\xc3\xa4llo/w\xc3\xb6rld.txt' 'dir/' 'percent%20.txt'; do
+  printf '%s' "$key" > "$folder/body"
+  aws s3api put-object --bucket cli-photos --key "$key" --body "$folder/body" > /dev/null
+  aws s3api get-object --bucket cli-photos --key "$key" "$folder/found" > /dev/null
+  expect "key $key" "$key" "$(cat "$folder/found")"
+  expect "listing of $key" 1 \
+    "$(aws s3api list-objects-v2 --bucket cli-photos --prefix "$key" --query 'length(Contents)' --output text)"
+done
 aws s3 rb s3://cli-photos --force > /dev/null
 expect 'buckets' '' "$(aws s3 ls)"
 echo done

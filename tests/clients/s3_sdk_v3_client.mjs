@@ -27,6 +27,14 @@ const found = await send("GetObject", { Key });
 assert.equal(await found.Body.transformToString(), "meow");
 assert.deepEqual([found.ContentType, found.Metadata], ["text/plain", { owner: "me" }]);
 
+for (const key of ["a//b", "dir/", "percent%20 + ?&=.txt"]) {
+  await send("PutObject", { Key: key, Body: key });
+  assert.equal(await (await send("GetObject", { Key: key })).Body.transformToString(), key);
+  const listed = await send("ListObjectsV2", { Prefix: key });
+  assert.deepEqual(listed.Contents.map((entry) => entry.Key), [key]);
+  await send("DeleteObject", { Key: key });
+}
+
 // A stream of which nobody knows the length is sent in parts.
 const film = randomBytes(20_000_000);
 const pieces = Readable.from((function* () {

@@ -6,6 +6,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+#[path = "clients/object_store.rs"]
+mod object_store;
+
 use std::{
     env,
     net::SocketAddr,
@@ -36,6 +39,9 @@ fn packages() -> PathBuf {
     let packages = env::var_os("CLIENTS").map_or_else(beside_the_workspace, PathBuf::from);
     packages.canonicalize().unwrap_or(packages)
 }
+
+/// With which requests are signed where they must be.
+const KEY_PAIR: [&str; 2] = ["local", "secret"];
 
 struct Client {
     name: &'static str,
@@ -123,7 +129,7 @@ impl Client {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).kill_on_drop(true);
         command.env("CLIENTS", packages).env("ENDPOINT", serve(None).await).env("S3_ENDPOINT", s3.endpoint_url());
-        let key_pair = KeyPair::new("local", "secret").unwrap();
+        let key_pair = KeyPair::new(KEY_PAIR[0], KEY_PAIR[1]).unwrap();
         command.env("SIGNED_ENDPOINT", serve(Some(key_pair)).await);
         command.env("PATH", on_path(packages.join("python/bin")));
         let output = timeout(LIMIT, command.output()).await.map_err(|_| format!("still running after {LIMIT:?}"))??;
@@ -205,7 +211,11 @@ async fn rust_sdk() -> Result<(), Failed> {
 
 fn main() -> ExitCode {
     let packages = packages();
-    let mut trials = vec![Trial::test("the Rust SDK", || in_runtime(rust_sdk()))];
+    let mut trials = vec![
+        Trial::test("the Rust SDK", || in_runtime(rust_sdk())),
+        Trial::test("object_store, buckets", || in_runtime(object_store::all(None))),
+        Trial::test("object_store, buckets that ask for signatures", || in_runtime(object_store::all(Some(KEY_PAIR)))),
+    ];
     trials.extend(clients(&packages).into_iter().map(|client| client.trial(packages.clone())));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

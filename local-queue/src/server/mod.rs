@@ -98,7 +98,7 @@ impl Server {
         self
     }
 
-    /// Answers for these buckets too, by S3's protocol in path style.
+    /// Answers for these buckets too, by S3's protocol.
     #[must_use]
     pub fn buckets(mut self, buckets: Buckets) -> Self {
         self.service.buckets = Some(buckets);
