@@ -22,6 +22,7 @@
 //! - [`event_source_mapping`]: what gives messages to a function in batches, as Lambda does.
 //! - `runtime_api`: functions that are processes, run as Lambda runs them.
 //! - `buckets`: S3 beside the queues, whose events come into them.
+//! - `apis`: API Gateway before the queues and functions.
 //! - `lambda_api`: Lambda's own API for these functions and their mappings.
 //! - [`faults`]: what goes wrong on purpose.
 //! - [`developer`]: health, metrics, peeking, the clock and faults over HTTP, beside SQS's own requests.
@@ -29,6 +30,8 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)] // they panic when nobody reads: write by `local_queue_terminal`
 
 mod action;
+#[cfg(feature = "apis")]
+pub mod apis;
 #[cfg(feature = "buckets")]
 pub mod buckets;
 #[cfg(feature = "sdk")]

@@ -1,0 +1,462 @@
+//! From text to a tree.
+
+use serde_json::Value;
+
+use super::{Expression, MappingTemplateError, Node, OF_INPUT, OF_UTIL, Operator, Reference, Step, values};
+
+/// Nodes within nodes: more is no template that anybody wrote.
+const DEPTH_MAX: usize = 50;
+/// Directives of Velocity that are not emulated.
+const OTHERS: [&str; 7] = ["break", "define", "evaluate", "include", "macro", "parse", "stop"];
+/// Operators, the loosest first; the longer of two that begin alike is looked for first.
+const OPERATORS: [&[(&str, Operator)]; 6] = [
+    &[("||", Operator::Or), ("or ", Operator::Or)],
+    &[("&&", Operator::And), ("and ", Operator::And)],
+    &[("==", Operator::Equal), ("!=", Operator::Unequal), ("eq ", Operator::Equal), ("ne ", Operator::Unequal)],
+    &[
+        ("<=", Operator::LessOrEqual),
+        (">=", Operator::GreaterOrEqual),
+        ("<", Operator::Less),
+        (">", Operator::Greater),
+        ("lt ", Operator::Less),
+        ("gt ", Operator::Greater),
+    ],
+    &[("+", Operator::Plus), ("-", Operator::Minus)],
+    &[("*", Operator::Times), ("/", Operator::Divided), ("%", Operator::Remainder)],
+];
+
+type Parsed<T> = Result<T, MappingTemplateError>;
+
+pub(super) fn parse(text: &str) -> Parsed<Vec<Node>> {
+    let mut parser = Parser { text, at: 0, depth: 0 };
+    let nodes = parser.nodes()?;
+    if parser.at < text.len() {
+        return parser.refuse("an #end, #else or #elseif that belongs to nothing");
+    }
+    Ok(nodes)
+}
+
+struct Parser<'t> {
+    text: &'t str,
+    at: usize,
+    depth: usize,
+}
+
+impl<'t> Parser<'t> {
+    fn rest(&self) -> &'t str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn refuse<T>(&self, text: impl Into<String>) -> Parsed<T> {
+        let before = self.text.get(..self.at).unwrap_or_default();
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        Err(MappingTemplateError { line, text: text.into() })
+    }
+
+    fn takes(&mut self, wanted: &str) -> bool {
+        let is_there = self.rest().starts_with(wanted);
+        if is_there {
+            self.at += wanted.len();
+        }
+        is_there
+    }
+
+    fn needs(&mut self, wanted: &str) -> Parsed<()> {
+        self.blanks();
+        if self.takes(wanted) { Ok(()) } else { self.refuse(format!("{wanted} is missing")) }
+    }
+
+    fn blanks(&mut self) {
+        self.at += self.rest().len() - self.rest().trim_start().len();
+    }
+
+    /// What is left of the line behind a directive, if that is nothing.
+    fn end_of_line(&mut self) {
+        let rest = self.rest();
+        let left = rest.trim_start_matches([' ', '\t', '\r']);
+        if let Some(after) = left.strip_prefix('\n') {
+            self.at += rest.len() - after.len();
+        }
+    }
+
+    fn name(&mut self) -> &'t str {
+        let rest = self.rest();
+        let is_first = rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))).unwrap_or(rest.len());
+        // A hyphen at the end is a minus, or text.
+        let name = if is_first { rest.get(..end).unwrap_or_default().trim_end_matches('-') } else { "" };
+        self.at += name.len();
+        name
+    }
+
+    fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return self.refuse(format!("it is nested more than {DEPTH_MAX} deep"));
+        }
+        let parsed = parse(self);
+        self.depth -= 1;
+        parsed
+    }
+
+    /// Everything up to the end, or to what ends a block.
+    fn nodes(&mut self) -> Parsed<Vec<Node>> {
+        self.nested(|parser| {
+            let mut nodes = Vec::new();
+            let mut text = String::new();
+            while let Some(next) = parser.rest().chars().next() {
+                if next == '#' && parser.directive_name().is_some_and(|name| matches!(name, "end" | "else" | "elseif"))
+                {
+                    break;
+                }
+                let node = match next {
+                    '#' => parser.directive(&mut text)?,
+                    '$' => parser.reference_node()?,
+                    '\\' if parser.rest().starts_with("\\$") => {
+                        parser.at += 1;
+                        None
+                    }
+                    _ => None,
+                };
+                if let Some(node) = node {
+                    if !text.is_empty() {
+                        nodes.push(Node::Text(std::mem::take(&mut text)));
+                    }
+                    nodes.push(node);
+                } else if parser.rest().starts_with(next) || next == '\\' {
+                    let taken = parser.rest().chars().next().unwrap_or(next);
+                    text.push(taken);
+                    parser.at += taken.len_utf8();
+                }
+            }
+            if !text.is_empty() {
+                nodes.push(Node::Text(text));
+            }
+            Ok(nodes)
+        })
+    }
+
+    /// The name of the directive that stands here.
+    fn directive_name(&self) -> Option<&'t str> {
+        let rest = self.rest().strip_prefix('#')?;
+        let rest = rest.strip_prefix('{').unwrap_or(rest);
+        let end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+        rest.get(..end)
+    }
+
+    fn skip_directive_name(&mut self, name: &str) {
+        let braces = if self.rest().starts_with("#{") { 3 } else { 1 };
+        self.at += braces + name.len();
+    }
+
+    /// A directive; nothing of a comment, nor of a `#` that begins none.
+    fn directive(&mut self, text: &mut String) -> Parsed<Option<Node>> {
+        if self.rest().starts_with("##") {
+            let rest = self.rest();
+            self.at += rest.find('\n').map_or(rest.len(), |end| end + 1);
+            return Ok(None);
+        }
+        if self.rest().starts_with("#*") {
+            let rest = self.rest();
+            let Some(end) = rest.find("*#") else { return self.refuse("a comment #* without its end *#") };
+            self.at += end + 2;
+            return Ok(None);
+        }
+        match self.directive_name().unwrap_or_default() {
+            name @ "set" => {
+                self.skip_directive_name(name);
+                self.set().map(Some)
+            }
+            name @ "if" => {
+                self.skip_directive_name(name);
+                self.conditional().map(Some)
+            }
+            name @ "foreach" => {
+                self.skip_directive_name(name);
+                self.for_each().map(Some)
+            }
+            name if OTHERS.contains(&name) => self.refuse(format!("#{name} is not emulated")),
+            _ => {
+                text.push('#');
+                self.at += 1;
+                Ok(None)
+            }
+        }
+    }
+
+    fn set(&mut self) -> Parsed<Node> {
+        self.needs("(")?;
+        self.blanks();
+        let Some(target) = self.reference()?.map(|(reference, ..)| reference) else {
+            return self.refuse("#set takes a variable");
+        };
+        let is_override = target.root == "context";
+        if is_override {
+            let names = target
+                .steps
+                .iter()
+                .filter_map(|step| if let Step::Member(name) = step { Some(name.as_str()) } else { None });
+            let names = names.collect::<Vec<_>>();
+            if !matches!(names.as_slice(), ["responseOverride", "status"] | ["responseOverride", "header", _]) {
+                return self
+                    .refuse("of $context, only responseOverride.status and responseOverride.header can be set here");
+            }
+        } else if !target.steps.is_empty() {
+            return self.refuse("#set of a part of a variable is not emulated");
+        }
+        self.needs("=")?;
+        let value = self.expression(0)?;
+        self.needs(")")?;
+        self.end_of_line();
+        Ok(Node::Set(target, value))
+    }
+
+    fn conditional(&mut self) -> Parsed<Node> {
+        let mut branches = Vec::new();
+        let mut condition = Some(self.in_brackets()?);
+        loop {
+            self.end_of_line();
+            let body = self.nodes()?;
+            let had_condition = condition.is_some();
+            branches.push((condition.take(), body));
+            match self.directive_name() {
+                Some(name @ "elseif") if had_condition => {
+                    self.skip_directive_name(name);
+                    condition = Some(self.in_brackets()?);
+                }
+                Some(name @ "else") if had_condition => self.skip_directive_name(name),
+                Some(name @ "end") => {
+                    self.skip_directive_name(name);
+                    self.end_of_line();
+                    return Ok(Node::If(branches));
+                }
+                _ => return self.refuse("an #if without its #end"),
+            }
+        }
+    }
+
+    fn in_brackets(&mut self) -> Parsed<Expression> {
+        self.needs("(")?;
+        let expression = self.expression(0)?;
+        self.needs(")")?;
+        Ok(expression)
+    }
+
+    fn for_each(&mut self) -> Parsed<Node> {
+        self.needs("(")?;
+        self.blanks();
+        let Some(variable) = self.reference()?.map(|(it, ..)| it).filter(|it| it.steps.is_empty()) else {
+            return self.refuse("#foreach takes a variable");
+        };
+        self.needs("in")?;
+        let over = self.expression(0)?;
+        self.needs(")")?;
+        self.end_of_line();
+        let body = self.nodes()?;
+        if self.directive_name() != Some("end") {
+            return self.refuse("a #foreach without its #end");
+        }
+        self.skip_directive_name("end");
+        self.end_of_line();
+        Ok(Node::ForEach(variable.root, over, body))
+    }
+
+    fn reference_node(&mut self) -> Parsed<Option<Node>> {
+        let start = self.at;
+        let found = self.reference()?;
+        Ok(found.map(|(reference, is_silent)| {
+            let source = self.text.get(start..self.at).unwrap_or_default().to_owned();
+            Node::Reference { reference, source, is_silent }
+        }))
+    }
+
+    /// A reference, and whether it is silent; nothing of a `$` that begins none.
+    fn reference(&mut self) -> Parsed<Option<(Reference, bool)>> {
+        let start = self.at;
+        if !self.takes("$") {
+            return Ok(None);
+        }
+        let is_silent = self.takes("!");
+        let has_braces = self.takes("{");
+        let root = self.name().to_owned();
+        if root.is_empty() {
+            self.at = start;
+            return Ok(None);
+        }
+        let steps = self.nested(Self::steps)?;
+        if has_braces && !self.takes("}") {
+            return self.refuse("a ${ without its }");
+        }
+        self.check(&root, &steps)?;
+        Ok(Some((Reference { root, steps }, is_silent)))
+    }
+
+    fn steps(&mut self) -> Parsed<Vec<Step>> {
+        let mut steps = Vec::new();
+        loop {
+            let start = self.at;
+            if self.takes("[") {
+                let item = self.expression(0)?;
+                self.needs("]")?;
+                steps.push(Step::Item(Box::new(item)));
+            } else if self.takes(".") {
+                let name = self.name().to_owned();
+                if name.is_empty() {
+                    // A full stop.
+                    self.at = start;
+                    return Ok(steps);
+                }
+                let step = if self.takes("(") {
+                    let arguments = self.list(")")?;
+                    Step::Call(name, arguments)
+                } else {
+                    Step::Member(name)
+                };
+                steps.push(step);
+            } else {
+                return Ok(steps);
+            }
+        }
+    }
+
+    /// Refuses functions that are not known.
+    fn check(&self, root: &str, steps: &[Step]) -> Parsed<()> {
+        let known: Option<&[&str]> = match root {
+            "input" => Some(&OF_INPUT),
+            "util" => Some(&OF_UTIL),
+            _ => None,
+        };
+        for (index, step) in steps.iter().enumerate() {
+            let (Step::Call(name, _) | Step::Member(name)) = step else { continue };
+            let of_root = known.filter(|_| index == 0);
+            let is_known = match (of_root, step) {
+                (Some(known), _) => known.contains(&name.as_str()),
+                (None, Step::Call(..)) => values::METHODS.contains(&name.as_str()),
+                (None, _) => true,
+            };
+            if !is_known {
+                let known = of_root.unwrap_or(&values::METHODS).join(", ");
+                return self.refuse(format!("${root} has no function {name} here; there are {known}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Expressions with commas between them, up to the end.
+    fn list(&mut self, end: &str) -> Parsed<Vec<Expression>> {
+        let mut list = Vec::new();
+        self.blanks();
+        if self.takes(end) {
+            return Ok(list);
+        }
+        loop {
+            list.push(self.expression(0)?);
+            self.blanks();
+            if self.takes(end) {
+                return Ok(list);
+            }
+            self.needs(",")?;
+        }
+    }
+
+    fn expression(&mut self, level: usize) -> Parsed<Expression> {
+        let Some(operators) = OPERATORS.get(level) else { return self.nested(Self::operand) };
+        let mut left = self.expression(level + 1)?;
+        loop {
+            self.blanks();
+            let rest = self.rest();
+            let Some((text, operator)) = operators.iter().find(|(text, _)| rest.starts_with(text)) else {
+                return Ok(left);
+            };
+            self.at += text.len();
+            let right = self.expression(level + 1)?;
+            left = Expression::Binary(*operator, Box::new(left), Box::new(right));
+        }
+    }
+
+    fn operand(&mut self) -> Parsed<Expression> {
+        self.blanks();
+        if self.takes("!") {
+            return Ok(Expression::Not(Box::new(self.nested(Self::operand)?)));
+        }
+        if self.takes("(") {
+            let expression = self.expression(0)?;
+            self.needs(")")?;
+            return Ok(expression);
+        }
+        if self.takes("[") {
+            return self.list("]").map(Expression::List);
+        }
+        if self.takes("{") {
+            return self.map();
+        }
+        if let Some((reference, _)) = self.reference()? {
+            return Ok(Expression::Reference(reference));
+        }
+        for quote in ['\'', '"'] {
+            if let Some(inner) = self.rest().strip_prefix(quote) {
+                return self.quoted(quote, inner);
+            }
+        }
+        let rest = self.rest();
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))).unwrap_or(rest.len());
+        let word = rest.get(..end).unwrap_or_default();
+        let value = match word {
+            "true" => Value::Bool(true),
+            "false" => Value::Bool(false),
+            "null" => Value::Null,
+            _ => match word.parse::<serde_json::Number>() {
+                Ok(number) => Value::Number(number),
+                Err(_) => return self.refuse("a value is missing, or is written in a way that is not emulated"),
+            },
+        };
+        self.at += word.len();
+        Ok(Expression::Literal(value))
+    }
+
+    /// A text; within one, two quotes are one. In double quotes there may be references.
+    fn quoted(&mut self, quote: char, inner: &'t str) -> Parsed<Expression> {
+        let mut text = String::new();
+        let mut rest = inner;
+        loop {
+            let Some(end) = rest.find(quote) else { return self.refuse("a text without its end") };
+            text.push_str(rest.get(..end).unwrap_or_default());
+            rest = rest.get(end + 1..).unwrap_or_default();
+            let Some(after) = rest.strip_prefix(quote) else { break };
+            text.push(quote);
+            rest = after;
+        }
+        let start = self.at;
+        self.at = self.text.len() - rest.len();
+        if quote == '\'' || !text.contains(['$', '#']) {
+            return Ok(Expression::Literal(Value::String(text)));
+        }
+        let mut parser = Parser { text: &text, at: 0, depth: self.depth };
+        let nodes = parser.nodes();
+        if parser.at < text.len() && nodes.is_ok() {
+            return self.refuse("a block within a text that does not begin there");
+        }
+        nodes.map(Expression::Text).or_else(|error| {
+            self.at = start;
+            self.refuse(error.text)
+        })
+    }
+
+    fn map(&mut self) -> Parsed<Expression> {
+        let mut entries = Vec::new();
+        self.blanks();
+        if self.takes("}") {
+            return Ok(Expression::Map(entries));
+        }
+        loop {
+            let key = self.expression(0)?;
+            self.needs(":")?;
+            entries.push((key, self.expression(0)?));
+            self.blanks();
+            if self.takes("}") {
+                return Ok(Expression::Map(entries));
+            }
+            self.needs(",")?;
+        }
+    }
+}
