@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+#[path = "http_abuse/apis.rs"]
+mod apis;
 #[path = "http_abuse/content.rs"]
 mod content;
 #[path = "http_abuse/crowds.rs"]

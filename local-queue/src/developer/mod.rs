@@ -61,7 +61,7 @@ use crate::{
 
 /// What paths of this API begin with. No account is called so, and so no queue has such a URL.
 const PREFIX: &str = "/_local-queue/";
-const PATHS: &str = "health, metrics, queues, queues/NAME/messages, queues/NAME/messages/ID, reset, clock, clock/advance, faults and faults/ID";
+const PATHS: &str = "health, metrics, apis/ID, queues, queues/NAME/messages, queues/NAME/messages/ID, reset, clock, clock/advance, faults and faults/ID";
 
 /// Whether a path is one of this API.
 #[cfg(feature = "server")]

@@ -1,7 +1,7 @@
 //! One request and its answer: the bounds, the guard and the signature, then the protocol.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, ready},
@@ -21,13 +21,14 @@ use super::{
     Bounds, Guard, KeyPair,
     connection::Activity,
     foreign,
-    guard::{self, Sender},
+    front::{self, Front},
+    guard::{self, Pages, Sender},
     refusal::Refusal,
     routing::{Route, route},
     signature,
 };
 use crate::{
-    LocalQueue,
+    LocalQueue, apis,
     buckets::{self, Buckets},
     clock::Clock,
     developer,
@@ -55,6 +56,7 @@ pub(super) struct Service {
     pub(super) buckets: Option<Buckets>,
     /// Lambda's API, and whether clients may change what it shows.
     pub(super) lambda: Option<(LambdaApi, bool)>,
+    pub(super) front: Option<Front>,
     pub(super) memory: Memory,
     heavy: HeavyWork,
 }
@@ -126,6 +128,14 @@ impl Pieces {
     }
 }
 
+impl Exchange<'_> {
+    /// Begins to read a body.
+    fn read(parts: Parts, body: Incoming) -> Self {
+        let (pieces, share) = (Pieces::default(), Share::default());
+        Self::Reading(Reading { parts, body, pieces, share })
+    }
+}
+
 impl Service {
     pub(super) fn new(queues: LocalQueue, bounds: Bounds) -> Self {
         let memory = Memory::new(bounds.under_way_bytes_max);
@@ -136,18 +146,37 @@ impl Service {
             key_pair: None,
             buckets: None,
             lambda: None,
+            front: None,
             memory,
             heavy: HeavyWork::default(),
         }
     }
 
-    /// Begins with a request that came to the address `reached`. Says too which page is to be let read the answer.
-    pub(super) fn begin(&self, request: Request<Incoming>, reached: SocketAddr) -> (Exchange<'_>, Option<Readers>) {
+    /// Begins with a request that came from `peer` to the address `reached`. Says too which page is to be let read the answer.
+    pub(super) fn begin(
+        &self,
+        request: Request<Incoming>,
+        (peer, reached): (IpAddr, SocketAddr),
+    ) -> (Exchange<'_>, Option<Readers>) {
         let (mut parts, body) = request.into_parts();
+        let target = self.front.as_ref().and_then(|front| front.target(&parts.uri, &parts.headers));
+        if let Some(target) = target {
+            // It says in whose words a refusal is.
+            parts.extensions.insert(target);
+        }
         let sender = match self.check_header(&parts, reached) {
             Ok(sender) => sender,
             Err(refusal) => return (self.refuse_unread(refusal, parts, body), None),
         };
+        if target.is_some() {
+            // What pages may read of its answers, an API says itself.
+            front::prepare(
+                &mut parts.extensions,
+                peer,
+                sender.origin.filter(|origin| self.guard.allows_origin(origin)),
+            );
+            return (Exchange::read(parts, body), None);
+        }
         if protocol::shows_urls(&parts.headers) {
             let endpoint = self.guard.endpoint(&parts.headers, &sender, reached);
             parts.extensions.insert(endpoint);
@@ -187,8 +216,7 @@ impl Service {
                 }
             }
         }
-        let (pieces, share) = (Pieces::default(), Share::default());
-        (Exchange::Reading(Reading { parts, body, pieces, share }), readers)
+        (Exchange::read(parts, body), readers)
     }
 
     /// What a request of Lambda's API may do.
@@ -211,7 +239,10 @@ impl Service {
             let message = format!("The header is longer than {} bytes.", self.bounds.header_bytes_max);
             return Err(Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "HeaderTooLarge", message));
         }
-        self.guard.check_sender(parts, reached, self.key_pair.is_some())
+        let target = parts.extensions.get::<apis::Target>();
+        let pages = self.front.as_ref().zip(target).map(|(front, target)| front.pages(*target));
+        let pages = pages.as_ref().map(|pages| -> &dyn Pages { pages });
+        self.guard.check_sender(parts, reached, self.key_pair.is_some(), pages)
     }
 
     /// Goes on with a request of `caller`, whose answer is given once. Tells `activity` when its body has been read.
@@ -261,12 +292,23 @@ impl Service {
     fn answer<'a>(&'a self, reading: Reading, caller: &'a Caller) -> Exchange<'a> {
         let (parts, bytes) = reading.into_parts();
         let access = parts.extensions.get::<Access>().copied();
-        let service = if access.is_some() { "lambda" } else { "sqs" };
+        let target = parts.extensions.get::<apis::Target>().copied();
+        let service = match (target, access) {
+            (Some(_), _) => "execute-api",
+            (None, Some(_)) => "lambda",
+            (None, None) => "sqs",
+        };
         if let Some(key_pair) = &self.key_pair
             && let Err(refusal) = signature::check(key_pair, service, Clock::wall_now(), &parts, &bytes)
         {
             tracing::info!(code = refusal.code, "refused a request");
             return Exchange::Answered(refusal.respond_to(&parts));
+        }
+        if let (Some(front), Some(target)) = (&self.front, target) {
+            return Exchange::Later(Box::pin(async move {
+                let response = front.answer(target, parts, bytes).await;
+                if is_held(&response) { response } else { self.hold(response).await }
+            }));
         }
         let request = Request::from_parts(parts, bytes);
         if let (Some((lambda, _)), Some(access)) = (&self.lambda, access) {
@@ -398,7 +440,8 @@ enum Unread {
 impl Reading {
     /// Ready when all of the body has come.
     fn poll(&mut self, bounds: &Bounds, memory: &Memory, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
-        let bytes_max = bounds.body_bytes_max;
+        let is_of_api = self.parts.extensions.get::<apis::Target>().is_some();
+        let bytes_max = if is_of_api { front::bytes_max(bounds) } else { bounds.body_bytes_max };
         let too_long = || {
             let message = format!("The body is longer than {bytes_max} bytes.");
             Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLarge", message)

@@ -54,6 +54,15 @@ pub struct Guard {
     trusts_network: bool,
 }
 
+/// The web pages that an API is for.
+pub(super) trait Pages {
+    /// Whether those of this origin are.
+    fn names(&self, origin: &HeaderValue) -> bool;
+
+    /// Whether all are.
+    fn are_all(&self) -> bool;
+}
+
 /// A name or origin that cannot be allowed.
 #[derive(Debug, thiserror::Error)]
 pub enum GuardError {
@@ -104,12 +113,14 @@ impl Guard {
     }
 
     /// Checks who sends: `Host`, `Origin`, `Sec-Fetch-Site`, `Authorization`. With `checks_signature` a signature will be
-    /// checked once the body is there, and who carries one may use any host.
+    /// checked once the body is there, and who carries one may use any host. A request for an API is also for the pages that the
+    /// API names.
     pub(super) fn check_sender(
         &self,
         parts: &Parts,
         reached: SocketAddr,
         checks_signature: bool,
+        api: Option<&dyn Pages>,
     ) -> Result<Sender, Refusal> {
         let headers = &parts.headers;
         let is_sdk = self.trusts_network
@@ -118,7 +129,7 @@ impl Guard {
             && !headers.contains_key(ORIGIN);
         let any_host = is_sdk || (checks_signature && signature::is_there(parts));
         let (host, port) = self.check_host(parts, reached, any_host)?;
-        let origin = self.check_origin(headers, reached, port)?;
+        let origin = self.check_origin(headers, reached, port, api)?;
         let mut sites = headers.get_all(&SITE).iter();
         // An allowed page is another site's, as a rule.
         if origin.is_none() && !sites.all(|site| matches!(site.as_bytes(), b"same-origin" | b"none")) {
@@ -132,10 +143,17 @@ impl Guard {
                 || (host.is_loopback() && !forwarded::is_forwarded(headers))
         };
         let is_signed = || checks_signature || has_aws_authorization(headers);
-        if parts.method == Method::GET && !is_told() && !is_signed() && !protocol::is_read_only(&parts.uri) {
+        // What a GET does to an API is not known, but to one that is for all pages each may do it.
+        let only_reads = || api.map_or_else(|| protocol::is_read_only(&parts.uri), Pages::are_all);
+        if parts.method == Method::GET && !is_told() && !is_signed() && !only_reads() {
             return Err(unsigned_get());
         }
         Ok(Sender { origin, host, port, any_host })
+    }
+
+    /// Whether pages of this origin may call whatever there is.
+    pub(super) fn allows_origin(&self, origin: &HeaderValue) -> bool {
+        self.origins.contains(origin)
     }
 
     /// What queue URLs begin with in the answer to a sender who was let in.
@@ -179,13 +197,14 @@ impl Guard {
         headers: &HeaderMap,
         reached: SocketAddr,
         host_port: Option<u16>,
+        api: Option<&dyn Pages>,
     ) -> Result<Option<HeaderValue>, Refusal> {
         let mut origins = headers.get_all(ORIGIN).iter();
         let Some(origin) = origins.next() else { return Ok(None) };
         if origins.next().is_some() {
             return Err(foreign_origin(headers));
         }
-        if self.origins.contains(origin) {
+        if self.allows_origin(origin) || api.is_some_and(|api| api.names(origin)) {
             return Ok(Some(origin.clone()));
         }
         let host = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://")).and_then(Host::parse);

@@ -7,7 +7,7 @@
 //! - `connection` follows what each is doing and how long it may, `socket` whether its client is still there;
 //! - `foreign` answers requests for services that are not emulated.
 //! - `exchange` takes a request through the [`Bounds`], the [`Guard`] and, if there is a [`KeyPair`], the `signature`,
-//!   to the protocol, or to Lambda's API; what is refused on the way leaves as a `refusal`.
+//!   to the protocol, to Lambda's API, or by `front` to an API of API Gateway; what is refused on the way leaves as a `refusal`.
 //!
 //! Nothing of a request is logged at the level `info` and above but the code with which it was refused; at `debug`, its
 //! method, path and action, escaped. Bodies, queries and headers never are.
@@ -16,6 +16,7 @@ mod bounds;
 mod connection;
 mod exchange;
 mod foreign;
+mod front;
 mod guard;
 mod listeners;
 mod places;
@@ -27,7 +28,7 @@ mod threads;
 
 use std::{
     future::poll_fn,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     num::NonZeroUsize,
     pin::Pin,
     sync::Arc,
@@ -48,13 +49,14 @@ pub use self::{
 use self::{
     connection::{Activity, Deadline, Summons},
     exchange::{Answer, Exchange, Readers, Service},
+    front::Front,
     listeners::Listeners,
     places::{Place, Places},
     threads::Threads,
 };
 use crate::{
-    LocalQueue, buckets::Buckets, developer::Sample, faults::ResponseLost, lambda_api::LambdaApi, memory::Memory,
-    protocol::Caller,
+    LocalQueue, apis::Apis, buckets::Buckets, developer::Sample, faults::ResponseLost, lambda_api::LambdaApi,
+    memory::Memory, protocol::Caller,
 };
 
 /// How long requests that are being answered have when the server stops.
@@ -111,6 +113,20 @@ impl Server {
     pub fn lambda_api(mut self, lambda: LambdaApi, may_write: bool) -> Self {
         self.service.lambda = Some((lambda, may_write));
         self
+    }
+
+    /// Answers for these APIs too, each at its [path](Apis::path).
+    #[must_use]
+    pub fn apis(mut self, apis: Apis) -> Self {
+        self.service.front = Some(Front::beside(apis));
+        self
+    }
+
+    /// Answers for one of these APIs, by its id, and for nothing else; none if there is no such API.
+    #[must_use]
+    pub fn only_api(mut self, apis: Apis, id: &str) -> Option<Self> {
+        self.service.front = Some(Front::alone(apis, id)?);
+        Some(self)
     }
 
     /// Answers on so many threads of its own, which begin here, instead of in the runtime that it runs in. A connection stays
@@ -188,10 +204,10 @@ impl Connection {
     async fn serve(self, stream: TcpStream) {
         // Answers are small and wanted at once.
         let _ = stream.set_nodelay(true);
-        let Ok(reached) = stream.local_addr() else { return };
+        let (Ok(reached), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else { return };
         let bounds = &self.service.bounds;
         let caller = self.service.caller(&self.activity);
-        let client = Client { connection: &self, caller: &caller, reached };
+        let client = Client { connection: &self, caller: &caller, peer: peer.ip(), reached };
         let (socket, listening) = socket::split(stream, &self.activity, &self.service.memory);
         let connection = http1::Builder::new()
             // A client that has ended its side may still read; `listening` tells it from one that has gone.
@@ -248,6 +264,7 @@ impl Connection {
 struct Client<'a> {
     connection: &'a Connection,
     caller: &'a Caller,
+    peer: IpAddr,
     /// The address that it has reached.
     reached: SocketAddr,
 }
@@ -256,7 +273,7 @@ impl<'a> Client<'a> {
     fn answer(&'a self, request: Request<Incoming>) -> Answering<'a> {
         self.connection.activity.begin_body();
         let seen = tracing::enabled!(tracing::Level::DEBUG).then(|| Box::new(describe(&request)));
-        let (exchange, readers) = self.connection.service.begin(request, self.reached);
+        let (exchange, readers) = self.connection.service.begin(request, (self.peer, self.reached));
         if matches!(exchange, Exchange::Streaming(_)) {
             self.connection.activity.begin_streaming();
         }

@@ -9,7 +9,7 @@ use http::{
     request::Parts,
 };
 
-use crate::{lambda_api, protocol};
+use crate::{apis, lambda_api, protocol};
 
 /// Why a request is not answered by the protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +68,9 @@ impl Refusal {
 
     /// The answer, in the form of the service whose path it is.
     pub(super) fn respond_to(&self, request: &Parts) -> Response<Bytes> {
+        if let Some(target) = request.extensions.get::<apis::Target>() {
+            return target.refuse(self.status, &self.message);
+        }
         if lambda_api::is_path(request.uri.path()) {
             return lambda_api::respond_refusal(self.status, self.json_type, &self.message);
         }

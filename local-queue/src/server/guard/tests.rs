@@ -28,7 +28,7 @@ fn status_of(verdict: Result<Sender, Refusal>) -> u16 {
 }
 
 fn status_of_sender(guard: &Guard, reached: &str, target: &str, pairs: &[(&'static str, &str)]) -> u16 {
-    status_of(guard.check_sender(&parts(Method::GET, target, pairs), reached.parse().unwrap(), false))
+    status_of(guard.check_sender(&parts(Method::GET, target, pairs), reached.parse().unwrap(), false, None))
 }
 
 #[test]
@@ -247,14 +247,14 @@ fn a_get_that_changes_something_needs_a_signature_by_any_name_but_those_of_this_
         // A browser names the origin of every POST.
         let post = |more: &[(&'static str, &str)]| {
             let parts = parts(Method::POST, "/", &[&[("host", *host)], more].concat());
-            status_of(guard.check_sender(&parts, reached.parse().unwrap(), false))
+            status_of(guard.check_sender(&parts, reached.parse().unwrap(), false, None))
         };
         assert_eq!(post(&[]), 200);
         assert_eq!(post(&[("origin", "http://attacker.example")]), 403);
         assert_eq!(post(&[("origin", "null")]), 403);
         // It is the signature that is checked then.
         let parts = parts(Method::GET, DELETE, &[("host", host)]);
-        assert_eq!(status_of(guard.check_sender(&parts, reached.parse().unwrap(), true)), 200);
+        assert_eq!(status_of(guard.check_sender(&parts, reached.parse().unwrap(), true, None)), 200);
     }
     for host in ["localhost:9324", "127.0.0.1", "[::1]:1", "sqs.localhost"] {
         assert_eq!(status_of_sender(&guard, REACHED, DELETE, &[("host", host)]), 200, "{host}");
@@ -277,7 +277,7 @@ fn what_a_proxy_passes_on_counts_as_coming_by_another_name() {
 fn who_trusts_the_network_answers_sdks_by_any_name_and_pages_by_none() {
     let status = |guard: Guard, method, more: &[(&'static str, &str)]| {
         let parts = parts(method, "/?Action=ListQueues", &[&[("host", "sqs:9324")], more].concat());
-        status_of(guard.check_sender(&parts, "172.17.0.2:9324".parse().unwrap(), false))
+        status_of(guard.check_sender(&parts, "172.17.0.2:9324".parse().unwrap(), false, None))
     };
     let trusting = || Guard::default().trust_network();
     assert_eq!(status(Guard::default(), Method::POST, &[SIGNED]), 421);
@@ -293,7 +293,7 @@ fn who_trusts_the_network_answers_sdks_by_any_name_and_pages_by_none() {
 fn who_checks_signatures_answers_by_any_name_who_carries_one() {
     let status = |target, more: &[(&'static str, &str)]| {
         let parts = parts(Method::GET, target, &[&[("host", "sqs:9324")], more].concat());
-        status_of(Guard::default().check_sender(&parts, REACHED.parse().unwrap(), true))
+        status_of(Guard::default().check_sender(&parts, REACHED.parse().unwrap(), true, None))
     };
     assert_eq!(status("/", &[]), 421);
     assert_eq!(status("/", &[SIGNED]), 200);
@@ -305,7 +305,7 @@ fn who_checks_signatures_answers_by_any_name_who_carries_one() {
 fn a_refused_host_or_origin_is_told_which_option_lets_it_in() {
     let refuse = |pairs: &[(&'static str, &str)]| {
         let parts = parts(Method::GET, "/", pairs);
-        Guard::default().check_sender(&parts, REACHED.parse().unwrap(), false).unwrap_err().message.into_owned()
+        Guard::default().check_sender(&parts, REACHED.parse().unwrap(), false, None).unwrap_err().message.into_owned()
     };
     for (host, option) in [
         ("sqs:9324", "--allow-host sqs"),
@@ -377,7 +377,7 @@ fn queue_urls_begin_where_the_client_has_found_the_server() {
     ];
     for (pairs, expected) in cases {
         let (parts, reached) = (parts(Method::POST, "/", pairs), REACHED.parse().unwrap());
-        let sender = guard.check_sender(&parts, reached, false).unwrap();
+        let sender = guard.check_sender(&parts, reached, false, None).unwrap();
         assert_eq!(guard.endpoint(&parts.headers, &sender, reached).as_str(), *expected, "{pairs:?}");
     }
     // A forwarded host lets nobody in.
@@ -436,7 +436,7 @@ fn an_allowed_origin_is_answered_and_told_so_by_name() {
     let guard = Guard::default().allow_origin("https://App.example:8443").unwrap();
     let from = |origin: &str| {
         let headers = [("host", REACHED), ("origin", origin), ("sec-fetch-site", "cross-site")];
-        guard.check_sender(&parts(Method::GET, "/", &headers), REACHED.parse().unwrap(), false)
+        guard.check_sender(&parts(Method::GET, "/", &headers), REACHED.parse().unwrap(), false, None)
     };
     let allowed = from("https://app.example:8443").unwrap().origin.unwrap();
     assert_eq!(allowed, "https://app.example:8443");
