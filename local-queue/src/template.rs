@@ -24,7 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! - Read are `AWS::SQS::Queue` and its policies, `AWS::S3::Bucket` with its notifications, `AWS::Serverless::Function` with its events of type SQS (and SNS through a queue),
+//! - Read are `AWS::SQS::Queue` and its policies, APIs of `AWS::ApiGatewayV2`, `AWS::ApiGateway` and SAM, `AWS::S3::Bucket` with its notifications, `AWS::Serverless::Function` with its events of type SQS (and SNS through a queue),
 //!   `AWS::Lambda::Function` and `AWS::Lambda::EventSourceMapping`; `Parameters`, `Conditions`, `Mappings` and `Globals`. Every
 //!   other resource is passed over, and of functions every property that means nothing here.
 //! - What AWS refuses of these is refused, everything at once, each with its line.
@@ -35,6 +35,8 @@
 //! - A queue, function or bucket without a name of its own is called after the stack and its logical id; CloudFormation
 //!   adds random characters.
 
+mod api_parts;
+mod apis;
 mod buckets;
 mod check;
 mod code;
@@ -67,6 +69,7 @@ use std::{
 
 use self::{input::Input, sources::Sources};
 use crate::{
+    apis::Api,
     declaration::QueueDeclaration,
     engine::{Limits, QueueArn},
     event_source_mapping::EventSourceMapping,
@@ -83,6 +86,10 @@ pub struct Options {
     pub account: String,
     /// What stands before `/ACCOUNT/NAME` in the URLs of queues.
     pub queue_url_base: String,
+    /// What stands before `/_local-queue/apis/ID` in the URLs of APIs.
+    pub api_url_base: String,
+    /// The URLs of APIs that have an address of their own, by their ids.
+    pub api_urls: BTreeMap<String, String>,
     /// Parameters that are not left at their default.
     pub parameters: BTreeMap<String, String>,
     /// Values of parameters in place of their defaults; those that the template does not declare are ignored.
@@ -111,6 +118,8 @@ impl Default for Options {
             region: "us-east-1".to_owned(),
             account: "000000000000".to_owned(),
             queue_url_base: "http://127.0.0.1:9324".to_owned(),
+            api_url_base: "http://127.0.0.1:9324".to_owned(),
+            api_urls: BTreeMap::new(),
             parameters: BTreeMap::new(),
             default_parameters: BTreeMap::new(),
             ssm: BTreeMap::new(),
@@ -135,6 +144,10 @@ pub struct Stack {
     pub rules: Vec<StackRule>,
     /// Its functions.
     pub functions: Vec<StackFunction>,
+    /// Its APIs.
+    pub apis: Vec<StackApi>,
+    /// Its outputs that are URLs of its APIs.
+    pub api_outputs: Vec<StackOutput>,
     /// What is passed over or stands for something that is not known here, with its reason.
     pub warnings: Vec<Diagnostic>,
     /// Resources of other types, which are not read.
@@ -221,6 +234,32 @@ pub enum StackDestination {
     Queue(QueueArn),
     /// To a function, by its ARN.
     Function(String),
+}
+
+/// An API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackApi {
+    /// By which the template knows it, or SAM if it makes it.
+    pub logical_id: String,
+    /// The file that it is in, relative to the template's folder; none if it is the template itself.
+    pub file: Option<String>,
+    /// Where it begins there.
+    pub line: usize,
+    /// What it is.
+    pub api: Api,
+    /// What it asks for and does not get here, such as `throttling`.
+    pub unenforced: Vec<String>,
+}
+
+/// An output that is the URL of an API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackOutput {
+    /// Its name.
+    pub name: String,
+    /// As `CloudFormation` gives it.
+    pub value: String,
+    /// What that is here, if it is something else.
+    pub here: Option<String>,
 }
 
 /// A resource that is not read.
@@ -388,6 +427,9 @@ pub fn read(text: &str, options: &Options, limits: &Limits) -> Result<Stack, Tem
         for notification in &mut bucket.notifications {
             (_, notification.line) = sources.locate(notification.line);
         }
+    }
+    for api in &mut stack.apis {
+        (api.file, api.line) = sources.locate(api.line);
     }
     for other in &mut stack.others {
         (_, other.line) = sources.locate(other.line);

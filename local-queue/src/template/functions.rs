@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Diagnostic, Logging, Options, StackFunction, buckets,
+    Diagnostic, Logging, Options, StackFunction, api_parts, buckets,
     code::asset_path,
     document::{Yaml, YamlData, kind, refused},
     evaluate::Text,
@@ -20,7 +20,7 @@ use super::{
     rules,
     stack::{Reader, attach},
 };
-use crate::declaration::QueueDeclaration;
+use crate::{apis::ApiKind, declaration::QueueDeclaration};
 
 /// Lambda's defaults (SAM specification, `AWS::Serverless::Function`).
 const TIMEOUT_SECONDS: u64 = 3;
@@ -170,6 +170,33 @@ impl<'a> Reader<'a> {
         format!("arn:aws:lambda:{region}:{account}:function:{name}{qualifier}")
     }
 
+    /// Keeps an event that is no queue's, for what it is of; the function has this ARN.
+    fn event_of_others(
+        &mut self,
+        id: &str,
+        (name, kind, line): (&str, &str, usize),
+        properties: &Yaml,
+        arn: String,
+    ) -> Result<(), Diagnostic> {
+        match kind {
+            "S3" => {
+                let (bucket, notifications) = buckets::event(properties, &arn)?;
+                let (logical_id, event_bridge) = (id.to_owned(), false);
+                self.parts.bucket_events.push(BucketEvents { bucket, logical_id, line, notifications, event_bridge });
+            }
+            "Api" | "HttpApi" => {
+                let kind = if kind == "Api" { ApiKind::Rest } else { ApiKind::Http };
+                let (owner, properties) = (id.to_owned(), properties.clone());
+                self.found.events.push(api_parts::Event { kind, owner, function_arn: arn, properties });
+            }
+            _ => match rules::event(properties, &format!("{id}{name}"), &arn) {
+                Ok(rule) => self.parts.stack.rules.push(rule),
+                Err(why) => self.warn(id, line, format!("event {name} ({kind}) is passed over: {why}")),
+            },
+        }
+        Ok(())
+    }
+
     fn events(&mut self, function: &mut StackFunction, resource: &Yaml, diagnostics: &mut Vec<Diagnostic>) {
         let events = resource.get("Properties").and_then(|properties| properties.get("Events"));
         // SAM lets the mappings aim at the alias that it publishes.
@@ -186,30 +213,12 @@ impl<'a> Reader<'a> {
                         None => continue,
                     }
                 }
-                Some("S3") => {
+                Some(kind @ ("S3" | "EventBridgeRule" | "CloudWatchEvent" | "Api" | "HttpApi")) => {
+                    let evaluated = mapping::evaluated(&self.scope, raw.unwrap_or(event), diagnostics);
+                    let properties = if raw.is_some() { evaluated } else { empty(event) };
                     let arn = self.function_arn(&function.name, alias.as_deref());
-                    let evaluated = mapping::evaluated(&self.scope, raw.unwrap_or(event), diagnostics);
-                    if let Some((bucket, wanted)) = keep(diagnostics, buckets::event(&evaluated, &arn).map(Some)) {
-                        self.parts.bucket_events.push(BucketEvents {
-                            bucket,
-                            logical_id: function.logical_id.clone(),
-                            line: event.line,
-                            notifications: wanted,
-                            event_bridge: false,
-                        });
-                    }
-                    continue;
-                }
-                Some(kind @ ("EventBridgeRule" | "CloudWatchEvent")) => {
-                    let evaluated = mapping::evaluated(&self.scope, raw.unwrap_or(event), diagnostics);
-                    let id = format!("{}{name}", function.logical_id);
-                    match rules::event(&evaluated, &id, &self.function_arn(&function.name, alias.as_deref())) {
-                        Ok(rule) => self.parts.stack.rules.push(rule),
-                        Err(why) => {
-                            let text = format!("event {name} ({kind}) is passed over: {why}");
-                            self.warn(&function.logical_id, event.line, text);
-                        }
-                    }
+                    let wrong = self.event_of_others(&function.logical_id, (name, kind, event.line), &properties, arn);
+                    diagnostics.extend(wrong.err());
                     continue;
                 }
                 kind => {
@@ -234,8 +243,10 @@ impl<'a> Reader<'a> {
         }
         if !others.is_empty() {
             let id = function.logical_id.clone();
-            let text =
-                format!("events passed over, because only queues and buckets are emulated: {}", others.join(", "));
+            let text = format!(
+                "events passed over, because only queues, buckets and APIs are emulated: {}",
+                others.join(", ")
+            );
             self.warn(&id, events.unwrap_or(resource).line, text);
         }
     }
@@ -278,6 +289,11 @@ impl<'a> Reader<'a> {
         self.warn(id, line, format!("the topic of event {event} is not emulated: send to its queue"));
         Ok(Some(Yaml { line, data: YamlData::Map(entries) }))
     }
+}
+
+/// No properties.
+const fn empty(event: &Yaml) -> Yaml {
+    Yaml { line: event.line, data: YamlData::Map(Vec::new()) }
 }
 
 /// What Lambda takes for the name of a function (API reference, `CreateFunction`).

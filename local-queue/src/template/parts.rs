@@ -59,6 +59,7 @@ impl Parts {
         self.stack.buckets.extend(nested.stack.buckets);
         self.stack.functions.extend(nested.stack.functions);
         self.stack.rules.extend(nested.stack.rules);
+        self.stack.apis.extend(nested.stack.apis);
         self.stack.warnings.extend(nested.stack.warnings);
         self.stack.others.extend(nested.stack.others);
         self.diagnostics.extend(nested.diagnostics);
@@ -81,6 +82,7 @@ impl Parts {
         }
         self.stack.functions.iter_mut().for_each(|function| add(&mut function.logical_id));
         self.stack.buckets.iter_mut().for_each(|bucket| add(&mut bucket.logical_id));
+        self.stack.apis.iter_mut().for_each(|api| add(&mut api.logical_id));
         self.stack.others.iter_mut().for_each(|other| add(&mut other.logical_id));
         self.lines.values_mut().for_each(|(id, ..)| add(id));
         self.mappings.iter_mut().for_each(|mapping| add(&mut mapping.logical_id));

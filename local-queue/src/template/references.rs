@@ -39,6 +39,9 @@ impl<'a> TemplateContext<'a> {
             return Ok(found);
         }
         let resource = self.existing(node, target)?;
+        if let Some(found) = self.api_reference(node, target, resource)? {
+            return Ok(found);
+        }
         match kind(resource) {
             "AWS::SQS::Queue" => Ok(Yaml::text(node.line, self.queue_url(&self.physical_name(target, resource)?))),
             "AWS::Lambda::Alias" | "AWS::Lambda::Version" => self.qualified(node, resource),
@@ -64,10 +67,17 @@ impl<'a> TemplateContext<'a> {
     /// What `Fn::GetAtt` gives.
     pub(super) fn attribute(&self, node: &Yaml, id: &str, attribute: &str) -> Result<Yaml, Diagnostic> {
         let full = format!("{id}.{attribute}");
+        // In Fn::Sub, SAM's own references look like attributes.
+        if let Some(found) = self.made_of_api(node, &full)? {
+            return Ok(found);
+        }
         if self.resource(id).is_none() && self.is_made_by_sam(id) {
             return Ok(Yaml::unknown(node.line, &full, " (SAM makes it)"));
         }
         let resource = self.existing(node, id)?;
+        if let Some(found) = self.api_attribute(node, id, kind(resource), attribute) {
+            return Ok(found);
+        }
         match (kind(resource), attribute) {
             ("AWS::SQS::Queue", "QueueUrl") => self.reference(node, id),
             ("AWS::Serverless::Application" | "AWS::CloudFormation::Stack", output)
@@ -121,6 +131,9 @@ impl<'a> TemplateContext<'a> {
 
     /// What a name refers to that SAM adds to a template: versions and aliases of functions; others are not known here.
     fn made_by_sam(&self, node: &Yaml, target: &str) -> Result<Option<Yaml>, Diagnostic> {
+        if let Some(found) = self.made_of_api(node, target)?.filter(|_| self.is_made_by_sam(target)) {
+            return Ok(Some(found));
+        }
         let all = self.root.get("Resources").map_or(&[][..], Yaml::entries);
         for (id, resource) in all.iter().filter(|(_, resource)| kind(resource) == "AWS::Serverless::Function") {
             let Some(rest) = target.strip_prefix(id.as_str()) else { continue };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Diagnostic, Options, Stack, StackFunction, StackMapping, StackResource,
+    Diagnostic, Options, Stack, StackFunction, StackMapping, StackResource, api_parts,
     buckets::{self, QueuePolicy},
     check,
     document::{Yaml, YamlData, kind, refused},
@@ -48,7 +48,14 @@ pub(super) fn read(input: &Input<'_>, text: &str) -> Parts {
     let mut parts = Parts { diagnostics: said.diagnostics, ..Parts::default() };
     parts.stack.warnings = said.warnings;
     parts.diagnostics.extend(check::structure(&scope));
-    let mut reader = Reader { scope, limits: input.limits, parts, nested: Vec::new(), policies: Vec::new() };
+    let mut reader = Reader {
+        scope,
+        limits: input.limits,
+        parts,
+        nested: Vec::new(),
+        policies: Vec::new(),
+        found: api_parts::Found::default(),
+    };
     for (id, resource) in root.get("Resources").map_or(&[][..], Yaml::entries) {
         if let Err(diagnostic) = reader.resource(id, resource) {
             reader.refuse(id, diagnostic);
@@ -60,9 +67,12 @@ pub(super) fn read(input: &Input<'_>, text: &str) -> Parts {
             reader.refuse(id, diagnostic);
         }
     }
+    reader.apis();
     reader.parts.diagnostics.extend(check::references(&reader.scope));
     if input.path.is_some() {
         reader.outputs();
+    } else {
+        reader.api_outputs();
     }
     let Reader { mut parts, nested, .. } = reader;
     parts.prefix(&input.prefix);
@@ -238,6 +248,8 @@ pub(super) struct Reader<'a> {
     nested: Vec<Parts>,
     /// Policies of queues.
     policies: Vec<(&'a str, &'a Yaml)>,
+    /// Parts of APIs.
+    pub(super) found: api_parts::Found<'a>,
 }
 
 impl<'a> Reader<'a> {
@@ -266,6 +278,10 @@ impl<'a> Reader<'a> {
             }
             "AWS::Serverless::Function" | "AWS::Lambda::Function" => self.function(id, resource),
             "AWS::Lambda::EventSourceMapping" => self.mapping_resource(id, resource),
+            part if api_parts::is_part(part) => {
+                self.found.resources.push((id, resource));
+                Ok(())
+            }
             _ if is_nested(resource) => self.nested(id, resource),
             "" if resource.first_unknown().is_some() => {
                 let what = resource.first_unknown().unwrap_or_default();

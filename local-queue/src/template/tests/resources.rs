@@ -198,7 +198,7 @@ fn what_is_not_emulated_is_named() {
         ),
         (
             "        Web: { Type: HttpApi }\n        Clock: { Type: Schedule }\n",
-            "line 14: Work: events passed over, because only queues and buckets are emulated: Web (HttpApi), Clock (Schedule)",
+            "line 14: Work: events passed over, because only queues, buckets and APIs are emulated: Clock (Schedule)",
         ),
     ] {
         let stack = read_stack(&(ONE.to_owned() + more)).unwrap();

@@ -131,10 +131,10 @@ fn what_is_not_known_stands_as_a_placeholder_and_is_said_once() {
         ),
         ("!Ref WorkRole", "", "<unknown: WorkRole>", "WorkRole, which is not known here (SAM makes it)"),
         (
-            "!Sub 'https://${ServerlessRestApi}.x'",
+            "!Sub 'https://${ServerlessWebSocketApi}.x'",
             "",
-            "https://<unknown: ServerlessRestApi>.x",
-            "ServerlessRestApi, which",
+            "https://<unknown: ServerlessWebSocketApi>.x",
+            "ServerlessWebSocketApi, which",
         ),
         (
             "!GetAtt N.Outputs.Url",
