@@ -16,6 +16,7 @@ use aws_sdk_sqs::{
 };
 use serde_json::json;
 use tests::binaries;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// A server with its two outputs, which ends when the test does.
 struct Serving {
@@ -100,11 +101,52 @@ fn has(program: &str) -> bool {
     has
 }
 
+/// Whether Python functions find AWS's SDK.
+fn has_boto3() -> bool {
+    let answer = Command::new("python3").args(["-c", "import boto3"]).stdin(Stdio::null()).output();
+    answer.is_ok_and(|answer| answer.status.success())
+}
+
+/// What an API answers to a request in JSON.
+async fn post(url: &str, body: &str) -> (u16, String) {
+    ask("POST", url, body).await
+}
+
+async fn ask(method: &str, url: &str, body: &str) -> (u16, String) {
+    let rest = url.strip_prefix("http://").unwrap();
+    let (host, path) = rest.split_at(rest.find('/').unwrap());
+    let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: \
+         close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (header, body) = answer.split_once("\r\n\r\n").unwrap();
+    (header.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
 fn write(folder: &Path, file: &str, text: &str) {
     let path = folder.join(file);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
 }
+
+/// A function and its queue.
+const WORKER: &str = "Transform: AWS::Serverless-2016-10-31
+Resources:
+  Jobs: { Type: AWS::SQS::Queue }
+  Worker:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.11
+      Handler: app.handler
+      CodeUri: src
+      Events:
+        Jobs: { Type: SQS, Properties: { Queue: !GetAtt Jobs.Arn, FunctionResponseTypes: [ReportBatchItemFailures] } }
+";
 
 /// The first block of a language behind a heading of the README.
 fn block(language: &str) -> String {
@@ -132,7 +174,14 @@ async fn the_stack_of_the_readme_runs_in_one_command_and_again_when_it_is_saved(
     let table = table.iter().filter(|line| !line.contains("note: ")).map(|line| version(line)).collect::<Vec<_>>();
     assert_eq!(table, expected);
 
-    serving.send("local-Jobs", r#"{"name": "world"}"#).await;
+    // By the API, if its function has what it imports.
+    if has_boto3() {
+        let url = format!("{}/_local-queue/apis/ServerlessHttpApi/jobs", serving.endpoint_url);
+        let (status, id) = post(&url, r#"{"name": "world"}"#).await;
+        assert_eq!((status, id.len()), (202, 36), "{id}");
+    } else {
+        serving.send("local-Jobs", r#"{"name": "world"}"#).await;
+    }
     assert_eq!(serving.logged("hello"), "hello, world");
     write(folder.path(), "src/app.py", &block("python").replace("hello,", "good day,"));
     // What was saved a moment before a batch may not be seen yet; it is within a second.
@@ -334,7 +383,7 @@ async fn a_change_of_the_template_is_said_with_what_must_be_started_again() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let template = block("yaml");
+    let template = WORKER.to_owned();
     write(folder.path(), "template.yaml", &template);
     write(folder.path(), "src/app.py", &block("python"));
     let mut serving = Serving::start(folder.path(), &[]);
@@ -404,7 +453,7 @@ Resources:
 #[test]
 fn what_is_wrong_with_an_option_is_said_in_one_line_with_exit_code_2() {
     let folder = tempfile::tempdir().unwrap();
-    write(folder.path(), "template.yaml", &block("yaml"));
+    write(folder.path(), "template.yaml", WORKER);
     write(folder.path(), "src/app.py", &block("python"));
     write(folder.path(), "bad.json", "{\"Worker\": 1}");
     for (arguments, expected) in [
@@ -579,5 +628,122 @@ def handler(event, context):
     for part in expected {
         let count_max = if part.starts_with("the handler") { 2 } else { 1 };
         assert!(count(&lines, part) <= count_max, "{part:?}: {lines:#?}");
+    }
+}
+
+const FRONTS: &str = "
+Transform: AWS::Serverless-2016-10-31
+Globals:
+  Function: { CodeUri: src, Timeout: 1 }
+Resources:
+  Dead: { Type: AWS::SQS::Queue }
+  PythonJobs: &jobs
+    Type: AWS::SQS::Queue
+    Properties: { VisibilityTimeout: 1, RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 2 } }
+  NodeJobs: *jobs
+  PythonFront:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.12
+      Handler: app.submit
+      Timeout: 20
+      Environment: { Variables: { QUEUE_URL: !Ref PythonJobs } }
+      Events: { Post: { Type: HttpApi, Properties: { Path: '/python/{name}', Method: post } } }
+  NodeFront:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: nodejs20.x
+      Handler: app.submit
+      Timeout: 20
+      Environment: { Variables: { QUEUE_URL: !Ref NodeJobs } }
+      Events: { Post: { Type: Api, Properties: { Path: '/node/{name}', Method: post } } }
+  Python:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.12
+      Handler: app.work
+      Events: { Jobs: { Type: SQS, Properties: { Queue: !GetAtt PythonJobs.Arn, BatchSize: 1 } } }
+  Node:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: nodejs20.x
+      Handler: app.work
+      Events: { Jobs: { Type: SQS, Properties: { Queue: !GetAtt NodeJobs.Arn, BatchSize: 1 } } }
+";
+const FRONTS_IN_PYTHON: &str = "
+import json, os, urllib.parse, urllib.request
+
+def submit(event, context):
+    name = event['pathParameters']['name']
+    form = urllib.parse.urlencode({'Action': 'SendMessage', 'MessageBody': json.dumps({'name': name, 'body': event['body']})})
+    urllib.request.urlopen(os.environ['QUEUE_URL'], data=form.encode())
+    return {'statusCode': 202, 'headers': {'x-name': name}, 'body': 'taken ' + name}
+
+def work(event, context):
+    for record in event['Records']:
+        job = json.loads(record['body'])
+        if 'poison' in job['name']:
+            raise ValueError('cannot do ' + job['name'])
+        print('job done', job['name'], job['body'])
+";
+const FRONTS_IN_NODE: &str = "
+exports.submit = async (event) => {
+    const { name } = event.pathParameters;
+    const MessageBody = JSON.stringify({ name, body: event.body });
+    const form = new URLSearchParams({ Action: 'SendMessage', MessageBody });
+    await fetch(process.env.QUEUE_URL, { method: 'POST', body: form });
+    return { statusCode: 202, headers: { 'x-name': name }, body: `taken ${name}` };
+};
+exports.work = async (event) => {
+    for (const record of event.Records) {
+        const job = JSON.parse(record.body);
+        if (job.name.includes('poison')) throw new Error(`cannot do ${job.name}`);
+        console.log('job done', job.name, job.body);
+    }
+};
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_to_an_api_become_messages_of_a_worker_and_dead_letters() {
+    if !has("python3") || !has("node") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "template.yaml", FRONTS);
+    write(folder.path(), "src/app.py", FRONTS_IN_PYTHON);
+    write(folder.path(), "src/app.js", FRONTS_IN_NODE);
+    let mut serving = Serving::start(folder.path(), &["--api", "ServerlessHttpApi=127.0.0.1:0"]);
+    let table = [serving.table(), serving.table()].concat();
+    let url = |key: &str| {
+        let line = table.iter().find(|line| line.trim_start().starts_with(key)).unwrap();
+        let url = line.split_once("runs: POST ").unwrap().1.split(',').next().unwrap().to_owned();
+        url.replace("URL", &serving.endpoint_url)
+    };
+    // One has an address of its own.
+    let fronts = [url("POST /python"), url("POST /node")];
+    assert!(
+        !fronts[0].contains("_local-queue") && fronts[1].contains("/_local-queue/apis/ServerlessRestApi/Prod/node/")
+    );
+    for front in &fronts {
+        for name in ["one", "poison"] {
+            let (status, text) = post(&front.replace("{name}", name), "{}").await;
+            assert_eq!((status, text), (202, format!("taken {name}")), "{front}");
+        }
+    }
+    for _ in &fronts {
+        let done = serving.logged("job done");
+        assert!(done.ends_with("job done one {}"), "{done}");
+    }
+    let dead = format!("{}/_local-queue/queues/local-Dead/messages?max=10", serving.endpoint_url);
+    let letters = loop {
+        let (_, text) = ask("GET", &dead, "").await;
+        let found = serde_json::from_str::<serde_json::Value>(&text).unwrap()["messages"].as_array().unwrap().clone();
+        if found.len() == 2 {
+            break found;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    for letter in letters {
+        assert!(letter.to_string().contains("poison"), "{letter}");
     }
 }

@@ -191,9 +191,31 @@ fn made_offline(photos: &Path) -> BTreeMap<String, Vec<u8>> {
     files(&out).into_iter().collect()
 }
 
+/// A job for the template's buckets, whose renditions are those of an upload.
+fn job([source, target]: &[String; 2], to: &str, from: &str) -> String {
+    let output =
+        |width: u32| json!({ "target": format!("s3://{target}/{to}/{width}.webp"), "width": width, "format": "webp" });
+    json!({ "source": format!("s3://{source}/{from}"), "outputs": [output(320), output(1280)] }).to_string()
+}
+
+/// Gives a job to a route of an API, whose answer is that of SQS.
+async fn post(route: &str, job: String) {
+    let answer = reqwest::Client::new().post(route).body(job).send().await.unwrap();
+    let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+    assert!(status == 200 && text.contains("<MessageId>"), "{status} {text}");
+}
+
+/// The kinds of failures of dead letters, in order.
+fn kinds(letters: &[Value]) -> Vec<String> {
+    let mut kinds = letters.iter().map(|it| it["attributes"]["FailureKind"]["value"].to_string()).collect::<Vec<_>>();
+    kinds.sort();
+    kinds
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_process_takes_uploads_and_makes_of_them_what_a_run_offline_makes() {
     const ROUNDS: usize = 4;
+    const POSTS: usize = 10;
     let photos_folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("photos");
     let (expected, photos) = tokio::task::block_in_place(|| (made_offline(&photos_folder), files(&photos_folder)));
     let photos = photos.into_iter().filter(|(path, _)| path != "README.md").collect::<Vec<_>>();
@@ -217,13 +239,18 @@ async fn one_process_takes_uploads_and_makes_of_them_what_a_run_offline_makes() 
         }
     }
     let lighthouse = "portrait/lighthouse.jpg";
+    let job = |to: &str, from: &str| job(&names, to, from);
     for (from, to) in [(format!("0/{lighthouse}"), "jobs/lighthouse"), ("late.jpg".to_owned(), "jobs/late")] {
-        let output = |width: u32| json!({ "target": format!("s3://{}/{to}/{width}.webp", names[1]), "width": width, "format": "webp" });
-        let job = json!({ "source": format!("s3://{}/{from}", names[0]), "outputs": [output(320), output(1280)] });
-        client.send_message().queue_url(url("local-jobs")).message_body(job.to_string()).send().await.unwrap();
+        client.send_message().queue_url(url("local-jobs")).message_body(job(to, &from)).send().await.unwrap();
     }
+    // The template's own route takes jobs too, and what is none.
+    let route = format!("{endpoint_url}/_local-queue/apis/Api/jobs");
+    for number in 0..POSTS {
+        post(&route, job(&format!("posted/{number}"), &format!("0/{lighthouse}"))).await;
+    }
+    post(&route, "no job".to_owned()).await;
     let count = async || target.list(None).map_ok(|_| 1).try_fold(0, async |sum, one| Ok(sum + one)).await.unwrap();
-    eventually("all renditions", async || count().await == expected.len() * ROUNDS + 2).await;
+    eventually("all renditions", async || count().await == expected.len() * ROUNDS + 2 + 2 * POSTS).await;
     let made = async |key: String| target.get(&key.into()).await.unwrap().bytes().await.unwrap();
     for (key, bytes) in &expected {
         for round in 0..ROUNDS {
@@ -233,10 +260,13 @@ async fn one_process_takes_uploads_and_makes_of_them_what_a_run_offline_makes() 
     let by_job = async |name: &str| {
         for width in [320, 1280] {
             let expected = &expected[&format!("{lighthouse}/{width}.webp")];
-            assert!(made(format!("jobs/{name}/{width}.webp")).await == *expected, "{name}, {width} pixels wide");
+            assert!(made(format!("{name}/{width}.webp")).await == *expected, "{name}, {width} pixels wide");
         }
     };
-    by_job("lighthouse").await;
+    by_job("jobs/lighthouse").await;
+    for number in 0..POSTS {
+        by_job(&format!("posted/{number}")).await;
+    }
 
     // What is broken, and what was not there, is in the dead-letter queue with its reason.
     let peeked = format!("{endpoint_url}/_local-queue/queues/local-DeadLetterQueue/messages?max=100");
@@ -244,12 +274,10 @@ async fn one_process_takes_uploads_and_makes_of_them_what_a_run_offline_makes() 
         let text = reqwest::get(&peeked).await.unwrap().text().await.unwrap();
         serde_json::from_str::<Value>(&text).unwrap()["messages"].as_array().unwrap().clone()
     };
-    eventually("the dead letters", async || letters().await.len() == ROUNDS + 1).await;
-    let mut kinds =
-        letters().await.iter().map(|it| it["attributes"]["FailureKind"]["value"].to_string()).collect::<Vec<_>>();
-    kinds.sort();
+    eventually("the dead letters", async || letters().await.len() == ROUNDS + 2).await;
+    let kinds = kinds(&letters().await);
     assert_eq!(kinds[..ROUNDS], vec!["\"bad-image\""; ROUNDS]);
-    assert_eq!(kinds[ROUNDS], "\"source-not-found\"");
+    assert_eq!(kinds[ROUNDS..], ["\"bad-job\"", "\"source-not-found\""]);
 
     // Sent back when the cause is mended, the job is done.
     let (_, photo) = photos.iter().find(|(path, _)| path == lighthouse).unwrap();
@@ -258,9 +286,9 @@ async fn one_process_takes_uploads_and_makes_of_them_what_a_run_offline_makes() 
     let redrive = client.start_message_move_task().source_arn(arn("local-DeadLetterQueue"));
     redrive.destination_arn(arn("local-jobs")).send().await.unwrap();
     // Two by its upload, two by its job.
-    eventually("the late job", async || count().await == expected.len() * ROUNDS + 2 + 4).await;
-    by_job("late").await;
-    eventually("the broken photos, once more", async || letters().await.len() == ROUNDS).await;
+    eventually("the late job", async || count().await == expected.len() * ROUNDS + 2 + 2 * POSTS + 4).await;
+    by_job("jobs/late").await;
+    eventually("what is broken, once more", async || letters().await.len() == ROUNDS + 1).await;
     tokio::task::block_in_place(|| serving.stop());
 }
 

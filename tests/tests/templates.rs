@@ -116,6 +116,26 @@ fn describe(stack: &Stack) -> String {
         }
         text.push('\n');
     }
+    for declared in &stack.apis {
+        let api = &declared.api;
+        write!(text, "api {} {:?} {}", declared.logical_id, api.kind, api.id).unwrap();
+        for stage in &api.stages {
+            write!(text, " stage {} {:?}", stage.name, stage.variables).unwrap();
+        }
+        if let Some(cors) = &api.cors {
+            write!(text, " {cors:?}").unwrap();
+        }
+        for (what, names) in [("pages of", &api.origins), ("binary", &api.binary_media_types)] {
+            if !names.is_empty() {
+                write!(text, " {what} {}", names.join(" ")).unwrap();
+            }
+        }
+        text.push('\n');
+        for route in &api.routes {
+            let timeout = route.timeout.map(|timeout| format!(" within {timeout:?}")).unwrap_or_default();
+            writeln!(text, "  route {}{timeout}: {}", route.key(), route.integration).unwrap();
+        }
+    }
     for bucket in &stack.buckets {
         write!(text, "bucket {} {}", bucket.logical_id, bucket.name).unwrap();
         for notification in &bucket.notifications {

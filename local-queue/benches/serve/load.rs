@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::process::Served;
+use super::{process::Served, stack::ROUTE};
 
 const GROUPS: u64 = 100;
 /// Before anything is measured.
@@ -23,6 +23,8 @@ pub(super) enum Load {
     Fifo,
     /// Ten sends, then a receive of up to ten, then a delete of what came.
     Cycle,
+    /// A request to an API whose route sends.
+    Post,
 }
 
 /// What was answered, and what it took.
@@ -49,7 +51,7 @@ pub(super) fn run(served: &Served, load: Load, connections: usize, duration: Dur
     runtime.block_on(async {
         let (name, attributes) = match load {
             Load::Fifo => ("jobs.fifo", r#","Attributes":{"FifoQueue":"true"}"#),
-            Load::Send | Load::Cycle => ("jobs", ""),
+            Load::Send | Load::Cycle | Load::Post => ("jobs", ""),
         };
         let mut first = Client::connect(served.address, load, 0).await;
         first.exchange("CreateQueue", &format!(r#"{{"QueueName":"{name}"{attributes}}}"#)).await;
@@ -131,18 +133,21 @@ impl Client {
                             0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\
                             0123456789abcdef";
         self.sent += 1;
+        if self.load == Load::Post {
+            return self.post(BODY).await;
+        }
         let (queue, rest) = match self.load {
             Load::Fifo => {
                 let (group, id) = ((self.sent + self.number * 7) % GROUPS, self.sent);
                 let ids = format!(r#","MessageGroupId":"g{group}","MessageDeduplicationId":"d{}-{id}""#, self.number);
                 ("jobs.fifo", ids)
             }
-            Load::Send | Load::Cycle => ("jobs", String::new()),
+            Load::Send | Load::Cycle | Load::Post => ("jobs", String::new()),
         };
         self.exchange("SendMessage", &format!(r#"{{"QueueUrl":"{queue}","MessageBody":"{BODY}"{rest}}}"#)).await;
     }
 
-    /// Sends a request, with the header of an SDK, and reads the whole answer.
+    /// Sends a request with the header of an SDK.
     async fn exchange(&mut self, action: &str, body: &str) {
         use std::io::Write as _;
         self.request.clear();
@@ -157,6 +162,26 @@ impl Client {
             body.len()
         )
         .unwrap();
+        self.read().await;
+    }
+
+    /// Sends a request to an API, with the header of curl.
+    async fn post(&mut self, body: &str) {
+        use std::io::Write as _;
+        self.request.clear();
+        write!(
+            self.request,
+            "POST {ROUTE} HTTP/1.1\r\nHost: {}\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\nContent-Type: \
+             application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        )
+        .unwrap();
+        self.read().await;
+    }
+
+    /// Sends the request, and reads the whole answer.
+    async fn read(&mut self) {
         self.stream.write_all(&self.request).await.unwrap();
         self.answer.clear();
         loop {

@@ -12,6 +12,7 @@
 mod floor;
 mod load;
 mod process;
+mod stack;
 
 use std::{path::PathBuf, process::Command, time::Duration};
 
@@ -33,18 +34,25 @@ fn main() {
     println!("{} at commit {}, on {}", ours.display(), commit(), machine());
     println!("{:<42} {:>9} {:>9} {:>6}   {:>9} {:>9} {:>6}", "", "ours", "floor", "ratio", "ours", "floor", "ratio");
     println!("{:<42} {:^26}   {:^26}", "requests", "a second of the processor", "a second of the clock");
+    let template = stack::small();
     for (name, load, connections) in [
         ("SendMessage, 256 bytes", Load::Send, CONNECTIONS),
         ("the same to a FIFO queue, 100 groups", Load::Fifo, CONNECTIONS),
         ("10 sends, a receive and a delete of 10", Load::Cycle, CONNECTIONS),
         ("SendMessage, 256 bytes, one connection", Load::Send, 1),
+        ("POST to an API that sends, 256 bytes", Load::Post, CONNECTIONS),
     ] {
         let (mut measured, mut beside) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             let floor = Served::start(Command::new(std::env::current_exe().unwrap()).arg(floor::ARGUMENT));
             beside.push(load::run(&floor, load, connections, ROUND));
             drop(floor);
-            let ours = Served::start(Command::new(&ours).args(["serve", "--listen", "127.0.0.1:0"]));
+            let mut command = Command::new(&ours);
+            command.args(["serve", "--listen", "127.0.0.1:0"]);
+            if load == Load::Post {
+                command.arg("--template").arg(template.path());
+            }
+            let ours = Served::start(&mut command);
             measured.push(load::run(&ours, load, connections, ROUND));
         }
         let both = |figure: fn(&Measured) -> f64| [&measured, &beside].map(|rounds| median(rounds.iter().map(figure)));
@@ -52,6 +60,7 @@ fn main() {
         let ratio = |[ours, floor]: [f64; 2]| format!("{ours:>9.0} {floor:>9.0} {:>6.2}", ours / floor);
         println!("{name:<42} {}   {}", ratio(busy), ratio(clock));
     }
+    stack::measure(&ours);
 }
 
 fn median(figures: impl Iterator<Item = f64>) -> f64 {

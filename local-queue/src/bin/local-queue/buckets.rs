@@ -92,6 +92,11 @@ impl Functions {
         functions
     }
 
+    /// By whom functions are invoked, once there is one.
+    pub(crate) fn lambda(&self) -> Option<LambdaApi> {
+        self.lambda.get().cloned()
+    }
+
     /// Says by whom functions are invoked from now on.
     pub(crate) fn run(&self, lambda: &LambdaApi) {
         let _ = self.lambda.set(lambda.clone());

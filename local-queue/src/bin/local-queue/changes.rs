@@ -88,6 +88,11 @@ fn differences(running: &Stack, read: &Stack) -> Option<String> {
         stack.functions.iter().map(of).collect::<Vec<_>>()
     };
     what.extend(compared("function", &functions(running), &functions(read)));
+    let apis = |stack: &Stack| {
+        let all = stack.apis.iter().map(|api| (api.logical_id.clone(), format!("{:?} {:?}", api.api, api.unenforced)));
+        all.collect::<Vec<_>>()
+    };
+    what.extend(compared("API", &apis(running), &apis(read)));
     (!what.is_empty()).then(|| what.join(", "))
 }
 

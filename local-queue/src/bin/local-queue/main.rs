@@ -2,6 +2,7 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod apis;
 mod buckets;
 mod changes;
 mod code;
@@ -39,11 +40,14 @@ use local_queue::{
     declaration::QueueDeclaration,
     engine::{Limits, QueueArn, Scope},
     lambda_api::LambdaApi,
+    server::Server,
     template::{self, Stack},
 };
 use local_queue_terminal::{exit_code, note, print};
+use tokio::{sync::watch::Receiver, task::JoinHandle};
 
 use self::{
+    apis::Urls,
     changes::Watched,
     functions::{Clients, Known},
     log::Log,
@@ -211,19 +215,19 @@ async fn lambda_api(arguments: &Serve, queues: &LocalQueue, endpoint_url: &str) 
 
 /// Says what would run, without listening.
 async fn check(arguments: &Serve) -> anyhow::Result<()> {
-    let endpoint_url = template::Options::default().queue_url_base;
+    let urls = Urls { endpoint: template::Options::default().queue_url_base, ..Urls::default() };
     let (queues, created) = start(arguments)?;
     let variables = Variables::read(&arguments.functions)?;
-    let (stack, _) = read_template(arguments, &endpoint_url, &created, &variables)?;
+    let (stack, _) = read_template(arguments, &urls, &created, &variables)?;
     if arguments.functions.source.is_none() {
         queues.declare(&stack.queues)?;
         let buckets = Buckets::new(&queues);
         buckets::Functions::reached(&stack, &buckets);
         buckets::declare(&buckets, &stack, arguments)?;
     }
-    let plan = Plan::make(&arguments.functions, &stack, &queue_urls(arguments, &endpoint_url), variables)?;
+    let plan = Plan::make(&arguments.functions, &stack, &urls, &queue_urls(arguments, &urls.endpoint), variables)?;
     print_plan(&plan, &stack, arguments);
-    functions::prepare(&arguments.functions, plan, &queues, &endpoint_url).await?;
+    functions::prepare(&arguments.functions, plan, &queues, &urls.endpoint).await?;
     Ok(())
 }
 
@@ -243,21 +247,20 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
     let addresses = server.local_addresses().context("failed to read the address listened on")?;
     let endpoint_urls = addresses.iter().map(|address| format!("http://{address}")).collect::<Vec<_>>();
     let endpoint_url = endpoint_urls[0].clone();
+    let (fronts, urls) = bind_apis(arguments, &queues, &endpoint_url).await?;
     let variables = Variables::read(&arguments.functions)?;
-    let (stack, samconfig) = read_template(arguments, &endpoint_url, &created, &variables)?;
+    let (stack, samconfig) = read_template(arguments, &urls, &created, &variables)?;
     let reached = buckets::Functions::reached(&stack, &buckets);
     if arguments.functions.source.is_none() {
         queues.declare(&stack.queues)?;
         buckets::declare(&buckets, &stack, arguments)?;
     }
-    let plan = Plan::make(&arguments.functions, &stack, &queue_urls(arguments, &endpoint_url), variables.clone())?;
-    print(format_args!(
-        "local-queue listens on {} (in memory: messages end with the process)",
-        endpoint_urls.join(" and ")
-    ));
-    for queue in &created {
-        print(format_args!("  {endpoint_url}/{}/{}", queue.account(), queue.name()));
-    }
+    let apis = apis::make(&stack, &queues, &reached, arguments);
+    let fronts = apis::alone(fronts, &apis)?;
+    let server = server.apis(apis);
+    let queue_urls = queue_urls(arguments, &endpoint_url);
+    let plan = Plan::make(&arguments.functions, &stack, &urls, &queue_urls, variables.clone())?;
+    print_start(&endpoint_urls, &created);
     print_plan(&plan, &stack, arguments);
     let template = arguments.functions.template.as_ref();
     let watched = template.map(|template| Watched::new(template, stack.clone(), samconfig.path));
@@ -278,14 +281,15 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
     let mut running = functions::Running::new(lambda, known, &queues)?;
     // Requests are answered until the functions have ended, which may send some; and also while functions wait for a queue
     // that is elsewhere.
-    let (functions_ended, ended) = tokio::sync::oneshot::channel::<()>();
-    let answering = tokio::spawn(server.run(async { drop(ended.await) }));
+    let (functions_ended, ended) = tokio::sync::watch::channel(());
+    let answering =
+        fronts.into_iter().chain([server]).map(|server| answer_until(server, ended.clone())).collect::<Vec<_>>();
     let started = tokio::select! {
         started = running.start(&arguments.functions, prepared) => started,
         () = stop.requested() => Ok(()),
     };
     if started.is_ok() {
-        let read = || read_template(arguments, &endpoint_url, &created, &variables);
+        let read = || read_template(arguments, &urls, &created, &variables);
         let read = || read().map(|(stack, _)| stack).map_err(|error| format!("{error:#}"));
         match watched {
             Some(watched) => tokio::select! {
@@ -297,14 +301,45 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
     }
     running.shut_down(arguments.stop_within).await;
     drop(functions_ended);
-    answering.await?;
+    for answering in answering {
+        answering.await?;
+    }
     started
+}
+
+/// Takes the addresses of APIs that have their own, and says where everything is.
+async fn bind_apis(
+    arguments: &Serve,
+    queues: &LocalQueue,
+    endpoint_url: &str,
+) -> anyhow::Result<(Vec<(String, Server)>, Urls)> {
+    let mut urls = Urls { endpoint: endpoint_url.to_owned(), ..Urls::default() };
+    let fronts = arguments.reach.bind_apis(queues, &arguments.bounds.bounds()).await?;
+    for (id, front) in &fronts {
+        urls.apis.insert(id.clone(), format!("http://{}", front.local_address().context("failed to read an address")?));
+    }
+    Ok((fronts, urls))
+}
+
+/// Lets a server answer until what it is told of ends.
+fn answer_until(server: Server, mut ended: Receiver<()>) -> JoinHandle<()> {
+    tokio::spawn(server.run(async move { drop(ended.changed().await) }))
+}
+
+fn print_start(endpoint_urls: &[String], created: &[QueueArn]) {
+    print(format_args!(
+        "local-queue listens on {} (in memory: messages end with the process)",
+        endpoint_urls.join(" and ")
+    ));
+    for queue in created {
+        print(format_args!("  {}/{}/{}", endpoint_urls[0], queue.account(), queue.name()));
+    }
 }
 
 /// The template, with queues that have their URLs here or, with `--source`, there.
 fn read_template(
     arguments: &Serve,
-    endpoint_url: &str,
+    urls: &Urls,
     created: &[QueueArn],
     variables: &Variables,
 ) -> anyhow::Result<(Stack, SamConfig)> {
@@ -326,7 +361,9 @@ fn read_template(
         stack_name: functions.stack_name.clone(),
         region: arguments.region.clone(),
         account: arguments.account.clone(),
-        queue_url_base: functions.source.as_deref().unwrap_or(endpoint_url).to_owned(),
+        queue_url_base: functions.source.as_deref().unwrap_or(&urls.endpoint).to_owned(),
+        api_url_base: urls.endpoint.clone(),
+        api_urls: urls.apis.clone(),
         parameters: functions.parameter.iter().cloned().collect(),
         default_parameters: samconfig.parameters.clone(),
         ssm: functions.ssm.iter().cloned().collect(),

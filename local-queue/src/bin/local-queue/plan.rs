@@ -1,6 +1,7 @@
 //! What of a template runs, with where its code came from, and what does not, with the reason: the table at the start.
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     process::{Command, Stdio},
 };
@@ -8,11 +9,12 @@ use std::{
 use anyhow::{Context as _, bail};
 use local_queue::{
     runtime_api::Language,
-    template::{Stack, StackDestination, StackFunction, StackMapping, StackNotification},
+    template::{Stack, StackDestination, StackFunction, StackMapping, StackNotification, StackOutput},
 };
 use local_queue_terminal::print;
 
 use super::{
+    apis::{self, Urls},
     code::{Found, NotFound, Program, Search},
     functions::{Clients, Functions},
     interpreters::Interpreters,
@@ -55,6 +57,7 @@ impl<'a> Plan<'a> {
     pub(crate) fn make(
         arguments: &Functions,
         stack: &'a Stack,
+        urls: &Urls,
         queue_urls: &str,
         variables: Variables,
     ) -> anyhow::Result<Self> {
@@ -91,15 +94,27 @@ impl<'a> Plan<'a> {
             let text = format!("events of buckets to {}", if to.is_empty() { "nowhere" } else { &to });
             plan.rows.push(Row { name: rule.logical_id.clone(), kind: "rule".to_owned(), runs: true, text });
         }
+        for api in &stack.apis {
+            for (name, kind, state) in apis::lines(api, urls, arguments.source.is_some()) {
+                let (runs, text) = state.map_or_else(|why| (false, why), |how| (true, how));
+                plan.rows.push(Row { name, kind: kind.to_owned(), runs, text });
+            }
+        }
+        for StackOutput { name, value, here } in &stack.api_outputs {
+            let here = here.as_ref().map(|here| format!(", here {here}")).unwrap_or_default();
+            plan.notes.push(format!("output {name} is {value}{here}"));
+        }
+        let called = called(stack);
         let mut missing = Vec::new();
         for function in &stack.functions {
-            if let Some(reason) = plan.add(arguments, function, &search)? {
+            if let Some(reason) = plan.add(arguments, function, &search, called.contains(function.name.as_str()))? {
                 let place = place(template, function.file.as_deref(), function.line);
                 missing.push(format!("{place}: {}: {reason}", function.logical_id));
             }
         }
         // Queues alone are something, but not what somebody wants whose only mistake is one that can be mended.
-        let none_works = plan.functions.iter().all(|planned| planned.declared.mappings.is_empty());
+        let is_wanted = |it: &StackFunction| !it.mappings.is_empty() || called.contains(it.name.as_str());
+        let none_works = !plan.functions.iter().any(|planned| is_wanted(planned.declared));
         if none_works && !missing.is_empty() {
             bail!(missing.join("\n"));
         }
@@ -116,13 +131,15 @@ impl<'a> Plan<'a> {
         arguments: &Functions,
         function: &'a StackFunction,
         search: &Search<'_>,
+        is_called: bool,
     ) -> anyhow::Result<Option<String>> {
         let row = |runs, text: String| {
             let (name, kind) = (function.logical_id.clone(), "function".to_owned());
             Row { name, kind, runs, text }
         };
         let is_mapped = !function.mappings.is_empty();
-        if !is_mapped && arguments.lambda_api == Clients::Off {
+        let is_wanted = is_mapped || is_called;
+        if !is_wanted && arguments.lambda_api == Clients::Off {
             self.rows.push(row(false, "no queue invokes it".to_owned()));
             return Ok(None);
         }
@@ -134,7 +151,7 @@ impl<'a> Plan<'a> {
             }
             Err(NotFound::Missing(reason)) => {
                 self.rows.push(row(false, reason.clone()));
-                return Ok(is_mapped.then_some(reason));
+                return Ok(is_wanted.then_some(reason));
             }
         };
         let debugged = debug(arguments, function, &mut found)?;
@@ -142,7 +159,11 @@ impl<'a> Plan<'a> {
             Program::Bootstrap(_) => String::new(),
             Program::Interpreted(_) => format!("{} of ", function.handler),
         };
-        let on_request = if is_mapped { "" } else { ", when it is invoked by Lambda's API" };
+        let on_request = match (is_mapped, is_called) {
+            (true, _) => "",
+            (false, true) => ", when an API invokes it",
+            (false, false) => ", when it is invoked by Lambda's API",
+        };
         self.rows.push(row(true, format!("{handler}{}{debugged}{on_request}", found.from)));
         self.notes.extend(found.notes.iter().map(|note| format!("{}: {note}", function.logical_id)));
         for mapping in &function.mappings {
@@ -165,6 +186,16 @@ impl<'a> Plan<'a> {
             print(format_args!("  note: {note}"));
         }
     }
+}
+
+/// The names of functions that APIs invoke.
+fn called(stack: &Stack) -> BTreeSet<&str> {
+    let routes = stack.apis.iter().flat_map(|declared| &declared.api.routes);
+    let names = routes.filter_map(|route| {
+        let (_, name) = route.integration.function()?.split_once(":function:")?;
+        name.split(':').next()
+    });
+    names.collect()
 }
 
 /// Refuses options for functions that the template does not have.

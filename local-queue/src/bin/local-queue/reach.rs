@@ -38,6 +38,14 @@ pub(crate) struct Reach {
     /// Also answer web pages of this origin; can be given more than once.
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
+    /// Give an API of the template an address of its own, beside its path on the others; can be given more than once.
+    #[arg(long, value_name = "ID=ADDRESS:PORT", value_parser = parse_api, requires = "template")]
+    api: Vec<(String, Listen)>,
+}
+
+fn parse_api(raw: &str) -> Result<(String, Listen), &'static str> {
+    let (id, listen) = raw.split_once('=').filter(|(id, _)| !id.is_empty()).ok_or("expected ID=ADDRESS:PORT")?;
+    Ok((id.to_owned(), listen.parse()?))
 }
 
 /// Where to listen, as the option says it.
@@ -89,9 +97,26 @@ impl Listen {
 impl Reach {
     /// Takes the addresses, if whoever can reach them may.
     pub(crate) async fn bind(&self, queues: LocalQueue, bounds: Bounds) -> anyhow::Result<Server> {
+        self.bind_to(&self.listen.iter().collect::<Vec<_>>(), queues, bounds).await
+    }
+
+    /// Takes the addresses of APIs that have their own; each with its id.
+    pub(crate) async fn bind_apis(
+        &self,
+        queues: &LocalQueue,
+        bounds: &Bounds,
+    ) -> anyhow::Result<Vec<(String, Server)>> {
+        let mut servers = Vec::new();
+        for (id, listen) in &self.api {
+            servers.push((id.clone(), self.bind_to(&[listen], queues.clone(), bounds.clone()).await?));
+        }
+        Ok(servers)
+    }
+
+    async fn bind_to(&self, listens: &[&Listen], queues: LocalQueue, bounds: Bounds) -> anyhow::Result<Server> {
         let mut addresses = Vec::new();
-        for listen in &self.listen {
-            addresses.push((listen, listen.addresses().await?));
+        for listen in listens {
+            addresses.push((*listen, listen.addresses().await?));
         }
         let mut open = addresses.iter().flat_map(|(_, addresses)| addresses).filter(|it| !it.ip().is_loopback());
         let open = open.next().copied();
