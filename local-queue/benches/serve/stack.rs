@@ -21,7 +21,7 @@ const SETTLED: Duration = Duration::from_secs(1);
 /// A template with a queue `jobs` and an API that sends to it.
 pub(super) fn small() -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    let text = r#"
+    let text = r"
 Resources:
   Jobs: { Type: AWS::SQS::Queue, Properties: { QueueName: jobs } }
   Api: { Type: AWS::ApiGatewayV2::Api, Properties: { Name: jobs, ProtocolType: HTTP } }
@@ -34,7 +34,7 @@ Resources:
       RequestParameters: { QueueUrl: !Ref Jobs, MessageBody: $request.body }
   Route: { Type: AWS::ApiGatewayV2::Route, Properties: { ApiId: !Ref Api, RouteKey: POST /jobs, Target: !Sub 'integrations/${Send}' } }
   Stage: { Type: AWS::ApiGatewayV2::Stage, Properties: { ApiId: !Ref Api, StageName: $default } }
-"#;
+";
     file.write_all(text.as_bytes()).unwrap();
     file
 }
