@@ -1,6 +1,7 @@
 //! Mapping templates: the part of Velocity's language that they are written in, as far as samples use it. What else there is
 //! is refused when a template is read.
 
+mod expressions;
 mod parse;
 mod run;
 mod values;

@@ -1,31 +1,12 @@
 //! From text to a tree.
 
-use serde_json::Value;
-
-use super::{Expression, MappingTemplateError, Node, OF_INPUT, OF_UTIL, Operator, Reference, Step, values};
+use super::{Expression, MappingTemplateError, Node, OF_INPUT, OF_UTIL, Reference, Step, values};
 
 /// Nodes within nodes: more is no template that anybody wrote.
 const DEPTH_MAX: usize = 50;
 /// Directives of Velocity that are not emulated.
 const OTHERS: [&str; 7] = ["break", "define", "evaluate", "include", "macro", "parse", "stop"];
-/// Operators, the loosest first; the longer of two that begin alike is looked for first.
-const OPERATORS: [&[(&str, Operator)]; 6] = [
-    &[("||", Operator::Or), ("or ", Operator::Or)],
-    &[("&&", Operator::And), ("and ", Operator::And)],
-    &[("==", Operator::Equal), ("!=", Operator::Unequal), ("eq ", Operator::Equal), ("ne ", Operator::Unequal)],
-    &[
-        ("<=", Operator::LessOrEqual),
-        (">=", Operator::GreaterOrEqual),
-        ("<", Operator::Less),
-        (">", Operator::Greater),
-        ("lt ", Operator::Less),
-        ("gt ", Operator::Greater),
-    ],
-    &[("+", Operator::Plus), ("-", Operator::Minus)],
-    &[("*", Operator::Times), ("/", Operator::Divided), ("%", Operator::Remainder)],
-];
-
-type Parsed<T> = Result<T, MappingTemplateError>;
+pub(super) type Parsed<T> = Result<T, MappingTemplateError>;
 
 pub(super) fn parse(text: &str) -> Parsed<Vec<Node>> {
     let mut parser = Parser { text, at: 0, depth: 0 };
@@ -36,24 +17,25 @@ pub(super) fn parse(text: &str) -> Parsed<Vec<Node>> {
     Ok(nodes)
 }
 
-struct Parser<'t> {
-    text: &'t str,
-    at: usize,
-    depth: usize,
+/// What is read, and how far that has come.
+pub(super) struct Parser<'t> {
+    pub(super) text: &'t str,
+    pub(super) at: usize,
+    pub(super) depth: usize,
 }
 
 impl<'t> Parser<'t> {
-    fn rest(&self) -> &'t str {
+    pub(super) fn rest(&self) -> &'t str {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    fn refuse<T>(&self, text: impl Into<String>) -> Parsed<T> {
+    pub(super) fn refuse<T>(&self, text: impl Into<String>) -> Parsed<T> {
         let before = self.text.get(..self.at).unwrap_or_default();
         let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
         Err(MappingTemplateError { line, text: text.into() })
     }
 
-    fn takes(&mut self, wanted: &str) -> bool {
+    pub(super) fn takes(&mut self, wanted: &str) -> bool {
         let is_there = self.rest().starts_with(wanted);
         if is_there {
             self.at += wanted.len();
@@ -61,12 +43,12 @@ impl<'t> Parser<'t> {
         is_there
     }
 
-    fn needs(&mut self, wanted: &str) -> Parsed<()> {
+    pub(super) fn needs(&mut self, wanted: &str) -> Parsed<()> {
         self.blanks();
         if self.takes(wanted) { Ok(()) } else { self.refuse(format!("{wanted} is missing")) }
     }
 
-    fn blanks(&mut self) {
+    pub(super) fn blanks(&mut self) {
         self.at += self.rest().len() - self.rest().trim_start().len();
     }
 
@@ -89,7 +71,7 @@ impl<'t> Parser<'t> {
         name
     }
 
-    fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+    pub(super) fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
             return self.refuse(format!("it is nested more than {DEPTH_MAX} deep"));
@@ -100,7 +82,7 @@ impl<'t> Parser<'t> {
     }
 
     /// Everything up to the end, or to what ends a block.
-    fn nodes(&mut self) -> Parsed<Vec<Node>> {
+    pub(super) fn nodes(&mut self) -> Parsed<Vec<Node>> {
         self.nested(|parser| {
             let mut nodes = Vec::new();
             let mut text = String::new();
@@ -271,7 +253,7 @@ impl<'t> Parser<'t> {
     }
 
     /// A reference, and whether it is silent; nothing of a `$` that begins none.
-    fn reference(&mut self) -> Parsed<Option<(Reference, bool)>> {
+    pub(super) fn reference(&mut self) -> Parsed<Option<(Reference, bool)>> {
         let start = self.at;
         if !self.takes("$") {
             return Ok(None);
@@ -340,123 +322,5 @@ impl<'t> Parser<'t> {
             }
         }
         Ok(())
-    }
-
-    /// Expressions with commas between them, up to the end.
-    fn list(&mut self, end: &str) -> Parsed<Vec<Expression>> {
-        let mut list = Vec::new();
-        self.blanks();
-        if self.takes(end) {
-            return Ok(list);
-        }
-        loop {
-            list.push(self.expression(0)?);
-            self.blanks();
-            if self.takes(end) {
-                return Ok(list);
-            }
-            self.needs(",")?;
-        }
-    }
-
-    fn expression(&mut self, level: usize) -> Parsed<Expression> {
-        let Some(operators) = OPERATORS.get(level) else { return self.nested(Self::operand) };
-        let mut left = self.expression(level + 1)?;
-        loop {
-            self.blanks();
-            let rest = self.rest();
-            let Some((text, operator)) = operators.iter().find(|(text, _)| rest.starts_with(text)) else {
-                return Ok(left);
-            };
-            self.at += text.len();
-            let right = self.expression(level + 1)?;
-            left = Expression::Binary(*operator, Box::new(left), Box::new(right));
-        }
-    }
-
-    fn operand(&mut self) -> Parsed<Expression> {
-        self.blanks();
-        if self.takes("!") {
-            return Ok(Expression::Not(Box::new(self.nested(Self::operand)?)));
-        }
-        if self.takes("(") {
-            let expression = self.expression(0)?;
-            self.needs(")")?;
-            return Ok(expression);
-        }
-        if self.takes("[") {
-            return self.list("]").map(Expression::List);
-        }
-        if self.takes("{") {
-            return self.map();
-        }
-        if let Some((reference, _)) = self.reference()? {
-            return Ok(Expression::Reference(reference));
-        }
-        for quote in ['\'', '"'] {
-            if let Some(inner) = self.rest().strip_prefix(quote) {
-                return self.quoted(quote, inner);
-            }
-        }
-        let rest = self.rest();
-        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))).unwrap_or(rest.len());
-        let word = rest.get(..end).unwrap_or_default();
-        let value = match word {
-            "true" => Value::Bool(true),
-            "false" => Value::Bool(false),
-            "null" => Value::Null,
-            _ => match word.parse::<serde_json::Number>() {
-                Ok(number) => Value::Number(number),
-                Err(_) => return self.refuse("a value is missing, or is written in a way that is not emulated"),
-            },
-        };
-        self.at += word.len();
-        Ok(Expression::Literal(value))
-    }
-
-    /// A text; within one, two quotes are one. In double quotes there may be references.
-    fn quoted(&mut self, quote: char, inner: &'t str) -> Parsed<Expression> {
-        let mut text = String::new();
-        let mut rest = inner;
-        loop {
-            let Some(end) = rest.find(quote) else { return self.refuse("a text without its end") };
-            text.push_str(rest.get(..end).unwrap_or_default());
-            rest = rest.get(end + 1..).unwrap_or_default();
-            let Some(after) = rest.strip_prefix(quote) else { break };
-            text.push(quote);
-            rest = after;
-        }
-        let start = self.at;
-        self.at = self.text.len() - rest.len();
-        if quote == '\'' || !text.contains(['$', '#']) {
-            return Ok(Expression::Literal(Value::String(text)));
-        }
-        let mut parser = Parser { text: &text, at: 0, depth: self.depth };
-        let nodes = parser.nodes();
-        if parser.at < text.len() && nodes.is_ok() {
-            return self.refuse("a block within a text that does not begin there");
-        }
-        nodes.map(Expression::Text).or_else(|error| {
-            self.at = start;
-            self.refuse(error.text)
-        })
-    }
-
-    fn map(&mut self) -> Parsed<Expression> {
-        let mut entries = Vec::new();
-        self.blanks();
-        if self.takes("}") {
-            return Ok(Expression::Map(entries));
-        }
-        loop {
-            let key = self.expression(0)?;
-            self.needs(":")?;
-            entries.push((key, self.expression(0)?));
-            self.blanks();
-            if self.takes("}") {
-                return Ok(Expression::Map(entries));
-            }
-            self.needs(",")?;
-        }
     }
 }
