@@ -177,7 +177,7 @@ async fn show(client: &Client, arguments: &ShowDeadLetter, stop: &Stop) -> anyho
 }
 
 /// The redrive policies of the queues that messages were moved from. Whoever may not ask them sees the count of SQS.
-pub(super) async fn history(client: &Client, messages: &[Message]) -> History {
+async fn history(client: &Client, messages: &[Message]) -> History {
     let name = MessageSystemAttributeName::DeadLetterQueueSourceArn;
     let arns: BTreeSet<&str> = messages.iter().filter_map(|message| system_attribute(message, &name)).collect();
     let mut max_receive_counts = HashMap::new();

@@ -7,10 +7,10 @@ use anyhow::bail;
 use aws_sdk_sqs::Client;
 use local_queue_terminal::{note, one_line, print};
 
-use super::command::{history, interrupted, what};
-use super::dead_letter;
+use super::command::{interrupted, what};
 use super::look::{Hold, QueueState, delete};
 use super::select::Filter;
+use super::{History, dead_letter};
 use crate::arguments::{DeleteDeadLetters, PurgeDeadLetters};
 use crate::queue::failed;
 use crate::stop::{Interruption, Stop};
@@ -61,7 +61,8 @@ async fn delete_held(
         return Ok(interrupted(interruption));
     }
     let rest = queue.rest(hold.messages.len(), usize::MAX);
-    let history = history(client, &hold.messages).await;
+    // Kinds do not depend on how often a message was tried.
+    let history = History::default();
     let is_meant = |message: &_| filter.takes(message, &dead_letter(message, &history));
     let meant = hold.messages.iter().filter(|message| is_meant(message)).count();
     let count = table::count(meant as u64, "message");

@@ -12,15 +12,16 @@ use std::collections::{BTreeMap, HashSet};
 use anyhow::bail;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use handler::event::FIFO_SUFFIX;
 use local_queue_terminal::{note, one_line, print};
 
-use super::command::{history, what};
+use super::command::what;
 use super::destination::{Destination, Destinations};
 use super::document::without_reason;
 use super::journal::{self, Journal, Known};
 use super::look::{Hold, INVISIBLE_SECONDS, QueueState, delete};
 use super::select::Filter;
-use super::{attribute, dead_letter, system_attribute};
+use super::{History, attribute, dead_letter, system_attribute};
 use crate::arguments::RedriveDeadLetters;
 use crate::send::{Batches, Outgoing, Pace, digest, send_batch};
 use crate::stop::{Interruption, Stop};
@@ -107,7 +108,7 @@ async fn rehearse(
     if let Some(interruption) = seen.interruption {
         return Ok(super::command::interrupted(interruption));
     }
-    let history = history(client, &seen.messages).await;
+    let history = History::default();
     let mut rows = Vec::new();
     for message in &seen.messages {
         let letter = dead_letter(message, &history);
@@ -164,9 +165,14 @@ fn report(outcome: &Outcome, journal: &Journal, queue: &QueueState) -> u8 {
         note(format_args!("resize: {} not sent: {}", table::count(*count, "message"), one_line(reason)));
     }
     if outcome.unseen > 0 {
+        let reason = if queue.url.ends_with(FIFO_SUFFIX) {
+            "a FIFO queue hands out no more of a message group while some of it stay, or are in flight to somebody else"
+        } else {
+            "delayed, or in flight to somebody else"
+        };
         note(format_args!(
-            "resize: {} could not be received: delayed, or in flight to somebody else, such as a redrive that was killed, \
-             whose messages are visible again within {INVISIBLE_SECONDS} s",
+            "resize: {} could not be received: {reason}; what a killed redrive had received is visible again within \
+             {INVISIBLE_SECONDS} s",
             table::count(outcome.unseen, "message")
         ));
     }
@@ -245,7 +251,8 @@ impl Redrive<'_, '_> {
 
     /// What was received at once: sent where it belongs, or held.
     async fn work(&mut self, received: Vec<Message>, stop: &Stop) -> anyhow::Result<()> {
-        let history = history(self.client, &received).await;
+        // Kinds do not depend on how often a message was tried.
+        let history = History::default();
         let mut batches: Vec<(Destination, Vec<Back>)> = Vec::new();
         let mut done = Vec::new();
         for message in received {

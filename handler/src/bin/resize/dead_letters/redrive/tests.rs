@@ -14,7 +14,6 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::arguments::Selection;
-use handler::event::FIFO_SUFFIX;
 
 /// Messages of a scenario, of which every fifth is not meant.
 const MESSAGES: usize = 25;
