@@ -221,7 +221,8 @@ impl Apis {
     pub(crate) async fn answer(&self, target: Target, parts: Parts, body: Bytes) -> Response<Bytes> {
         let Some(api) = self.shared.apis.get(target.index) else { return answers::no_route(ApiKind::Http) };
         let allowed = parts.extensions.get::<AllowedOrigin>().cloned();
-        let headers = parts.headers.clone();
+        // They matter only to pages.
+        let headers = if parts.headers.contains_key(ORIGIN) { parts.headers.clone() } else { HeaderMap::new() };
         let (request_id, extended_request_id) = self.shared.next_ids();
         let mut response = if !cors::is_preflight(&parts.method, &parts.headers) {
             self.shared.route(api, target, (parts, body), (&request_id, &extended_request_id)).await

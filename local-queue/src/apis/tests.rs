@@ -120,11 +120,11 @@ async fn a_post_becomes_a_message_and_its_answer_is_that_of_sqs() {
         "/jobs",
         queue(QueueAction::SendMessage, &[("MessageBody", "$request.body")]),
     )]));
-    let response = world.ask(Request::post(format!("{FRONT}/jobs")), "{\"a\": \"é&=\"}").await;
+    let response = world.ask(Request::post(format!("{FRONT}/jobs")), "{\"a\": \"é&=+%2B% \n#\"}").await;
     let (status, body) = text(&response);
     assert_eq!(status, 200);
     assert!(body.starts_with("<?xml version=\"1.0\"?><SendMessageResponse"), "{body}");
-    assert_eq!(world.bodies(), ["{\"a\": \"é&=\"}"]);
+    assert_eq!(world.bodies(), ["{\"a\": \"é&=+%2B% \n#\"}"]);
     assert_eq!(header(&response, "content-type"), Some("text/xml"));
     assert_eq!(header(&response, "content-security-policy"), Some("sandbox"));
     assert_eq!(header(&response, "x-content-type-options"), Some("nosniff"));
