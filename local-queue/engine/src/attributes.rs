@@ -1,5 +1,7 @@
 //! Queue attributes: one typed value each, set and read by name.
 
+mod encoding;
+
 use std::{fmt, time::Duration};
 
 use crate::QueueArn;

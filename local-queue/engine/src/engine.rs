@@ -1,6 +1,8 @@
 //! The state machine: all queues of all accounts and regions.
 
+mod commands;
 mod delivery_faults;
+mod image;
 mod looking;
 mod message_actions;
 mod move_tasks;
@@ -9,7 +11,10 @@ mod storage;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-pub use self::looking::{Located, Peeked};
+pub use self::{
+    commands::{Command, Fingerprint},
+    looking::{Located, Peeked},
+};
 use crate::{
     Delivery, EngineError, IdSource, Limits, QueueArn, Time, WaiterId, history::History, queue::Queue, slab::Slab,
     waiters::Waiters,

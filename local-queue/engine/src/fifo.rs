@@ -6,6 +6,8 @@
 //!   locked, and when some of them come back early, those before the first one still in flight can be received.
 //! - A group that becomes available goes to the end of the line.
 
+mod image;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState},

@@ -28,6 +28,15 @@ impl Uuid {
         is_form.then(|| u128::from_str_radix(&text.replace('-', ""), 16).ok().map(Self))?
     }
 
+    /// Its 128 bits.
+    pub(crate) const fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    pub(crate) const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+
     /// Adds the text of this UUID to another, in lower case.
     pub fn write_to(self, text: &mut String) {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -69,6 +78,12 @@ impl IdSource {
     #[must_use]
     pub const fn seeded(seed: u64) -> Self {
         Self { state: seed }
+    }
+
+    /// The seed of a source that goes on as this one would.
+    #[must_use]
+    pub(crate) const fn state(&self) -> u64 {
+        self.state
     }
 
     /// The output function of splitmix64: every input bit reaches every output bit, and no two inputs have one output.

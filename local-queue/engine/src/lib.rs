@@ -55,6 +55,7 @@ mod attributes;
 #[cfg(feature = "canaries")]
 pub mod canary;
 mod characters;
+pub mod codec;
 mod engine;
 mod error;
 mod fifo;
@@ -84,7 +85,7 @@ pub use self::{
     attributes::{
         Attribute, AttributeName, DeduplicationScope, FifoThroughputLimit, RedriveAllowPolicy, RedrivePolicy,
     },
-    engine::{Engine, Located, Output, Peeked, Received},
+    engine::{Command, Engine, Fingerprint, Located, Output, Peeked, Received},
     error::{EngineError, MessageAttributeProblem, MoveTaskProblem},
     history::{Departure, DepartureCause},
     ids::{IdSource, MessageId, Uuid},

@@ -1,5 +1,7 @@
 //! Messages: what a sender gives, what the engine keeps, what a receiver gets.
 
+mod encoding;
+
 use std::{fmt, num::NonZeroU128, sync::Arc, time::Duration};
 
 use crate::{EngineError, MessageAttributes, MessageId, QueueArn, Time, characters::first_refused_character};

@@ -125,6 +125,11 @@ impl MessageAttributes {
         Ok(Self(raw))
     }
 
+    /// Attributes that were checked before.
+    pub(crate) const fn known(attributes: BTreeMap<String, MessageAttribute>) -> Self {
+        Self(attributes)
+    }
+
     /// The attributes in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &MessageAttribute)> {
         self.0.iter().map(|(name, attribute)| (name.as_str(), attribute))

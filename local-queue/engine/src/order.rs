@@ -21,6 +21,11 @@ impl Order {
     pub(crate) const fn slot(self) -> u32 {
         self.arrival.slot()
     }
+
+    /// Whether a message can have these two.
+    pub(crate) const fn fits(sequence: u64, slot: u32) -> bool {
+        slot < 1 << SLOT_BITS && sequence < 1 << (u64::BITS - SLOT_BITS)
+    }
 }
 
 /// Orders messages by arrival alone. The upper bits are the sequence, the lower ones the slot.

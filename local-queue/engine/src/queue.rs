@@ -7,6 +7,7 @@
 //!   both a message keeps its place by when it came into the queue, however often it is received and comes back.
 //! - No operation walks over messages that it does not change.
 
+mod image;
 mod view;
 
 use std::{
@@ -247,7 +248,15 @@ impl Queue {
         self.link(Entry { sequence, place, visible_at: now, enqueued_at, receive_count_here: 0, ..entry }, now);
     }
 
-    fn link(&mut self, mut entry: Entry, now: Time) -> u32 {
+    fn link(&mut self, entry: Entry, now: Time) -> u32 {
+        let slot = self.messages.insert(entry);
+        self.index(slot, now);
+        slot
+    }
+
+    /// Makes a message known that has its slot.
+    fn index(&mut self, slot: u32, now: Time) {
+        let entry = &mut self.messages[slot];
         self.message_bytes += entry.message.footprint();
         let group = entry.message.group_id();
         entry.group = match &mut self.line {
@@ -256,14 +265,12 @@ impl Queue {
         };
         let (group, place, enqueued_at) = (entry.group, entry.place, entry.enqueued_at);
         let (visible_at, sequence) = (entry.visible_at, entry.sequence);
-        let slot = self.messages.insert(entry);
         let order = Order::new(visible_at, sequence, slot);
         self.by_age.insert(Order::new(enqueued_at, sequence, slot));
         if let Line::Fifo(groups) = &mut self.line {
             groups.insert(group, order, place != Place::Ready);
         }
         self.enter_place(group, place, order);
-        slot
     }
 
     /// Where a message stands among those of a standard queue: AWS (validated) hands out, as far as it keeps an order, by

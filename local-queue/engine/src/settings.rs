@@ -147,7 +147,8 @@ impl QueueSettings {
     }
 
     /// Whether setting `attribute` would change nothing.
-    pub(crate) fn has(&self, attribute: &Attribute) -> bool {
+    #[must_use]
+    pub fn has(&self, attribute: &Attribute) -> bool {
         let mut changed = self.clone();
         changed.set(attribute.clone());
         changed == *self

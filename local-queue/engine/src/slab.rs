@@ -51,6 +51,37 @@ impl<T> Slab<T> {
         value
     }
 
+    /// The keys that were in use and are free, the next to be used last, and how many keys there have been in all: what a
+    /// [`restored`](Self::restored) slab needs to go on as this one.
+    pub(crate) fn free(&self) -> (&[u32], usize) {
+        (&self.free, self.slots())
+    }
+
+    /// A slab with these values, which are under all keys below `slots` that are not free; nothing if they are not.
+    pub(crate) fn restored(values: Vec<(u32, T)>, free: Vec<u32>, slots: usize) -> Option<Self> {
+        if values.len() + free.len() != slots {
+            return None;
+        }
+        let chunk = |start: usize| (start..slots.min(start + CHUNK)).map(|_| None).collect::<Vec<_>>();
+        let mut slab = Self { chunks: (0..slots).step_by(CHUNK).map(chunk).collect(), free };
+        for (key, value) in values {
+            let place = slab.slot_mut(key).filter(|place| place.is_none())?;
+            *place = Some(value);
+        }
+        // As many keys are left as are free; they are if each of those is one of these, and named once.
+        let mut named = slab.free.clone();
+        named.sort_unstable();
+        let is_distinct = named.is_sorted_by(|before, after| before < after);
+        let is_free = |key: &u32| (*key as usize) < slots && slab.get(*key).is_none();
+        (is_distinct && named.iter().all(is_free)).then_some(slab)
+    }
+
+    /// The values with their keys.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+        let values = self.chunks.iter().flatten().zip(0..);
+        values.filter_map(|(value, key)| value.as_ref().map(|value| (key, value)))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.slots() - self.free.len()
     }
@@ -103,6 +134,29 @@ mod tests {
         assert_eq!(slab.len(), 2);
         assert_eq!(slab.insert("d"), keys[1]);
         assert_eq!(keys.map(|key| slab[key]), ["a", "d", "c"]);
+    }
+
+    #[test]
+    fn a_restored_slab_goes_on_as_the_one_before_and_keys_that_do_not_add_up_make_none() {
+        let mut slab = Slab::default();
+        let count = u32::try_from(2 * CHUNK + 7).unwrap();
+        for value in 0..count {
+            assert_eq!(slab.insert(value), value);
+        }
+        for key in [300, 5, 511, 7] {
+            slab.remove(key);
+        }
+        let values = || slab.iter().map(|(key, value)| (key, *value)).collect::<Vec<_>>();
+        let (free, slots) = (slab.free().0.to_vec(), slab.free().1);
+        let mut again = Slab::restored(values(), free.clone(), slots).unwrap();
+        assert_eq!(again.iter().map(|(key, value)| (key, *value)).collect::<Vec<_>>(), values());
+        assert!(Slab::restored(values(), free.clone(), slots + 1).is_none());
+        assert!(Slab::restored(values(), vec![300, 5, 511, 511], slots).is_none());
+        assert!(Slab::restored(values(), vec![300, 5, 511, 8], slots).is_none());
+        assert!(Slab::restored(values(), vec![300, 5, 511, count], slots).is_none());
+        for _ in 0..6 {
+            assert_eq!(again.insert(0), slab.insert(0));
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@
 //! Only the first ready message of a tenant, its head, is compared with the heads of others, so that a tenant that turns
 //! noisy moves one entry, not its backlog. Messages without a group id share one entry here, which is never noisy.
 
+mod image;
+
 use std::{
     collections::{BTreeSet, HashMap},
     time::Duration,

@@ -2,6 +2,7 @@
 
 mod extremes;
 mod fifo;
+mod image;
 mod looking;
 mod memory;
 mod moving;

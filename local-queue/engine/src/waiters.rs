@@ -6,7 +6,7 @@ use crate::{Receive, Time};
 
 /// A receive that waits. Ids grow, so that their order is the order of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WaiterId(u64);
+pub struct WaiterId(pub(crate) u64);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Waiter {
@@ -30,6 +30,21 @@ impl Waiters {
         self.by_id.insert(id, Waiter { queue, request, deadline });
         self.deadlines.insert((deadline, id));
         id
+    }
+
+    /// All that wait, the one that came first first, with until when.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (WaiterId, &Waiter, Time)> {
+        self.by_id.iter().map(|(id, waiter)| (*id, waiter, waiter.deadline))
+    }
+
+    /// How many there have been.
+    pub(crate) const fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Goes on after so many.
+    pub(crate) const fn go_on_after(&mut self, last: u64) {
+        self.last = last;
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -92,7 +92,7 @@ impl Engine {
         }
     }
 
-    fn link_to_dead_letter_queue(
+    pub(super) fn link_to_dead_letter_queue(
         &mut self,
         arn: &QueueArn,
         before: Option<&RedrivePolicy>,
