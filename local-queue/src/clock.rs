@@ -77,6 +77,18 @@ impl Clock {
         }
     }
 
+    /// The same clock, set ahead to `time` if it is behind.
+    #[cfg(feature = "journal")]
+    pub(crate) fn not_before(mut self, time: Time) -> Self {
+        let behind = time.since(self.now());
+        match &mut self.0 {
+            Source::System(clock) => clock.start = clock.start.saturating_add(behind),
+            Source::Tokio { epoch, .. } => *epoch = *epoch + behind,
+            Source::Manual(clock) => clock.set(time),
+        }
+        self
+    }
+
     /// The clock to be moved by hand, if this is one.
     #[must_use]
     pub const fn as_manual(&self) -> Option<&ManualClock> {
@@ -239,6 +251,19 @@ mod tests {
         let seen = sleeper.await.unwrap();
         assert!(resumed.elapsed() <= SLEEP_MAX, "{:?} after the resume", resumed.elapsed());
         assert!(seen.since(woke) <= SLEEP_MAX);
+    }
+
+    #[cfg(feature = "journal")]
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_behind_is_set_ahead_and_no_other() {
+        let laptop = Laptop::new();
+        let now = time(START);
+        let clocks = [Clock::on_machine(laptop), Clock::tokio(now), Clock::manual(&ManualClock::new(now))];
+        for clock in clocks {
+            let ahead = now + Duration::from_secs(3_600);
+            assert_eq!(clock.clone().not_before(Time::EPOCH).now(), now, "{}", clock.kind());
+            assert_eq!(clock.clone().not_before(ahead).now(), ahead, "{}", clock.kind());
+        }
     }
 
     #[test]

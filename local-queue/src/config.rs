@@ -285,7 +285,7 @@ impl Reader<'_> {
     fn check_together(&mut self, queues: &[Located]) {
         let declarations = queues.iter().map(|queue| queue.declaration.clone()).collect::<Vec<_>>();
         let mut trial = Engine::new(self.limits.clone(), 0);
-        let created = declaration::create(&mut trial, Time::EPOCH, &Scope::default(), &declarations);
+        let created = declaration::try_out(&mut trial, Time::EPOCH, &Scope::default(), &declarations);
         let Err(DeclarationError::Refused { queue: name, error }) = created else { return };
         let queue = queues.iter().find(|queue| queue.declaration.name == name);
         let text = match &error {
@@ -303,7 +303,7 @@ impl Reader<'_> {
 
     fn trial(&self, queue: &QueueDeclaration) -> Option<EngineError> {
         let mut trial = Engine::new(self.limits.clone(), 0);
-        match declaration::create(&mut trial, Time::EPOCH, &Scope::default(), std::slice::from_ref(queue)) {
+        match declaration::try_out(&mut trial, Time::EPOCH, &Scope::default(), std::slice::from_ref(queue)) {
             Err(DeclarationError::Refused { error, .. }) => Some(error),
             _ => None,
         }

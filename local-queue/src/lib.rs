@@ -15,6 +15,7 @@
 //! Where things are, from the inside out:
 //! - [`engine`]: queues and messages as a pure state machine, the crate `local-queue-engine`. No clock, no input or output.
 //! - `action`, `receipt_handle`, `metrics`: the names of SQS's actions, handles that nobody can make up, what is counted.
+//! - `recorded`, `journal`: the engine with what it was asked written down, and kept on the disk.
 //! - [`LocalQueue`]: the engine with a lock, a clock and the timer that wakes long polls.
 //! - [`protocol`]: AWS JSON 1.0 and Query to engine calls and back; the table of operations, the table of errors.
 //! - `client`, [`server`]: what carries the protocol.
@@ -43,6 +44,8 @@ pub mod declaration;
 pub mod developer;
 pub mod event_source_mapping;
 pub mod faults;
+#[cfg(feature = "journal")]
+pub mod journal;
 mod json;
 #[cfg(feature = "server")]
 pub mod lambda_api;
@@ -52,6 +55,7 @@ mod memory;
 mod metrics;
 pub mod protocol;
 mod receipt_handle;
+mod recorded;
 #[cfg(feature = "functions")]
 pub mod runtime_api;
 #[cfg(feature = "server")]
@@ -61,6 +65,8 @@ pub mod template;
 
 pub use local_queue_engine as engine;
 
+#[cfg(feature = "journal")]
+pub use self::local_queue::Durable;
 pub use self::{
     faults::Fault,
     local_queue::{Builder, LocalQueue},

@@ -1,5 +1,10 @@
 //! The engine with a clock and a lock: what every way in calls.
 
+mod builder;
+mod draining;
+#[cfg(feature = "journal")]
+mod durable;
+mod kept;
 mod timers;
 mod waiting;
 
@@ -13,21 +18,25 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use self::waiting::{ReceiveStart, Waiting};
-use self::{
-    timers::Timers,
-    waiting::{Parked, Wake},
+pub use self::builder::Builder;
+#[cfg(feature = "journal")]
+pub use self::durable::Durable;
+pub(crate) use self::{
+    kept::Answered,
+    waiting::{ReceiveStart, Waiting},
 };
+use self::{timers::Timers, waiting::Parked};
 use crate::{
     clock::Clock,
-    declaration::{self, DeclarationError, QueueDeclaration},
+    declaration::{self, DeclarationError, QueueDeclaration, Reconciled},
     engine::{
-        Attribute, Delivery, Engine, EngineError, IdSource, Limits, Located, MessageId, Output, Peeked, QueueArn,
+        Attribute, Delivery, Engine, EngineError, IdSource, Limits, Located, MessageId, Peeked, QueueArn,
         QueueAttributes, QueueName, ReceiptHandle, Receive, Received, Scope, SendMessage, Sent, Time, Uuid, WaiterId,
     },
     faults::{Faults, Shuffle},
     metrics::{RequestCounts, Sample, Samplers},
-    receipt_handle::{Seal, Secret},
+    receipt_handle::Seal,
+    recorded::{Journal, Recorded, Tape},
 };
 
 /// All queues of one emulator. Clones share them.
@@ -61,6 +70,8 @@ struct Shared {
     request_counts: RequestCounts,
     samplers: Samplers,
     state: Mutex<State>,
+    /// What keeps what is answered, if anything does.
+    journal: Option<Arc<Journal>>,
     /// The seed of request ids, and how many there have been.
     requests: (u64, AtomicU64),
 }
@@ -68,6 +79,8 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     engine: Engine,
+    /// What the engine is asked under this lock, for the journal.
+    tape: Option<Tape>,
     refusals: Refusals,
     /// The receives that wait.
     parked: HashMap<WaiterId, Parked>,
@@ -102,87 +115,11 @@ impl Refusals {
     }
 }
 
-/// How to make a [`LocalQueue`].
-#[derive(Clone, Debug)]
-pub struct Builder {
-    clock: Clock,
-    limits: Limits,
-    scope: Scope,
-    seed: Option<u64>,
-    departures_max: usize,
-}
-
-/// Under a megabyte when it is full, and nothing before messages leave.
-const DEPARTURES_MAX: usize = 8_192;
-
-impl Builder {
-    /// Where time comes from; the system clock if this is not called.
-    #[must_use]
-    pub fn clock(self, clock: Clock) -> Self {
-        Self { clock, ..self }
-    }
-
-    /// Other limits than those of AWS.
-    #[must_use]
-    pub fn limits(self, limits: Limits) -> Self {
-        Self { limits, ..self }
-    }
-
-    /// The region and account of typed calls and of requests that do not say.
-    #[must_use]
-    pub fn scope(self, scope: Scope) -> Self {
-        Self { scope, ..self }
-    }
-
-    /// Makes every identifier, and every fault by probability, the same in every run. The receipt handles too: one of an
-    /// earlier run with the same seed may be valid for another message.
-    #[must_use]
-    pub fn seed(self, seed: u64) -> Self {
-        Self { seed: Some(seed), ..self }
-    }
-
-    /// Of how many messages that left a queue, whichever it was, [`LocalQueue::locate`] knows how: the last 8,192 if this is
-    /// not called. Each takes about 100 bytes when it has left; with 0 nothing is remembered.
-    #[must_use]
-    pub fn remember_departures(self, departures_max: usize) -> Self {
-        Self { departures_max, ..self }
-    }
-
-    /// The emulator, without queues.
-    #[must_use]
-    pub fn build(self) -> LocalQueue {
-        let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
-        let secret = self.seed.map_or_else(Secret::random, Secret::seeded);
-        let mut engine = Engine::new(self.limits.clone(), seed).with_store(secret.store());
-        engine.remember_departures(self.departures_max);
-        let state = State {
-            engine,
-            refusals: Refusals::default(),
-            parked: HashMap::new(),
-            timers: Timers::default(),
-            declared: Vec::new(),
-        };
-        let shared = Shared {
-            clock: self.clock,
-            limits: self.limits,
-            scope: self.scope,
-            seal: Seal::new(&secret),
-            faults: Faults::seeded(seed),
-            request_counts: RequestCounts::default(),
-            samplers: Samplers::default(),
-            state: Mutex::new(state),
-            requests: (IdSource::mix(seed), AtomicU64::new(0)),
-        };
-        LocalQueue { shared: Arc::new(shared) }
-    }
-}
-
 impl LocalQueue {
     /// The way to one with another clock, other limits, or a seed.
     #[must_use]
     pub fn builder() -> Builder {
-        let (clock, limits, scope) = (Clock::system(), Limits::STRICT, Scope::default());
-        Builder { clock, limits, scope, seed: None, departures_max: DEPARTURES_MAX }
+        Builder::default()
     }
 
     /// Queues for a test in virtual time: they live by tokio's clock, from 2027-01-15 08:00 UTC on, and every identifier is
@@ -260,7 +197,7 @@ impl LocalQueue {
 
     /// Creates a queue in this emulator's own region and account, or finds it.
     pub fn create_queue(&self, name: &str, attributes: &[Attribute]) -> Result<QueueArn, EngineError> {
-        self.call(|engine, now| {
+        self.commit(|engine, now| {
             let name = QueueName::parse(name, engine.limits())?;
             engine.create_queue(now, &self.shared.scope, &name, attributes)
         })
@@ -268,22 +205,22 @@ impl LocalQueue {
 
     /// Deletes a queue with its messages.
     pub fn delete_queue(&self, queue: &QueueArn) -> Result<(), EngineError> {
-        self.call(|engine, now| engine.delete_queue(now, queue.as_str()))
+        self.commit(|engine, now| engine.delete_queue(now, queue.as_str()))
     }
 
     /// What there is to know about a queue.
     pub fn queue_attributes(&self, queue: &QueueArn) -> Result<QueueAttributes, EngineError> {
-        self.call(|engine, now| engine.queue_attributes(now, queue.as_str()))
+        self.commit(|engine, now| engine.queue_attributes(now, queue.as_str()))
     }
 
     /// Changes settings of a queue, all or none.
     pub fn set_queue_attributes(&self, queue: &QueueArn, attributes: &[Attribute]) -> Result<(), EngineError> {
-        self.call(|engine, now| engine.set_queue_attributes(now, queue.as_str(), attributes))
+        self.commit(|engine, now| engine.set_queue_attributes(now, queue.as_str(), attributes))
     }
 
     /// Deletes all messages of a queue.
     pub fn purge_queue(&self, queue: &QueueArn) -> Result<(), EngineError> {
-        self.call(|engine, now| engine.purge_queue(now, queue.as_str()))
+        self.commit(|engine, now| engine.purge_queue(now, queue.as_str()))
     }
 
     /// All queues of this emulator's own region and account, in the order of their names.
@@ -294,12 +231,12 @@ impl LocalQueue {
 
     /// The tags of a queue.
     pub fn tags(&self, queue: &QueueArn) -> Result<BTreeMap<String, String>, EngineError> {
-        self.call(|engine, _| engine.tags(queue.as_str()).cloned())
+        self.commit(|engine, _| engine.tags(queue.as_str()).cloned())
     }
 
     /// Adds tags to a queue, all or none; a tag that is there gets the new value.
     pub fn tag_queue(&self, queue: &QueueArn, tags: BTreeMap<String, String>) -> Result<(), EngineError> {
-        self.call(|engine, _| engine.tag_queue(queue.as_str(), tags))
+        self.commit(|engine, _| engine.tag_queue(queue.as_str(), tags))
     }
 
     /// Looks at up to `max` messages of a queue, ready, delayed and in flight alike, the oldest first, after leaving out
@@ -317,7 +254,7 @@ impl LocalQueue {
     /// # Ok::<(), local_queue::engine::EngineError>(())
     /// ```
     pub fn peek(&self, queue: &QueueArn, skip: usize, max: usize) -> Result<Vec<Peeked>, EngineError> {
-        self.call(|engine, now| engine.peek(now, queue.as_str(), skip, max))
+        self.commit(|engine, now| engine.peek(now, queue.as_str(), skip, max))
     }
 
     /// Says where a message is: in the queue, and if it is not visible why and until when; or how it left the queue, if that
@@ -345,7 +282,7 @@ impl LocalQueue {
     /// # }
     /// ```
     pub fn locate(&self, queue: &QueueArn, message_id: MessageId) -> Result<Located, EngineError> {
-        self.call(|engine, now| engine.locate(now, queue.as_str(), message_id))
+        self.commit(|engine, now| engine.locate(now, queue.as_str(), message_id))
     }
 
     /// Creates queues that belong together, all or none, in this emulator's own region and account. A reset makes them
@@ -353,10 +290,27 @@ impl LocalQueue {
     pub fn declare(&self, queues: &[QueueDeclaration]) -> Result<Vec<QueueArn>, DeclarationError> {
         let mut state = self.shared.lock();
         let now = self.shared.clock.now();
-        let created = declaration::create(&mut state.engine, now, &self.shared.scope, queues)?;
-        state.declared.extend_from_slice(queues);
-        self.shared.finish(state);
-        Ok(created)
+        let created = declaration::create(&mut state.recorded(now), now, &self.shared.scope, queues);
+        if created.is_ok() {
+            state.declared.extend_from_slice(queues);
+        }
+        let number = self.shared.finish(state);
+        self.wait(number)?;
+        created
+    }
+
+    /// As [`declare`](Self::declare), of queues some of which may have been kept: these get the attributes and tags of their
+    /// declaration, and what was changed is said. What a declaration does not name stays as it is.
+    pub fn reconcile(&self, queues: &[QueueDeclaration]) -> Result<Reconciled, DeclarationError> {
+        let mut state = self.shared.lock();
+        let now = self.shared.clock.now();
+        let reconciled = declaration::reconcile(&mut state.recorded(now), now, &self.shared.scope, queues);
+        if reconciled.is_ok() {
+            state.declared.extend_from_slice(queues);
+        }
+        let number = self.shared.finish(state);
+        self.wait(number)?;
+        reconciled
     }
 
     /// Forgets every queue with its messages, every fault, and what was counted; then creates the declared queues anew.
@@ -364,10 +318,15 @@ impl LocalQueue {
     pub fn reset(&self) {
         let mut state = self.shared.lock();
         let now = self.shared.clock.now();
-        state.engine.reset(now);
-        let State { engine, declared, .. } = &mut *state;
-        let created = declaration::create(engine, now, &self.shared.scope, declared);
-        created.expect("queues that could be created once can be created in an empty engine");
+        let declared = state.declared.clone();
+        let mut engine = state.recorded(now);
+        engine.reset(now);
+        let created = declaration::create(&mut engine, now, &self.shared.scope, &declared);
+        // Of a journal that takes nothing any more everybody is told who asks for something.
+        created.map_or_else(
+            |error| assert!(self.shared.journal.is_some(), "what could be created once can be again: {error}"),
+            drop,
+        );
         self.shared.finish(state);
         self.shared.faults.reset();
         self.shared.request_counts.clear();
@@ -375,7 +334,7 @@ impl LocalQueue {
 
     /// Puts a message into a queue.
     pub fn send(&self, queue: &QueueArn, message: SendMessage) -> Result<Sent, EngineError> {
-        self.call(|engine, now| engine.send(now, queue.as_str(), message))
+        self.commit(|engine, now| engine.send(now, queue.as_str(), message))
     }
 
     /// Receives messages, and waits for one if the request or the queue says so. Dropping the future gives up the wait; no
@@ -385,7 +344,10 @@ impl LocalQueue {
     /// one emulator, and any of these may end. Outside of a runtime nothing but the calls of others ends a wait.
     pub async fn receive(&self, queue: &QueueArn, request: Receive) -> Result<Vec<Delivery>, EngineError> {
         match self.begin_receive(queue, request)? {
-            ReceiveStart::Done(deliveries) => Ok(deliveries),
+            ReceiveStart::Done(Answered { value, number }) => {
+                self.kept(number).await?;
+                Ok(value)
+            }
             ReceiveStart::Waiting(mut waiting) => poll_fn(|cx| waiting.poll(cx)).await,
         }
     }
@@ -399,15 +361,17 @@ impl LocalQueue {
         let attempt_id = request.attempt_id.clone();
         let mut state = self.shared.lock();
         let now = self.shared.clock.now();
-        let received = state.engine.receive(now, queue.as_str(), request);
+        let received = state.recorded(now).receive(now, queue.as_str(), request);
         // Whoever waits is entered before anybody else can answer it.
         if let Ok(Received::Waiting(waiter)) = received {
             let waiting = Waiting::begin(self, state, waiter, (queue.clone(), attempt_id), shuffle);
             return Ok(ReceiveStart::Waiting(Box::new(waiting)));
         }
-        self.shared.finish(state);
+        let number = self.shared.finish(state);
         match received? {
-            Received::Now(deliveries) => Ok(ReceiveStart::Done(self.end_receive(queue, deliveries, shuffle))),
+            Received::Now(deliveries) => {
+                Ok(ReceiveStart::Done(Answered { value: self.end_receive(queue, deliveries, shuffle), number }))
+            }
             Received::Waiting(waiter) => unreachable!("{waiter:?} has been entered"),
         }
     }
@@ -438,7 +402,7 @@ impl LocalQueue {
 
     /// Deletes a received message.
     pub fn delete(&self, queue: &QueueArn, handle: ReceiptHandle) -> Result<(), EngineError> {
-        self.call(|engine, now| engine.delete(now, queue.as_str(), handle))
+        self.commit(|engine, now| engine.delete(now, queue.as_str(), handle))
     }
 
     /// Lets a received message become visible `timeout` from now.
@@ -448,7 +412,7 @@ impl LocalQueue {
         handle: ReceiptHandle,
         timeout: Duration,
     ) -> Result<(), EngineError> {
-        self.call(|engine, now| engine.change_visibility(now, queue.as_str(), handle, timeout))
+        self.commit(|engine, now| engine.change_visibility(now, queue.as_str(), handle, timeout))
     }
 
     /// What other sources of identifiers are seeded by.
@@ -464,18 +428,24 @@ impl LocalQueue {
         Uuid::from_random(IdSource::mix(seed ^ count), IdSource::mix(seed.wrapping_add(count)))
     }
 
-    /// Calls the engine at the present time and carries out the effects: the one way to its state.
-    pub(crate) fn call<T>(&self, call: impl FnOnce(&mut Engine, Time) -> T) -> T {
+    /// Calls the engine at the present time and carries out the effects: the one way to its state. What is answered may not be
+    /// on the disk yet.
+    pub(crate) fn call<T>(&self, call: impl FnOnce(&mut Recorded<'_>, Time) -> T) -> T {
+        self.begin_call(call).value
+    }
+
+    /// As [`call`](Self::call), and says by which record it is to be answered for.
+    pub(crate) fn begin_call<T>(&self, call: impl FnOnce(&mut Recorded<'_>, Time) -> T) -> Answered<T> {
         let mut state = self.shared.lock();
         let now = self.shared.clock.now();
-        let result = call(&mut state.engine, now);
+        let value = call(&mut state.recorded(now), now);
         let State { engine, refusals, .. } = &mut *state;
         let warning = refusals.warn_of(engine, now);
-        self.shared.finish(state);
+        let number = self.shared.finish(state);
         if let Some(warning) = warning {
             tracing::warn!("{warning}");
         }
-        result
+        Answered { value, number }
     }
 }
 
@@ -485,27 +455,15 @@ impl Shared {
         self.state.lock().expect("no call into the engine has panicked")
     }
 
-    /// Carries out the effects of a call, and lets the state go.
-    fn finish(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
-        state.drain();
+    /// Carries out the effects of a call, lets the state go, and says up to which record.
+    fn finish(self: &Arc<Self>, mut state: MutexGuard<'_, State>) -> u64 {
+        let number = state.drain();
         let State { engine, timers, .. } = &mut *state;
         let timer = timers.start_for_moves(engine);
         drop(state);
         if let Some(timer) = timer {
             timer.run(self);
         }
-    }
-}
-
-impl State {
-    /// Answers those whose wait is over, and sees to it that timers look in time.
-    fn drain(&mut self) {
-        while let Some(Output::Answer { waiter, result }) = self.engine.poll_output() {
-            // Who is no longer there has been cancelled before.
-            if let Some(parked) = self.parked.remove(&waiter) {
-                let _ = parked.wake.send(Wake::Answer(result));
-            }
-        }
-        self.timers.keep(self.engine.next_wakeup());
+        number
     }
 }

@@ -4,6 +4,8 @@
 //! the secret. So none can be made up for another message, queue or account, and none of an earlier process, whose secret
 //! was another, is taken for one of this.
 
+use std::fmt;
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -25,7 +27,14 @@ const FILLING_AT: usize = CODE_AT + CODE;
 const SEEDED: u64 = 0x5ea1;
 
 /// What makes the receipt handles of one emulator its own.
+#[derive(Clone)]
 pub(crate) struct Secret([u8; 32]);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
 
 impl Secret {
     /// One that nobody knows.
@@ -43,6 +52,18 @@ impl Secret {
             chunk.copy_from_slice(&ids.next_u64().to_le_bytes());
         }
         Self(secret)
+    }
+
+    /// One that was kept.
+    #[cfg(feature = "journal")]
+    pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// What is to be kept of it.
+    #[cfg(feature = "journal")]
+    pub(crate) const fn bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// By what the engine tells its handles from those of other engines, in calls that need no text.

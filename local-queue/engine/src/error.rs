@@ -201,6 +201,12 @@ pub enum EngineError {
         /// The limit.
         stored_bytes_max: u64,
     },
+    /// Whoever drives the engine takes nothing, for a reason of its own: what it keeps cannot be kept. SQS has such days too.
+    #[error("nothing can be done now: {reason}")]
+    Unavailable {
+        /// Why.
+        reason: String,
+    },
     /// As many receives as may wait for a message already do. SQS has no such limit.
     #[error("{waiting_max} receives wait already, the limit")]
     TooManyWaiting {

@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 use super::{Answer, ApiError, json_response, why};
 use crate::{
     LocalQueue,
-    engine::{Engine, EngineError, Located, MessageAttributeValue, MessageId, Peeked, Place, QueueArn, Time},
+    engine::{EngineError, Located, MessageAttributeValue, MessageId, Peeked, Place, QueueArn, Time},
+    recorded::Recorded,
 };
 
 /// Messages of one page.
@@ -67,7 +68,7 @@ impl Page {
     }
 
     /// The messages, and how many to skip for the next page if this is not the last.
-    fn take(&self, engine: &mut Engine, now: Time) -> Result<(Vec<Peeked>, Option<usize>), EngineError> {
+    fn take(&self, engine: &mut Recorded<'_>, now: Time) -> Result<(Vec<Peeked>, Option<usize>), EngineError> {
         let (mut found, mut skip, mut bytes) = (Vec::new(), self.skip, 0);
         loop {
             // One more than fits shows whether there is a next page.

@@ -11,8 +11,9 @@ use http::{HeaderValue, Response, StatusCode};
 use super::response;
 use crate::{
     LocalQueue,
-    engine::{Engine, QueueArn, QueueAttributes, Time},
+    engine::{QueueArn, QueueAttributes, Time},
     metrics::Sample,
+    recorded::Recorded,
 };
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -24,7 +25,7 @@ struct Depth {
 }
 
 impl Depth {
-    fn read(engine: &mut Engine, now: Time, queue: &QueueArn) -> Option<Self> {
+    fn read(engine: &mut Recorded<'_>, now: Time, queue: &QueueArn) -> Option<Self> {
         let attributes = engine.queue_attributes(now, queue.as_str()).ok()?;
         let oldest = engine.peek(now, queue.as_str(), 0, 1).ok()?;
         let oldest_age = oldest.first().map_or(Duration::ZERO, |oldest| now.since(oldest.message.sent_at));

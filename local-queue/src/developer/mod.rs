@@ -51,13 +51,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 pub use crate::metrics::Sample;
-use crate::{
-    LocalQueue,
-    clock::ManualClock,
-    engine::{Engine, Time},
-    faults::FaultId,
-    json,
-};
+use crate::{LocalQueue, clock::ManualClock, engine::Time, faults::FaultId, json};
 
 /// What paths of this API begin with. No account is called so, and so no queue has such a URL.
 const PREFIX: &str = "/_local-queue/";
@@ -162,6 +156,10 @@ fn answer(queues: &LocalQueue, request: &Request<Bytes>, path: &str) -> Answer {
 fn health(queues: &LocalQueue) -> Response<Bytes> {
     let count = queues.call(|engine, _| engine.queues().count());
     let version = env!("CARGO_PKG_VERSION");
+    if let Some(failure) = queues.failure() {
+        let health = json!({ "status": "failed", "reason": failure, "version": version, "queues": count });
+        return json_response(StatusCode::SERVICE_UNAVAILABLE, &health);
+    }
     json_response(StatusCode::OK, &json!({ "status": "ok", "version": version, "queues": count }))
 }
 
@@ -200,7 +198,9 @@ fn advance_clock(queues: &LocalQueue, request: &Request<Bytes>) -> Answer {
 
 /// What becomes true by the new time has become true when the answer goes out.
 fn moved(queues: &LocalQueue) -> Response<Bytes> {
-    queues.call(Engine::advance);
+    queues.call(|engine, now| {
+        engine.advance(now);
+    });
     clock(queues)
 }
 

@@ -296,16 +296,26 @@ impl Source for QueueSource {
     }
 
     async fn delete(&self, receipt_handles: Vec<String>) -> Result<Vec<DeleteFailure>, SourceError> {
-        Ok(self.each(&receipt_handles, |handle| self.queues.delete(&self.queue, handle)))
+        let queue = self.queue.as_str();
+        let delete = |handle| self.queues.call(|engine, now| engine.delete(now, queue, handle));
+        let failures = self.each(&receipt_handles, delete);
+        self.queues.kept_so_far().await.map_err(|error| self.error(error))?;
+        Ok(failures)
     }
 
     async fn give_back(&self, receipt_handles: Vec<String>) -> Result<Vec<DeleteFailure>, SourceError> {
-        let give_back = |handle| match self.queues.change_visibility(&self.queue, handle, Duration::ZERO) {
-            // The function has deleted it itself.
-            Err(EngineError::MessageNotAvailable) => Ok(()),
-            result => result,
+        let queue = self.queue.as_str();
+        let give_back = |handle| {
+            let changed = self.queues.call(|engine, now| engine.change_visibility(now, queue, handle, Duration::ZERO));
+            match changed {
+                // The function has deleted it itself.
+                Err(EngineError::MessageNotAvailable) => Ok(()),
+                result => result,
+            }
         };
-        Ok(self.each(&receipt_handles, give_back))
+        let failures = self.each(&receipt_handles, give_back);
+        self.queues.kept_so_far().await.map_err(|error| self.error(error))?;
+        Ok(failures)
     }
 
     async fn depth(&self) -> Result<Depth, SourceError> {

@@ -41,7 +41,8 @@ pub(crate) use self::request_faults::{EntryFailures, RequestFaults};
 use self::request_faults::{Next, below, unit};
 use crate::{
     action::Action,
-    engine::{Delivery, Engine, IdSource, QueueArn, Time},
+    engine::{Delivery, IdSource, QueueArn, Time},
+    recorded::Recorded,
 };
 
 /// Kept apart from the seed of identifiers, so that a fault changes no message's id.
@@ -187,7 +188,7 @@ impl Faults {
     }
 
     /// Lets messages be overtaken before a receive, and says by which dice those of the receive are to be shuffled.
-    pub(crate) fn reorder(&self, engine: &mut Engine, now: Time, arn: &QueueArn) -> Option<Shuffle> {
+    pub(crate) fn reorder(&self, engine: &mut Recorded<'_>, now: Time, arn: &QueueArn) -> Option<Shuffle> {
         if arn.is_fifo() {
             return None;
         }
@@ -209,7 +210,7 @@ impl Faults {
     }
 
     /// Lets received messages be delivered again.
-    pub(crate) fn duplicate(&self, engine: &mut Engine, now: Time, arn: &QueueArn, deliveries: &[Delivery]) {
+    pub(crate) fn duplicate(&self, engine: &mut Recorded<'_>, now: Time, arn: &QueueArn, deliveries: &[Delivery]) {
         if deliveries.is_empty() {
             return;
         }

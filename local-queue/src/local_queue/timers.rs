@@ -135,7 +135,8 @@ async fn run(mut watch: Watch, bell: Arc<Notify>) {
         let Some(shared) = watch.shared.upgrade() else { return };
         let wakeup = {
             let mut state = shared.lock();
-            state.engine.advance(shared.clock.now());
+            let now = shared.clock.now();
+            state.recorded(now).advance(now);
             state.drain();
             let state = &mut *state;
             state.timers.look(watch.runtime, &state.engine)

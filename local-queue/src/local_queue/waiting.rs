@@ -11,11 +11,14 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::{LocalQueue, State};
+use super::{LocalQueue, State, kept::Answered};
 use crate::{
-    engine::{Delivery, EngineError, QueueArn, WaiterId},
+    engine::{Delivery, EngineError, QueueArn, Time, WaiterId},
     faults::Shuffle,
 };
+
+/// What a receive gets that has waited.
+type Received = Result<Vec<Delivery>, EngineError>;
 
 /// How a receive that waits is reached.
 #[derive(Debug)]
@@ -28,7 +31,7 @@ pub(super) struct Parked {
 /// Why a receive that waits is woken.
 #[derive(Debug)]
 pub(super) enum Wake {
-    Answer(Result<Vec<Delivery>, EngineError>),
+    Answer(Answered<Received>),
     /// The runtime ended in which it began to wait, and it lives on: it will be woken anew, and needs another timer.
     TimerGone(oneshot::Receiver<Self>),
 }
@@ -47,7 +50,7 @@ impl State {
 
 /// How a receive begins.
 pub(crate) enum ReceiveStart {
-    Done(Vec<Delivery>),
+    Done(Answered<Vec<Delivery>>),
     Waiting(Box<Waiting>),
 }
 
@@ -58,6 +61,8 @@ pub(crate) struct Waiting {
     /// The queue, and how the receive is called if it has a name.
     request: (QueueArn, Option<String>),
     wake: oneshot::Receiver<Wake>,
+    /// What it gets, when that is on the disk.
+    answered: Option<Answered<Received>>,
     /// The runtime whose timer is its.
     runtime: Option<Id>,
     /// How an injected fault brings its messages into another order.
@@ -74,47 +79,63 @@ impl Waiting {
     ) -> Self {
         let (sender, wake) = oneshot::channel();
         state.parked.insert(waiter, Parked { wake: sender, runtime: None });
-        let mut waiting = Self { queues: queues.clone(), waiter, request, wake, runtime: None, shuffle };
+        let mut waiting =
+            Self { queues: queues.clone(), waiter, request, wake, answered: None, runtime: None, shuffle };
         move_in(queues, &mut waiting.runtime, waiter, state);
         waiting
     }
 
-    /// Ready when the answer is there.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<Delivery>, EngineError>> {
-        loop {
+    /// Ready when the answer is there, and on the disk if there is a journal.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
+        while self.answered.is_none() {
             let wake = ready!(Pin::new(&mut self.wake).poll(cx));
             match wake.expect("a waiting receive is answered before it is forgotten") {
-                Wake::Answer(result) => return Poll::Ready(self.end(result)),
+                Wake::Answer(answered) => self.answered = Some(answered),
                 Wake::TimerGone(next) => {
                     self.wake = next;
                     move_in(&self.queues, &mut self.runtime, self.waiter, self.queues.shared.lock());
                 }
             }
         }
+        let number = self.answered.as_ref().map_or(0, |answered| answered.number);
+        let kept = ready!(self.queues.poll_kept(number, cx));
+        let result = self.answered.take().map_or_else(|| Ok(Vec::new()), |answered| answered.value);
+        Poll::Ready(kept.and_then(|()| self.end(result)))
     }
 
-    /// Waits no longer. What has been answered already is not lost.
-    pub(crate) fn stop(&mut self) -> Result<Vec<Delivery>, EngineError> {
+    /// Whether it has an answer, which may not be on the disk yet.
+    pub(crate) const fn has_stopped(&self) -> bool {
+        self.answered.is_some()
+    }
+
+    /// Waits no longer, and is ready as soon as what has been answered already is on the disk. That is not lost.
+    pub(crate) fn stop(&mut self) {
         let queues = self.queues.clone();
-        let answered = self.give_up(&mut queues.shared.lock());
-        self.end(answered.unwrap_or_else(|| Ok(Vec::new())))
+        let now = queues.shared.clock.now();
+        let answered = self.give_up(&mut queues.shared.lock(), now);
+        self.answered = Some(answered.unwrap_or(Answered { value: Ok(Vec::new()), number: 0 }));
     }
 
-    fn end(&mut self, result: Result<Vec<Delivery>, EngineError>) -> Result<Vec<Delivery>, EngineError> {
+    fn end(&mut self, result: Received) -> Received {
         result.map(|deliveries| self.queues.end_receive(&self.request.0, deliveries, self.shuffle.take()))
     }
 
     /// From here on it is not answered. Says what it was answered before, if that has not been taken.
-    fn give_up(&mut self, state: &mut State) -> Option<Result<Vec<Delivery>, EngineError>> {
-        state.engine.cancel(self.waiter);
-        state.parked.remove(&self.waiter);
+    fn give_up(&mut self, state: &mut State, now: Time) -> Option<Answered<Received>> {
+        // One that has been answered is forgotten already.
+        if state.parked.remove(&self.waiter).is_some() {
+            state.recorded(now).cancel(self.waiter);
+        }
         if let Some(runtime) = self.runtime.take() {
             state.timers.leave(runtime);
         }
         state.drain();
+        if self.answered.is_some() {
+            return self.answered.take();
+        }
         loop {
             match self.wake.try_recv().ok()? {
-                Wake::Answer(result) => return Some(result),
+                Wake::Answer(answered) => return Some(answered),
                 Wake::TimerGone(next) => self.wake = next,
             }
         }
@@ -144,11 +165,11 @@ impl Drop for Waiting {
         // A panic in the engine has been reported where it happened.
         let Ok(mut state) = queues.shared.state.lock() else { return };
         // What was on its way here when the caller went stays in its queue.
-        if let Some(Ok(deliveries)) = self.give_up(&mut state) {
+        let now = queues.shared.clock.now();
+        if let Some(Answered { value: Ok(deliveries), .. }) = self.give_up(&mut state, now) {
             let (queue, attempt_id) = &self.request;
             let handles = deliveries.iter().map(|delivery| delivery.receipt_handle);
-            let now = queues.shared.clock.now();
-            state.engine.take_back(now, queue.as_str(), handles, attempt_id.as_deref());
+            state.recorded(now).take_back(now, queue.as_str(), handles, attempt_id.as_deref());
             state.drain();
         }
     }

@@ -354,6 +354,7 @@ impl From<EngineError> for WireError {
                      Receive and delete messages, or purge a queue."
                 ),
             ),
+            EngineError::Unavailable { reason } => Self::new(Kind::ServiceUnavailable, format!("Try again: {reason}.")),
             EngineError::TooManyWaiting { waiting_max } => Self::new(
                 Kind::ServiceUnavailable,
                 format!("{waiting_max} receives wait for a message already, which is the limit (--waiting-max)."),

@@ -17,7 +17,7 @@ mod queue_url;
 mod subject;
 mod xml;
 
-use std::{borrow::Cow, pin::Pin};
+use std::{borrow::Cow, cell::Cell, pin::Pin};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
@@ -91,7 +91,8 @@ pub(crate) fn begin<'a>(queues: &'a LocalQueue, request: Request<Bytes>, caller:
         return Answering::Later(Box::pin(carry_out_beside(request, heavy, caller, end)));
     }
     match carry_out(queues, &request, action, caller, end.request_id) {
-        Carried::Out(response) => Answering::Answered(end.finish(response)),
+        Carried::Out(written) if queues.is_kept(written.number) => Answering::Answered(end.finish(written.response)),
+        Carried::Out(written) => Answering::Later(Box::pin(async move { end.finish(written.kept(queues).await) })),
         Carried::Receiving(receiving, form) => {
             Answering::Later(Box::pin(async move { end.finish(receive(receiving, form, queues, caller).await) }))
         }
@@ -123,7 +124,7 @@ async fn respond_under_faults(
     let carried = carry_out(queues, &request, action, caller, request_id);
     drop(request);
     end.finish(match carried {
-        Carried::Out(response) => response,
+        Carried::Out(written) => written.kept(queues).await,
         Carried::Receiving(receiving, form) => receive(receiving, form, queues, caller).await,
     })
 }
@@ -154,8 +155,24 @@ impl End<'_> {
 
 /// A request that has been carried out, but for a receive that waits or whose answer is long.
 enum Carried {
-    Out(Response<Bytes>),
+    Out(Written),
     Receiving(Box<Receiving>, Form),
+}
+
+/// An answer that is written, and given when what it is about is on the disk.
+struct Written {
+    response: Response<Bytes>,
+    number: u64,
+    form: Form,
+}
+
+impl Written {
+    async fn kept(self, queues: &LocalQueue) -> Response<Bytes> {
+        match queues.kept(self.number).await {
+            Ok(()) => self.response,
+            Err(error) => self.form.error(&error.into()),
+        }
+    }
 }
 
 /// Carries a request with a long body out, beside others.
@@ -163,7 +180,7 @@ async fn carry_out_beside(request: Request<Bytes>, heavy: HeavyWork, caller: Cal
     let End { queues, action, request_id, .. } = end;
     let (queues, runtime) = (queues.clone(), Handle::current());
     let work = move || match carry_out(&queues, &request, action, Some(&caller), request_id) {
-        Carried::Out(response) => response,
+        Carried::Out(written) => runtime.block_on(written.kept(&queues)),
         Carried::Receiving(receiving, form) => runtime.block_on(receive(receiving, form, &queues, Some(&caller))),
     };
     end.finish(heavy.run(work).await)
@@ -177,18 +194,18 @@ fn carry_out(
     request_id: Uuid,
 ) -> Carried {
     let form = Form::wanted_by(request, request_id);
+    let number = Cell::new(0);
     let done = match form.kind {
-        FormKind::Json => run_json(queues, request, action, caller),
-        FormKind::Xml | FormKind::PlainJson => run_query(queues, request, caller),
+        FormKind::Json => run_json(queues, request, action, caller, &number),
+        FormKind::Xml | FormKind::PlainJson => run_query(queues, request, caller, &number),
     };
-    match done {
-        Ok((action, Outcome::Answer(document))) => Carried::Out(form.document(action, document.as_ref())),
-        Ok((_, Outcome::Receiving(receiving))) => Carried::Receiving(receiving, form),
-        Err(Refused::With(error)) => Carried::Out(form.error(&error)),
-        Err(Refused::NoAction) => {
-            Carried::Out(response(StatusCode::NOT_FOUND, XML, "<UnknownOperationException/>".to_owned()))
-        }
-    }
+    let response = match done {
+        Ok((action, Outcome::Answer(document))) => form.document(action, document.as_ref()),
+        Ok((_, Outcome::Receiving(receiving))) => return Carried::Receiving(receiving, form),
+        Err(Refused::With(error)) => form.error(&error),
+        Err(Refused::NoAction) => response(StatusCode::NOT_FOUND, XML, "<UnknownOperationException/>".to_owned()),
+    };
+    Carried::Out(Written { response, number: number.get(), form })
 }
 
 /// Waits for the messages of a receive and for the memory to show them, and answers.
@@ -307,14 +324,20 @@ impl From<WireError> for Refused {
 
 type Done = Result<(Action, Outcome), Refused>;
 
-fn run_json(queues: &LocalQueue, request: &Request<Bytes>, action: Option<Action>, caller: Option<&Caller>) -> Done {
+fn run_json(
+    queues: &LocalQueue,
+    request: &Request<Bytes>,
+    action: Option<Action>,
+    caller: Option<&Caller>,
+    number: &Cell<u64>,
+) -> Done {
     let action = action.ok_or_else(|| {
         let target = request.headers().get(&TARGET).and_then(|target| target.to_str().ok()).unwrap_or_default();
         WireError::new(ErrorKind::UnknownOperation, format!("Unknown operation {target:?}."))
     })?;
     check_size(action, request.body())?;
     let members = parse_json(request.body())?;
-    let call = call(queues, request, caller, Fields::Json(&members), "");
+    let call = call((queues, number), request, caller, Fields::Json(&members), "");
     Ok((action, operations::run(action, &call)?))
 }
 
@@ -328,7 +351,7 @@ fn json_error(error: &WireError) -> Response<Bytes> {
     response
 }
 
-fn run_query(queues: &LocalQueue, request: &Request<Bytes>, caller: Option<&Caller>) -> Done {
+fn run_query(queues: &LocalQueue, request: &Request<Bytes>, caller: Option<&Caller>, number: &Cell<u64>) -> Done {
     let path = request.uri().path();
     let body = std::str::from_utf8(request.body())
         .map_err(|_| WireError::new(ErrorKind::MalformedInput, "The request body is not valid UTF-8."))?;
@@ -345,7 +368,7 @@ fn run_query(queues: &LocalQueue, request: &Request<Bytes>, caller: Option<&Call
     check_size(action, request.body())?;
     parameters.check_lists()?;
     let fields = Fields::Query { node: &parameters, operation: action.name() };
-    let call = call(queues, request, caller, fields, path);
+    let call = call((queues, number), request, caller, fields, path);
     Ok((action, operations::run(action, &call)?))
 }
 
@@ -362,7 +385,7 @@ fn response(status: StatusCode, content_type: HeaderValue, body: String) -> Resp
 }
 
 fn call<'a>(
-    queues: &'a LocalQueue,
+    (queues, number): (&'a LocalQueue, &'a Cell<u64>),
     request: &'a Request<Bytes>,
     caller: Option<&'a Caller>,
     fields: Fields<'a>,
@@ -371,7 +394,7 @@ fn call<'a>(
     let trace_header = request.headers().get(&TRACE_ID).and_then(|trace| trace.to_str().ok());
     let failed_entries = request.extensions().get::<EntryFailures>();
     let scope = scope(queues, request);
-    Call { queues, request, caller, scope, fields, path, trace_header, failed_entries }
+    Call { queues, request, caller, scope, fields, path, trace_header, failed_entries, number }
 }
 
 /// Only messages make a request long. Of any other action a long body is refused before it is taken apart: its parts

@@ -137,7 +137,7 @@ pub(super) fn finish(mut parts: Parts, input: &Input<'_>) -> Result<Stack, Vec<D
         let mut trial = Engine::new(limits.clone(), 0);
         let scope = engine::Scope::new(region, account);
         if let Err(DeclarationError::Refused { queue, error }) =
-            declaration::create(&mut trial, Time::EPOCH, &scope, &trial_queues)
+            declaration::try_out(&mut trial, Time::EPOCH, &scope, &trial_queues)
         {
             let (id, line, _) = parts.lines[queue.as_str()].clone();
             let (logical_id, text) = (Some(id), error.to_string());

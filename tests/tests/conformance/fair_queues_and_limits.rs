@@ -1,6 +1,6 @@
 //! Fair queues, messages in flight, throughput.
 
-use local_queue::{Fault, engine::Limits, faults::Effect};
+use local_queue::{Fault, LocalQueue, engine::Limits, faults::Effect};
 use serde_json::{Value, json};
 
 use crate::{
@@ -82,6 +82,7 @@ fn limited(limits: &Limits, rule: fn(&Sqs)) {
 #[expect(clippy::too_many_lines, reason = "one rule after the other")]
 fn in_flight(rules: &mut Section<'_>) {
     const WAITING: &str = "a receive that would wait beside as many as may wait is 503 ServiceUnavailable";
+    const DISK: &str = "what cannot be kept, because the disk takes nothing, is 503 ServiceUnavailable";
     const MEMORY: &str = "what would take more memory than there may be is 503 ServiceUnavailable";
 
     rules.once(Documented, "at most 120,000 messages of a queue are in flight", || {
@@ -138,6 +139,22 @@ fn in_flight(rules: &mut Section<'_>) {
             sqs.send("jobs", "a");
             waiting.answer().ok();
         });
+    });
+    rules.once(Unverified, DISK, || {
+        for protocol in [Protocol::Json, Protocol::Query] {
+            let folder = tempfile::tempdir().unwrap();
+            let (queues, _) = LocalQueue::builder().data(folder.path()).open().unwrap();
+            queues.create_queue("jobs", &[]).unwrap();
+            let sqs = Sqs { queues, ..Sqs::with_limits(protocol, Limits::STRICT) };
+            sqs.queues.close().unwrap();
+            for (operation, parameters) in [
+                ("SendMessage", json!({ "QueueUrl": "jobs", "MessageBody": "a" })),
+                ("ReceiveMessage", json!({ "QueueUrl": "jobs" })),
+                ("ListQueues", json!({})),
+            ] {
+                sqs.call(operation, &parameters).refused_somehow(SERVICE_UNAVAILABLE);
+            }
+        }
     });
     rules.once(Unverified, MEMORY, || {
         limited(&Limits { stored_bytes_max: 100_000, ..Limits::STRICT }, |sqs| {

@@ -87,6 +87,11 @@ impl History {
         self.sent.entry(id).or_default().insert(fate as u8);
     }
 
+    /// How many messages have been acknowledged.
+    pub(crate) fn acknowledged(&self) -> usize {
+        self.sent.values().filter(|fates| fates.contains(&(Fate::Acknowledged as u8))).count()
+    }
+
     pub(crate) fn delivered(&mut self, began: Duration, parts: Vec<Part>) {
         let ended = self.now();
         self.deliveries.push(Delivery { began, ended, parts });

@@ -1,6 +1,6 @@
 //! An HTTP client that loses its connection, and says what it does not know.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::{
@@ -15,6 +15,19 @@ pub(crate) enum Failure {
     Lost,
     /// The server says that nothing was done.
     Refused(u16),
+}
+
+/// Connects, as soon as the server is there that is being started again: what is sent meanwhile would all be lost.
+async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
+    for _ in 0..1_000 {
+        match TcpStream::connect(address).await {
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            connected => return connected,
+        }
+    }
+    TcpStream::connect(address).await
 }
 
 pub(crate) struct Client {
@@ -74,7 +87,7 @@ impl Client {
 
     async fn connected(&mut self) -> std::io::Result<&mut BufReader<TcpStream>> {
         if self.stream.is_none() {
-            let stream = TcpStream::connect(self.address).await?;
+            let stream = connect(self.address).await?;
             stream.set_nodelay(true)?;
             self.stream = Some(BufReader::new(stream));
         }

@@ -15,6 +15,7 @@ use std::{
     env,
     io::{BufRead, BufReader},
     net::SocketAddr,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
     time::Duration,
@@ -32,6 +33,8 @@ const CONSUMERS: usize = 16;
 /// Of each producer; more than a batch has entries, so that a batch never holds two messages of a group.
 const GROUPS_EACH: usize = 63;
 const VISIBILITY: Duration = Duration::from_secs(2);
+/// How often a process is killed that keeps its queues.
+const KILLS: usize = 6;
 
 /// What is done to one queue.
 struct Run {
@@ -48,9 +51,12 @@ struct Run {
 struct Emulator(Child, SocketAddr);
 
 impl Emulator {
-    fn start() -> Self {
+    fn start(address: &str, data: Option<&Path>) -> Self {
         let mut command = Command::new(tests::binaries::local_queue());
-        command.args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.args(["serve", "--listen", address]).stdout(Stdio::piped()).stderr(Stdio::null());
+        if let Some(data) = data {
+            command.arg("--data").arg(data);
+        }
         let mut child = command.spawn().unwrap();
         let first = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
         let address = first.split("http://").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
@@ -69,8 +75,22 @@ fn messages() -> usize {
     if env::var_os("SLOW").is_some_and(|slow| slow == "1") { 50_000 } else { 6_000 }
 }
 
-async fn run(queue: &'static str, duplicates: bool, messages: usize) -> Findings {
-    let emulator = Emulator::start();
+/// Kills the emulator so often while messages are sent, and starts it again, which goes on with what it has kept.
+async fn kill(run: Arc<Run>, mut emulator: Emulator, data: PathBuf, kills: usize) -> Emulator {
+    for kill in 1..=kills {
+        while run.history.lock().unwrap().acknowledged() < kill * run.messages / 2 / kills {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        drop(emulator);
+        emulator = Emulator::start(&run.address.to_string(), Some(&data));
+        run.inject_faults(&mut Client::new(run.address)).await;
+    }
+    emulator
+}
+
+async fn run(queue: &'static str, duplicates: bool, messages: usize, kills: usize) -> Findings {
+    let data = tempfile::tempdir().unwrap();
+    let emulator = Emulator::start("127.0.0.1:0", (kills > 0).then_some(data.path()));
     let address = emulator.1;
     let fifo = queue.strip_suffix(".fifo").is_some();
     let history = Mutex::new(History::new());
@@ -89,6 +109,7 @@ async fn run(queue: &'static str, duplicates: bool, messages: usize) -> Findings
         .collect();
     let producers: Vec<_> =
         (0..PRODUCERS).map(|number| tokio::spawn(clients::produce(Arc::clone(&run), number))).collect();
+    let emulator = kill(Arc::clone(&run), emulator, data.path().to_owned(), kills).await;
     for producer in producers {
         producer.await.unwrap();
     }
@@ -129,10 +150,10 @@ impl Run {
     }
 }
 
-fn judged(queue: &'static str, duplicates: bool, messages: usize) {
+fn judged(queue: &'static str, duplicates: bool, messages: usize, kills: usize) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let findings = runtime.block_on(run(queue, duplicates, messages));
-    println!("{queue}{}: {findings}", if duplicates { " with duplicates" } else { "" });
+    let findings = runtime.block_on(run(queue, duplicates, messages, kills));
+    println!("{queue}{}, killed {kills} times: {findings}", if duplicates { " with duplicates" } else { "" });
     findings.assert(messages);
     if queue.strip_suffix(".fifo").is_some() {
         assert!(findings.groups >= 1_000, "{} groups", findings.groups);
@@ -141,20 +162,30 @@ fn judged(queue: &'static str, duplicates: bool, messages: usize) {
 
 #[test]
 fn a_standard_queue_loses_nothing_and_invents_nothing() {
-    judged("jobs", false, messages() / 2);
+    judged("jobs", false, messages() / 2, 0);
 }
 
 #[test]
 fn a_standard_queue_that_delivers_twice_loses_nothing_and_invents_nothing() {
-    judged("jobs", true, messages() / 2);
+    judged("jobs", true, messages() / 2, 0);
 }
 
 #[test]
 fn a_fifo_queue_keeps_the_order_of_its_groups_and_delivers_nothing_after_its_delete() {
-    judged("jobs.fifo", false, messages() / 2);
+    judged("jobs.fifo", false, messages() / 2, 0);
 }
 
 #[test]
 fn a_fifo_queue_that_delivers_twice_keeps_its_order_and_delivers_nothing_after_its_delete() {
-    judged("jobs.fifo", true, messages() / 2);
+    judged("jobs.fifo", true, messages() / 2, 0);
+}
+
+#[test]
+fn a_standard_queue_whose_process_is_killed_loses_nothing_and_invents_nothing() {
+    judged("jobs", false, messages() / 2, KILLS);
+}
+
+#[test]
+fn a_fifo_queue_whose_process_is_killed_keeps_its_order_and_delivers_nothing_after_its_delete() {
+    judged("jobs.fifo", false, messages() / 2, KILLS);
 }

@@ -6,6 +6,7 @@ mod apis;
 mod buckets;
 mod changes;
 mod code;
+mod data;
 mod free_memory;
 mod functions;
 mod interpreters;
@@ -74,14 +75,21 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Answer requests of SQS, S3 and Lambda over HTTP until Ctrl-C. Queues and objects live in memory and end with the process.
+    /// Answer requests of SQS, S3 and Lambda over HTTP until Ctrl-C. Queues and objects live in memory and end with the process,
+    /// but for the queues with --data.
     ///
     /// Ctrl-C and SIGTERM let running functions end, for as long as --stop-within says; the second one ends everything at
     /// once. Functions that do not end are killed with all that they have started, and their messages are given back.
     ///
     /// Point any AWS SDK at it with `AWS_ENDPOINT_URL=http://localhost:9324` and any credentials. Endpoints that AWS lacks -
     /// metrics, looking at messages, the clock, faults - are under /_local-queue/ on the same port.
-    Serve(Serve),
+    Serve(Box<Serve>),
+    /// Look into the files in which `serve --data` keeps queues.
+    #[command(subcommand)]
+    Journal(data::Journal),
+    /// Take the state of queues as a file to somewhere else.
+    #[command(subcommand)]
+    Snapshot(data::Snapshot),
 }
 
 #[derive(Debug, clap::Args)]
@@ -94,6 +102,8 @@ struct Serve {
     /// Create the queues that a TOML file declares, with their attributes, dead-letter queues and tags.
     #[arg(long, value_name = "FILE", help_heading = "Queues")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    data: data::Keeping,
     #[command(flatten)]
     buckets: buckets::Options,
     #[command(flatten)]
@@ -154,7 +164,7 @@ fn parse_account(raw: &str) -> Result<String, &'static str> {
 }
 
 fn main() -> ExitCode {
-    let Arguments { command: Command::Serve(arguments) } = Arguments::parse();
+    let Arguments { command } = Arguments::parse();
     let log = match Log::start() {
         Ok(log) => log,
         Err(error) => {
@@ -162,7 +172,12 @@ fn main() -> ExitCode {
             return exit_code(2);
         }
     };
-    let code = match run(&arguments) {
+    let ran = match &command {
+        Command::Serve(arguments) => run(arguments),
+        Command::Journal(journal) => journal.run(),
+        Command::Snapshot(snapshot) => snapshot.run(),
+    };
+    let code = match ran {
         Ok(()) => 0,
         Err(error) => {
             note(format_args!("local-queue: {error:#}"));
@@ -240,34 +255,49 @@ fn queue_urls(arguments: &Serve, endpoint_url: &str) -> String {
 async fn serve(arguments: &Serve) -> anyhow::Result<()> {
     let stop = Stop::listen(arguments.stop_within)?;
     let (queues, created) = start(arguments)?;
+    let served = answer(arguments, &stop, &queues, &created).await;
+    data::close(&queues, served)
+}
+
+/// Ends when the program is asked to stop, or when the disk takes nothing any more.
+async fn is_over(stop: &Stop, queues: &LocalQueue) {
+    tokio::select! {
+        () = stop.requested() => {}
+        () = queues.failed() => {}
+    }
+}
+
+/// Answers requests until that is over.
+async fn answer(arguments: &Serve, stop: &Stop, queues: &LocalQueue, created: &[QueueArn]) -> anyhow::Result<()> {
+    let is_over = || is_over(stop, queues);
     let server = arguments.reach.bind(queues.clone(), arguments.bounds.bounds()).await?;
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN).min(ANSWERING_THREADS_MAX);
-    let buckets = arguments.buckets.make(&queues)?;
+    let buckets = arguments.buckets.make(queues)?;
     let server = server.buckets(buckets.clone()).threads(threads).context("failed to start the threads that answer")?;
     let addresses = server.local_addresses().context("failed to read the address listened on")?;
     let endpoint_urls = addresses.iter().map(|address| format!("http://{address}")).collect::<Vec<_>>();
     let endpoint_url = endpoint_urls[0].clone();
-    let (fronts, urls) = bind_apis(arguments, &queues, &endpoint_url).await?;
+    let (fronts, urls) = bind_apis(arguments, queues, &endpoint_url).await?;
     let variables = Variables::read(&arguments.functions)?;
-    let (stack, samconfig) = read_template(arguments, &urls, &created, &variables)?;
+    let (stack, samconfig) = read_template(arguments, &urls, created, &variables)?;
     let reached = buckets::Functions::reached(&stack, &buckets);
     if arguments.functions.source.is_none() {
-        queues.declare(&stack.queues)?;
+        arguments.data.declare(queues, &stack.queues)?;
         buckets::declare(&buckets, &stack, arguments)?;
     }
-    let apis = apis::make(&stack, &queues, &reached, arguments);
+    let apis = apis::make(&stack, queues, &reached, arguments);
     let fronts = apis::alone(fronts, &apis)?;
     let server = server.apis(apis);
     let queue_urls = queue_urls(arguments, &endpoint_url);
     let plan = Plan::make(&arguments.functions, &stack, &urls, &queue_urls, variables.clone())?;
-    print_start(&endpoint_urls, &created);
+    print_start(&endpoint_urls, created, &arguments.data.describe());
     print_plan(&plan, &stack, arguments);
     let template = arguments.functions.template.as_ref();
     let watched = template.map(|template| Watched::new(template, stack.clone(), samconfig.path));
-    let prepared = functions::prepare(&arguments.functions, plan, &queues, &endpoint_url).await?;
+    let prepared = functions::prepare(&arguments.functions, plan, queues, &endpoint_url).await?;
     let (lambda, known) = tokio::select! {
-        made = lambda_api(arguments, &queues, &endpoint_url) => made?,
-        () = stop.requested() => return Ok(()),
+        made = lambda_api(arguments, queues, &endpoint_url) => made?,
+        () = is_over() => return Ok(()),
     };
     reached.run(&lambda);
     let server = match arguments.functions.lambda_api {
@@ -275,10 +305,10 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
         clients => server.lambda_api(lambda.clone(), clients == Clients::Write),
     };
     if !runs_functions(arguments) {
-        server.run(stop.requested()).await;
+        server.run(is_over()).await;
         return Ok(());
     }
-    let mut running = functions::Running::new(lambda, known, &queues)?;
+    let mut running = functions::Running::new(lambda, known, queues)?;
     // Requests are answered until the functions have ended, which may send some; and also while functions wait for a queue
     // that is elsewhere.
     let (functions_ended, ended) = tokio::sync::watch::channel(());
@@ -286,17 +316,17 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
         fronts.into_iter().chain([server]).map(|server| answer_until(server, ended.clone())).collect::<Vec<_>>();
     let started = tokio::select! {
         started = running.start(&arguments.functions, prepared) => started,
-        () = stop.requested() => Ok(()),
+        () = is_over() => Ok(()),
     };
     if started.is_ok() {
-        let read = || read_template(arguments, &urls, &created, &variables);
+        let read = || read_template(arguments, &urls, created, &variables);
         let read = || read().map(|(stack, _)| stack).map_err(|error| format!("{error:#}"));
         match watched {
             Some(watched) => tokio::select! {
-                () = stop.requested() => {}
+                () = is_over() => {}
                 never = watched.tell(read) => match never {},
             },
-            None => stop.requested().await,
+            None => is_over().await,
         }
     }
     running.shut_down(arguments.stop_within).await;
@@ -326,11 +356,8 @@ fn answer_until(server: Server, mut ended: Receiver<()>) -> JoinHandle<()> {
     tokio::spawn(server.run(async move { drop(ended.changed().await) }))
 }
 
-fn print_start(endpoint_urls: &[String], created: &[QueueArn]) {
-    print(format_args!(
-        "local-queue listens on {} (in memory: messages end with the process)",
-        endpoint_urls.join(" and ")
-    ));
+fn print_start(endpoint_urls: &[String], created: &[QueueArn], kept: &str) {
+    print(format_args!("local-queue listens on {} ({kept})", endpoint_urls.join(" and ")));
     for queue in created {
         print(format_args!("  {}/{}/{}", endpoint_urls[0], queue.account(), queue.name()));
     }
@@ -429,7 +456,8 @@ fn start(arguments: &Serve) -> anyhow::Result<(LocalQueue, Vec<QueueArn>)> {
         Some(seed) => builder.seed(seed),
         None => builder,
     };
-    let queues = builder.build();
-    let created = queues.declare(&declared)?;
+    // A check looks at what would run, not at what is there.
+    let queues = if arguments.functions.check { builder.build() } else { arguments.data.open(builder)? };
+    let created = arguments.data.declare(&queues, &declared)?;
     Ok((queues, created))
 }

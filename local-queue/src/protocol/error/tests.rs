@@ -78,6 +78,7 @@ rules! { engine_errors of EngineError:
     ReceiptHandleExpired => "on a FIFO queue an expired handle is refused, and shown",
     MessageNotAvailable => "a deleted message's visibility cannot be changed, and the handle is shown",
     StorageFull => "what would take more memory than there may be is 503 ServiceUnavailable",
+    Unavailable => "what cannot be kept, because the disk takes nothing, is 503 ServiceUnavailable",
     TooManyWaiting => "a receive that would wait beside as many as may wait is 503 ServiceUnavailable",
     OverLimit => "at the limit in flight a short poll of a standard queue is over the limit",
     MessageMoveTask => "only a dead-letter queue can be a source",

@@ -7,12 +7,13 @@ use super::{
     messages::{self, Prepared},
 };
 use crate::{
-    engine::{Engine, EngineError, Limits, QueueArn, QuotaAction, Time},
+    engine::{EngineError, Limits, QueueArn, QuotaAction, Time},
     protocol::{
         document::{Document, members},
         error::{ErrorKind, WireError},
         fields::Fields,
     },
+    recorded::Recorded,
 };
 
 type Members = Vec<(&'static str, Document)>;
@@ -59,7 +60,7 @@ fn prepare_sends(call: &Call<'_>, entries: &[Entry<'_>]) -> Results<Prepared> {
 /// AWS (recorded): one entry without group or deduplication id fails the whole batch, and both by this kind of error,
 /// although a single send without a group is a missing parameter.
 fn check_fifo(
-    engine: &mut Engine,
+    engine: &mut Recorded<'_>,
     now: Time,
     queue: &QueueArn,
     requests: &[Result<Prepared, WireError>],
@@ -154,7 +155,7 @@ fn batch<'a, P, T>(
     call: &Call<'a>,
     (action, operation): (QuotaAction, &str),
     prepare: impl FnOnce(&[Entry<'a>]) -> Result<P, WireError>,
-    run: impl FnOnce(&mut Engine, Time, &QueueArn, P) -> Results<T>,
+    run: impl FnOnce(&mut Recorded<'_>, Time, &QueueArn, P) -> Results<T>,
     members: impl Fn(T) -> Members,
 ) -> Answer {
     let queue = call.queue()?;
@@ -165,7 +166,7 @@ fn batch<'a, P, T>(
         let prepared = prepare(&entries);
         (failing, entries, prepared)
     });
-    let (failing, entries, results) = call.queues.call(|engine, now| {
+    let (failing, entries, results) = call.call(|engine, now| {
         engine.find_queue(queue.as_str())?;
         let (failing, entries, prepared) = entries?;
         engine.admit(now, queue.as_str(), action)?;

@@ -13,10 +13,10 @@ use super::{Answer, Call, Outcome};
 use crate::{
     LocalQueue,
     engine::{
-        Delivery, Engine, EngineError, Limits, Message, MessageAttribute, MessageAttributeValue, MessageAttributes,
+        Delivery, EngineError, Limits, Message, MessageAttribute, MessageAttributeValue, MessageAttributes,
         MessageBody, QueueArn, QuotaAction, ReceiptHandle, Receive, SendMessage, Sent, Time,
     },
-    local_queue::{ReceiveStart, Waiting},
+    local_queue::{Answered, ReceiveStart, Waiting},
     protocol::{
         Caller, LIGHT_BYTES,
         caller::Reserved,
@@ -26,6 +26,7 @@ use crate::{
         fields::Fields,
     },
     receipt_handle::Seal,
+    recorded::Recorded,
 };
 
 const TRACE_HEADER: &str = "AWSTraceHeader";
@@ -33,7 +34,7 @@ const TRACE_HEADER: &str = "AWSTraceHeader";
 pub(super) fn send_message(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
     let prepared = Prepared::parse(call, &call.fields, "SendMessage");
-    let (digests, sent) = call.queues.call(|engine, now| {
+    let (digests, sent) = call.call(|engine, now| {
         engine.admit(now, queue.as_str(), QuotaAction::Send)?;
         let Prepared { request, digests } = prepared?;
         Ok::<_, WireError>((digests, engine.send(now, queue.as_str(), request)?))
@@ -178,15 +179,16 @@ pub(super) fn receive_message(call: &Call<'_>) -> Result<Outcome, WireError> {
     let limits = call.queues.limits();
     // Without quotas everybody is admitted.
     if limits.fifo_calls_per_second.is_some() {
-        call.queues.call(|engine, now| engine.admit(now, queue.as_str(), QuotaAction::Receive))?;
+        call.call(|engine, now| engine.admit(now, queue.as_str(), QuotaAction::Receive))?;
     }
     let request = parse_receive(&call.fields, limits)?;
     let wanted = Wanted::parse(&call.fields)?;
     let attempt_id = request.attempt_id.clone();
     let (begun, is_query) = (call.queues.begin_receive(&queue, request)?, call.fields.is_query());
-    if let ReceiveStart::Done(deliveries) = &begun
+    if let ReceiveStart::Done(Answered { value: deliveries, number }) = &begun
         && (call.caller.is_none() || rendered_bytes(deliveries, is_query) <= LIGHT_BYTES)
     {
+        call.answer_for(*number);
         return Ok(Outcome::Answer(Some(wanted.render_all(deliveries, &queue, call.queues.seal()))));
     }
     Ok(Outcome::Receiving(Box::new(Receiving { begun, queue, attempt_id, wanted, is_query })))
@@ -210,7 +212,10 @@ impl Receiving {
     ) -> Result<(Document, Option<Reserved>), WireError> {
         let Self { begun, queue, attempt_id, wanted, is_query } = *self;
         let deliveries = match begun {
-            ReceiveStart::Done(deliveries) => deliveries,
+            ReceiveStart::Done(Answered { value, number }) => {
+                queues.kept(number).await?;
+                value
+            }
             ReceiveStart::Waiting(waiting) => received(waiting, caller).await?,
         };
         let reserved = match caller {
@@ -229,7 +234,10 @@ impl Receiving {
 /// What a receive that waits gets, at the latest when its client may have gone.
 async fn received(mut waiting: Box<Waiting>, caller: Option<&Caller>) -> Result<Vec<Delivery>, EngineError> {
     poll_fn(|cx| match waiting.poll(cx) {
-        Poll::Pending if caller.is_some_and(Caller::is_hasty) => Poll::Ready(waiting.stop()),
+        Poll::Pending if caller.is_some_and(Caller::is_hasty) && !waiting.has_stopped() => {
+            waiting.stop();
+            waiting.poll(cx)
+        }
         polled => polled,
     })
     .await
@@ -397,7 +405,7 @@ pub(super) fn delete_message(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
     // AWS (quoted by users): outside of batches the handle that lacks has another name.
     let handle = parse_handle(call, &call.fields, || "MessageHandle".to_owned());
-    call.queues.call(|engine, now| {
+    call.call(|engine, now| {
         engine.admit(now, queue.as_str(), QuotaAction::Delete)?;
         delete(engine, now, &queue, handle)
     })?;
@@ -406,7 +414,7 @@ pub(super) fn delete_message(call: &Call<'_>) -> Answer {
 
 /// Deletes one message.
 pub(super) fn delete(
-    engine: &mut Engine,
+    engine: &mut Recorded<'_>,
     now: Time,
     queue: &QueueArn,
     handle: Result<Handle<'_>, WireError>,
@@ -440,7 +448,7 @@ pub(super) fn parse_handle<'a>(
 pub(super) fn change_message_visibility(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
     let handle = parse_handle(call, &call.fields, || "ReceiptHandle".to_owned());
-    call.queues.call(|engine, now| {
+    call.call(|engine, now| {
         engine.admit(now, queue.as_str(), QuotaAction::ChangeVisibility)?;
         change_visibility(engine, now, &queue, handle, &call.fields, "")
     })?;
@@ -449,7 +457,7 @@ pub(super) fn change_message_visibility(call: &Call<'_>) -> Answer {
 
 /// Changes the visibility of one message; `prefix` is what an error puts before the name of a parameter that is not there.
 pub(super) fn change_visibility(
-    engine: &mut Engine,
+    engine: &mut Recorded<'_>,
     now: Time,
     queue: &QueueArn,
     handle: Result<Handle<'_>, WireError>,

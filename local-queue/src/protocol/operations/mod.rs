@@ -5,7 +5,7 @@ mod messages;
 mod move_tasks;
 mod queues;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::Cell};
 
 use bytes::Bytes;
 use http::Request;
@@ -15,8 +15,10 @@ use super::{Caller, document::Document, error::WireError, fields::Fields, queue_
 use crate::{
     LocalQueue,
     action::Action,
-    engine::{QueueArn, Scope},
+    engine::{QueueArn, Scope, Time},
     faults::EntryFailures,
+    local_queue::Answered,
+    recorded::Recorded,
 };
 
 /// One request on its way to the engine.
@@ -34,9 +36,22 @@ pub(super) struct Call<'a> {
     pub(super) trace_header: Option<&'a str>,
     /// The entries that an injected fault lets fail, if the request is a batch.
     pub(super) failed_entries: Option<&'a EntryFailures>,
+    /// The record after which this may be answered.
+    pub(super) number: &'a Cell<u64>,
 }
 
 impl Call<'_> {
+    /// Calls the engine, whose answer is given when it is on the disk.
+    fn call<T>(&self, call: impl FnOnce(&mut Recorded<'_>, Time) -> T) -> T {
+        let Answered { value, number } = self.queues.begin_call(call);
+        self.answer_for(number);
+        value
+    }
+
+    fn answer_for(&self, number: u64) {
+        self.number.set(self.number.get().max(number));
+    }
+
     /// The ARN of the queue that `QueueUrl` names, or else the path.
     fn queue(&self) -> Result<QueueArn, WireError> {
         let url = self.fields.text("QueueUrl")?.unwrap_or(Cow::Borrowed(self.path));

@@ -18,7 +18,7 @@ pub(super) fn start_message_move_task(call: &Call<'_>) -> Answer {
     let source = arn(call, "SourceArn")?.ok_or_else(|| WireError::missing("SourceArn"))?;
     let destination = arn(call, "DestinationArn")?;
     let rate = call.fields.integer("MaxNumberOfMessagesPerSecond")?;
-    let task = call.queues.call(|engine, now| {
+    let task = call.call(|engine, now| {
         engine.start_move_task(now, source.as_str(), destination.as_ref().map(QueueArn::as_str), rate)
     })?;
     let handle = encode_handle(&task.to_string(), &source);
@@ -29,7 +29,7 @@ pub(super) fn cancel_message_move_task(call: &Call<'_>) -> Answer {
     let handle = call.fields.required_text("TaskHandle")?;
     let invalid = || WireError::new(ErrorKind::InvalidParameterValue, "Value for parameter TaskHandle is invalid.");
     let (task, source) = decode_handle(&handle).ok_or_else(invalid)?;
-    let moved = call.queues.call(|engine, now| engine.cancel_move_task(now, &source, &task))?;
+    let moved = call.call(|engine, now| engine.cancel_move_task(now, &source, &task))?;
     Ok(Some(Document::Struct(vec![("ApproximateNumberOfMessagesMoved", Document::Integer(moved))])))
 }
 
@@ -41,7 +41,7 @@ pub(super) fn list_message_move_tasks(call: &Call<'_>) -> Answer {
             "Value for parameter MaxResults is invalid. Reason: You must enter a number that's between 1 and 10.";
         WireError::new(ErrorKind::InvalidParameterValue, message)
     })?;
-    let tasks = call.queues.call(|engine, now| {
+    let tasks = call.call(|engine, now| {
         let tasks = engine.move_tasks(now, source.as_str())?;
         let is_dead_letter_queue = engine.dead_letter_sources(source.as_str()).is_some();
         if tasks.is_empty() && !is_dead_letter_queue {

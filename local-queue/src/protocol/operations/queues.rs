@@ -22,7 +22,7 @@ pub(super) fn create_queue(call: &Call<'_>) -> Answer {
     }
     let given = call.fields.text_map("Attributes")?.unwrap_or_default();
     let tags = parse_tags(call, "tags")?.unwrap_or_default();
-    let queue = call.queues.call(|engine, now| {
+    let queue = call.call(|engine, now| {
         let name = QueueName::parse(&name, engine.limits())?;
         let (queue, tags_max) = (call.scope.arn(name.as_str()), engine.limits().tags_max);
         let attributes = attributes::parse_all(given.clone(), &queue)?;
@@ -50,13 +50,13 @@ fn no_queue_name() -> WireError {
 
 pub(super) fn delete_queue(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
-    call.queues.delete_queue(&queue)?;
+    call.call(|engine, now| engine.delete_queue(now, queue.as_str()))?;
     Ok(None)
 }
 
 pub(super) fn purge_queue(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
-    call.queues.purge_queue(&queue)?;
+    call.call(|engine, now| engine.purge_queue(now, queue.as_str()))?;
     Ok(None)
 }
 
@@ -69,15 +69,14 @@ pub(super) fn get_queue_url(call: &Call<'_>) -> Answer {
         Some(account) => Scope::new(&call.scope.region, &account),
         None => Scope::clone(&call.scope),
     };
-    let queue = call.queues.call(|engine, _| engine.find_queue(scope.arn(&name).as_str()))?;
+    let queue = call.call(|engine, _| engine.find_queue(scope.arn(&name).as_str()))?;
     Ok(Some(Document::Struct(vec![("QueueUrl", call.queue_url(&queue))])))
 }
 
 pub(super) fn list_queues(call: &Call<'_>) -> Answer {
     let prefix = call.fields.text("QueueNamePrefix")?.unwrap_or_default();
     let page = Page::parse(call)?;
-    let queues =
-        call.queues.call(|engine, _| engine.list_queues(&call.scope, &prefix, page.after.as_deref(), page.max + 1));
+    let queues = call.call(|engine, _| engine.list_queues(&call.scope, &prefix, page.after.as_deref(), page.max + 1));
     let (queues, token) = page.cut(queues);
     let urls = queues.iter().map(|queue| call.queue_url(queue)).collect::<Vec<_>>();
     let urls = (!urls.is_empty()).then_some(Document::List(urls));
@@ -87,7 +86,7 @@ pub(super) fn list_queues(call: &Call<'_>) -> Answer {
 pub(super) fn list_dead_letter_source_queues(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
     let page = Page::parse(call)?;
-    let sources = call.queues.call(|engine, _| {
+    let sources = call.call(|engine, _| {
         engine.find_queue(queue.as_str())?;
         let sources = engine.dead_letter_sources(queue.as_str()).into_iter().flatten();
         let rest = sources.skip_while(|source| page.after.as_deref().is_some_and(|after| source.name() <= after));
@@ -111,7 +110,7 @@ struct Page {
 impl Page {
     fn parse(call: &Call<'_>) -> Result<Self, WireError> {
         let after = call.fields.text("NextToken")?.map(|token| decode_token(&token)).transpose()?;
-        let limit = call.queues.call(|engine, _| engine.limits().list_results_max);
+        let limit = call.call(|engine, _| engine.limits().list_results_max);
         let Some(max) = call.fields.integer("MaxResults")? else {
             return Ok(Self { after, max: limit, asked: false });
         };
@@ -144,7 +143,8 @@ fn decode_token(token: &str) -> Result<String, WireError> {
 }
 
 pub(super) fn get_queue_attributes(call: &Call<'_>) -> Answer {
-    let queue = call.queues.queue_attributes(&call.queue()?)?;
+    let queue = call.queue()?;
+    let queue = call.call(|engine, now| engine.queue_attributes(now, queue.as_str()))?;
     let mut names = Vec::new();
     for name in call.fields.texts("AttributeNames")? {
         match (&*name, AttributeName::parse(&name)) {
@@ -172,7 +172,7 @@ pub(super) fn set_queue_attributes(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
     let given = call.fields.text_map("Attributes")?.filter(|given| !given.is_empty());
     let given = given.ok_or_else(|| WireError::missing("Attribute.Name"))?;
-    call.queues.call(|engine, now| {
+    call.call(|engine, now| {
         engine.find_queue(queue.as_str())?;
         let attributes = attributes::parse_all(given.clone(), &queue)?;
         let set = engine.set_queue_attributes(now, queue.as_str(), &attributes);
@@ -184,7 +184,7 @@ pub(super) fn set_queue_attributes(call: &Call<'_>) -> Answer {
 pub(super) fn tag_queue(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
     let tags = parse_tags(call, "Tags")?.filter(|tags| !tags.is_empty()).ok_or_else(|| WireError::missing("Tags"))?;
-    call.queues.call(|engine, _| engine.tag_queue(queue.as_str(), tags))?;
+    call.call(|engine, _| engine.tag_queue(queue.as_str(), tags))?;
     Ok(None)
 }
 
@@ -202,7 +202,7 @@ fn parse_tags(call: &Call<'_>, parameter: &str) -> Result<Option<BTreeMap<String
 pub(super) fn untag_queue(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
     let keys = call.fields.texts("TagKeys")?;
-    call.queues.call(|engine, _| {
+    call.call(|engine, _| {
         engine.find_queue(queue.as_str())?;
         if keys.is_empty() {
             return Err(WireError::missing(call.fields.list_name("TagKeys")));
@@ -214,7 +214,7 @@ pub(super) fn untag_queue(call: &Call<'_>) -> Answer {
 
 pub(super) fn list_queue_tags(call: &Call<'_>) -> Answer {
     let queue = call.queue()?;
-    let tags = call.queues.call(|engine, _| engine.tags(queue.as_str()).cloned())?;
+    let tags = call.call(|engine, _| engine.tags(queue.as_str()).cloned())?;
     let tags = tags.into_iter().map(|(key, value)| (key, Document::Text(value))).collect::<Vec<_>>();
     let tags = (!tags.is_empty()).then_some(Document::Map(tags));
     Ok(Some(Document::Struct(members! { "Tags": tags })))
@@ -255,7 +255,7 @@ fn change_policy(
     change: impl FnOnce(Option<&str>, &QueueArn) -> Result<Option<String>, WireError>,
 ) -> Answer {
     let queue = call.queue()?;
-    call.queues.call(|engine, now| {
+    call.call(|engine, now| {
         let before = engine.queue_attributes(now, queue.as_str())?.settings.policy;
         let after = change(before.as_deref(), &queue)?;
         Ok::<_, WireError>(engine.set_queue_attributes(now, queue.as_str(), &[Attribute::Policy(after)])?)

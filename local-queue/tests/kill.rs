@@ -1,0 +1,267 @@
+//! The process is killed under load, again and again: what it answered is there.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+mod process;
+
+use std::{
+    collections::BTreeSet,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Command, Stdio},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::{self, SyncSender},
+    },
+    thread,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use self::process::{Running, address, ask, post};
+
+const CLIENTS: u64 = 8;
+/// Records after which there is another segment, and a snapshot: small, so that kills come while one is made.
+const DATA_MAX: &str = "64M";
+
+fn cycles() -> u64 {
+    if std::env::var_os("SLOW").is_some() { 500 } else { 100 }
+}
+
+fn start(data: &Path) -> (Running, String, BufReader<std::process::ChildStdout>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_local-queue"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data)
+        .args(["--data-max", DATA_MAX])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let address = address(&mut lines);
+    (Running(child), address, lines)
+}
+
+/// A client on one connection, until the server goes.
+struct Client {
+    stream: BufReader<TcpStream>,
+    address: String,
+}
+
+impl Client {
+    fn connect(address: &str) -> Option<Self> {
+        let stream = TcpStream::connect(address).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
+        Some(Self { stream: BufReader::new(stream), address: address.to_owned() })
+    }
+
+    /// The answer, if it came.
+    fn ask(&mut self, action: &str, parameters: &Value) -> Option<Value> {
+        let body = parameters.to_string();
+        let (address, length) = (&self.address, body.len());
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: {address}\r\nX-Amz-Target: AmazonSQS.{action}\r\n\
+             Content-Type: application/x-amz-json-1.0\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        self.stream.get_mut().write_all(request.as_bytes()).ok()?;
+        let (mut status, mut length) = (String::new(), 0);
+        self.stream.read_line(&mut status).ok()?;
+        loop {
+            let mut line = String::new();
+            self.stream.read_line(&mut line).ok().filter(|read| *read > 0)?;
+            if line == "\r\n" {
+                break;
+            }
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().ok()?;
+            }
+        }
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).ok()?;
+        assert!(status.contains(" 200 "), "{status}{}", String::from_utf8_lossy(&body));
+        if body.is_empty() { Some(Value::Null) } else { serde_json::from_slice(&body).ok() }
+    }
+}
+
+/// What is known of the messages: of each that was tried to be sent, and of each that was tried to be deleted.
+#[derive(Debug, Default)]
+struct Ledger {
+    tried: BTreeSet<String>,
+    sent: BTreeSet<String>,
+    /// Those whose delete was asked for, and those whose delete was answered.
+    deleting: BTreeSet<String>,
+    deleted: BTreeSet<String>,
+}
+
+/// What the clients share.
+struct Load {
+    next: AtomicU64,
+    ledger: Mutex<Ledger>,
+    ends: AtomicBool,
+    /// Tells of answered sends.
+    tell: SyncSender<usize>,
+}
+
+fn load(address: &str, Load { next, ledger, ends, tell }: &Load) -> Option<()> {
+    let mut client = Client::connect(address)?;
+    while !ends.load(Ordering::Relaxed) {
+        let first = next.fetch_add(3, Ordering::Relaxed);
+        let ids = [0, 1, 2].map(|at| format!("{}-{}", first + at, "x".repeat(200)));
+        ledger.lock().unwrap().tried.extend(ids.iter().cloned());
+        client.ask("SendMessage", &json!({ "QueueUrl": "jobs", "MessageBody": ids[0] }))?;
+        ledger.lock().unwrap().sent.insert(ids[0].clone());
+        // All of a batch are there or none.
+        let entries = ids[1..].iter().enumerate();
+        let entries = entries.map(|(at, id)| json!({ "Id": at.to_string(), "MessageBody": id })).collect::<Vec<_>>();
+        client.ask("SendMessageBatch", &json!({ "QueueUrl": "jobs", "Entries": entries }))?;
+        ledger.lock().unwrap().sent.extend(ids[1..].iter().cloned());
+        // Nobody hears of it any more when enough have been answered.
+        let _ = tell.try_send(ids.len());
+        let received = client.ask("ReceiveMessage", &json!({ "QueueUrl": "jobs", "MaxNumberOfMessages": 2 }))?;
+        for message in received["Messages"].as_array().into_iter().flatten() {
+            let body = message["Body"].as_str().unwrap().to_owned();
+            {
+                let mut ledger = ledger.lock().unwrap();
+                assert!(ledger.tried.contains(&body), "a message that nobody sent");
+                assert!(!ledger.deleted.contains(&body), "a message came back whose delete was answered");
+                ledger.deleting.insert(body.clone());
+            }
+            client.ask("DeleteMessage", &json!({ "QueueUrl": "jobs", "ReceiptHandle": message["ReceiptHandle"] }))?;
+            ledger.lock().unwrap().deleted.insert(body);
+        }
+    }
+    Some(())
+}
+
+/// The bodies of all messages that are there.
+fn bodies(address: &str) -> BTreeSet<String> {
+    let (mut bodies, mut page) = (BTreeSet::new(), "queues/jobs/messages?max=1000".to_owned());
+    loop {
+        let answer = ask(address, "GET", &page, "");
+        let listed: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        for message in listed["messages"].as_array().unwrap() {
+            bodies.insert(message["body"].as_str().unwrap().to_owned());
+        }
+        match listed["next_skip"].as_u64() {
+            Some(next) => page = format!("queues/jobs/messages?max=1000&skip={next}"),
+            None => return bodies,
+        }
+    }
+}
+
+fn check(address: &str, ledger: &Ledger, cycle: u64) {
+    let there = bodies(address);
+    let must = ledger.sent.difference(&ledger.deleting).cloned().collect::<BTreeSet<_>>();
+    let lost = must.difference(&there).collect::<Vec<_>>();
+    assert!(lost.is_empty(), "cycle {cycle}: {} answered messages are lost, such as {:.20}", lost.len(), lost[0]);
+    let unexpected = there.iter().filter(|body| !ledger.tried.contains(*body) || ledger.deleted.contains(*body));
+    let unexpected = unexpected.collect::<Vec<_>>();
+    // Of each three messages the last two were sent as one batch.
+    let number = |body: &str| body.split_once('-').unwrap().0.parse::<u64>().unwrap();
+    let whole = |numbers: BTreeSet<u64>| numbers.iter().map(|it| it / 3).collect::<BTreeSet<_>>();
+    let untouched = there.iter().filter(|body| !ledger.deleting.contains(*body)).map(|body| number(body));
+    let (first, second): (BTreeSet<_>, BTreeSet<_>) = untouched.filter(|it| it % 3 > 0).partition(|it| it % 3 == 1);
+    let touched = whole(ledger.deleting.iter().map(|body| number(body)).collect());
+    let (first, second) = (whole(first), whole(second));
+    let halves = first.symmetric_difference(&second).filter(|batch| !touched.contains(batch)).collect::<Vec<_>>();
+    assert!(halves.is_empty(), "cycle {cycle}: halves of batches are there: {halves:?}");
+    assert!(unexpected.is_empty(), "cycle {cycle}: {} unexpected, such as {:.20}", unexpected.len(), unexpected[0]);
+}
+
+#[test]
+fn a_process_that_is_killed_under_load_loses_nothing_that_it_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let (tell, told) = mpsc::sync_channel(1_000);
+    let (next, ledger, ends) = (AtomicU64::new(0), Mutex::default(), AtomicBool::new(false));
+    let shared = Load { next, ledger, ends, tell };
+    let mut dice = fastrand::Rng::with_seed(1);
+    for cycle in 0..cycles() {
+        let (mut server, address, _lines) = start(folder.path());
+        if cycle == 0 {
+            post(&address, "CreateQueue", r#"{"QueueName":"jobs","Attributes":{"VisibilityTimeout":"1"}}"#);
+        }
+        check(&address, &shared.ledger.lock().unwrap(), cycle);
+        shared.ends.store(false, Ordering::Relaxed);
+        told.try_iter().for_each(drop);
+        thread::scope(|scope| {
+            for _ in 0..CLIENTS {
+                scope.spawn(|| load(&address, &shared));
+            }
+            // When so much has been answered, not after a time: so that a slow machine is killed under load too.
+            let (enough, mut answered) = (dice.usize(20..400), 0);
+            while answered < enough {
+                answered += told.recv_timeout(Duration::from_secs(60)).unwrap();
+            }
+            server.0.kill().unwrap();
+            server.0.wait().unwrap();
+            shared.ends.store(true, Ordering::Relaxed);
+        });
+    }
+    let (_server, address, _lines) = start(folder.path());
+    let ledger = shared.ledger.into_inner().unwrap();
+    check(&address, &ledger, cycles());
+    assert!(ledger.sent.len() >= 5_000, "only {} messages", ledger.sent.len());
+}
+
+/// A disk of its own, which is full soon; where this is allowed to make one.
+#[cfg(target_os = "linux")]
+struct SmallDisk(tempfile::TempDir);
+
+#[cfg(target_os = "linux")]
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(folder.path()).stderr(Stdio::null());
+        mount.status().is_ok_and(|status| status.success()).then(|| Self(folder))
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_is_full_for_real_refuses_what_grows_until_there_is_room_again() {
+    let Some(disk) = SmallDisk::mount() else { return println!("no disk can be mounted here") };
+    let data = disk.0.path().join("queues");
+    let (mut server, address, _lines) = start(&data);
+    post(&address, "CreateQueue", r#"{"QueueName":"jobs"}"#);
+    let message = json!({ "QueueUrl": "jobs", "MessageBody": "x".repeat(100_000) }).to_string();
+    let send = |address: &str| post(address, "SendMessage", &message);
+    let fill = |address: &str| (0..1_000).take_while(|_| send(address).starts_with("HTTP/1.1 200")).count();
+    let filled = fill(&address);
+    // The first that is refused has a snapshot made, for which room was kept, and which does not help yet.
+    let filled = filled + (0..100).map(|_| fill(&address)).take_while(|more| *more > 0).sum::<usize>();
+    assert!((50..400).contains(&filled), "{filled} messages of 100 kB on 24 MB");
+    let refused = send(&address);
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("the disk of the journal is full"), "{refused}");
+    assert!(ask(&address, "GET", "health", "").starts_with("HTTP/1.1 200"), "a full disk is no failure");
+    // Killed, it starts on the full disk, too.
+    server.0.kill().unwrap();
+    server.0.wait().unwrap();
+    let (_server, address, _lines) = start(&data);
+    assert_eq!(bodies(&address).len(), 1, "all have the same body");
+    let mut client = Client::connect(&address).unwrap();
+    let mut deleted = 0;
+    loop {
+        let received = client.ask("ReceiveMessage", &json!({ "QueueUrl": "jobs", "MaxNumberOfMessages": 10 })).unwrap();
+        let Some(messages) = received["Messages"].as_array() else { break };
+        for message in messages {
+            let delete = json!({ "QueueUrl": "jobs", "ReceiptHandle": message["ReceiptHandle"] });
+            client.ask("DeleteMessage", &delete).unwrap();
+            deleted += 1;
+        }
+    }
+    assert_eq!(deleted, filled, "receives and deletes went on");
+    // What was deleted makes room, with the next snapshot: the first that is refused asks for one.
+    let again = (0..1_000).map(|_| fill(&address)).find(|more| *more > 30);
+    assert!(again.is_some(), "there is room again");
+}
