@@ -46,6 +46,7 @@ mod evaluate;
 mod expand;
 mod functions;
 mod input;
+mod made_by_sam;
 mod mapping;
 mod nested;
 mod parameters;
@@ -54,6 +55,7 @@ mod properties;
 mod references;
 mod resources;
 mod rules;
+mod runtimes;
 mod sources;
 mod stack;
 #[cfg(test)]

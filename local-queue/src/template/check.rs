@@ -6,6 +6,8 @@ use super::{
     Diagnostic,
     document::{Yaml, kind, refused},
     evaluate::TemplateContext,
+    made_by_sam::{self, IMPLICIT_APIS, Made, needs_of_function},
+    properties::unknown_globals,
     transforms::{SERVERLESS, has_unknown_macro, macros},
 };
 
@@ -42,13 +44,16 @@ const ATTRIBUTES: [&str; 11] = [
 const PSEUDO: &str = "AWS::";
 
 /// What is wrong with the form of a template.
-pub(super) fn structure(scope: &TemplateContext<'_>) -> Vec<Diagnostic> {
+pub(super) fn structure(scope: &TemplateContext<'_>, warnings: &mut Vec<Diagnostic>) -> Vec<Diagnostic> {
     let root = scope.root;
     let mut diagnostics = Vec::new();
     for (section, node) in root.entries().iter().filter(|(section, _)| !SECTIONS.contains(&section.as_str())) {
         diagnostics.push(refused(node, format!("Invalid template property or properties [{section}]")));
     }
     let is_serverless = macros(root).contains(&SERVERLESS);
+    if let Some(function) = root.get("Globals").and_then(|globals| globals.get("Function")).filter(|_| is_serverless) {
+        diagnostics.extend(unknown_globals(function));
+    }
     for (id, resource) in root.get("Resources").map_or(&[][..], Yaml::entries) {
         let mut refuse = |node: &Yaml, text: String| {
             diagnostics.push(Diagnostic { logical_id: Some(id.clone()), ..refused(node, text) });
@@ -60,12 +65,20 @@ pub(super) fn structure(scope: &TemplateContext<'_>) -> Vec<Diagnostic> {
             refuse(resource, format!("Resource name {{{id}}} is non alphanumeric."));
         }
         for (name, node) in resource.entries() {
-            if !ATTRIBUTES.contains(&name.as_str()) && !name.starts_with("Fn::") && resource.get("Type").is_some() {
-                let where_ = if resource.get("Properties").is_some_and(|own| own.get(name).is_none()) {
-                    "; below Properties it may be one"
-                } else {
-                    ""
-                };
+            if ATTRIBUTES.contains(&name.as_str()) || name.starts_with("Fn::") || resource.get("Type").is_none() {
+                continue;
+            }
+            let where_ = if resource.get("Properties").is_some_and(|own| own.get(name).is_none()) {
+                "; below Properties it may be one"
+            } else {
+                ""
+            };
+            if is_serverless && kind(resource).starts_with("AWS::Serverless::") {
+                // SAM (its source) makes resources anew of what it knows, and loses the rest.
+                let (line, logical_id) = (node.line, Some(id.clone()));
+                let text = format!("{name} beside Properties does nothing: SAM leaves it out{where_}");
+                warnings.push(Diagnostic { line, logical_id, text, ..Diagnostic::default() });
+            } else {
                 refuse(node, format!("Invalid template resource property '{name}'{where_}"));
             }
         }
@@ -93,8 +106,7 @@ pub(super) fn references(scope: &TemplateContext<'_>) -> Vec<Diagnostic> {
             match name.as_str() {
                 "DependsOn" => walk.depends_on(node),
                 "Properties" if kind(resource) == "AWS::Serverless::Function" => {
-                    let own = node.entries().iter().filter(|(name, _)| name != "Events");
-                    own.for_each(|(_, node)| walk.node(node));
+                    needs_of_function(scope, node).for_each(|node| walk.node(node));
                 }
                 "Properties" => walk.node(node),
                 _ => {}
@@ -103,6 +115,9 @@ pub(super) fn references(scope: &TemplateContext<'_>) -> Vec<Diagnostic> {
         let of_resource = |diagnostic: Diagnostic| Diagnostic { logical_id: Some(id.clone()), ..diagnostic };
         diagnostics.extend(walk.diagnostics.into_iter().map(of_resource));
         graph.insert(id.as_str(), (resource, walk.found));
+    }
+    for Made { resource, needs, node } in made_by_sam::edges(scope) {
+        graph.entry(resource).or_insert_with(|| (node, BTreeSet::new())).1.insert(needs.to_owned());
     }
     for (name, output) in scope.root.get("Outputs").map_or(&[][..], Yaml::entries) {
         if !scope.exists(output).unwrap_or(false) {
@@ -193,6 +208,8 @@ impl Walk<'_> {
             return;
         }
         if self.scope.resource(name).is_none() && self.scope.is_made_by_sam(name) {
+            // Their stages and deployments begin with the names of the APIs that they need.
+            self.found.extend(IMPLICIT_APIS.iter().filter(|api| name.starts_with(**api)).map(|api| (*api).to_owned()));
             // `Function.Alias`: what SAM makes of a function needs the function.
             let (function, _) = name.split_once('.').unwrap_or((name, ""));
             self.found.extend(self.scope.resource(function).map(|_| function.to_owned()));

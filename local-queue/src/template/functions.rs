@@ -9,15 +9,15 @@ use std::{
 };
 
 use super::{
-    Diagnostic, Logging, Options, StackFunction, api_parts, buckets,
+    Code, Diagnostic, Logging, Options, StackFunction, api_parts, buckets,
     code::asset_path,
     document::{Yaml, YamlData, kind, refused},
     evaluate::Text,
     mapping::{self, Form, Place, keep, number},
     parts::BucketEvents,
-    properties::check_properties,
     resources::made_up_name,
     rules,
+    runtimes::{is_retired, is_runtime},
     stack::{Reader, attach},
 };
 use crate::{apis::ApiKind, declaration::QueueDeclaration};
@@ -37,13 +37,6 @@ const QUEUE_NAME_MAX: usize = 80;
 impl<'a> Reader<'a> {
     pub(super) fn function(&mut self, id: &str, resource: &'a Yaml) -> Result<(), Diagnostic> {
         let mut diagnostics = Vec::new();
-        for (node, wrong) in check_properties(kind(resource), resource.get("Properties")) {
-            if wrong.is_refused {
-                diagnostics.push(refused(node, wrong.text));
-            } else {
-                self.warn(id, node.line, wrong.text);
-            }
-        }
         let serverless = kind(resource) == "AWS::Serverless::Function";
         let global = self.scope.root.get("Globals").and_then(|globals| globals.get("Function")).filter(|_| serverless);
         let property = |name: &str| -> Result<Option<Yaml>, Diagnostic> {
@@ -65,15 +58,20 @@ impl<'a> Reader<'a> {
             property("Architectures")?.and_then(|list| list.as_list()?.first()?.as_text().map(String::from));
         let logging = property("LoggingConfig")?;
         let logging = |name| logging.as_ref().and_then(|it| it.get(name)?.as_text().map(ToOwned::to_owned));
+        let (code, runtime, handler) = (self.scope.code(resource, global)?, text("Runtime")?, text("Handler")?);
+        diagnostics.extend(self.missing_properties(resource, &code, runtime.is_some(), handler.is_some()));
+        if let Some(runtime) = runtime.as_deref().filter(|_| code != Code::Image) {
+            diagnostics.extend(self.check_runtime(id, resource, runtime));
+        }
         let build = resource.get("Metadata").and_then(|metadata| metadata.get("BuildProperties"));
         let mut function = StackFunction {
             logical_id: id.to_owned(),
             file: None,
             line: resource.line,
             name: self.scope.physical_name(id, resource)?,
-            runtime: text("Runtime")?,
-            handler: text("Handler")?.unwrap_or_else(|| "bootstrap".to_owned()),
-            code: self.scope.code(resource, global)?,
+            runtime,
+            handler: handler.unwrap_or_else(|| "bootstrap".to_owned()),
+            code,
             asset_path: asset_path(resource).map(|path| self.scope.input.path_of(&path)),
             layers: self.scope.layers(resource, global)?,
             binary: build.and_then(|build| build.get("Binary")?.as_text().map(ToOwned::to_owned)),
@@ -102,6 +100,46 @@ impl<'a> Reader<'a> {
         }
         self.parts.stack.functions.push(function);
         Ok(())
+    }
+
+    /// What a function cannot do without (template reference, and what Lambda says when it is created).
+    fn missing_properties(
+        &self,
+        resource: &Yaml,
+        code: &Code,
+        has_runtime: bool,
+        has_handler: bool,
+    ) -> Vec<Diagnostic> {
+        let mut missing = Vec::new();
+        if kind(resource) == "AWS::Lambda::Function" {
+            let is_there = |name: &str| !self.property(resource, name).is_ok_and(|own| own.is_none());
+            let names = ["Code", "Role"].into_iter().filter(|name| !is_there(name));
+            missing.extend(names.map(|name| refused(resource, format!("required key [{name}] not found"))));
+        }
+        // Images say in themselves what runs them.
+        if *code != Code::Image && !(has_runtime && has_handler) {
+            let names = [("Runtime", has_runtime), ("Handler", has_handler)];
+            let names: Vec<_> = names.into_iter().filter(|(_, is_there)| !is_there).map(|(name, _)| name).collect();
+            let text = "Runtime and Handler are mandatory parameters for functions created with deployment packages";
+            missing.push(refused(resource, format!("{text}; it has no {}", names.join(" and no "))));
+        }
+        missing
+    }
+
+    /// Refuses what is no runtime, and warns of one of the past.
+    fn check_runtime(&mut self, id: &str, resource: &Yaml, runtime: &str) -> Option<Diagnostic> {
+        if is_retired(runtime) {
+            self.warn(id, resource.line, format!("AWS creates no functions of {runtime} any more"));
+        }
+        if is_runtime(runtime) {
+            return None;
+        }
+        let own = resource.get("Properties").and_then(|own| own.get("Runtime")).unwrap_or(resource);
+        let text = format!(
+            "Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set, such as python3.13, \
+             nodejs22.x or provided.al2023"
+        );
+        Some(refused(own, text))
     }
 
     /// The variables, with placeholders for what is not known here.

@@ -1,6 +1,9 @@
-//! The properties that functions have, so that one that is misspelt does not pass.
+//! The properties that resources have of which something is made here, so that one that is misspelt does not pass.
 
-use super::document::Yaml;
+use super::{
+    Diagnostic,
+    document::{Yaml, kind, refused},
+};
 
 /// Of `AWS::Lambda::Function` (template reference).
 const LAMBDA: [&str; 31] = [
@@ -39,7 +42,7 @@ const LAMBDA: [&str; 31] = [
 /// Those that `AWS::Serverless::Function` does not take, and calls otherwise (SAM specification).
 const NOT_SERVERLESS: [&str; 3] = ["Code", "DeadLetterConfig", "TracingConfig"];
 /// Those that only `AWS::Serverless::Function` has.
-const SERVERLESS: [&str; 24] = [
+const SERVERLESS: [&str; 21] = [
     "AssumeRolePolicyDocument",
     "AutoPublishAlias",
     "AutoPublishAliasAllProperties",
@@ -61,47 +64,147 @@ const SERVERLESS: [&str; 24] = [
     "Tracing",
     "VersionDeletionPolicy",
     "VersionDescription",
-    "Connectors",
-    "ImageRepositories",
-    "ManagedBy",
 ];
-/// A name as near to a known one as this is a mistake. One that is further away may be newer than this list.
+/// What `Globals` does not have of these (SAM specification, "Globals section").
+const NOT_GLOBAL: [&str; 10] = [
+    "AutoPublishCodeSha256",
+    "Events",
+    "FunctionName",
+    "ImageConfig",
+    "ImageUri",
+    "InlineCode",
+    "PackageType",
+    "Policies",
+    "Role",
+    "VersionDescription",
+];
+/// Of `AWS::SQS::Queue` (template reference).
+const QUEUE: [&str; 16] = [
+    "ContentBasedDeduplication",
+    "DeduplicationScope",
+    "DelaySeconds",
+    "FifoQueue",
+    "FifoThroughputLimit",
+    "KmsDataKeyReusePeriodSeconds",
+    "KmsMasterKeyId",
+    "MaximumMessageSize",
+    "MessageRetentionPeriod",
+    "QueueName",
+    "ReceiveMessageWaitTimeSeconds",
+    "RedriveAllowPolicy",
+    "RedrivePolicy",
+    "SqsManagedSseEnabled",
+    "Tags",
+    "VisibilityTimeout",
+];
+/// Of `AWS::SQS::QueuePolicy`.
+const QUEUE_POLICY: [&str; 2] = ["PolicyDocument", "Queues"];
+/// Of `AWS::S3::Bucket`.
+const BUCKET: [&str; 25] = [
+    "AbacStatus",
+    "AccelerateConfiguration",
+    "AccessControl",
+    "AnalyticsConfigurations",
+    "BucketEncryption",
+    "BucketName",
+    "BucketNamePrefix",
+    "BucketNamespace",
+    "CorsConfiguration",
+    "IntelligentTieringConfigurations",
+    "InventoryConfigurations",
+    "LifecycleConfiguration",
+    "LoggingConfiguration",
+    "MetadataConfiguration",
+    "MetadataTableConfiguration",
+    "MetricsConfigurations",
+    "NotificationConfiguration",
+    "ObjectLockConfiguration",
+    "ObjectLockEnabled",
+    "OwnershipControls",
+    "PublicAccessBlockConfiguration",
+    "ReplicationConfiguration",
+    "Tags",
+    "VersioningConfiguration",
+    "WebsiteConfiguration",
+];
+/// What is read of a function's properties, with what each of them has.
+const WITHIN: [(&str, &[&str]); 3] = [
+    (
+        "Code",
+        &["ImageUri", "S3Bucket", "S3Key", "S3ObjectStorageMode", "S3ObjectVersion", "SourceKMSKeyArn", "ZipFile"],
+    ),
+    ("Environment", &["Variables"]),
+    ("LoggingConfig", &["ApplicationLogLevel", "LogFormat", "LogGroup", "SystemLogLevel"]),
+];
+/// A name as near to a known one as this was meant for it.
 const DISTANCE_MAX: usize = 2;
 /// A letter more may differ for so many that a name has: short ones are near to each other.
 const LETTERS_FOR_ONE: usize = 4;
 
-/// What is wrong with a property.
-pub(super) struct Wrong {
-    /// Whether it can only be a mistake.
-    pub(super) is_refused: bool,
-    pub(super) text: String,
-}
-
-/// The properties of a function that it does not have, as far as known here.
-pub(super) fn check_properties<'n>(kind: &str, properties: Option<&'n Yaml>) -> Vec<(&'n Yaml, Wrong)> {
-    let is_serverless = kind == "AWS::Serverless::Function";
-    let known: Vec<_> = if is_serverless {
-        let common = LAMBDA.into_iter().filter(|name| !NOT_SERVERLESS.contains(name));
-        common.chain(SERVERLESS).collect()
-    } else {
-        LAMBDA.to_vec()
-    };
-    let entries = properties.map_or(&[][..], Yaml::entries).iter();
-    let unknown = entries.filter(|(name, _)| !known.contains(&name.as_str()) && !name.starts_with("Fn::"));
-    unknown.map(|(name, node)| (node, describe(kind, name, &known))).collect()
-}
-
-fn describe(kind: &str, name: &str, known: &[&str]) -> Wrong {
-    let near = known.iter().map(|known| (distance(&known.to_lowercase(), &name.to_lowercase()), known));
-    match near.min().filter(|(distance, _)| *distance <= DISTANCE_MAX.min(name.len() / LETTERS_FOR_ONE)) {
-        Some((_, meant)) => {
-            Wrong { is_refused: true, text: format!("an {kind} has no property {name}; it has {meant}") }
+/// The properties of a type that is read.
+fn of_type(kind: &str) -> Option<Vec<&'static str>> {
+    Some(match kind {
+        "AWS::Lambda::Function" => LAMBDA.to_vec(),
+        "AWS::Serverless::Function" => {
+            let common = LAMBDA.into_iter().filter(|name| !NOT_SERVERLESS.contains(name));
+            common.chain(SERVERLESS).collect()
         }
-        None => Wrong {
-            is_refused: false,
-            text: format!("property {name} of an {kind} is not known here, and does nothing"),
-        },
+        "AWS::SQS::Queue" => QUEUE.to_vec(),
+        "AWS::SQS::QueuePolicy" => QUEUE_POLICY.to_vec(),
+        "AWS::S3::Bucket" => BUCKET.to_vec(),
+        _ => return None,
+    })
+}
+
+/// Properties that a resource does not have, which `CloudFormation` or SAM refuses.
+pub(super) fn unknown_properties(resource: &Yaml) -> Vec<Diagnostic> {
+    let kind = kind(resource);
+    let (Some(known), Some(properties)) = (of_type(kind), resource.get("Properties")) else { return Vec::new() };
+    let mut wrong: Vec<_> = unknown(properties, &known)
+        .map(|(name, node)| match kind {
+            "AWS::Serverless::Function" => {
+                refused(node, format!("property {name} not defined for resource of type {kind}{}", meant(name, &known)))
+            }
+            _ => refused(node, format!("Encountered unsupported property {name}{}", meant(name, &known))),
+        })
+        .collect();
+    if kind.ends_with("::Function") {
+        for (of, known) in WITHIN {
+            let Some(node) = properties.get(of).filter(|_| of != "Code" || kind == "AWS::Lambda::Function") else {
+                continue;
+            };
+            let within = unknown(node, known);
+            wrong.extend(within.map(|(name, node)| {
+                refused(node, format!("Encountered unsupported property {name} of {of}{}", meant(name, known)))
+            }));
+        }
     }
+    wrong
+}
+
+/// What `Globals` has for functions that SAM does not take there.
+pub(super) fn unknown_globals(function: &Yaml) -> Vec<Diagnostic> {
+    let known = of_type("AWS::Serverless::Function").unwrap_or_default();
+    let known: Vec<_> = known.into_iter().filter(|name| !NOT_GLOBAL.contains(name)).collect();
+    let wrong = unknown(function, &known);
+    wrong
+        .map(|(name, node)| {
+            let text = format!("'Globals' section is invalid. '{name}' is not a supported property of 'Function'");
+            refused(node, text + &meant(name, &known))
+        })
+        .collect()
+}
+
+fn unknown<'n>(node: &'n Yaml, known: &[&str]) -> impl Iterator<Item = (&'n str, &'n Yaml)> {
+    let entries = node.entries().iter().map(|(name, node)| (name.as_str(), node));
+    entries.filter(|(name, _)| !known.contains(name) && !name.starts_with("Fn::") && *name != "Ref")
+}
+
+/// Which known one a name was probably meant for.
+fn meant(name: &str, known: &[&str]) -> String {
+    let near = known.iter().map(|known| (distance(&known.to_lowercase(), &name.to_lowercase()), known));
+    let near = near.min().filter(|(distance, _)| *distance <= DISTANCE_MAX.min(name.len() / LETTERS_FOR_ONE));
+    near.map(|(_, meant)| format!("; there is {meant}")).unwrap_or_default()
 }
 
 /// How many letters must be changed, added or left out to make one text of the other.

@@ -4,11 +4,9 @@ use super::{
     Diagnostic, Options,
     document::{Yaml, YamlData, kind, refused},
     evaluate::{TemplateContext, Text},
+    made_by_sam::IMPLICIT_APIS,
     resources::{self, Reference},
 };
-
-/// APIs that SAM makes where no event names one.
-const IMPLICIT_APIS: [&str; 3] = ["ServerlessRestApi", "ServerlessHttpApi", "ServerlessWebSocketApi"];
 
 impl<'a> TemplateContext<'a> {
     /// What `Ref` gives.

@@ -6,13 +6,14 @@ use super::{
     Diagnostic, Options, Stack, StackFunction, StackMapping, StackResource, api_parts,
     buckets::{self, QueuePolicy},
     check,
-    document::{Yaml, YamlData, kind, refused},
+    document::{self, Yaml, YamlData, kind, refused},
     evaluate::{TemplateContext, Text},
     expand::{self, Said},
     input::Input,
     mapping::{self, Form, Outcome, Place},
     nested::is_nested,
     parts::{BucketEvents, MappingResource, Nested, Parts},
+    properties::unknown_properties,
     rules,
 };
 use crate::{
@@ -47,7 +48,7 @@ pub(super) fn read(input: &Input<'_>, text: &str) -> Parts {
     };
     let mut parts = Parts { diagnostics: said.diagnostics, ..Parts::default() };
     parts.stack.warnings = said.warnings;
-    parts.diagnostics.extend(check::structure(&scope));
+    parts.diagnostics.extend(check::structure(&scope, &mut parts.stack.warnings));
     let mut reader = Reader {
         scope,
         limits: input.limits,
@@ -267,6 +268,9 @@ impl<'a> Reader<'a> {
         if !self.scope.exists(resource)? {
             return Ok(());
         }
+        for diagnostic in unknown_properties(resource) {
+            self.refuse(id, diagnostic);
+        }
         match kind(resource) {
             "AWS::SQS::Queue" => self.queue(id, resource),
             "AWS::S3::Bucket" => self.bucket(id, resource),
@@ -451,7 +455,7 @@ impl<'a> Reader<'a> {
                     )));
                 }
             }
-            "RedrivePolicy" => queue.redrive = Some(self.redrive(value)?),
+            "RedrivePolicy" => queue.redrive = Some(self.redrive(&of_json_text(value))?),
             "Tags" => {
                 for tag in value.as_list().unwrap_or_default() {
                     let part = |key| tag.get(key).and_then(Text::of).map(|text| text.text);
@@ -462,8 +466,8 @@ impl<'a> Reader<'a> {
                 }
             }
             other => {
-                let known = AttributeName::parse(other);
-                let known = known.ok_or_else(|| at(format!("an AWS::SQS::Queue has no property {other}")))?;
+                // One that no queue has was refused with those of all resources.
+                let Some(known) = AttributeName::parse(other) else { return Ok(()) };
                 if let Some(what) = value.first_unknown() {
                     return Err(at(format!("{other} needs {what}")));
                 }
@@ -494,6 +498,13 @@ impl<'a> Reader<'a> {
         let name = QueueName::parse(arn.name(), self.limits).map_err(|error| refused(policy, error.to_string()))?;
         Ok(Redrive { dead_letter_queue: name, max_receive_count: count })
     }
+}
+
+/// What a text of JSON has in it; anything else as it is. `CloudFormation` takes a policy in either form.
+fn of_json_text(node: &Yaml) -> Yaml {
+    let is_json = |text: &&str| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok();
+    let parsed = node.as_text().filter(is_json).and_then(|text| document::parse(text, node.line).ok());
+    parsed.map_or_else(|| node.clone(), |document| document.root)
 }
 
 /// A value, for refusals.

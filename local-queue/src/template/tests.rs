@@ -66,10 +66,17 @@ Resources:
         Web: { Type: HttpApi }
 ";
 
-/// A template, with the transform of SAM if it has none.
+/// What an `AWS::Lambda::Function` needs.
+const LAMBDA: &str = "Code: { ZipFile: x }, Role: r, Runtime: python3.12, Handler: index.h";
+
+/// What every function of SAM needs.
+const GLOBALS: &str = "\nGlobals: { Function: { Runtime: provided.al2023, Handler: bootstrap } }\n";
+
+/// A template, with the transform of SAM if it has none, and with what every function needs.
 fn read_stack(text: &str) -> Result<Stack, TemplateError> {
     let transform = if text.contains("Transform:") { "" } else { "\nTransform: AWS::Serverless-2016-10-31\n" };
-    read(&format!("{text}{transform}"), &Options::default(), &Limits::STRICT)
+    let globals = if text.contains("Globals:") { "" } else { GLOBALS };
+    read(&format!("{text}{transform}{globals}"), &Options::default(), &Limits::STRICT)
 }
 
 /// What is said to the template with one text in place of another.
@@ -80,8 +87,8 @@ fn refusal(from: &str, to: &str) -> String {
 
 /// A queue, and a function with an event of that queue.
 const ONE: &str = "Transform: [AWS::LanguageExtensions, AWS::Serverless-2016-10-31]
-Parameters:
-  Given: { Type: String, Default: none }
+Parameters: { Given: { Type: String, Default: none } }
+Globals: { Function: { Runtime: provided.al2023, Handler: bootstrap } }
 Resources:
   Jobs:
     Type: AWS::SQS::Queue
@@ -135,6 +142,7 @@ fn every_mistake_is_said_at_once() {
         .iter()
         .map(|diagnostic| (diagnostic.line, diagnostic.text.split(' ').next().unwrap()))
         .collect();
-    let expected = [(7, "DelaySeconds"), (7, "an"), (11, "Timeout"), (12, "variable"), (18, "Enabled"), (19, "an")];
+    let expected =
+        [(7, "Encountered"), (7, "DelaySeconds"), (11, "Timeout"), (12, "variable"), (18, "Enabled"), (19, "an")];
     assert_eq!(found, expected, "{error}");
 }

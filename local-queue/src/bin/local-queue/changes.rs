@@ -117,7 +117,7 @@ mod tests {
     fn what_must_be_started_again_is_named() {
         let read = |text: &str| template::read(text, &template::Options::default(), &Limits::STRICT).unwrap();
         let text = "Resources:\n  Jobs: { Type: 'AWS::SQS::Queue' }\n  Work: { Type: 'AWS::Lambda::Function', Properties: { \
-                    Timeout: 3 } }\n";
+                    Code: { ZipFile: x }, Role: r, Runtime: python3.12, Handler: index.h, Timeout: 3 } }\n";
         for (from, to, expected) in [
             ("Resources:", "# a remark\nResources:", None),
             ("Timeout: 3", "Description: d", None),

@@ -64,11 +64,13 @@ struct Place {
     from: String,
     note: Option<String>,
     made: Option<TemporaryFolder>,
+    /// Whether its one file was in the template.
+    is_inline: bool,
 }
 
 impl Place {
     fn new(folder: PathBuf, from: impl Into<String>) -> Self {
-        Self { folder, from: from.into(), note: None, made: None }
+        Self { folder, from: from.into(), note: None, made: None, is_inline: false }
     }
 }
 
@@ -97,14 +99,21 @@ impl Search<'_> {
         }
         let mut reasons = Vec::new();
         for place in self.places(function, language) {
-            let place = match place {
+            let mut place = match place {
                 Ok(place) => place,
                 Err(reason) => {
                     reasons.push(reason);
                     continue;
                 }
             };
-            match has_code(&place.folder, language, &function.handler) {
+            let mut has_code = has_code(&place.folder, language, &function.handler);
+            if place.is_inline && has_code.is_err() {
+                // Lambda takes the function, and each invocation fails.
+                let Place { from, .. } = &place;
+                place.note = Some(format!("Handler {} is not in {from}: every invocation will fail", function.handler));
+                has_code = Ok(());
+            }
+            match has_code {
                 Ok(()) => {
                     return match language {
                         Some(language) => self.interpreted(function, language, runtime, place),
@@ -114,7 +123,13 @@ impl Search<'_> {
                 Err(reason) => reasons.push(reason),
             }
         }
+        // AWS has it, as it has an image.
+        let is_elsewhere = matches!(function.code, Code::Bucket(_)) && function.asset_path.is_none();
+        let missing = if is_elsewhere { NotFound::Kind } else { NotFound::Missing };
         let Some(language) = language else {
+            if is_elsewhere {
+                return Err(missing(format!("its code is in S3; --function {id}=PATH names a program")));
+            }
             let built = self.cargo_lambda(function).remove(0).join("bootstrap");
             return Err(NotFound::Missing(format!(
                 "no program; name it with --function {id}=PATH, or build it with cargo lambda to {}",
@@ -123,7 +138,7 @@ impl Search<'_> {
         };
         let tool = if language == Language::Node { "sam build or npm run build" } else { "sam build" };
         let looked_at = reasons.join(", and ");
-        Err(NotFound::Missing(format!("{looked_at}; {tool} makes it, or --function {id}=FOLDER names it")))
+        Err(missing(format!("{looked_at}; {tool} makes it, or --function {id}=FOLDER names it")))
     }
 
     /// Where code may be, the best place first.
@@ -184,7 +199,7 @@ impl Search<'_> {
         runtime: &str,
         place: Place,
     ) -> Result<Found, NotFound> {
-        let Place { folder, from, note, made } = place;
+        let Place { folder, from, note, made, .. } = place;
         let chosen = self.interpreters.choose(language, runtime, &self.project(function, &folder));
         let Chosen { interpreter, note: of_version } = chosen.map_err(NotFound::Missing)?;
         let (mut notes, mut made) = (Vec::from_iter(note), Vec::from_iter(made));
@@ -227,7 +242,7 @@ impl Search<'_> {
 }
 
 fn bootstrap(place: Place) -> Found {
-    let Place { folder, from, note, made } = place;
+    let Place { folder, from, note, made, .. } = place;
     Found { program: Program::Bootstrap(folder), from, notes: Vec::from_iter(note), made: Vec::from_iter(made) }
 }
 
@@ -244,7 +259,8 @@ fn package(path: &Path, name: &str) -> Result<Place, String> {
     }
     let made = temporary()?;
     unpack(path, made.path()).map_err(|error| format!("{error:#}"))?;
-    Ok(Place { folder: made.path().to_owned(), from: name.to_owned(), note: None, made: Some(made) })
+    let folder = made.path().to_owned();
+    Ok(Place { made: Some(made), ..Place::new(folder, name) })
 }
 
 fn is_zip(path: &Path) -> bool {
@@ -261,7 +277,8 @@ fn inline(text: &str, language: Option<Language>) -> Result<Place, String> {
     let made = temporary()?;
     fs::write(made.path().join(name), text).map_err(|error| format!("failed to write {name}: {error}"))?;
     let folder = made.path().to_owned();
-    Ok(Place { folder, from: format!("{name} of the template"), note: None, made: Some(made) })
+    let from = format!("{name} of the template");
+    Ok(Place { made: Some(made), is_inline: true, ..Place::new(folder, from) })
 }
 
 fn temporary() -> Result<TemporaryFolder, String> {
@@ -355,7 +372,8 @@ mod tests {
 
         fn says(&self, found: Result<Found, NotFound>) -> String {
             let text = match found {
-                Ok(found) => found.from,
+                Ok(found) if found.notes.is_empty() => found.from,
+                Ok(Found { from, notes, .. }) => format!("{from} ({})", notes.join("; ")),
                 Err(NotFound::Kind(reason)) => format!("passed over: {reason}"),
                 Err(NotFound::Missing(reason)) => format!("missing: {reason}"),
             };
@@ -406,8 +424,20 @@ mod tests {
                 "",
                 "index.js of the template, by Node.js 20.1.0",
             ),
-            (SAM, "Runtime: provided.al2, CodeUri: rust".to_owned(), "", "rust (CodeUri)"),
-            (SAM, "Runtime: provided.al2, CodeUri: src".to_owned(), "", "PROJECT/target/lambda/Work"),
+            (
+                SAM,
+                format!("{python}: main.handler, InlineCode: 'x = 1'"),
+                "",
+                "index.py of the template, by Python 3.12.1 (Handler main.handler is not in index.py of the template: every \
+                 invocation will fail)",
+            ),
+            (SAM, "Runtime: provided.al2, Handler: bootstrap, CodeUri: rust".to_owned(), "", "rust (CodeUri)"),
+            (
+                SAM,
+                "Runtime: provided.al2, Handler: bootstrap, CodeUri: src".to_owned(),
+                "",
+                "PROJECT/target/lambda/Work",
+            ),
             (
                 SAM,
                 format!("{python}: main.handler, CodeUri: src"),
@@ -426,7 +456,7 @@ mod tests {
                 LAMBDA,
                 format!("{python}: app.handler, Code: {{ S3Bucket: b, S3Key: k }}"),
                 "",
-                "missing: its code is in S3; sam build makes it, or --function Work=FOLDER names it",
+                "passed over: its code is in S3; sam build makes it, or --function Work=FOLDER names it",
             ),
             (
                 SAM,
@@ -441,7 +471,9 @@ mod tests {
                 "passed over: it is an image; --function Work=PATH names a bootstrap to run instead",
             ),
         ] {
-            assert_eq!(project.says(project.find(kind, &properties, more)), expected, "{properties}");
+            let role = if kind == LAMBDA { ", Role: r" } else { "" };
+            let found = project.find(kind, &format!("{properties}{role}"), more);
+            assert_eq!(project.says(found), expected, "{properties}");
         }
     }
 

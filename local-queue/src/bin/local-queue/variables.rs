@@ -114,8 +114,9 @@ mod tests {
 
     #[test]
     fn what_is_said_of_one_function_goes_before_what_is_said_of_all() {
-        let template =
-            "Resources: { Work: { Type: 'AWS::Lambda::Function' }, Rest: { Type: 'AWS::Lambda::Function' } }";
+        let template = "Transform: AWS::Serverless-2016-10-31
+Globals: { Function: { Runtime: python3.12, Handler: app.handler } }
+Resources: { Work: { Type: 'AWS::Serverless::Function' }, Rest: { Type: 'AWS::Serverless::Function' } }";
         let functions = template::read(template, &template::Options::default(), &Limits::STRICT).unwrap().functions;
         let file = r#"{"Parameters": {"A": "all", "B": 1, "C": true}, "Work": {"A": "work"}, "local-Rest": {"B": "rest"},
                        "Wrok": {"A": "?"}}"#;

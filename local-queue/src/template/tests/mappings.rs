@@ -1,6 +1,6 @@
 //! Event source mappings, of SAM and of resources of their own.
 
-use super::{ONE, STACK, one, read_stack, refusal};
+use super::{LAMBDA, ONE, STACK, one, read_stack, refusal};
 use crate::event_source_mapping::ProvisionedPollers;
 
 #[test]
@@ -14,7 +14,7 @@ Resources:
     Type: AWS::Lambda::EventSourceMapping
     Properties: { EventSourceArn: 'arn:aws:kinesis:us-east-1:000000000000:stream/s', FunctionName: !Ref Work }
   Jobs: { Type: 'AWS::SQS::Queue' }
-  Work: { Type: 'AWS::Lambda::Function', Properties: { Timeout: 9 } }
+  Work: { Type: 'AWS::Lambda::Function', Properties: { Timeout: 9, Code: { ZipFile: x }, Role: r, Runtime: python3.12, Handler: index.h } }
 ";
     let stack = read_stack(text).unwrap();
     let [mapping] = stack.functions[0].mappings.as_slice() else { panic!("{:?}", stack.functions) };
@@ -34,7 +34,7 @@ Resources:
       FunctionName: !Ref Work
       ProvisionedPollerConfig: { MinimumPollers: '3', MaximumPollers: !If [Few, 5, !Ref AWS::NoValue] }
   Jobs: { Type: 'AWS::SQS::Queue' }
-  Work: { Type: 'AWS::Lambda::Function', Properties: { Timeout: 9 } }
+  Work: { Type: 'AWS::Lambda::Function', Properties: { Timeout: 9, Code: { ZipFile: x }, Role: r, Runtime: python3.12, Handler: index.h } }
 Conditions: { Few: !Equals [a, b] }
 ";
     for text in [&event, resource, &resource.replace("[a, b]", "[a, a]")] {
@@ -211,7 +211,8 @@ fn mappings_aim_at_aliases_and_versions() {
         ("!Sub '${Work.Alias}'", "live"),
     ] {
         let other = format!(
-            "  Other: {{ Type: 'AWS::Lambda::Function', Properties: {{ Environment: {{ Variables: {{ VAR: {reference} }} }} }} }}\n"
+            "  Other: {{ Type: 'AWS::Lambda::Function', Properties: {{ {LAMBDA}, Environment: {{ \
+             Variables: {{ VAR: {reference} }} }} }} }}\n"
         );
         let stack = read_stack(&(published.clone() + &other)).unwrap();
         assert_eq!(stack.functions[1].environment["VAR"], format!("{arn}:{expected}"), "{reference}");

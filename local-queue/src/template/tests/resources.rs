@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     super::{Code, Layer, Options, read},
-    ONE, STACK, one, read_stack, refusal,
+    LAMBDA, ONE, STACK, one, read_stack, refusal,
 };
 use crate::engine::Limits;
 
@@ -63,8 +63,12 @@ fn every_way_to_say_where_code_is_is_read() {
         ("Code: { ImageUri: 'x:latest' }", Code::Image),
         ("Runtime: python3.12", Code::Unknown),
     ] {
+        // What SAM calls otherwise.
+        let of_lambda = properties.starts_with("Code:");
+        let (kind, more) =
+            if of_lambda { ("Lambda", ", Role: r, Runtime: python3.12, Handler: a.b") } else { ("Serverless", "") };
         let text =
-            format!("Resources: {{ Work: {{ Type: 'AWS::Serverless::Function', Properties: {{ {properties} }} }} }}");
+            format!("Resources: {{ Work: {{ Type: 'AWS::{kind}::Function', Properties: {{ {properties}{more} }} }} }}");
         assert_eq!(read_stack(&text).unwrap().functions[0].code, expected, "{properties}");
     }
 }
@@ -72,7 +76,7 @@ fn every_way_to_say_where_code_is_is_read() {
 #[test]
 fn layers_assets_and_what_is_not_read_are_known_by_name() {
     let text = "
-Globals: { Function: { Layers: [!Ref Own] } }
+Globals: { Function: { Layers: [!Ref Own], Runtime: python3.12, Handler: app.handler } }
 Resources:
   Work:
     Type: AWS::Serverless::Function
@@ -113,7 +117,7 @@ fn what_is_wrong_is_named_with_resource_and_line() {
         (
             "VisibilityTimeout: 120",
             "VisibilityTimout: 120",
-            "line 20: Jobs: an AWS::SQS::Queue has no property VisibilityTimout",
+            "line 20: Jobs: Encountered unsupported property VisibilityTimout; there is VisibilityTimeout",
         ),
         ("VisibilityTimeout: 120", "VisibilityTimeout: 999999", "line 17: Jobs: "),
         ("Key: team", "Key: 'aws:team'", "Jobs: Tag keys beginning with 'aws:' are reserved for AWS use."),
@@ -213,7 +217,7 @@ fn names_that_are_too_long_are_shortened() {
     let long = "L".repeat(100);
     let text = format!(
         "Resources:\n  {long}Q: {{ Type: 'AWS::SQS::Queue' }}\n  {long}R: {{ Type: 'AWS::SQS::Queue', Properties: {{ FifoQueue: \
-         true }} }}\n  {long}F: {{ Type: 'AWS::Lambda::Function' }}\n"
+         true }} }}\n  {long}F: {{ Type: 'AWS::Lambda::Function', Properties: {{ {LAMBDA} }} }}\n"
     );
     let stack = read_stack(&text).unwrap();
     let names: Vec<_> = stack.queues.iter().map(|queue| queue.name.as_str()).collect();

@@ -215,7 +215,7 @@ fn parameters_are_lists_and_within_their_constraints() {
         (
             "{ Type: String, Default: abC, AllowedPattern: '[a-z]+', ConstraintDescription: small letters }",
             "!Ref Given",
-            Err("line 3: parameter Given is \"abC\"; expected what matches [a-z]+ (small letters)"),
+            Err("line 2: parameter Given is \"abC\"; expected what matches [a-z]+ (small letters)"),
         ),
         (
             "{ Type: String, Default: '', MinLength: 1 }",
