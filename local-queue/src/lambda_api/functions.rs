@@ -269,10 +269,11 @@ impl Shared {
         Ok(self.describe(&slot))
     }
 
-    pub(super) fn delete_function(&self, subject: &str) -> Result<Value, ApiError> {
+    pub(super) fn delete_function(self: &Arc<Self>, subject: &str) -> Result<Value, ApiError> {
         let slot = self.named(subject, &Query::default())?;
         self.state().functions.remove(slot.name());
         slot.is_deleted.store(true, Ordering::Relaxed);
+        self.disable_mappings_of(&slot);
         self.runtime.spawn(async move {
             let runner = slot.runner();
             runner.shut_down().await;

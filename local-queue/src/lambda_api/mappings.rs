@@ -138,12 +138,13 @@ impl State {
 pub(super) struct Mapping {
     uuid: String,
     queue: QueueArn,
-    function: Arc<FunctionSlot>,
     status: Mutex<Status>,
 }
 
 #[derive(Debug)]
 struct Status {
+    /// Another one of the same name, when the first was deleted and made anew.
+    function: Arc<FunctionSlot>,
     settings: EventSourceMapping,
     state: State,
     modified_at: Time,
@@ -175,6 +176,10 @@ impl Mapping {
         }
     }
 
+    fn function(&self) -> Arc<FunctionSlot> {
+        Arc::clone(&self.status().function)
+    }
+
     /// The ARN of its function or alias.
     fn function_name(&self) -> String {
         self.status().settings.function_name.clone()
@@ -197,7 +202,7 @@ impl LambdaApi {
             let now = status.running.as_ref().map(Handle::metrics).unwrap_or_default();
             MappingMetrics {
                 queue: mapping.queue.name().to_owned(),
-                function: mapping.function.name().to_owned(),
+                function: status.function.name().to_owned(),
                 metrics: status.earlier + now,
             }
         };
@@ -251,9 +256,15 @@ impl Shared {
             let (setting, value) = ("number of mappings", MAPPINGS_MAX as u64 + 1);
             return Err(EventSourceMappingError::OutOfRange { setting, value, min: 0, max: MAPPINGS_MAX as u64 }.into());
         }
-        let status =
-            Status { settings, state: State::Creating, modified_at, running: None, earlier: Metrics::default() };
-        let mapping = Arc::new(Mapping { uuid, queue, function, status: Mutex::new(status) });
+        let status = Status {
+            function,
+            settings,
+            state: State::Creating,
+            modified_at,
+            running: None,
+            earlier: Metrics::default(),
+        };
+        let mapping = Arc::new(Mapping { uuid, queue, status: Mutex::new(status) });
         state.mappings.push(Arc::clone(&mapping));
         Ok(mapping)
     }
@@ -280,7 +291,7 @@ impl Shared {
             settings.check(&source).await?;
             return Ok(None);
         }
-        Ok(Some(settings.connect(source, Arc::clone(&mapping.function), clock.clone()).await?))
+        Ok(Some(settings.connect(source, mapping.function(), clock.clone()).await?))
     }
 
     /// Lets what runs of a mapping come to its end, and then what is next begin. Nothing is next when it is disabled, or
@@ -307,7 +318,7 @@ impl Shared {
             self.remove(mapping);
             return;
         }
-        let next = next.filter(|_| !is_stopping);
+        let next = next.filter(|_| !is_stopping && !status.function.is_deleted());
         status.state = if next.is_some() { State::Enabled } else { State::Disabled };
         let Some((driver, handle)) = next else { return };
         status.running = Some(handle);
@@ -366,7 +377,7 @@ impl Shared {
             let slot = self.slot(&FunctionName { qualifier: None, ..named.clone() });
             let name = slot.map_or(named.name, |slot| slot.name().to_owned());
             let arn = FunctionName { name: name.clone(), ..named }.arn(self.queues.scope());
-            mappings.retain(|mapping| mapping.function.name() == name && mapping.function_name() == arn);
+            mappings.retain(|mapping| mapping.function().name() == name && mapping.function_name() == arn);
         }
         let marker = query.get("Marker").unwrap_or_default();
         let (page, next) = page(&mappings, query, PAGE_MAX, |mapping| mapping.uuid == marker)?;
@@ -388,7 +399,16 @@ impl Shared {
             let before = status.state;
             let is_enabled = before == State::Enabled;
             let enabled = asked["Enabled"].as_bool().unwrap_or(is_enabled);
-            let timeout = mapping.function.configuration().timeout;
+            if status.function.is_deleted() {
+                match self.named_again(&status.settings.function_name) {
+                    Some(function) => status.function = function,
+                    None if enabled => {
+                        return Err(MappingError::NoFunction { function: status.settings.function_name.clone() }.into());
+                    }
+                    None => {}
+                }
+            }
+            let timeout = status.function.configuration().timeout;
             let current = EventSourceMapping { function_timeout: timeout, ..status.settings.clone() };
             let changed = settings(current, asked)?;
             status.state = match (is_enabled, enabled) {
@@ -430,11 +450,35 @@ impl Shared {
         Ok(document)
     }
 
+    /// The function that a mapping's ARN names now.
+    fn named_again(&self, arn: &str) -> Option<Arc<FunctionSlot>> {
+        self.slot(&FunctionName::parse(arn, None, self.queues.scope()).ok()?)
+    }
+
+    /// Disables the mappings of a function that was deleted. They stay until somebody deletes them, too (API reference,
+    /// `DeleteFunction`), and take no messages.
+    pub(super) fn disable_mappings_of(self: &Arc<Self>, function: &Arc<FunctionSlot>) {
+        let mut mappings = self.state().mappings.clone();
+        mappings.retain(|mapping| Arc::ptr_eq(&mapping.function(), function));
+        for mapping in mappings {
+            let running = {
+                let mut status = mapping.status();
+                // One that is being changed sees itself that there is no function any more.
+                if status.state != State::Enabled {
+                    continue;
+                }
+                status.state = State::Disabling;
+                status.running.clone()
+            };
+            self.settle(&mapping, None, running);
+        }
+    }
+
     /// `EventSourceMappingConfiguration`, in the form of Lambda.
     fn describe_mapping(&self, mapping: &Mapping) -> Value {
         let Mapping { uuid, queue, status, .. } = mapping;
         let status = status.lock().unwrap_or_else(PoisonError::into_inner);
-        let Status { settings, state, modified_at, .. } = &*status;
+        let Status { function, settings, state, modified_at, .. } = &*status;
         let scope = self.queues.scope();
         let types = if settings.report_batch_item_failures { &["ReportBatchItemFailures"][..] } else { &[] };
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of this millennium are below 2^52")]
@@ -452,6 +496,9 @@ impl Shared {
             "State": state.name(),
             "StateTransitionReason": "USER_INITIATED",
         });
+        if function.is_deleted() {
+            document["LastProcessingResult"] = "PROBLEM: Function not found".into();
+        }
         if let Some(concurrency) = settings.maximum_concurrency {
             document["ScalingConfig"] = json!({ "MaximumConcurrency": concurrency });
         }

@@ -513,6 +513,43 @@ async fn a_function_is_made_changed_and_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_mappings_of_a_deleted_function_stay_and_take_no_messages() {
+    let fixture = Fixture::new();
+    let lambda = LambdaApi::builder(fixture.queues.clone()).workshop(Echoes).build();
+    let fixture = Fixture { lambda, ..fixture };
+    let made = json!({ "FunctionName": "resize", "Runtime": "python3.12", "Role": "arn:aws:iam::000000000000:role/r",
+        "Handler": "app.handler", "Code": { "ZipFile": STANDARD.encode("one") } });
+    assert_eq!(fixture.ask("POST", FUNCTIONS, &made).await.0, 201);
+    let (_, _, document) = fixture.create(json!({})).await;
+    let uuid = uuid(&document);
+    let uri = format!("{MAPPINGS}/{uuid}");
+    assert_eq!(fixture.ask("DELETE", &format!("{FUNCTIONS}/resize"), &Value::Null).await.0, 204);
+    fixture.seconds(30).await;
+    let (status, _, document) = fixture.ask("GET", &uri, &Value::Null).await;
+    assert_eq!((status, &document["State"]), (200, &json!("Disabled")), "{document}");
+    assert_eq!(document["LastProcessingResult"], "PROBLEM: Function not found");
+
+    fixture.send_message("{}");
+    fixture.seconds(600).await;
+    let looked_at = fixture.queues.peek(&fixture.jobs, 0, 10).unwrap();
+    assert_eq!(looked_at.iter().map(|message| message.receive_count).collect::<Vec<_>>(), [0], "nobody received it");
+    let (status, code, document) = fixture.ask("PUT", &uri, &json!({ "Enabled": true })).await;
+    assert_eq!((status, code.as_str()), (404, "ResourceNotFoundException"), "{document}");
+    assert_eq!(fixture.ask("PUT", &uri, &json!({ "BatchSize": 3 })).await.0, 202, "its settings are still its own");
+
+    // One of the same name is its function again, when somebody enables it.
+    assert_eq!(fixture.ask("POST", FUNCTIONS, &made).await.0, 201);
+    fixture.seconds(600).await;
+    assert_eq!((fixture.state(&uuid).await.as_str(), fixture.left()), ("Disabled", 1));
+    assert_eq!(fixture.create(json!({})).await.1, "ResourceConflictException");
+    assert_eq!(fixture.ask("PUT", &uri, &json!({ "Enabled": true })).await.0, 202);
+    fixture.seconds(30).await;
+    assert_eq!((fixture.state(&uuid).await.as_str(), fixture.left()), ("Enabled", 0));
+    let (_, _, document) = fixture.ask("GET", &uri, &Value::Null).await;
+    assert_eq!(document["LastProcessingResult"], Value::Null);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_changes_something_needs_the_permission_to() {
     let fixture = Fixture::new();
     let ask = async |method: &str, uri: &str, access| {

@@ -40,8 +40,12 @@ const JSON: &str = "application/x-amz-json-1.0";
 const FORM: &str = "application/x-www-form-urlencoded";
 /// What SDKs in a browser send, from the lists of the JavaScript SDK.
 const CORS_HEADERS: &str = "authorization, content-type, content-md5, range, amz-sdk-invocation-id, amz-sdk-request, \
-                            x-amz-checksum-crc32, x-amz-content-sha256, x-amz-date, x-amz-sdk-checksum-algorithm, x-amz-security-token, x-amz-target, x-amz-user-agent, x-amzn-query-mode, \
-                            x-amzn-trace-id";
+                            x-amz-checksum-crc32, x-amz-client-context, x-amz-content-sha256, x-amz-date, \
+                            x-amz-invocation-type, x-amz-log-type, x-amz-sdk-checksum-algorithm, x-amz-security-token, \
+                            x-amz-target, x-amz-user-agent, x-amzn-query-mode, x-amzn-trace-id";
+/// What they read, of all services.
+const EXPOSED_HEADERS: &str = "etag, x-amz-executed-version, x-amz-function-error, x-amz-log-result, x-amz-request-id, \
+                               x-amz-version-id, x-amzn-errortype, x-amzn-query-error, x-amzn-requestid";
 
 /// The names by which the server may be called, and the web pages that may call it.
 ///
@@ -293,9 +297,7 @@ pub(super) fn add_cors(answer: &mut HeaderMap, origin: HeaderValue, is_preflight
         // Chromium asks this of servers on a private network.
         answer.insert("access-control-allow-private-network", HeaderValue::from_static("true"));
     } else {
-        let exposed =
-            HeaderValue::from_static("etag, x-amz-request-id, x-amz-version-id, x-amzn-query-error, x-amzn-requestid");
-        answer.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        answer.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED_HEADERS));
     }
 }
 

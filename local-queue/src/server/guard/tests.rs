@@ -451,6 +451,23 @@ fn an_allowed_origin_is_answered_and_told_so_by_name() {
         assert!(!answer.contains_key("access-control-allow-credentials"));
         assert!(answer.values().all(|value| value != "*"));
         assert_eq!(answer.contains_key(ACCESS_CONTROL_ALLOW_METHODS), is_preflight);
+        // What a page sends to SQS, S3 and Lambda, and what it reads of them.
+        let (list, names) = if is_preflight {
+            let sent =
+                ["x-amz-target", "content-md5", "x-amz-invocation-type", "x-amz-log-type", "x-amz-client-context"];
+            (ACCESS_CONTROL_ALLOW_HEADERS, sent.to_vec())
+        } else {
+            let read = [
+                "x-amzn-query-error",
+                "x-amz-version-id",
+                "x-amz-function-error",
+                "x-amz-log-result",
+                "x-amzn-errortype",
+            ];
+            (ACCESS_CONTROL_EXPOSE_HEADERS, read.to_vec())
+        };
+        let listed: Vec<_> = answer[list].to_str().unwrap().split(", ").collect();
+        assert!(names.iter().all(|name| listed.contains(name)), "{listed:?} lacks one of {names:?}");
     }
     for origin in
         ["*", "null", "", "app.example", "http://", "https://a.example/", "ftp://a.example", "http://*.example"]
