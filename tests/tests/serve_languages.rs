@@ -418,6 +418,7 @@ Resources:
     Type: AWS::Serverless::Function
     Properties:
       Runtime: provided.al2023
+      Handler: bootstrap
       Environment: { Variables: { KEY_ID: !Ref Key } }
 ";
     write(folder.path(), "template.yaml", text);
