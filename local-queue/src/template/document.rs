@@ -17,6 +17,9 @@ pub(super) const NODES_MAX: usize = 200_000;
 /// Hyphens that are read as text where the parser takes them for the beginning of an entry.
 const HYPHENS_MAX: usize = 200;
 
+/// How the placeholder of what is not known here begins.
+pub(super) const UNKNOWN_BEGINS: &str = "<unknown: ";
+
 /// A value and where it begins.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Yaml {
@@ -52,7 +55,7 @@ impl Yaml {
     /// Something that is not known here, by its name and how it could be given.
     pub(super) fn unknown(line: usize, name: &str, hint: &str) -> Self {
         let what = format!("{name}, which is not known here{hint}");
-        Self { line, data: YamlData::Unknown { text: format!("<unknown: {name}>"), what } }
+        Self { line, data: YamlData::Unknown { text: format!("{UNKNOWN_BEGINS}{name}>"), what } }
     }
 
     /// The entry of a map.

@@ -6,7 +6,7 @@ use super::{
     Diagnostic, Options, Stack, StackFunction, StackMapping, StackResource, api_parts,
     buckets::{self, QueuePolicy},
     check,
-    document::{self, Yaml, YamlData, kind, refused},
+    document::{self, UNKNOWN_BEGINS, Yaml, YamlData, kind, refused},
     evaluate::{TemplateContext, Text},
     expand::{self, Said},
     input::Input,
@@ -336,9 +336,13 @@ impl<'a> Reader<'a> {
         let QueuePolicy { line, queues, document } = buckets::queue_policy(&self.scope, resource)?;
         let policy = protocol::attributes::parse(AttributeName::Policy.as_str(), &document);
         let Ok(policy) = policy else {
-            // AWS would refuse it, if it is not for what is unknown here.
-            self.warn(id, line, "passed over: its PolicyDocument is none that SQS takes".to_owned());
-            return Ok(());
+            // It may be for what is unknown here.
+            if document.contains(UNKNOWN_BEGINS) {
+                self.warn(id, line, "passed over: its PolicyDocument is none that SQS takes".to_owned());
+                return Ok(());
+            }
+            let text = "Invalid value for the parameter Policy: PolicyDocument is none that SQS takes".to_owned();
+            return Err(Diagnostic { line, text, ..Diagnostic::default() });
         };
         for name in queues {
             match self.parts.stack.queues.iter_mut().find(|queue| queue.name.as_str() == name) {

@@ -163,9 +163,9 @@ impl Search<'_> {
             Code::Path(_) => places.push(package(&source, &source_name)),
             Code::Inline(text) => places.push(inline(text, language)),
             Code::Bucket(key) => {
-                // `sls package` leaves the package beside its template.
-                let name = key.as_deref().and_then(|key| key.rsplit('/').next()).filter(|name| is_zip(Path::new(name)));
-                if let Some(path) = name.map(|name| self.folder.join(name)).filter(|path| path.is_file()) {
+                if let Some(path) =
+                    key.as_deref().filter(|_| function.asset_path.is_none()).and_then(|key| self.beside(key))
+                {
                     places.push(package(&path, &path.display().to_string()));
                 } else if function.asset_path.is_none() {
                     places.push(Err("its code is in S3".to_owned()));
@@ -182,6 +182,15 @@ impl Search<'_> {
         }
         places.extend(stale.map(Ok));
         places
+    }
+
+    /// What will be in S3 by this key: `sls package` leaves the package beside its template, and `cdk synth` an asset, of
+    /// which the metadata may have been left out.
+    fn beside(&self, key: &str) -> Option<PathBuf> {
+        let name = key.rsplit('/').next().filter(|name| is_zip(Path::new(name)))?;
+        let asset = format!("asset.{name}");
+        let folder = asset.strip_suffix(".zip").unwrap_or(&asset);
+        [name, folder, &asset].iter().map(|name| self.folder.join(name)).find(|path| path.exists())
     }
 
     /// Where `cargo lambda build` leaves a program: beside the code, or in the workspace above it.
@@ -411,6 +420,12 @@ mod tests {
                 format!("{node}: index.handler, Code: {{ S3Bucket: !Sub 'cdk-${{AWS::Region}}', S3Key: 0a.zip }}"),
                 "Metadata: { 'aws:asset:path': asset.0a }",
                 "asset.0a (aws:asset:path), by Node.js 20.1.0",
+            ),
+            (
+                LAMBDA,
+                format!("{node}: index.handler, Code: {{ S3Bucket: b, S3Key: 0a.zip }}"),
+                "",
+                "PROJECT/asset.0a, by Node.js 20.1.0",
             ),
             (
                 SAM,

@@ -57,10 +57,17 @@ fn missing_python(function: &Interpreted) -> Option<Vec<String>> {
 }
 
 fn missing_node(function: &Interpreted) -> Option<Vec<String>> {
+    // The runtimes before 18 have version 2 of the SDK, which is one package.
+    let version = function.runtime.trim_start_matches("nodejs").split('.').next().unwrap_or_default();
+    let has_version_2 = version.parse::<u32>().is_ok_and(|version| version < 18);
     let imports = |text: &str| {
-        let parts = text.split(['"', '\'', '`']);
-        let names = parts.filter(|part| part.starts_with("@aws-sdk/") && part.len() < 100);
-        names.map(|name| name.split('/').take(2).collect::<Vec<_>>().join("/")).collect()
+        let parts = text.split(['"', '\'', '`']).filter(|part| part.len() < 100);
+        let name_of = |part: &str| match part.strip_prefix("@aws-sdk/") {
+            Some(rest) => Some(format!("@aws-sdk/{}", rest.split('/').next().unwrap_or_default())),
+            None if part == "aws-sdk" || part.starts_with("aws-sdk/") => has_version_2.then(|| "aws-sdk".to_owned()),
+            None => None,
+        };
+        parts.filter_map(name_of).collect()
     };
     let names = imported(&function.code, &["js", "mjs", "cjs"], imports);
     let code = std::path::absolute(&function.code).ok()?;
@@ -126,5 +133,13 @@ mod tests {
         assert_eq!(said(Some(&packages)).unwrap(), format!("it imports {one}, {brings} {} {one}", to.display()));
         write("packages/nodejs/node_modules/@aws-sdk/lib-dynamodb/package.json", "{}");
         assert_eq!(said(Some(&packages)), None);
+
+        // Version 2 is of the older runtimes only: elsewhere it is missing in AWS, too.
+        write("old/index.js", "const SQS = require('aws-sdk/clients/sqs');");
+        for (runtime, expected) in [("nodejs16.x", true), ("nodejs20.x", false)] {
+            let function = Interpreted::new(runtime, "node", project.path().join("old")).unwrap();
+            let found = missing(&function, None);
+            assert_eq!(found.is_some_and(|it| it.starts_with("it imports aws-sdk, which")), expected, "{runtime}");
+        }
     }
 }
