@@ -26,6 +26,7 @@
 //! - `apis`: API Gateway before the queues and functions.
 //! - `lambda_api`: Lambda's own API for these functions and their mappings.
 //! - [`faults`]: what goes wrong on purpose.
+//! - `console`: pages for people, which use that API.
 //! - [`developer`]: health, metrics, peeking, the clock and faults over HTTP, beside SQS's own requests.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)] // they panic when nobody reads: write by `local_queue_terminal`
@@ -40,6 +41,8 @@ mod client;
 pub mod clock;
 #[cfg(feature = "config")]
 pub mod config;
+#[cfg(feature = "console")]
+mod console;
 pub mod declaration;
 pub mod developer;
 pub mod event_source_mapping;

@@ -363,13 +363,19 @@ impl Queue {
 
     fn delivery(&self, slot: u32) -> Delivery {
         let entry = &self.messages[slot];
-        let (queue, sequence, receive) = (self.number, entry.sequence, entry.receive_count_here);
         Delivery {
             message: Arc::clone(&entry.message),
-            receipt_handle: ReceiptHandle { queue, slot, sequence, receive },
+            receipt_handle: self.last_handle(slot),
             receive_count: entry.receive_count,
             first_received_at: entry.first_received_at,
         }
+    }
+
+    /// The handle that the last receive of a message has given, or one of no receive.
+    pub(crate) fn last_handle(&self, slot: u32) -> ReceiptHandle {
+        let entry = &self.messages[slot];
+        let (queue, sequence, receive) = (self.number, entry.sequence, entry.receive_count_here);
+        ReceiptHandle { queue, slot, sequence, receive }
     }
 
     /// Hands out again what an attempt was handed, if nothing of it has changed since.

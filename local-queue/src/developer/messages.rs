@@ -91,7 +91,7 @@ impl Page {
     }
 }
 
-fn parameters(request: &Request<Bytes>) -> impl Iterator<Item = (&str, &str)> {
+pub(super) fn parameters(request: &Request<Bytes>) -> impl Iterator<Item = (&str, &str)> {
     let query = request.uri().query().unwrap_or_default();
     query.split('&').filter_map(|pair| pair.split_once('='))
 }
@@ -113,12 +113,12 @@ pub(super) fn peek(queues: &LocalQueue, request: &Request<Bytes>, name: &str) ->
     Ok(json_response(StatusCode::OK, &json!({ "messages": messages, "next_skip": next })))
 }
 
-fn no_queue(queue: &QueueArn) -> ApiError {
+pub(super) fn no_queue(queue: &QueueArn) -> ApiError {
     ApiError::not_found(format!("There is no queue {queue}."))
 }
 
-/// One message by its id: what is to be seen of it, or how it left the queue.
-pub(super) fn locate(queues: &LocalQueue, request: &Request<Bytes>, name: &str, id: &str) -> Answer {
+/// The queue of a path, in the region and account that the query says.
+pub(super) fn queue_of(queues: &LocalQueue, request: &Request<Bytes>, name: &str) -> Result<QueueArn, ApiError> {
     let mut scope = queues.scope().clone();
     for (parameter, value) in parameters(request) {
         match parameter {
@@ -127,10 +127,18 @@ pub(super) fn locate(queues: &LocalQueue, request: &Request<Bytes>, name: &str, 
             other => return Err(ApiError::bad(format!("{other}: is unknown. There are region and account."))),
         }
     }
-    let message_id = MessageId::parse(id).ok_or_else(|| ApiError::bad(format!("{id} is not the id of a message.")))?;
-    let queue = scope.arn(name);
+    Ok(scope.arn(name))
+}
+
+pub(super) fn message_id(id: &str) -> Result<MessageId, ApiError> {
+    MessageId::parse(id).ok_or_else(|| ApiError::bad(format!("{id} is not the id of a message.")))
+}
+
+/// One message by its id: what is to be seen of it, or how it left the queue.
+pub(super) fn locate(queues: &LocalQueue, queue: &QueueArn, id: &str) -> Answer {
+    let message_id = message_id(id)?;
     let (now, located) = queues.call(|engine, now| (now, engine.locate(now, queue.as_str(), message_id)));
-    match located.map_err(|_| no_queue(&queue))? {
+    match located.map_err(|_| no_queue(queue))? {
         Located::Here(peeked) => Ok(json_response(StatusCode::OK, &render(&peeked, now))),
         Located::Gone(departure) => {
             let id = departure.message_id.to_string();

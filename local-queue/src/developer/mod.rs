@@ -15,9 +15,23 @@
 //! curl -s 'localhost:9324/_local-queue/queues/jobs/messages?max=10'
 //! # Where is this message, and why is it not visible? Also how it left, if it was among the last 8,192 that left a queue.
 //! curl -s localhost:9324/_local-queue/queues/jobs/messages/MESSAGE_ID
+//! # Change one message, whoever holds it: delete it, or have it visible in so many seconds while it is in flight.
+//! curl -s -X DELETE localhost:9324/_local-queue/queues/jobs/messages/MESSAGE_ID
+//! curl -s -X PUT localhost:9324/_local-queue/queues/jobs/messages/MESSAGE_ID/visibility -d '{"seconds": 0}'
+//!
+//! # Dead letters: how many of each kind, and why. Send back one, mended, or up to 1,000 of a kind.
+//! curl -s localhost:9324/_local-queue/queues/jobs-dead/dead-letters
+//! curl -s localhost:9324/_local-queue/queues/jobs-dead/messages/MESSAGE_ID/redrive -d '{"body": "mended"}'
+//! curl -s localhost:9324/_local-queue/queues/jobs-dead/redrive -d '{"kind": "bad-image", "max": 100}'
+//!
+//! # Any action of SQS in JSON, without a signature (over HTTP only).
+//! curl -s localhost:9324/_local-queue/actions/SendMessage -d '{"QueueUrl": "jobs", "MessageBody": "hello"}'
+//!
 //! # Forget every queue, fault and count; queues of the configuration are made anew.
 //! curl -s -X POST localhost:9324/_local-queue/reset
 //!
+//! # What will happen next by time alone, soonest first.
+//! curl -s 'localhost:9324/_local-queue/clock/next?max=20'
 //! # The clock. It moves by hand only if the server was started with --clock manual.
 //! curl -s localhost:9324/_local-queue/clock
 //! curl -s -X POST localhost:9324/_local-queue/clock/advance -H 'content-type: application/json' -d '{"seconds": 30}'
@@ -37,12 +51,17 @@
 //! `throttling_exception`, `internal_error`, `service_unavailable`, `lost_response`, `duplicate_delivery`, `reordering`,
 //! `latency` (with `milliseconds`) and `partial_failure` (with `share` or `entries`).
 
+#[cfg(feature = "server")]
+mod actions;
+mod changes;
+pub(crate) mod dead_letters;
 mod fault_json;
 mod messages;
 mod metrics;
 #[cfg(test)]
 mod tests;
-mod why;
+pub(crate) mod upcoming;
+pub(crate) mod why;
 
 use std::time::Duration;
 
@@ -50,12 +69,16 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 
+#[cfg(feature = "server")]
+pub(crate) use self::actions::to_sqs;
 pub use crate::metrics::Sample;
 use crate::{LocalQueue, clock::ManualClock, engine::Time, faults::FaultId, json};
 
 /// What paths of this API begin with. No account is called so, and so no queue has such a URL.
 const PREFIX: &str = "/_local-queue/";
-const PATHS: &str = "health, metrics, apis/ID, queues, queues/NAME/messages, queues/NAME/messages/ID, reset, clock, clock/advance, faults and faults/ID";
+const PATHS: &str = "health, metrics, apis/ID, queues, queues/NAME/messages, queues/NAME/messages/ID, \
+                     queues/NAME/messages/ID/visibility, queues/NAME/messages/ID/redrive, queues/NAME/dead-letters, \
+                     queues/NAME/redrive, actions/ACTION, reset, clock, clock/next, clock/advance, faults and faults/ID";
 
 /// Whether a path is one of this API.
 #[cfg(feature = "server")]
@@ -122,15 +145,12 @@ type Answer = Result<Response<Bytes>, ApiError>;
 
 fn answer(queues: &LocalQueue, request: &Request<Bytes>, path: &str) -> Answer {
     let parts = path.trim_end_matches('/').split('/').collect::<Vec<_>>();
+    if let ["queues", ..] = parts.as_slice() {
+        return answer_of_queues(queues, request, path, &parts);
+    }
     match (parts.as_slice(), request.method()) {
         (["health"], &Method::GET) => Ok(health(queues)),
         (["metrics"], &Method::GET) => Ok(metrics::respond(queues)),
-        (["queues"], &Method::GET) => Ok(messages::list_queues(queues)),
-        (["queues", name, "messages"], &Method::GET) => messages::peek(queues, request, name),
-        (["queues", name, "messages", id], &Method::GET) => messages::locate(queues, request, name, id),
-        (["health" | "metrics" | "queues"] | ["queues", _, "messages"] | ["queues", _, "messages", _], _) => {
-            Err(ApiError::method(path, "GET"))
-        }
         (["reset"], &Method::POST) => {
             queues.reset();
             Ok(no_content())
@@ -138,6 +158,8 @@ fn answer(queues: &LocalQueue, request: &Request<Bytes>, path: &str) -> Answer {
         (["clock"], &Method::GET) => Ok(clock(queues)),
         (["clock"], &Method::PUT) => set_clock(queues, request),
         (["clock"], _) => Err(ApiError::method(path, "GET, PUT")),
+        (["clock", "next"], &Method::GET) => upcoming::respond(queues, request),
+        (["health" | "metrics"] | ["clock", "next"], _) => Err(ApiError::method(path, "GET")),
         (["clock", "advance"], &Method::POST) => advance_clock(queues, request),
         (["reset"] | ["clock", "advance"], _) => Err(ApiError::method(path, "POST")),
         (["faults"], &Method::GET) => Ok(fault_json::list(queues)),
@@ -149,8 +171,38 @@ fn answer(queues: &LocalQueue, request: &Request<Bytes>, path: &str) -> Answer {
         (["faults"], _) => Err(ApiError::method(path, "GET, POST, DELETE")),
         (["faults", id], &Method::DELETE) => remove_fault(queues, id),
         (["faults", _], _) => Err(ApiError::method(path, "DELETE")),
-        _ => Err(ApiError::not_found(format!("There is no {PREFIX}{path}. Under {PREFIX} there are {PATHS}."))),
+        _ => Err(nothing(path)),
     }
+}
+
+/// Answers what is asked of queues and of their messages.
+fn answer_of_queues(queues: &LocalQueue, request: &Request<Bytes>, path: &str, parts: &[&str]) -> Answer {
+    let target = |name| messages::queue_of(queues, request, name);
+    match (parts, request.method()) {
+        (["queues"], &Method::GET) => Ok(messages::list_queues(queues)),
+        (["queues", name, "messages"], &Method::GET) => messages::peek(queues, request, name),
+        (["queues", name, "dead-letters"], &Method::GET) => dead_letters::respond(queues, &target(name)?),
+        (["queues"] | ["queues", _, "messages" | "dead-letters"], _) => Err(ApiError::method(path, "GET")),
+        (["queues", name, "messages", id], &Method::GET) => messages::locate(queues, &target(name)?, id),
+        (["queues", name, "messages", id], &Method::DELETE) => changes::delete(queues, &target(name)?, id),
+        (["queues", _, "messages", _], _) => Err(ApiError::method(path, "GET, DELETE")),
+        (["queues", name, "messages", id, "visibility"], &Method::PUT) => {
+            changes::set_visibility(queues, &target(name)?, id, &members(request)?)
+        }
+        (["queues", _, "messages", _, "visibility"], _) => Err(ApiError::method(path, "PUT")),
+        (["queues", name, "messages", id, "redrive"], &Method::POST) => {
+            changes::redrive(queues, &target(name)?, id, &members(request)?)
+        }
+        (["queues", name, "redrive"], &Method::POST) => {
+            changes::redrive_kind(queues, &target(name)?, &members(request)?)
+        }
+        (["queues", _, "messages", _, "redrive"] | ["queues", _, "redrive"], _) => Err(ApiError::method(path, "POST")),
+        _ => Err(nothing(path)),
+    }
+}
+
+fn nothing(path: &str) -> ApiError {
+    ApiError::not_found(format!("There is no {PREFIX}{path}. Under {PREFIX} there are {PATHS}."))
 }
 
 fn health(queues: &LocalQueue) -> Response<Bytes> {

@@ -68,7 +68,12 @@ fn a_wrong_method_is_refused_with_those_that_there_are() {
         ("POST", "metrics", "GET"),
         ("PUT", "queues", "GET"),
         ("DELETE", "queues/jobs/messages", "GET"),
-        ("DELETE", "queues/jobs/messages/1", "GET"),
+        ("POST", "queues/jobs/messages/1", "GET, DELETE"),
+        ("GET", "queues/jobs/messages/1/visibility", "PUT"),
+        ("GET", "queues/jobs/messages/1/redrive", "POST"),
+        ("GET", "queues/jobs/redrive", "POST"),
+        ("POST", "queues/jobs/dead-letters", "GET"),
+        ("POST", "clock/next", "GET"),
         ("GET", "reset", "POST"),
         ("POST", "clock", "GET, PUT"),
         ("GET", "clock/advance", "POST"),
@@ -456,4 +461,149 @@ async fn a_reset_forgets_everything_but_declares_again_what_was_declared() {
     assert!(queues.peek(&jobs[0], 0, 10).unwrap().is_empty());
     assert!(queues.faults().list().is_empty());
     queues.create_queue("other", &[]).unwrap();
+}
+
+#[tokio::test]
+async fn a_message_is_deleted_or_made_visible_whoever_holds_it() {
+    let (queues, clock) = queues();
+    fill(&queues, &clock).await;
+    let jobs = queues.list_queues().remove(0);
+    let [taken, ready, later] = [0, 1, 2].map(|at| queues.peek(&jobs, at, 1).unwrap()[0].message.id.to_string());
+    let path = |id: &str, rest: &str| format!("/_local-queue/queues/jobs/messages/{id}{rest}");
+    let (status, answer) = json_of(&queues, "PUT", &path(&ready, "/visibility"), r#"{"seconds": 5}"#);
+    let text = "The message is not in flight, so it has no visibility timeout.";
+    assert_eq!((status, &answer["error"]), (409, &json!(text)));
+    assert_eq!(json_of(&queues, "PUT", &path(&taken, "/visibility"), "{}").0, 400);
+    assert_eq!(json_of(&queues, "PUT", &path(&taken, "/visibility"), r#"{"seconds": 50000}"#).0, 400);
+    assert_eq!(json_of(&queues, "PUT", &path(&taken, "/visibility"), r#"{"seconds": 0}"#).0, 204);
+    assert_eq!(queues.peek(&jobs, 0, 1).unwrap()[0].place, Place::Ready);
+    for id in [&taken, &ready, &later] {
+        assert_eq!(json_of(&queues, "DELETE", &path(id, ""), "").0, 204);
+        assert_eq!(json_of(&queues, "DELETE", &path(id, ""), "").0, 404);
+    }
+    assert!(queues.peek(&jobs, 0, 10).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_fifo_queue_deletes_only_what_is_in_flight() {
+    let (queues, _) = queues();
+    let fifo = queues.create_queue("f.fifo", &[Attribute::FifoQueue(true)]).unwrap();
+    let ids = SendMessage { group_id: Some("g".to_owned()), deduplication_id: Some("d".to_owned()), ..message("one") };
+    let path = format!("/_local-queue/queues/f.fifo/messages/{}", queues.send(&fifo, ids).unwrap().message_id);
+    let (status, answer) = json_of(&queues, "DELETE", &path, "");
+    let text = "A FIFO queue deletes a message only while it is in flight.";
+    assert_eq!((status, &answer["error"]), (409, &json!(text)));
+    queues.receive(&fifo, Receive::default()).await.unwrap();
+    assert_eq!(json_of(&queues, "DELETE", &path, "").0, 204);
+}
+
+fn dead_letters(queues: &LocalQueue, kinds: &[Option<&str>]) -> Vec<String> {
+    let dead = queues.create_queue("dead", &[]).unwrap();
+    let redrive = RedrivePolicy { dead_letter_target: dead.clone(), max_receive_count: 1 };
+    let jobs = queues.list_queues().into_iter().find(|queue| queue.name() == "jobs").unwrap();
+    queues.set_queue_attributes(&jobs, &[Attribute::RedrivePolicy(Some(redrive))]).unwrap();
+    let sent = kinds.iter().enumerate().map(|(number, kind)| {
+        let texts = kind
+            .iter()
+            .flat_map(|kind| [("FailureKind", *kind), ("FailureBlame", "source"), ("FailureMessage", "truncated")]);
+        let attributes = texts.map(|(name, value)| (name.to_owned(), MessageAttribute::string(value))).collect();
+        let attributes = MessageAttributes::parse(attributes, &Limits::STRICT).unwrap();
+        let sent = queues.send(&dead, SendMessage { attributes, ..message(&format!("body {number}")) });
+        sent.unwrap().message_id.to_string()
+    });
+    sent.collect()
+}
+
+#[test]
+fn dead_letters_are_grouped_and_go_back_by_kind() {
+    let (queues, _) = queues();
+    let sent = dead_letters(&queues, &[Some("a"), None, Some("b"), Some("a"), Some("a")]);
+    let path = "/_local-queue/queues/dead/dead-letters";
+    let group = |kind: Option<&str>, count: u64| {
+        let (blame, reason) = (kind.map(|_| "source"), kind.map(|_| "truncated"));
+        json!({ "kind": kind, "blame": blame, "count": count, "reason": reason })
+    };
+    let expected = json!({ "groups": [group(Some("a"), 3), group(None, 1), group(Some("b"), 1)], "is_all": true });
+    assert_eq!(json_of(&queues, "GET", path, ""), (200, expected));
+    let redrive = |body: &str| json_of(&queues, "POST", "/_local-queue/queues/dead/redrive", body);
+    assert_eq!(redrive(r#"{"kind": "a", "max": 2}"#), (200, json!({ "moved": 2, "is_last": false })));
+    assert_eq!(redrive(r#"{"kind": "a"}"#), (200, json!({ "moved": 1, "is_last": true })));
+    assert_eq!(redrive(r#"{"kind": null}"#), (200, json!({ "moved": 1, "is_last": true })));
+    assert_eq!(redrive(r#"{"kind": "a", "max": 0}"#).0, 400);
+    assert_eq!(redrive(r#"{"kind": 1}"#).0, 400);
+    let bodies = |queue: &str| {
+        let (_, answer) = json_of(&queues, "GET", &format!("/_local-queue/queues/{queue}/messages"), "");
+        let bodies = answer["messages"].as_array().unwrap().iter().map(|it| it["body"].as_str().unwrap().to_owned());
+        bodies.collect::<Vec<_>>()
+    };
+    assert_eq!(bodies("jobs"), ["body 0", "body 3", "body 4", "body 1"]);
+    assert_eq!(bodies("dead"), ["body 2"]);
+    let (_, gone) = json_of(&queues, "GET", &format!("/_local-queue/queues/dead/messages/{}", sent[0]), "");
+    assert_eq!(gone["why"]["reason"], "deleted");
+}
+
+#[test]
+fn a_dead_letter_goes_back_as_it_is_or_mended_and_never_halfway() {
+    let (queues, _) = queues();
+    let sent = dead_letters(&queues, &[Some("a"), Some("b"), None]);
+    let redrive = |id: &str, body: &str| {
+        json_of(&queues, "POST", &format!("/_local-queue/queues/dead/messages/{id}/redrive"), body)
+    };
+    assert_eq!(redrive(&sent[0], r#"{"body": ""}"#).0, 400);
+    assert_eq!(redrive(&sent[0], r#"{"boby": "x"}"#).0, 400);
+    assert_eq!(redrive(&sent[0], r#"{"to": "nowhere"}"#).0, 409);
+    let dead = queues.list_queues().into_iter().find(|queue| queue.name() == "dead").unwrap();
+    assert_eq!(queues.peek(&dead, 0, 10).unwrap().len(), 3, "what was refused is still there");
+    let (status, answer) = redrive(&sent[0], r#"{"body": "mended"}"#);
+    assert_eq!((status, &answer["to"]), (200, &json!("arn:aws:sqs:us-east-1:000000000000:jobs")));
+    assert_eq!(redrive(&sent[1], "{}").0, 200);
+    assert_eq!(redrive(&sent[0], "{}").0, 404, "it has gone");
+    let jobs = queues.list_queues().into_iter().find(|queue| queue.name() == "jobs").unwrap();
+    let peeked = queues.peek(&jobs, 0, 10).unwrap();
+    let bodies = peeked.iter().map(|it| (it.message.body.as_str(), it.receive_count)).collect::<Vec<_>>();
+    assert_eq!(bodies, [("mended", 0), ("body 1", 0)]);
+    assert!(peeked[1].message.attributes().get("FailureKind").is_some());
+    // With two queues that it could be from, it has to be said.
+    let policy = RedrivePolicy { dead_letter_target: dead, max_receive_count: 1 };
+    queues.create_queue("other", &[Attribute::RedrivePolicy(Some(policy))]).unwrap();
+    let (status, answer) = redrive(&sent[2], "{}");
+    assert_eq!(status, 409, "{answer}");
+    assert_eq!(redrive(&sent[2], r#"{"to": "other"}"#).0, 200);
+}
+
+#[tokio::test]
+async fn what_happens_next_is_listed_soonest_first() {
+    let (queues, clock) = queues();
+    fill(&queues, &clock).await;
+    let next = |query: &str| json_of(&queues, "GET", &format!("/_local-queue/clock/next{query}"), "");
+    let (status, answer) = next("");
+    assert_eq!(status, 200);
+    let events = answer["events"].as_array().unwrap().iter().map(|event| (event["at"].clone(), event["what"].clone()));
+    let expected = [(START + 30_500, "visibility_timeout_ends"), (START + 60_500, "delay_ends")];
+    assert_eq!(events.collect::<Vec<_>>(), expected.map(|(at, what)| (json!(at), json!(what))));
+    assert_eq!(next("?max=1").1["events"].as_array().unwrap().len(), 1);
+    assert_eq!((next("?max=0").0, next("?min=1").0), (400, 400));
+}
+
+#[cfg(feature = "server")]
+#[tokio::test]
+async fn an_action_of_sqs_needs_no_sdk() {
+    let (queues, _) = queues();
+    let path = "/_local-queue/actions/SendMessage?region=us-east-1";
+    let request = Request::post(path).body(Bytes::from(r#"{"QueueUrl": "jobs", "MessageBody": "hello"}"#)).unwrap();
+    let sent = async |mut request: Request<Bytes>| {
+        to_sqs(&mut request);
+        protocol::respond(&queues, request).await.status()
+    };
+    assert_eq!(sent(request).await, StatusCode::OK);
+    let request = Request::post("/_local-queue/actions/CreateQueue?region=eu-west-1");
+    let request = request.body(Bytes::from(r#"{"QueueName": "there"}"#)).unwrap();
+    assert_eq!(sent(request).await, StatusCode::OK);
+    let arns = queues.call(|engine, _| engine.queues().map(ToString::to_string).collect::<Vec<_>>());
+    assert_eq!(arns, ["arn:aws:sqs:eu-west-1:000000000000:there", "arn:aws:sqs:us-east-1:000000000000:jobs"]);
+    for request in [Request::get("/_local-queue/actions/ListQueues"), Request::post("/_local-queue/queues")] {
+        let mut request = request.body(Bytes::new()).unwrap();
+        to_sqs(&mut request);
+        assert!(request.uri().path().starts_with(PREFIX), "it is none of SQS's");
+    }
 }

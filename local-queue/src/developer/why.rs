@@ -27,10 +27,22 @@ impl fmt::Display for Seconds {
     }
 }
 
-/// Why a message of the queue is not visible, or that it is.
-pub(super) fn here(visibility: &Visibility, now: Time) -> Value {
+/// Why a message of the queue is not visible, or that it is, in a sentence.
+#[cfg(feature = "console")]
+pub(crate) fn sentence(visibility: &Visibility, now: Time) -> String {
+    told(visibility, now).1
+}
+
+/// How a message left its queue, in a sentence.
+#[cfg(feature = "console")]
+pub(crate) fn departure_sentence(departure: &Departure, now: Time) -> String {
+    told_departure(departure, now).1
+}
+
+/// The name of the reason, and a sentence.
+fn told(visibility: &Visibility, now: Time) -> (&'static str, String) {
     let left = Seconds(visibility.until().map_or(Duration::ZERO, |until| until.since(now)));
-    let (reason, text) = match visibility {
+    match visibility {
         Visibility::Visible => ("visible", "It can be received.".to_owned()),
         Visibility::Delayed { .. } => ("delayed", format!("Its delay ends in {left}.")),
         Visibility::InFlight { receive, received_at, .. } => {
@@ -59,7 +71,12 @@ pub(super) fn here(visibility: &Visibility, now: Time) -> Value {
             let text = format!("Its maxReceiveCount of {count} is used up: the next receive moves it to {to}.");
             ("out_of_receives", text)
         }
-    };
+    }
+}
+
+/// Why a message of the queue is not visible, or that it is.
+pub(crate) fn here(visibility: &Visibility, now: Time) -> Value {
+    let (reason, text) = told(visibility, now);
     let mut why = json!({ "reason": reason, "text": text });
     if let Some(until) = visibility.until() {
         why["until"] = json!(until.as_millis());
@@ -89,10 +106,10 @@ pub(super) fn here(visibility: &Visibility, now: Time) -> Value {
     why
 }
 
-/// How a message left its queue.
-pub(super) fn gone(departure: &Departure, now: Time) -> Value {
+/// The name of the cause, and a sentence.
+fn told_departure(departure: &Departure, now: Time) -> (&'static str, String) {
     let ago = Seconds(now.since(departure.at));
-    let (reason, text) = match &departure.cause {
+    match &departure.cause {
         DepartureCause::Deleted => ("deleted", format!("A receiver deleted it {ago} ago.")),
         DepartureCause::DeadLettered { to } => {
             ("dead_lettered", format!("It moved to the dead-letter queue {} {ago} ago, under the same id.", to.name()))
@@ -104,7 +121,12 @@ pub(super) fn gone(departure: &Departure, now: Time) -> Value {
         DepartureCause::Expired => ("expired", format!("Its retention period ended {ago} ago.")),
         DepartureCause::Purged => ("purged", format!("Its queue was purged {ago} ago.")),
         DepartureCause::QueueDeleted => ("queue_deleted", format!("Its queue was deleted {ago} ago.")),
-    };
+    }
+}
+
+/// How a message left its queue.
+pub(crate) fn gone(departure: &Departure, now: Time) -> Value {
+    let (reason, text) = told_departure(departure, now);
     let mut why = json!({ "reason": reason, "text": text, "at": departure.at.as_millis() });
     if let DepartureCause::DeadLettered { to } | DepartureCause::Moved { to, .. } = &departure.cause {
         why["to"] = json!(to.as_str());

@@ -27,6 +27,8 @@ use tokio::runtime::Handle;
 pub(crate) use self::caller::PATIENCE;
 pub(crate) use self::caller::{Caller, Counted};
 pub(crate) use self::caller::{HeavyWork, LIGHT_BYTES};
+#[cfg(feature = "console")]
+pub(crate) use self::operations::move_task_handle;
 #[cfg(any(feature = "buckets", feature = "server"))]
 pub(crate) use self::xml::escape as escape_xml;
 use self::{

@@ -26,12 +26,13 @@ use super::{
     refusal::Refusal,
     routing::{Route, route},
     signature,
+    token::{Admission, Token},
 };
 use crate::{
     LocalQueue, apis,
     buckets::{self, Buckets},
     clock::Clock,
-    developer,
+    console, developer,
     lambda_api::{Access, LambdaApi},
     memory::{Memory, Share},
     protocol::{self, Answering, Caller, Counted, HeavyWork, LIGHT_BYTES, Later, PATIENCE},
@@ -58,8 +59,15 @@ pub(super) struct Service {
     pub(super) lambda: Option<(LambdaApi, bool)>,
     pub(super) front: Option<Front>,
     pub(super) memory: Memory,
+    /// What pages say with what they change.
+    pub(super) token: Token,
+    live: console::Live,
     heavy: HeavyWork,
 }
+
+/// Whether a request to the developer's API needs no signature: its token has been checked.
+#[derive(Clone, Copy)]
+struct Granted(bool);
 
 /// The allowed origin of a page that may read the answer, and whether it only asks what it may do.
 pub(super) type Readers = Box<(HeaderValue, bool)>;
@@ -148,6 +156,8 @@ impl Service {
             lambda: None,
             front: None,
             memory,
+            token: Token::random(),
+            live: console::Live::default(),
             heavy: HeavyWork::default(),
         }
     }
@@ -191,7 +201,16 @@ impl Service {
         let is_buckets_host = self.buckets.as_ref().is_some_and(is_buckets_host);
         match (route(&parts, has_bucket, is_buckets_host, self.lambda.is_some()), &self.buckets) {
             // What SQS asks of a request is not asked of the developer's API.
-            (Route::Developer, _) => {}
+            (Route::Developer, _) => {
+                let admission = self.token.admit(&parts, readers.is_some(), self.key_pair.is_some());
+                match admission {
+                    Admission::Refused(response) => return (self.answer_unread(*response, parts, body), readers),
+                    Admission::Granted if console::is_events(&parts.method, parts.uri.path()) => {
+                        return (Exchange::Streaming(Box::pin(std::future::ready(self.events()))), readers);
+                    }
+                    admission => parts.extensions.insert(Granted(matches!(admission, Admission::Granted))),
+                };
+            }
             (Route::Buckets, Some(buckets)) => {
                 return (Exchange::Streaming(Box::pin(self.stream(buckets, parts, body))), readers);
             }
@@ -204,11 +223,7 @@ impl Service {
             // With a key pair, the signature is asked for first, and is for SQS.
             (Route::Foreign(service), _) if self.key_pair.is_none() => {
                 let response = foreign::refuse(&parts, service);
-                let answered = async move {
-                    self.drain(&parts.headers, body).await;
-                    response
-                };
-                return (Exchange::Later(Box::pin(answered)), readers);
+                return (self.answer_unread(response, parts, body), readers);
             }
             (Route::Queues | Route::Buckets | Route::Foreign(_), _) => {
                 if let Err(refusal) = guard::check_content(&parts.method, &parts.headers) {
@@ -299,6 +314,7 @@ impl Service {
             (None, None) => "sqs",
         };
         if let Some(key_pair) = &self.key_pair
+            && !parts.extensions.get::<Granted>().is_some_and(|granted| granted.0)
             && let Err(refusal) = signature::check(key_pair, service, Clock::wall_now(), &parts, &bytes)
         {
             tracing::info!(code = refusal.code, "refused a request");
@@ -310,7 +326,7 @@ impl Service {
                 if is_held(&response) { response } else { self.hold(response).await }
             }));
         }
-        let request = Request::from_parts(parts, bytes);
+        let mut request = Request::from_parts(parts, bytes);
         if let (Some((lambda, _)), Some(access)) = (&self.lambda, access) {
             return Exchange::Later(Box::pin(async move {
                 let response = lambda.respond(request, access).await;
@@ -322,9 +338,16 @@ impl Service {
         {
             return Exchange::Answered(developer::failed(&error.to_string()));
         }
-        let begun = match developer::respond(&self.queues, &request) {
-            Some(response) => Answering::Answered(response),
-            None => protocol::begin(&self.queues, request, Some(caller)),
+        developer::to_sqs(&mut request);
+        let begun = match console::respond(&self.queues, &request, self.token.as_str()) {
+            Some(page) => Answering::Answered(page),
+            None => match developer::respond(&self.queues, &request) {
+                Some(mut response) => {
+                    console::add_headers(&mut response);
+                    Answering::Answered(response)
+                }
+                None => protocol::begin(&self.queues, request, Some(caller)),
+            },
         };
         match begun {
             Answering::Answered(response) if is_held(&response) => Exchange::Answered(response),
@@ -369,6 +392,22 @@ impl Service {
             Poll::Pending if activity.is_body_over() => Poll::Ready(Err(Unread::InTime)),
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    /// The events of a page, which go on until it is closed.
+    fn events(&self) -> Response<buckets::Body> {
+        let mut response = Response::new(buckets::Body::http_body(self.live.events(&self.queues)));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        console::add_headers(&mut response);
+        response
+    }
+
+    /// Gives this answer when the body has been read and forgotten.
+    fn answer_unread(&self, response: Response<Bytes>, parts: Parts, body: Incoming) -> Exchange<'_> {
+        Exchange::Later(Box::pin(async move {
+            self.drain(&parts.headers, body).await;
+            response
+        }))
     }
 
     /// Answers a request whose body has not been read to its end.

@@ -5,6 +5,7 @@
 //! - [`Server`] accepts connections; `places` keeps their number and makes room when they only wait, `threads` says where
 //!   each is served;
 //! - `connection` follows what each is doing and how long it may, `socket` whether its client is still there;
+//! - `token` says who may use the console and the developer's API;
 //! - `foreign` answers requests for services that are not emulated.
 //! - `exchange` takes a request through the [`Bounds`], the [`Guard`] and, if there is a [`KeyPair`], the `signature`,
 //!   to the protocol, to Lambda's API, or by `front` to an API of API Gateway; what is refused on the way leaves as a `refusal`.
@@ -25,6 +26,7 @@ mod routing;
 mod signature;
 mod socket;
 mod threads;
+mod token;
 
 use std::{
     future::poll_fn,
@@ -98,6 +100,13 @@ impl Server {
     pub fn require_signature(mut self, key_pair: KeyPair) -> Self {
         self.service.key_pair = Some(key_pair);
         self
+    }
+
+    /// What the console and the developer's API are asked with, as a password or in the header `x-local-queue-token`, where
+    /// requests must be signed; new at each start.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        self.service.token.as_str()
     }
 
     /// Answers for these buckets too, by S3's protocol.

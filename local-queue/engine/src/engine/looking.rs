@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
-use crate::{Departure, EngineError, Message, MessageId, Place, Time, Visibility};
+use crate::{Departure, EngineError, Message, MessageId, Place, ReceiptHandle, Time, Visibility};
 
 /// A message as somebody sees it who only looks.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Peeked {
     pub first_received_at: Option<Time>,
     /// Whether the next receive can get it, and if not, why.
     pub visibility: Visibility,
+    /// The handle of its last receive from this queue, or one of no receive: a standard queue deletes by either.
+    pub receipt_handle: ReceiptHandle,
 }
 
 /// Where a message is.
@@ -77,6 +79,7 @@ impl Engine {
                     receive_count: entry.receive_count,
                     first_received_at: (entry.receive_count > 0).then_some(entry.first_received_at),
                     visibility: view.visibility(slot),
+                    receipt_handle: queue.last_handle(slot),
                 }
             })
             .collect()

@@ -291,6 +291,7 @@ async fn answer(arguments: &Serve, stop: &Stop, queues: &LocalQueue, created: &[
     let queue_urls = queue_urls(arguments, &endpoint_url);
     let plan = Plan::make(&arguments.functions, &stack, &urls, &queue_urls, variables.clone())?;
     print_start(&endpoint_urls, created, &arguments.data.describe());
+    print(format_args!("  console: {endpoint_url}/_local-queue/{}", arguments.reach.password(&server)));
     print_plan(&plan, &stack, arguments);
     let template = arguments.functions.template.as_ref();
     let watched = template.map(|template| Watched::new(template, stack.clone(), samconfig.path));

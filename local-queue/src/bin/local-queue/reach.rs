@@ -142,6 +142,11 @@ impl Reach {
         Ok(server)
     }
 
+    /// What is said of the console's password, where it has one.
+    pub(crate) fn password(&self, server: &Server) -> String {
+        if self.require_signature { format!(" (any user, password {})", server.token()) } else { String::new() }
+    }
+
     fn guard(&self) -> anyhow::Result<Guard> {
         let guard = self.allow_host.iter().try_fold(Guard::default(), |guard, host| guard.allow_host(host))?;
         let guard = self.allow_origin.iter().try_fold(guard, |guard, origin| guard.allow_origin(origin))?;

@@ -11,6 +11,8 @@ use bytes::Bytes;
 use http::Request;
 
 pub(super) use self::messages::Receiving;
+#[cfg(feature = "console")]
+pub(crate) use self::move_tasks::handle as move_task_handle;
 use super::{Caller, document::Document, error::WireError, fields::Fields, queue_url};
 use crate::{
     LocalQueue,

@@ -63,7 +63,7 @@ fn render(task: &MoveTask, source: &QueueArn) -> Document {
     };
     // Only a running task shows its handle (recorded).
     let is_running = task.status == MoveTaskStatus::Running;
-    let handle = is_running.then(|| Document::Text(encode_handle(&task.id.to_string(), source)));
+    let handle = is_running.then(|| Document::Text(handle(task, source)));
     let rate = task.messages_per_second.map(|rate| Document::Integer(rate.into()));
     Document::Struct(members! {
         "ApproximateNumberOfMessagesMoved": Some(Document::Integer(task.moved)),
@@ -87,6 +87,11 @@ fn arn(call: &Call<'_>, parameter: &str) -> Result<Option<QueueArn>, WireError> 
         );
         WireError::new(ErrorKind::InvalidParameterValue, message)
     })
+}
+
+/// The handle by which a task can be cancelled.
+pub(crate) fn handle(task: &MoveTask, source: &QueueArn) -> String {
+    encode_handle(&task.id.to_string(), source)
 }
 
 /// A task's handle says which task and whose: base64 of a JSON object, in this order (recorded).
