@@ -27,8 +27,10 @@ const CLIENTS: u64 = 8;
 /// Records after which there is another segment, and a snapshot: small, so that kills come while one is made.
 const DATA_MAX: &str = "64M";
 
+/// `SLOW=1` makes it what a release needs, `KILLS=100` sets the number.
 fn cycles() -> u64 {
-    if std::env::var_os("SLOW").is_some() { 500 } else { 100 }
+    let slow = std::env::var_os("SLOW").is_some();
+    std::env::var("KILLS").map_or(if slow { 500 } else { 20 }, |kills| kills.parse().unwrap())
 }
 
 fn start(data: &Path) -> (Running, String, BufReader<std::process::ChildStdout>) {

@@ -48,7 +48,7 @@ pub(crate) fn seed() -> u64 {
 /// How many mutants there are.
 fn mutants() -> u64 {
     let slow = std::env::var("SLOW").is_ok_and(|slow| slow == "1");
-    std::env::var("MUTANTS").map_or(if slow { 10_000_000 } else { 60_000 }, |count| count.parse().unwrap())
+    std::env::var("MUTANTS").map_or(if slow { 10_000_000 } else { 30_000 }, |count| count.parse().unwrap())
 }
 
 /// A worker's whole life: `work` is its name, `share` is "2/4" for the third of four, `start` the first file to look at.
