@@ -77,6 +77,11 @@ fn statements(text: &str) -> Option<Vec<Value>> {
 
 fn check_statement(statement: &Value) -> Result<(), WireError> {
     let texts = |name: &str| texts(&statement[name]).ok_or_else(invalid);
+    // A policy of a resource says for whom it is.
+    let names_somebody = ["Principal", "NotPrincipal"].into_iter().any(|name| !statement[name].is_null());
+    if !names_somebody || !matches!(statement["Effect"].as_str(), Some("Allow" | "Deny")) {
+        return Err(invalid());
+    }
     if statement.get("NotAction").is_none() {
         let actions = texts("Action")?;
         if actions.len() > ACTIONS_MAX {

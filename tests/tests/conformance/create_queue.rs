@@ -187,7 +187,7 @@ fn values(rules: &mut Section<'_>) {
         sqs.call("CreateQueue", &parameters).refused_somehow(INVALID_ATTRIBUTE_VALUE);
     });
     rules.both(Unverified, "a policy has at most 20 statements", |sqs| {
-        let statement = json!({ "Effect": "Allow", "Action": "sqs:*", "Resource": "*" });
+        let statement = json!({ "Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": "*" });
         let policy = |count| json!({ "Statement": vec![statement.clone(); count] }).to_string();
         sqs.create("jobs", &json!({ "Policy": policy(20) }));
         let parameters = json!({ "QueueName": "more", "Attributes": { "Policy": policy(22) } });

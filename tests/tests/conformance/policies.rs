@@ -27,10 +27,21 @@ fn set(sqs: &Sqs, members: &Value) -> Answer {
 }
 
 pub(crate) fn rules(rules: &mut Section<'_>) {
+    principals_and_effects(rules);
     resources(rules);
     actions(rules);
     accounts(rules);
     limits(rules);
+}
+
+fn principals_and_effects(rules: &mut Section<'_>) {
+    rules.both(Unverified, "a statement says whom it allows or denies something", |sqs| {
+        sqs.jobs();
+        set(sqs, &json!({ "Principal": null, "NotPrincipal": { "AWS": "111122223333" }, "Effect": "Deny" })).ok();
+        for missing in [json!({ "Principal": null }), json!({ "Effect": null }), json!({ "Effect": "Permit" })] {
+            set(sqs, &missing).refused(INVALID_ATTRIBUTE_VALUE, INVALID);
+        }
+    });
 }
 
 fn resources(rules: &mut Section<'_>) {
