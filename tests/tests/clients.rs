@@ -6,8 +6,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
-#[path = "clients/aws_sdk_s3.rs"]
-mod aws_sdk_s3;
 #[path = "clients/object_store.rs"]
 mod object_store;
 
@@ -215,7 +213,6 @@ fn main() -> ExitCode {
     let packages = packages();
     let mut trials = vec![
         Trial::test("the Rust SDK", || in_runtime(rust_sdk())),
-        Trial::test("the Rust SDK, buckets", || in_runtime(aws_sdk_s3::all(KEY_PAIR))),
         Trial::test("object_store, buckets", || in_runtime(object_store::all(None))),
         Trial::test("object_store, buckets that ask for signatures", || in_runtime(object_store::all(Some(KEY_PAIR)))),
     ];
