@@ -25,6 +25,8 @@ pub(crate) trait Disk: fmt::Debug + Send + Sync {
     fn sync_names(&self) -> io::Result<()>;
     /// Where it is, for people.
     fn place(&self, name: &str) -> String;
+    /// Leaves the folder to others.
+    fn release(&self) {}
 }
 
 /// A file that is written from the beginning to the end.
@@ -37,12 +39,12 @@ pub(crate) trait DiskFile: fmt::Debug + Send + Sync {
     fn set_len(&self, len: u64) -> io::Result<()>;
 }
 
-/// A folder of this machine, which no other process uses while this is there.
+/// A folder of this machine, which no other process uses until this is released or gone.
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
     /// Holds the lock, if it has it.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 /// The file whose lock a process has that uses the folder.
@@ -52,7 +54,7 @@ impl Folder {
     /// A folder that is there, which others may be using.
     pub(crate) fn look(path: &Path) -> io::Result<Self> {
         fs::read_dir(path)?;
-        Ok(Self { path: path.to_owned(), _lock: None })
+        Ok(Self { path: path.to_owned(), lock: None })
     }
 
     /// Takes a folder, which is made if need be.
@@ -78,7 +80,7 @@ impl Folder {
         lock.set_len(0)?;
         lock.rewind()?;
         write!(lock, "{}", std::process::id())?;
-        Ok(Self { path: path.to_owned(), _lock: Some(lock) })
+        Ok(Self { path: path.to_owned(), lock: Some(lock) })
     }
 }
 
@@ -143,6 +145,12 @@ impl Disk for Folder {
 
     fn place(&self, name: &str) -> String {
         self.path.join(name).display().to_string()
+    }
+
+    fn release(&self) {
+        if let Some(Err(error)) = self.lock.as_ref().map(File::unlock) {
+            tracing::warn!("the lock of {} is kept until the process ends: {error}", self.path.display());
+        }
     }
 }
 

@@ -32,7 +32,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     thread::{self, JoinHandle},
@@ -77,6 +77,7 @@ pub(crate) struct Journal {
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Bytes of the last snapshot.
     snapshot_bytes: Arc<AtomicU64>,
+    is_closed: AtomicBool,
 }
 
 /// Whose queues are opened.
@@ -150,7 +151,12 @@ impl Journal {
         let log = Log::begin(Arc::clone(disk), options, header, last, 0);
         let log = log.map_err(JournalError::io("begin a segment in", disk.place("")))?;
         remove_behind(&**disk, last).map_err(JournalError::io("remove old files from", disk.place("")))?;
-        let journal = Self { log: Arc::new(log), threads: Mutex::default(), snapshot_bytes: Arc::new(snapshot_bytes) };
+        let journal = Self {
+            log: Arc::new(log),
+            threads: Mutex::default(),
+            snapshot_bytes: Arc::new(snapshot_bytes),
+            is_closed: AtomicBool::new(false),
+        };
         journal.log.keep_spare();
         journal.count_bytes();
         if !journal.log.options.is_inline {
@@ -224,7 +230,17 @@ impl Journal {
     }
 
     /// Ends: everything is written, and the state of the engine, whose effects have all been taken, is kept in a snapshot.
+    /// From then on the files are those of whoever opens them next, also while clones of these queues are about.
     pub(crate) fn close(&self, engine: &Engine) -> Result<(), JournalError> {
+        if self.is_closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let kept = self.finish(engine);
+        self.log.disk.release();
+        kept
+    }
+
+    fn finish(&self, engine: &Engine) -> Result<(), JournalError> {
         self.log.close();
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {

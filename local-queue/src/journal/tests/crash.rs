@@ -5,6 +5,7 @@ use super::{
     workload::{START, Workload, catch_up, open, options, state_of},
 };
 use crate::{
+    LocalQueue,
     clock::ManualClock,
     engine::IdSource,
     journal::recovery::{self, Recovered},
@@ -149,4 +150,23 @@ fn two_clones_close_once() {
     drop(clone);
     let recovered = recovery::read(&disk, u64::MAX).unwrap().unwrap();
     assert_eq!((recovered.engine.queues().count(), recovered.opened.replayed), (2, 0));
+}
+
+#[test]
+fn closed_queues_leave_their_folder_to_the_next_and_never_come_back_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || LocalQueue::builder().data(folder.path()).open();
+    let (first, _) = open().unwrap();
+    first.create_queue("jobs", &[]).unwrap();
+    assert!(open().is_err(), "it is in use");
+    first.close().unwrap();
+    let (second, opened) = open().unwrap();
+    assert_eq!(opened.queues, 1);
+    second.create_queue("more", &[]).unwrap();
+    // What the first knew is old: neither another close nor its end may write it.
+    first.close().unwrap();
+    drop(first);
+    assert!(open().is_err(), "it is still the second's");
+    drop(second);
+    assert_eq!(open().unwrap().1.queues, 2);
 }
