@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use local_queue::{
     LocalQueue,
-    apis::{Api, Apis, Functions as ApiFunctions, Integration, Reply},
+    apis::{Api, Apis, Functions as ApiFunctions, Integration, MappedTarget, Reply},
     lambda_api::Access,
     server::Server,
     template::{Stack, StackApi},
@@ -50,7 +50,7 @@ pub(crate) fn make(stack: &Stack, queues: &LocalQueue, functions: &Arc<Functions
     let apis = stack.apis.iter().map(|declared| {
         let mut api = declared.api.clone();
         for route in api.routes.iter_mut().filter(|_| is_elsewhere) {
-            if let Integration::Queue { .. } = route.integration {
+            if is_of_queues(&route.integration) {
                 route.integration = Integration::Missing(ELSEWHERE.to_owned());
             }
         }
@@ -59,6 +59,15 @@ pub(crate) fn make(stack: &Stack, queues: &LocalQueue, functions: &Arc<Functions
     let apis = Apis::new(queues, apis.collect());
     apis.invoke(Arc::clone(functions) as Arc<dyn ApiFunctions>);
     apis
+}
+
+/// Whether a route calls SQS, of an HTTP API or of a REST API.
+fn is_of_queues(integration: &Integration) -> bool {
+    match integration {
+        Integration::Queue { .. } => true,
+        Integration::Mapped(mapped) => matches!(mapped.target, MappedTarget::Queues { .. }),
+        _ => false,
+    }
 }
 
 const ELSEWHERE: &str = "a queue of another endpoint (--source)";
@@ -98,7 +107,7 @@ pub(crate) fn lines(declared: &StackApi, urls: &Urls, is_elsewhere: bool) -> Vec
             let at = format!("{method} {url}{}{path}", Api::stage_path(&stage.name));
             let rest = if is_default { " and whatever no other route answers" } else { "" };
             let does = match &route.integration {
-                Integration::Queue { .. } if is_elsewhere => Err(format!("{at} is for {ELSEWHERE}")),
+                queues if is_elsewhere && is_of_queues(queues) => Err(format!("{at} is for {ELSEWHERE}")),
                 Integration::Missing(what) => Err(format!("{at} is for {what}")),
                 other => Ok(format!("{at}{rest}, {other}")),
             };
