@@ -1,9 +1,9 @@
-//! One hour of uploads and jobs: photos come into a bucket, which announces them to the queue, and jobs come by `SendMessage`;
-//! the handler's own batch works on both, behind functions that crash, fail, hang and are throttled. At the end all that was
+//! One hour of uploads and jobs: photos come into a bucket, which announces them to the queue, and jobs come by requests to an
+//! API; the handler's own batch works on both, behind functions that crash, fail, hang and are throttled. At the end all that was
 //! taken is done - its renditions are in the other bucket - or is in the dead-letter queue.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io::Cursor,
     sync::{Arc, Mutex},
     time::Duration,
@@ -24,9 +24,10 @@ use http::{Request, StatusCode};
 use image::{ImageFormat, Rgb, RgbImage};
 use local_queue::{
     LocalQueue,
+    apis::{Api, ApiKind, Apis, Integration, Mapping, QueueAction, Route, Stage},
     buckets::{Buckets, Destination, Notification},
     clock::Clock,
-    engine::{Attribute, MessageBody, QueueArn, Receive, RedrivePolicy, SendMessage},
+    engine::{Attribute, QueueArn, Receive, RedrivePolicy},
     event_source_mapping::{EventSourceMapping, FunctionError, InProcess, Invocation, QueueSource},
 };
 use serde_json::{Value, json};
@@ -93,8 +94,20 @@ impl Store for Bucket {
     }
 }
 
+/// An API whose `POST /jobs` sends to the queue of jobs.
+fn api() -> Api {
+    let parameters = [("QueueUrl", "http://localhost/000000000000/jobs"), ("MessageBody", "$request.body")];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), Mapping::parse(value).unwrap()));
+    let integration = Integration::Queue { action: QueueAction::SendMessage, parameters: parameters.to_vec() };
+    let mut api = Api::new("front", ApiKind::Http);
+    api.routes.push(Route { method: Some(http::Method::POST), path: "/jobs".to_owned(), integration, timeout: None });
+    api.stages.push(Stage { name: "$default".to_owned(), variables: BTreeMap::new() });
+    api
+}
+
 struct World {
     queues: LocalQueue,
+    apis: Apis,
     buckets: Buckets,
     jobs: QueueArn,
     dead: QueueArn,
@@ -126,7 +139,8 @@ impl World {
             rules: vec![("prefix".to_owned(), "in/".to_owned())],
         };
         buckets.notify("photos", vec![notification]).unwrap();
-        Self { queues, buckets, jobs, dead, random: Arc::new(Mutex::new(Rng::with_seed(seed))) }
+        let apis = Apis::new(&queues, vec![api()]);
+        Self { queues, apis, buckets, jobs, dead, random: Arc::new(Mutex::new(Rng::with_seed(seed))) }
     }
 
     fn draw(&self, percent: u8) -> bool {
@@ -196,8 +210,9 @@ impl World {
             if is_job {
                 let output = |width: u32| json!({ "target": format!("s3://thumbs/{key}/{width}.png"), "width": width, "format": "png" });
                 let job = json!({ "source": format!("s3://photos/{key}"), "outputs": [output(8), output(4)] });
-                let body = MessageBody::parse(job.to_string()).unwrap();
-                self.queues.send(&self.jobs, SendMessage::new(body)).unwrap();
+                let post = Request::post("http://localhost/_local-queue/apis/front/jobs");
+                let posted = self.apis.respond(post.body(job.to_string().into()).unwrap()).await;
+                assert_eq!(posted.status(), 200);
             }
             if is_poison {
                 poison.insert(key)
