@@ -251,14 +251,14 @@ fn a_disk_that_is_full_for_real_refuses_what_grows_until_there_is_room_again() {
         }
     };
     // What is refused has a snapshot made, for which room was kept, and after which there may be room for some more.
-    let (mut filled, mut refused) = (0, String::new());
-    loop {
+    let mut filled = 0;
+    let refused = loop {
         let (more, answer) = fill(&address);
-        (filled, refused) = (filled + more, answer);
+        filled += more;
         if more == 0 {
-            break;
+            break answer;
         }
-    }
+    };
     assert!(filled >= 50, "{filled} messages of 100 kB on 24 MB");
     assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("the disk of the journal is full"), "{refused}");
     assert!(ask(&address, "GET", "health", "").starts_with("HTTP/1.1 200"), "a full disk is no failure");
