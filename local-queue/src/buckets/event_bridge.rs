@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Destination, RuleInput,
+    Destination,
     event::{Event, EventName, seconds_text},
     policy::Sender,
 };
@@ -18,19 +18,33 @@ pub(super) struct Rule {
     pub(super) name: String,
     /// The pattern, within one for bodies, which are compared by the same language.
     pattern: FilterCriteria,
-    pub(super) targets: Vec<Target>,
+    pub(super) targets: Vec<RuleTarget>,
 }
 
-/// Where events of a rule go, and what of them.
+/// Where events go that match a rule of EventBridge, and what of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Target {
-    pub(super) destination: Destination,
-    pub(super) input: RuleInput,
-    pub(super) group: Option<String>,
+pub struct RuleTarget {
+    /// Where.
+    pub destination: Destination,
+    /// What.
+    pub input: RuleInput,
+    /// `SqsParameters.MessageGroupId`: the message group in a FIFO queue.
+    pub group: Option<String>,
+}
+
+/// What a target gets of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuleInput {
+    /// The event.
+    Matched,
+    /// `Input`: always the same JSON text.
+    Constant(String),
+    /// `InputPath`: a part of the event, such as `$.detail.object`.
+    Path(String),
 }
 
 impl Rule {
-    pub(super) fn new(name: String, pattern: &str, targets: Vec<Target>) -> Result<Self, String> {
+    pub(super) fn new(name: String, pattern: &str, targets: Vec<RuleTarget>) -> Result<Self, String> {
         let is_object = serde_json::from_str::<Value>(pattern).is_ok_and(|pattern| pattern.is_object());
         let reason = |reason: &str| format!("Event pattern is not valid. Reason: {reason}");
         if !is_object {
@@ -57,7 +71,7 @@ pub(super) const fn sender<'a>(rule_arn: &'a str, account: &'a str) -> Sender<'a
     Sender { service: SERVICE, arn: rule_arn, account }
 }
 
-impl Target {
+impl RuleTarget {
     /// What it gets of an event.
     pub(super) fn input(&self, event: &str) -> Option<String> {
         match &self.input {

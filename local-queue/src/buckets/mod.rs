@@ -49,6 +49,7 @@ use std::{
     },
 };
 
+pub use self::event_bridge::{RuleInput, RuleTarget};
 #[cfg(unix)]
 pub use self::folder::FolderError;
 use bytes::Bytes;
@@ -69,7 +70,7 @@ use s3s::{
 use self::{
     chunked::{Trailers, Unframed},
     event::{Event, EventName, RequestIds},
-    event_bridge::{Rule, Target},
+    event_bridge::Rule,
     host::{Hosts, bucket_of},
     keep::{Keep, Memory},
     notifications::Reach,
@@ -214,28 +215,6 @@ pub enum Destination {
     Function(String),
 }
 
-/// Where events go that match a rule of EventBridge, and what of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuleTarget {
-    /// Where.
-    pub destination: Destination,
-    /// What.
-    pub input: RuleInput,
-    /// `SqsParameters.MessageGroupId`: the message group in a FIFO queue.
-    pub group: Option<String>,
-}
-
-/// What a target gets of an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RuleInput {
-    /// The event.
-    Matched,
-    /// `Input`: always the same JSON text.
-    Constant(String),
-    /// `InputPath`: a part of the event, such as `$.detail.object`.
-    Path(String),
-}
-
 /// The functions that buckets can invoke.
 pub trait Functions: fmt::Debug + Send + Sync {
     /// Whether there is a function of this ARN, which may have a version or an alias behind it.
@@ -326,9 +305,7 @@ impl Buckets {
     /// Adds a rule of EventBridge's default bus: events of buckets that ask for EventBridge, and match the pattern, go to these
     /// targets. A queue is sent to if its policy lets `events.amazonaws.com` send for this rule, which is asked at each event.
     pub fn add_rule(&self, name: &str, pattern: &str, targets: Vec<RuleTarget>) -> Result<(), BucketError> {
-        let targets =
-            targets.into_iter().map(|RuleTarget { destination, input, group }| Target { destination, input, group });
-        let rule = Rule::new(name.to_owned(), pattern, targets.collect())
+        let rule = Rule::new(name.to_owned(), pattern, targets)
             .map_err(|message| BucketError { code: "InvalidEventPatternException".to_owned(), message })?;
         self.shared.rules().push(rule);
         Ok(())

@@ -13,7 +13,7 @@ use s3s::{
 use super::{
     Arguments, Destination, Functions, Notification,
     event::{Event, RequestIds, test_event},
-    event_bridge::{self, Rule, Target},
+    event_bridge::{self, Rule, RuleTarget},
     policy::{self, Sender},
 };
 use crate::{
@@ -330,7 +330,7 @@ pub(super) fn publish_to_rules(rules: &[Rule], event: &Event, id: &str, reach: &
 fn send_for_rule(
     queues: &LocalQueue,
     queue: &QueueArn,
-    target: &Target,
+    target: &RuleTarget,
     rule: &str,
     body: String,
 ) -> Result<(), String> {
