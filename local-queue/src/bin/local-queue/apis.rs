@@ -85,11 +85,17 @@ pub(crate) fn alone(servers: Vec<(String, Server)>, apis: &Apis) -> anyhow::Resu
 /// A line of what is said at the start: its name, and how it runs, or why it does not.
 pub(crate) type Line = (String, &'static str, Result<String, String>);
 
+/// Where an API is.
+pub(crate) fn url(declared: &StackApi, urls: &Urls) -> String {
+    let id = &declared.api.id;
+    let beside = || format!("{}{}", urls.endpoint.trim_end_matches('/'), Apis::path(id));
+    urls.apis.get(id).cloned().unwrap_or_else(beside)
+}
+
 /// What there is to say of an API: where it is, and each of its routes.
 pub(crate) fn lines(declared: &StackApi, urls: &Urls, is_elsewhere: bool) -> Vec<Line> {
     let StackApi { logical_id, api, unenforced, .. } = declared;
-    let beside = || format!("{}{}", urls.endpoint.trim_end_matches('/'), Apis::path(&api.id));
-    let url = urls.apis.get(&api.id).cloned().unwrap_or_else(beside);
+    let url = url(declared, urls);
     let mut said = url.clone();
     if Apis::is_open(api) {
         said.push_str("; any web page may call it");

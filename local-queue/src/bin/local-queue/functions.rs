@@ -19,9 +19,10 @@ use local_queue::{
     runtime_api::{Function, LogFormat, TemporaryFolder},
     template::{StackFunction, StackMapping},
 };
-use local_queue_terminal::{note, print};
+use local_queue_terminal::note;
 
 use super::{
+    Serve,
     code::Program,
     place,
     plan::{Plan, Planned},
@@ -212,7 +213,8 @@ impl Running {
     }
 
     /// Starts every function, and the mappings that are enabled.
-    pub(crate) async fn start(&mut self, arguments: &Functions, prepared: Vec<Prepared<'_>>) -> anyhow::Result<()> {
+    pub(crate) async fn start(&mut self, serve: &Serve, prepared: Vec<Prepared<'_>>) -> anyhow::Result<()> {
+        let Serve { functions: arguments, announcement, .. } = serve;
         for Prepared { declared, function, made } in prepared {
             self.made.extend(made);
             lock(&self.known).insert(declared.name.clone(), function.clone());
@@ -225,7 +227,7 @@ impl Running {
                 self.add(arguments, mapping).await.with_context(at)?;
                 if mapping.enabled {
                     let at = arguments.source.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
-                    print(format_args!("  {} works on {}{at}", declared.name, mapping.queue.name()));
+                    announcement.say(format_args!("  {} works on {}{at}", declared.name, mapping.queue.name()));
                 }
             }
         }

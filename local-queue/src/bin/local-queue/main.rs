@@ -9,12 +9,15 @@ mod code;
 mod data;
 mod free_memory;
 mod functions;
+mod health;
 mod interpreters;
 mod limits;
 mod log;
+mod manual;
 mod packages;
 mod plan;
 mod reach;
+mod ready;
 mod samconfig;
 mod samples;
 mod stop;
@@ -23,6 +26,7 @@ mod variables;
 mod workshop;
 
 use std::{
+    net::SocketAddr,
     num::NonZeroUsize,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -44,7 +48,7 @@ use local_queue::{
     server::Server,
     template::{self, Stack},
 };
-use local_queue_terminal::{exit_code, note, print};
+use local_queue_terminal::{exit_code, note};
 use tokio::{sync::watch::Receiver, task::JoinHandle};
 
 use self::{
@@ -53,6 +57,7 @@ use self::{
     functions::{Clients, Known},
     log::Log,
     plan::Plan,
+    ready::{Announcement, Started},
     samconfig::SamConfig,
     stop::Stop,
     variables::Variables,
@@ -84,12 +89,25 @@ enum Command {
     /// Point any AWS SDK at it with `AWS_ENDPOINT_URL=http://localhost:9324` and any credentials. Endpoints that AWS lacks -
     /// metrics, looking at messages, the clock, faults - are under /_local-queue/ on the same port.
     Serve(Box<Serve>),
+    /// Ask a running server whether it is healthy. The exit code is 0 if it is, and 1 if it is not or does not answer.
+    Health(health::Health),
     /// Look into the files in which `serve --data` keeps queues.
     #[command(subcommand)]
     Journal(data::Journal),
     /// Take the state of queues as a file to somewhere else.
     #[command(subcommand)]
     Snapshot(data::Snapshot),
+    /// Print the script that completes arguments in a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages, for packages.
+    #[command(hide = true)]
+    Man {
+        /// The folder, which is made if need be.
+        dir: PathBuf,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -110,6 +128,8 @@ struct Serve {
     functions: functions::Functions,
     #[command(flatten)]
     bounds: limits::Limits,
+    #[command(flatten)]
+    announcement: Announcement,
     /// The region of queues created at start, and of requests that are not signed for one.
     #[arg(long, default_value = "us-east-1", value_parser = parse_region, help_heading = "Queues")]
     region: String,
@@ -165,6 +185,9 @@ fn parse_account(raw: &str) -> Result<String, &'static str> {
 
 fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
+    if let Command::Health(health) = &command {
+        return health.run();
+    }
     let log = match Log::start() {
         Ok(log) => log,
         Err(error) => {
@@ -174,6 +197,9 @@ fn main() -> ExitCode {
     };
     let ran = match &command {
         Command::Serve(arguments) => run(arguments),
+        Command::Health(_) => Ok(()),
+        Command::Completions { shell } => manual::print_completions(*shell),
+        Command::Man { dir } => manual::write_pages(dir),
         Command::Journal(journal) => journal.run(),
         Command::Snapshot(snapshot) => snapshot.run(),
     };
@@ -185,6 +211,7 @@ fn main() -> ExitCode {
         }
     };
     stop::give_way();
+    ready::withdraw();
     if !log.flush() {
         // Standard error takes nothing, and would hold up its own last flush.
         std::process::exit(if code == 0 { 1 } else { i32::from(code) });
@@ -270,6 +297,7 @@ async fn is_over(stop: &Stop, queues: &LocalQueue) {
 /// Answers requests until that is over.
 async fn answer(arguments: &Serve, stop: &Stop, queues: &LocalQueue, created: &[QueueArn]) -> anyhow::Result<()> {
     let is_over = || is_over(stop, queues);
+    arguments.announcement.prepare()?;
     let server = arguments.reach.bind(queues.clone(), arguments.bounds.bounds()).await?;
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN).min(ANSWERING_THREADS_MAX);
     let buckets = arguments.buckets.make(queues)?;
@@ -290,9 +318,10 @@ async fn answer(arguments: &Serve, stop: &Stop, queues: &LocalQueue, created: &[
     let server = server.apis(apis);
     let queue_urls = queue_urls(arguments, &endpoint_url);
     let plan = Plan::make(&arguments.functions, &stack, &urls, &queue_urls, variables.clone())?;
-    print_start(&endpoint_urls, created, &arguments.data.describe());
-    print(format_args!("  console: {endpoint_url}/_local-queue/{}", arguments.reach.password(&server)));
+    print_start(arguments, &endpoint_urls, created, &arguments.reach.password(&server));
     print_plan(&plan, &stack, arguments);
+    let token = arguments.reach.token(&server);
+    let ready = started(arguments, &addresses, token.as_deref(), created, (&stack, &urls));
     let template = arguments.functions.template.as_ref();
     let watched = template.map(|template| Watched::new(template, stack.clone(), samconfig.path));
     let prepared = functions::prepare(&arguments.functions, plan, queues, &endpoint_url).await?;
@@ -306,6 +335,7 @@ async fn answer(arguments: &Serve, stop: &Stop, queues: &LocalQueue, created: &[
         clients => server.lambda_api(lambda.clone(), clients == Clients::Write),
     };
     if !runs_functions(arguments) {
+        arguments.announcement.publish(&ready)?;
         server.run(is_over()).await;
         return Ok(());
     }
@@ -316,7 +346,7 @@ async fn answer(arguments: &Serve, stop: &Stop, queues: &LocalQueue, created: &[
     let answering =
         fronts.into_iter().chain([server]).map(|server| answer_until(server, ended.clone())).collect::<Vec<_>>();
     let started = tokio::select! {
-        started = running.start(&arguments.functions, prepared) => started,
+        started = running.start(arguments, prepared) => started.and_then(|()| arguments.announcement.publish(&ready)),
         () = is_over() => Ok(()),
     };
     if started.is_ok() {
@@ -357,10 +387,32 @@ fn answer_until(server: Server, mut ended: Receiver<()>) -> JoinHandle<()> {
     tokio::spawn(server.run(async move { drop(ended.changed().await) }))
 }
 
-fn print_start(endpoint_urls: &[String], created: &[QueueArn], kept: &str) {
-    print(format_args!("local-queue listens on {} ({kept})", endpoint_urls.join(" and ")));
+fn print_start(arguments: &Serve, endpoint_urls: &[String], created: &[QueueArn], password: &str) {
+    let (said, first) = (&arguments.announcement, &endpoint_urls[0]);
+    said.say(format_args!("local-queue listens on {} ({})", endpoint_urls.join(" and "), arguments.data.describe()));
     for queue in created {
-        print(format_args!("  {}/{}/{}", endpoint_urls[0], queue.account(), queue.name()));
+        said.say(format_args!("  {first}/{}/{}", queue.account(), queue.name()));
+    }
+    said.say(format_args!("  console: {first}/_local-queue/{password}"));
+}
+
+/// What scripts are told of the server. The queues of the template are elsewhere if the mappings take messages there.
+fn started<'a>(
+    arguments: &'a Serve,
+    addresses: &'a [SocketAddr],
+    token: Option<&'a str>,
+    created: &'a [QueueArn],
+    (stack, urls): (&'a Stack, &Urls),
+) -> Started<'a> {
+    let declared = stack.queues.iter().filter(|_| arguments.functions.source.is_none());
+    let declared = declared.map(|queue| queue.name.as_str());
+    Started {
+        addresses,
+        region: &arguments.region,
+        account: &arguments.account,
+        token,
+        queues: created.iter().map(QueueArn::name).chain(declared).collect(),
+        apis: stack.apis.iter().map(|api| (api.logical_id.as_str(), apis::url(api, urls))).collect(),
     }
 }
 
@@ -423,7 +475,7 @@ pub(crate) fn place(template: &Path, file: Option<&str>, line: usize) -> String 
 
 /// Says what runs, and what of the template does not or stands for something unknown.
 fn print_plan(plan: &Plan<'_>, stack: &Stack, arguments: &Serve) {
-    plan.print();
+    plan.print(&arguments.announcement);
     let Some(path) = &arguments.functions.template else { return };
     for warning in &stack.warnings {
         note(format_args!("local-queue: warning: {}", placed(warning, path)));

@@ -11,7 +11,6 @@ use local_queue::{
     runtime_api::Language,
     template::{Stack, StackDestination, StackFunction, StackMapping, StackNotification, StackOutput},
 };
-use local_queue_terminal::print;
 
 use super::{
     apis::{self, Urls},
@@ -19,6 +18,7 @@ use super::{
     functions::{Clients, Functions},
     interpreters::Interpreters,
     place,
+    ready::Announcement,
     variables::Variables,
 };
 
@@ -174,16 +174,16 @@ impl<'a> Plan<'a> {
     }
 
     /// Prints the table, and what there is to say beside it.
-    pub(crate) fn print(&self) {
+    pub(crate) fn print(&self, announcement: &Announcement) {
         let width =
             |of: fn(&Row) -> &str| self.rows.iter().map(|row| of(row).chars().count()).max().unwrap_or_default();
         let (names, kinds) = (width(|row| &row.name), width(|row| &row.kind));
         for Row { name, kind, runs, text } in &self.rows {
             let state = if *runs { "runs:" } else { "passed over, because" };
-            print(format_args!("  {name:names$}  {kind:kinds$}  {state} {text}"));
+            announcement.say(format_args!("  {name:names$}  {kind:kinds$}  {state} {text}"));
         }
         for note in &self.notes {
-            print(format_args!("  note: {note}"));
+            announcement.say(format_args!("  note: {note}"));
         }
     }
 }

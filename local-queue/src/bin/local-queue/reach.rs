@@ -144,7 +144,12 @@ impl Reach {
 
     /// What is said of the console's password, where it has one.
     pub(crate) fn password(&self, server: &Server) -> String {
-        if self.require_signature { format!(" (any user, password {})", server.token()) } else { String::new() }
+        self.token(server).map(|token| format!(" (any user, password {token})")).unwrap_or_default()
+    }
+
+    /// What the console and the developer's API are asked with, where requests must be signed.
+    pub(crate) fn token(&self, server: &Server) -> Option<String> {
+        self.require_signature.then(|| server.token().to_owned())
     }
 
     fn guard(&self) -> anyhow::Result<Guard> {

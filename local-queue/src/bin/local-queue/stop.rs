@@ -100,6 +100,7 @@ fn end(code: i32, why: &str) -> ! {
     #[cfg(unix)]
     local_queue::runtime_api::kill_all_functions();
     local_queue::runtime_api::remove_temporary_folders();
+    super::ready::withdraw();
     last_line(why.to_owned());
     process::exit(code)
 }
