@@ -27,6 +27,7 @@
 //! - `lambda_api`: Lambda's own API for these functions and their mappings.
 //! - [`faults`]: what goes wrong on purpose.
 //! - `console`: pages for people, which use that API.
+//! - `drop_in`: endpoints of LocalStack and ElasticMQ, for tools that know these.
 //! - [`developer`]: health, metrics, peeking, the clock and faults over HTTP, beside SQS's own requests.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)] // they panic when nobody reads: write by `local_queue_terminal`
@@ -45,6 +46,8 @@ pub mod config;
 mod console;
 pub mod declaration;
 pub mod developer;
+#[cfg(feature = "server")]
+mod drop_in;
 pub mod event_source_mapping;
 pub mod faults;
 #[cfg(feature = "journal")]

@@ -155,6 +155,12 @@ impl LambdaApi {
         response
     }
 
+    /// Whether there is a function or a mapping.
+    pub(crate) fn is_in_use(&self) -> bool {
+        let state = self.shared.state();
+        !state.functions.is_empty() || !state.mappings.is_empty()
+    }
+
     /// Tells all mappings to receive nothing more, and lets running invocations end. Nothing is started any more.
     pub fn stop(&self) {
         let mappings = {

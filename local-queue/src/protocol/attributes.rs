@@ -107,7 +107,7 @@ pub(crate) fn check_tag(key: &str, value: &str) -> Result<(), &'static str> {
 }
 
 /// The text of an attribute; `None` if this queue has none of that name.
-pub(super) fn render(name: AttributeName, queue: &QueueAttributes) -> Option<String> {
+pub(crate) fn render(name: AttributeName, queue: &QueueAttributes) -> Option<String> {
     let settings = &queue.settings;
     let seconds = |duration: Duration| duration.as_secs().to_string();
     Some(match name {

@@ -11,6 +11,8 @@ mod document;
 mod error;
 mod fields;
 mod operations;
+#[cfg(feature = "server")]
+mod peek;
 mod policy;
 mod query;
 mod queue_url;
@@ -40,6 +42,7 @@ use self::{
 };
 #[cfg(feature = "server")]
 pub(crate) use self::{
+    peek::peek,
     queue_url::{Endpoint, is_plain_path},
     subject::{is_read_only, shows_urls},
     xml::query_error_json,

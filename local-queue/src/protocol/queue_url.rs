@@ -38,18 +38,44 @@ pub(super) fn endpoint(request: &Request<Bytes>) -> String {
 }
 
 /// The queue that a URL, a path or a bare name is for. The URL's host is not looked at, and a bare name will do (both
-/// validated against AWS); neither is what a proxy has left before the account. `queue` in the account's place is the
-/// account that asks, as in the URLs of other emulators.
+/// validated against AWS); neither is what a proxy has left before the account.
+///
+/// URLs of other emulators are read as these read them: `queue` in the account's place is the account that asks, and the
+/// region is that of `queue/REGION/ACCOUNT/NAME`, or of the host where that is not one of AWS's.
 pub(super) fn queue(url: &str, scope: &Scope) -> QueueArn {
-    let path = url.split_once("://").map_or(url, |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
-    match path.trim_matches('/').rsplit_once('/') {
-        Some((before, name)) => match before.rsplit('/').next() {
-            Some("queue") => scope.arn(name),
-            Some(account) if *account == *scope.account => scope.arn(name),
-            account => Scope::new(&scope.region, account.unwrap_or_default()).arn(name),
-        },
-        None => scope.arn(path.trim_matches('/')),
+    let (host, path) = url.split_once("://").map_or(("", url), |(_, rest)| rest.split_once('/').unwrap_or((rest, "")));
+    let path = path.trim_matches('/');
+    let Some((before, name)) = path.rsplit_once('/') else { return scope.arn(path) };
+    let mut parts = before.rsplit('/');
+    let account = parts.next().filter(|account| *account != "queue").unwrap_or(&scope.account);
+    let region = match (parts.next(), parts.next()) {
+        (Some(region), Some("queue")) => Some(region),
+        _ => region_of_host(host),
+    };
+    let region = region.filter(|region| is_region(region)).unwrap_or(&scope.region);
+    if *region == *scope.region && *account == *scope.account {
+        return scope.arn(name);
     }
+    Scope::new(region, account).arn(name)
+}
+
+/// The region in a host of LocalStack's, `sqs.REGION.HOST` or `REGION.queue.HOST`.
+fn region_of_host(host: &str) -> Option<&str> {
+    let (first, rest) = host.split_once('.')?;
+    let (second, domain) = rest.split_once('.')?;
+    let (("sqs", region) | (region, "queue")) = (first, second) else { return None };
+    (!domain.contains("amazonaws.com")).then_some(region)
+}
+
+/// Whether a text could be a region's name, such as us-east-1.
+fn is_region(text: &str) -> bool {
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    text.rsplit_once('-').is_some_and(|(words, number)| {
+        number.len() == 1
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+            && words.contains('-')
+            && words.split('-').all(is_word)
+    })
 }
 
 /// Whether a request's path is that of a queue, and not only of the place under which a proxy answers.
@@ -105,6 +131,31 @@ mod tests {
             assert_eq!(arn(url), "arn:aws:sqs:us-east-1:000000000000:jobs", "{url}");
         }
         assert_eq!(arn("http://localhost:9324/111122223333/jobs"), "arn:aws:sqs:us-east-1:111122223333:jobs");
+    }
+
+    #[test]
+    fn the_region_in_a_url_of_another_emulator_counts() {
+        let scope = Scope::default();
+        for (url, region) in [
+            // LocalStack's strategies: standard, domain, path, off.
+            ("http://sqs.eu-west-1.localhost.localstack.cloud:4566/000000000000/jobs", "eu-west-1"),
+            ("http://eu-west-1.queue.localhost.localstack.cloud:4566/000000000000/jobs", "eu-west-1"),
+            ("http://queue.localhost.localstack.cloud:4566/000000000000/jobs", "us-east-1"),
+            ("http://localhost:4566/queue/eu-west-1/000000000000/jobs", "eu-west-1"),
+            ("/queue/ap-southeast-2/000000000000/jobs", "ap-southeast-2"),
+            ("http://localhost:4566/000000000000/jobs", "us-east-1"),
+            // ElasticMQ's.
+            ("http://localhost:9324/queue/jobs", "us-east-1"),
+            ("http://localhost:9324/jobs", "us-east-1"),
+            // The hosts of AWS are not looked at, nor is what is no region.
+            ("https://sqs.eu-west-1.amazonaws.com/000000000000/jobs", "us-east-1"),
+            ("https://eu-west-1.queue.amazonaws.com/000000000000/jobs", "us-east-1"),
+            ("https://sqs.example.com/000000000000/jobs", "us-east-1"),
+            ("https://sqs.eu-west-1/000000000000/jobs", "us-east-1"),
+            ("http://localhost:9324/queue/api/000000000000/jobs", "us-east-1"),
+        ] {
+            assert_eq!(queue(url, &scope).as_str(), format!("arn:aws:sqs:{region}:000000000000:jobs"), "{url}");
+        }
     }
 
     #[test]

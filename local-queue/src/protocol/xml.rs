@@ -113,7 +113,7 @@ impl Xml {
 }
 
 /// What one item of a list is called.
-fn item_name(operation: &str, list: &str) -> String {
+pub(super) fn item_name(operation: &str, list: &str) -> String {
     match list {
         "QueueUrls" | "queueUrls" => "QueueUrl".to_owned(),
         "Messages" => "Message".to_owned(),
@@ -124,7 +124,7 @@ fn item_name(operation: &str, list: &str) -> String {
 }
 
 /// What one entry of a map and its key are called.
-fn entry_names(map: &str) -> (&'static str, &'static str) {
+pub(super) fn entry_names(map: &str) -> (&'static str, &'static str) {
     match map {
         "Tags" => ("Tag", "Key"),
         "MessageAttributes" => ("MessageAttribute", "Name"),

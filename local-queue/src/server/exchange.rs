@@ -32,7 +32,7 @@ use crate::{
     LocalQueue, apis,
     buckets::{self, Buckets},
     clock::Clock,
-    console, developer,
+    console, developer, drop_in,
     lambda_api::{Access, LambdaApi},
     memory::{Memory, Share},
     protocol::{self, Answering, Caller, Counted, HeavyWork, LIGHT_BYTES, Later, PATIENCE},
@@ -68,6 +68,10 @@ pub(super) struct Service {
 /// Whether a request to the developer's API needs no signature: its token has been checked.
 #[derive(Clone, Copy)]
 struct Granted(bool);
+
+/// Marks a request that is for an endpoint of another emulator.
+#[derive(Clone, Copy)]
+struct ForDropIn;
 
 /// The allowed origin of a page that may read the answer, and whether it only asks what it may do.
 pub(super) type Readers = Box<(HeaderValue, bool)>;
@@ -201,7 +205,10 @@ impl Service {
         let is_buckets_host = self.buckets.as_ref().is_some_and(is_buckets_host);
         match (route(&parts, has_bucket, is_buckets_host, self.lambda.is_some()), &self.buckets) {
             // What SQS asks of a request is not asked of the developer's API.
-            (Route::Developer, _) => {
+            (route @ (Route::Developer | Route::DropIn), _) => {
+                if route == Route::DropIn {
+                    parts.extensions.insert(ForDropIn);
+                }
                 let admission = self.token.admit(&parts, readers.is_some(), self.key_pair.is_some());
                 match admission {
                     Admission::Refused(response) => return (self.answer_unread(*response, parts, body), readers),
@@ -333,6 +340,15 @@ impl Service {
                 if is_held(&response) { response } else { self.hold(response).await }
             }));
         }
+        if request.extensions().get::<ForDropIn>().is_some() {
+            let mut response = drop_in::respond(&self.queues, &request, self.in_use());
+            console::add_headers(&mut response);
+            return if is_held(&response) {
+                Exchange::Answered(response)
+            } else {
+                Exchange::Later(Box::pin(self.hold(response)))
+            };
+        }
         if developer::is_reset(&request)
             && let Some(Err(error)) = self.buckets.as_ref().map(Buckets::reset)
         {
@@ -353,6 +369,14 @@ impl Service {
             Answering::Answered(response) if is_held(&response) => Exchange::Answered(response),
             Answering::Answered(response) => Exchange::Later(Box::pin(self.hold(response))),
             Answering::Later(response) => Exchange::Later(response),
+        }
+    }
+
+    /// Which services beside SQS have something.
+    fn in_use(&self) -> drop_in::InUse {
+        drop_in::InUse {
+            s3: self.buckets.as_ref().is_some_and(|buckets| !buckets.buckets().is_empty()),
+            lambda: self.lambda.as_ref().is_some_and(|(lambda, _)| lambda.is_in_use()),
         }
     }
 

@@ -8,13 +8,15 @@ use http::{
     request::Parts,
 };
 
-use crate::{developer, lambda_api, protocol};
+use crate::{developer, drop_in, lambda_api, protocol};
 
 /// Who answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route<'a> {
     /// The API beside those of AWS.
     Developer,
+    /// An endpoint of another emulator.
+    DropIn,
     Queues,
     Buckets,
     /// Lambda's API.
@@ -38,6 +40,9 @@ pub(super) fn route(
     if developer::is_path(path) {
         return Route::Developer;
     }
+    if drop_in::is_own_path(path) {
+        return Route::DropIn;
+    }
     match service_of(parts) {
         Some("s3") => return Route::Buckets,
         Some("sqs") => return Route::Queues,
@@ -53,11 +58,15 @@ pub(super) fn route(
     if has_target || query.split('&').any(|pair| pair.starts_with("Action=")) {
         return Route::Queues;
     }
+    let bucket = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    let is_read = matches!(parts.method, Method::GET | Method::HEAD);
+    if is_read && drop_in::is_shared_path(path) && !has_bucket(bucket) {
+        return Route::DropIn;
+    }
     // SQS has but two methods, and its forms have a media type that no upload has.
     if matches!(parts.method, Method::PUT | Method::DELETE | Method::HEAD) {
         return Route::Buckets;
     }
-    let bucket = path.trim_start_matches('/').split('/').next().unwrap_or_default();
     let is_form = parts.headers.get(CONTENT_TYPE).is_some_and(|kind| {
         kind.to_str()
             .unwrap_or_default()
@@ -138,6 +147,25 @@ mod tests {
             ("POST", "/photos", Some(UPLOAD), Route::Buckets),
             ("POST", "/photos/cat?uploads", None, Route::Buckets),
             ("GET", "/", None, Route::Queues),
+            // What others' tools ask for, unless a bucket is called so or SQS is meant.
+            ("GET", "/_localstack/health", None, Route::DropIn),
+            ("HEAD", "/_localstack/health", None, Route::DropIn),
+            ("GET", "/_localstack/health", Some(("authorization", &*s3)), Route::DropIn),
+            ("GET", "/_aws/sqs/messages?QueueUrl=jobs", None, Route::DropIn),
+            ("POST", "/_aws/sqs/messages", Some(TARGET), Route::DropIn),
+            ("POST", "/_aws/sqs/messages", Some(("authorization", &*sqs)), Route::DropIn),
+            ("GET", "/_awsome/cat", None, Route::Queues),
+            ("GET", "/health", None, Route::DropIn),
+            ("HEAD", "/health", None, Route::DropIn),
+            ("POST", "/health", Some(FORM), Route::Queues),
+            ("GET", "/health?Action=ReceiveMessage", None, Route::Queues),
+            ("GET", "/health", Some(("authorization", &*s3)), Route::Buckets),
+            ("PUT", "/health", None, Route::Buckets),
+            ("GET", "/statistics/queues", None, Route::DropIn),
+            ("GET", "/statistics/queues/jobs", None, Route::DropIn),
+            ("GET", "/statistics/queuesjobs", None, Route::Queues),
+            ("GET", "/queue/jobs?Action=ReceiveMessage", None, Route::Queues),
+            ("POST", "/queue/us-east-1/000000000000/jobs", Some(FORM), Route::Queues),
             ("GET", "/unknown/cat", None, Route::Queues),
             ("POST", "/unknown", Some(UPLOAD), Route::Queues),
             ("PATCH", "/", None, Route::Queues),
@@ -168,6 +196,9 @@ mod tests {
             ("GET", "/cat", Some(("authorization", &*s3)), Route::Buckets),
             ("POST", "/", Some(("authorization", &*sqs)), Route::Queues),
             ("GET", "/_local-queue/health", None, Route::Developer),
+            ("GET", "/_localstack/health", None, Route::DropIn),
+            ("GET", "/health", None, Route::Buckets),
+            ("GET", "/statistics/queues", None, Route::Buckets),
         ] {
             let mut request = Request::builder().method(method).uri(target);
             if let Some((name, value)) = header {
@@ -183,6 +214,15 @@ mod tests {
         let request =
             Request::get("/2015-03-31/functions/").header("authorization", signed("lambda")).body(()).unwrap();
         assert_eq!(route(&request.into_parts().0, |_| false, false, false), Route::Foreign("lambda"));
+    }
+
+    #[test]
+    fn a_bucket_comes_before_an_endpoint_of_the_same_name() {
+        let request = |path: &str| Request::get(path).body(()).unwrap().into_parts().0;
+        for (bucket, path) in [("health", "/health"), ("statistics", "/statistics/queues")] {
+            assert_eq!(route(&request(path), |name| name == bucket, false, false), Route::Buckets, "{path}");
+        }
+        assert_eq!(route(&request("/_aws/sqs/messages"), |_| true, false, false), Route::DropIn);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Clients that reach the server by other names than it knows, through mapped ports and proxies.
 
-use local_queue::server::Guard;
+use local_queue::server::{Guard, KeyPair};
 
 use super::harness::{Running, json_headers, short};
 
@@ -109,5 +109,62 @@ async fn a_queue_url_that_was_given_through_a_proxy_leads_through_it_again() {
     // It lets nobody in who is not.
     let rebound = format!("Host: attacker.example\r\nX-Forwarded-Host: localhost\r\n{}", json_headers("ListQueues"));
     assert_eq!(server.send(&request("POST /", &rebound, "{}")).await.status(), 421);
+    server.stop().await;
+}
+
+/// The endpoints of other emulators read only, and no page may read them either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_does_not_read_the_endpoints_of_other_emulators() {
+    let server = Running::start(short()).await;
+    let own = format!("Host: {}\r\n", server.address);
+    let visited = format!("{own}Sec-Fetch-Site: cross-site\r\n");
+    let foreign = format!("{own}Origin: http://evil.example\r\n");
+    let script = format!("{own}Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\n");
+    let rebound = "Host: evil.example\r\n".to_owned();
+    for path in [
+        "/_localstack/health",
+        "/_localstack/init/ready",
+        "/_aws/sqs/messages?QueueUrl=jobs",
+        "/_aws/sqs/messages/us-east-1/000000000000/jobs",
+        "/health",
+        "/statistics/queues",
+        "/statistics/queues/jobs",
+    ] {
+        for (headers, status) in [(&own, 200), (&visited, 403), (&foreign, 403), (&script, 403), (&rebound, 421)] {
+            let outcome = server.send(&request(&format!("GET {path}"), headers, "")).await;
+            assert_eq!(outcome.status(), status, "{path} {headers}: {outcome:?}");
+        }
+    }
+    server.stop().await;
+
+    let key_pair = KeyPair::new("local", "secret").unwrap();
+    let server = Running::start_with(short(), |server| server.require_signature(key_pair)).await;
+    let own = format!("Host: {}\r\n", server.address);
+    for path in ["/_localstack/health", "/_aws/sqs/messages?QueueUrl=jobs", "/statistics/queues"] {
+        let outcome = server.send(&request(&format!("GET {path}"), &own, "")).await;
+        assert_eq!(outcome.status(), 401, "{path}: {outcome:?}");
+    }
+    server.stop_without_asking().await;
+}
+
+/// As the tools of LocalStack and ElasticMQ spell queue URLs, in the parameter and as the path.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queue_urls_of_other_emulators_are_answered() {
+    let server = Running::start(short()).await;
+    let own = format!("Host: {}\r\n", server.address);
+    let form = format!("{own}Content-Type: application/x-www-form-urlencoded\r\n");
+    for path in ["/jobs", "/queue/jobs", "/000000000000/jobs", "/queue/us-east-1/000000000000/jobs"] {
+        let body = "Action=SendMessage&MessageBody=hello";
+        let outcome = server.send(&request(&format!("POST {path}"), &form, body)).await;
+        assert_eq!(outcome.status(), 200, "{path}: {outcome:?}");
+        let outcome = server.send(&request(&format!("GET {path}?Action=ReceiveMessage"), &own, "")).await;
+        assert!(outcome.body().contains("<Body>hello</Body>"), "{path}: {outcome:?}");
+        for host in ["localhost:4566", "sqs.us-east-1.localhost.localstack.cloud:4566"] {
+            let headers = format!("{own}{}", json_headers("SendMessage"));
+            let body = format!("{{\"QueueUrl\":\"http://{host}{path}\",\"MessageBody\":\"hello\"}}");
+            let outcome = server.send(&request("POST /", &headers, &body)).await;
+            assert_eq!(outcome.status(), 200, "{host}{path}: {outcome:?}");
+        }
+    }
     server.stop().await;
 }

@@ -21,6 +21,9 @@ pub(crate) struct Reach {
     /// 127.0.0.1 and `[::1]`.
     #[arg(long, default_value = "127.0.0.1:9324", value_name = "ADDRESS:PORT")]
     listen: Vec<Listen>,
+    /// Listen on this port of 127.0.0.1, such as 4566, which is LocalStack's; short for --listen.
+    #[arg(long, conflicts_with = "listen")]
+    port: Option<u16>,
     /// Answer only requests signed with `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` of the environment, by whatever host
     /// name they come.
     #[arg(long)]
@@ -97,7 +100,9 @@ impl Listen {
 impl Reach {
     /// Takes the addresses, if whoever can reach them may.
     pub(crate) async fn bind(&self, queues: LocalQueue, bounds: Bounds) -> anyhow::Result<Server> {
-        self.bind_to(&self.listen.iter().collect::<Vec<_>>(), queues, bounds).await
+        let by_port = self.port.map(|port| Listen { host: Ipv4Addr::LOCALHOST.to_string(), port });
+        let listens = by_port.as_ref().map_or_else(|| self.listen.iter().collect(), |listen| vec![listen]);
+        self.bind_to(&listens, queues, bounds).await
     }
 
     /// Takes the addresses of APIs that have their own; each with its id.

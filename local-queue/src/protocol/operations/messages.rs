@@ -296,7 +296,7 @@ fn parse_receive(fields: &Fields<'_>, limits: &Limits) -> Result<Receive, WireEr
 }
 
 /// Which attributes a receiver wants to see.
-struct Wanted {
+pub(super) struct Wanted {
     system: BTreeSet<&'static str>,
     user: Vec<String>,
 }
@@ -333,6 +333,11 @@ impl Wanted {
         Ok(Self { system, user })
     }
 
+    #[cfg(feature = "server")]
+    pub(super) fn all() -> Self {
+        Self { system: SYSTEM_ATTRIBUTES.into(), user: vec!["All".to_owned()] }
+    }
+
     /// Whether a message attribute was asked for: by name, by all, or by what comes before `.*` (recorded: the dot
     /// itself need not be in the name).
     fn wants(&self, name: &str) -> bool {
@@ -343,11 +348,12 @@ impl Wanted {
     }
 
     fn render_all(&self, deliveries: &[Delivery], queue: &QueueArn, seal: &Seal) -> Document {
-        let messages = deliveries.iter().map(|delivery| self.render(delivery, queue, seal)).collect::<Vec<_>>();
+        let render = |delivery: &Delivery| self.render(delivery, queue, seal.encode(delivery.receipt_handle));
+        let messages = deliveries.iter().map(render).collect::<Vec<_>>();
         Document::Struct(members! { "Messages": (!messages.is_empty()).then_some(Document::List(messages)) })
     }
 
-    fn render(&self, delivery: &Delivery, queue: &QueueArn, seal: &Seal) -> Document {
+    pub(super) fn render(&self, delivery: &Delivery, queue: &QueueArn, handle: String) -> Document {
         let message = &delivery.message;
         let attributes = message.attributes().iter().filter(|(name, _)| self.wants(name)).collect::<Vec<_>>();
         let attributes_md5 =
@@ -366,7 +372,7 @@ impl Wanted {
             "MD5OfMessageAttributes": attributes_md5,
             "MessageAttributes": (!attributes.is_empty()).then_some(Document::Map(attributes)),
             "MessageId": Some(Document::Id(message.id)),
-            "ReceiptHandle": Some(Document::Plain(seal.encode(delivery.receipt_handle))),
+            "ReceiptHandle": Some(Document::Plain(handle)),
         })
     }
 }

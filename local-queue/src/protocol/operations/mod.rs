@@ -1,6 +1,8 @@
 //! The operations of SQS: one row each.
 
 mod batches;
+#[cfg(feature = "server")]
+mod looked;
 mod messages;
 mod move_tasks;
 mod queues;
@@ -10,6 +12,8 @@ use std::{borrow::Cow, cell::Cell};
 use bytes::Bytes;
 use http::Request;
 
+#[cfg(feature = "server")]
+pub(super) use self::looked::Looked;
 pub(super) use self::messages::Receiving;
 #[cfg(feature = "console")]
 pub(crate) use self::move_tasks::handle as move_task_handle;
