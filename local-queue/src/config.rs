@@ -15,12 +15,21 @@
 //!
 //! Attributes are those of SQS, by their names there. A name that ends in `.fifo` makes a FIFO queue.
 //!
+//! Queues that are created when a request names them have attributes by pattern; in the name of their dead-letter queue a `*`
+//! stands for their own:
+//!
+//! ```toml
+//! [auto_create."jobs-*"]
+//! attributes = { VisibilityTimeout = 90 }
+//! redrive = { dead_letter_queue = "*-dlq", max_receive_count = 3 }
+//! ```
+//!
 //! ```
 //! use local_queue::{LocalQueue, config, engine::Limits};
 //!
 //! let queues = LocalQueue::builder().build();
 //! let declared = config::parse("[queues.jobs]\nattributes = { DelaySeconds = 5 }", &Limits::STRICT)?;
-//! queues.declare(&declared)?;
+//! queues.declare(&declared.queues)?;
 //! assert_eq!(queues.list_queues()[0].name(), "jobs");
 //!
 //! let error = config::parse("[queues.jobs]\nattributes = { DelaySeconds = 1000 }", &Limits::STRICT).unwrap_err();
@@ -28,6 +37,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod auto_create;
+mod elasticmq;
+mod hocon;
 #[cfg(test)]
 mod tests;
 
@@ -38,8 +50,9 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
+pub use self::{auto_create::parse_auto_create, elasticmq::parse_elasticmq};
 use crate::{
-    declaration::{self, DeclarationError, QueueDeclaration, Redrive},
+    declaration::{self, AutoCreate, DeclarationError, QueueDeclaration, Redrive},
     engine::{Attribute, AttributeName, Engine, EngineError, Limits, QueueName, Scope, Time},
     protocol,
 };
@@ -61,6 +74,17 @@ const SETTABLE: [AttributeName; 13] = [
     AttributeName::VisibilityTimeout,
 ];
 const REDRIVE: &str = "redrive = { dead_letter_queue = \"NAME\", max_receive_count = 3 }";
+
+/// What a configuration has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Configuration {
+    /// The queues that it declares, for [`LocalQueue::declare`](crate::LocalQueue::declare).
+    pub queues: Vec<QueueDeclaration>,
+    /// The queues that are created when they are named, for [`Builder::auto_create`](crate::Builder::auto_create).
+    pub auto_create: Vec<AutoCreate>,
+    /// What is passed over of a file that was written for another program, and what says it here.
+    pub passed_over: Vec<ConfigProblem>,
+}
 
 /// Everything that is wrong with a configuration, in the order of its lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,24 +115,16 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 /// Reads and checks a configuration. What comes out can be created, by an emulator with these limits.
-pub fn parse(text: &str, limits: &Limits) -> Result<Vec<QueueDeclaration>, ConfigError> {
-    let mut reader = Reader { text, limits, problems: Vec::new() };
-    let queues = match DeTable::parse(text) {
+pub fn parse(text: &str, limits: &Limits) -> Result<Configuration, ConfigError> {
+    let mut reader = Reader { text, limits, problems: Vec::new(), dead_letter_name: None };
+    let (queues, auto_create) = match DeTable::parse(text) {
         Ok(root) => reader.root(root.get_ref()),
         Err(error) => {
             reader.refuse(error.span().map_or(0, |span| span.start), error.message().to_owned());
-            Vec::new()
+            Default::default()
         }
     };
-    if reader.problems.is_empty() {
-        reader.check_together(&queues);
-    }
-    let mut problems = reader.problems;
-    if problems.is_empty() {
-        return Ok(queues.into_iter().map(|queue| queue.declaration).collect());
-    }
-    problems.sort_by_key(|problem| problem.line);
-    Err(ConfigError { problems })
+    reader.finish(queues).map(|queues| Configuration { queues, auto_create, ..Configuration::default() })
 }
 
 /// A queue, and where in the text its parts are.
@@ -123,13 +139,31 @@ struct Reader<'a> {
     text: &'a str,
     limits: &'a Limits,
     problems: Vec<ConfigProblem>,
+    /// The dead-letter queue of the rule that is being read, as it is written there.
+    dead_letter_name: Option<String>,
 }
 
 type Value<'a> = Spanned<DeValue<'a>>;
 
 impl Reader<'_> {
+    /// The queues, if they can be created together and nothing is wrong.
+    fn finish(mut self, queues: Vec<Located>) -> Result<Vec<QueueDeclaration>, ConfigError> {
+        if self.problems.is_empty() {
+            self.check_together(&queues);
+        }
+        if self.problems.is_empty() {
+            return Ok(queues.into_iter().map(|queue| queue.declaration).collect());
+        }
+        self.problems.sort_by_key(|problem| problem.line);
+        Err(ConfigError { problems: self.problems })
+    }
+
+    fn line(&self, at: usize) -> usize {
+        1 + self.text[..at].bytes().filter(|byte| *byte == b'\n').count()
+    }
+
     fn refuse(&mut self, at: usize, text: String) {
-        let line = 1 + self.text[..at].bytes().filter(|byte| *byte == b'\n').count();
+        let line = self.line(at);
         self.problems.push(ConfigProblem { line, text });
     }
 
@@ -142,12 +176,20 @@ impl Reader<'_> {
         table
     }
 
-    fn root(&mut self, root: &DeTable<'_>) -> Vec<Located> {
-        let mut queues = Vec::new();
+    fn root(&mut self, root: &DeTable<'_>) -> (Vec<Located>, Vec<AutoCreate>) {
+        let (mut queues, mut auto_create) = (Vec::new(), Vec::new());
         for (key, value) in root {
-            if key.get_ref() != "queues" {
-                self.refuse(key.span().start, format!("unknown key {:?}: there is only [queues.NAME]", key.get_ref()));
-                continue;
+            match key.get_ref().as_ref() {
+                "queues" => {}
+                "auto_create" => {
+                    auto_create = self.auto_create(value);
+                    continue;
+                }
+                other => {
+                    let text = format!("unknown key {other:?}: there are [queues.NAME] and [auto_create.\"PATTERN\"]");
+                    self.refuse(key.span().start, text);
+                    continue;
+                }
             }
             for (name, value) in self.table("queues", value).into_iter().flatten() {
                 queues.extend(self.queue(name, value));
@@ -160,7 +202,7 @@ impl Reader<'_> {
                 self.refuse(queue.redrive_at, format!("queue {target} is not declared here: add [queues.{target}]"));
             }
         }
-        queues
+        (queues, auto_create)
     }
 
     fn queue(&mut self, name: &Spanned<std::borrow::Cow<'_, str>>, value: &Value<'_>) -> Option<Located> {
@@ -226,7 +268,8 @@ impl Reader<'_> {
         let (Some(target), Some(count)) = (target, count) else {
             return self.refuse(queue.redrive_at, format!("redrive needs both of its keys: {REDRIVE}"));
         };
-        let name = target.get_ref().as_str().and_then(|name| QueueName::parse(name, self.limits).ok());
+        let name = target.get_ref().as_str().map(|name| self.dead_letter_name(name));
+        let name = name.and_then(|name| QueueName::parse(&name, self.limits).ok());
         if name.is_none() {
             self.refuse(target.span().start, format!("dead_letter_queue takes a queue's name, not {}", shown(target)));
         }

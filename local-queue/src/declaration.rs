@@ -1,7 +1,13 @@
-//! Queues that are declared together, before anybody uses them.
+//! Queues that are declared together, before anybody uses them, and those that are created when they are named.
+
+mod auto_create;
 
 use std::collections::BTreeMap;
 
+pub use self::auto_create::AutoCreate;
+pub(crate) use self::auto_create::create_missing;
+#[cfg(feature = "config")]
+pub(crate) use self::auto_create::{AutoRedrive, is_for_fifo};
 use crate::{
     engine::{Attribute, AttributeName, Engine, EngineError, Limits, QueueArn, QueueName, RedrivePolicy, Scope, Time},
     recorded::Recorded,

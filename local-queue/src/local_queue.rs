@@ -28,7 +28,7 @@ pub(crate) use self::{
 use self::{timers::Timers, waiting::Parked};
 use crate::{
     clock::Clock,
-    declaration::{self, DeclarationError, QueueDeclaration, Reconciled},
+    declaration::{self, AutoCreate, DeclarationError, QueueDeclaration, Reconciled},
     engine::{
         Attribute, Delivery, Engine, EngineError, IdSource, Limits, Located, MessageId, Peeked, QueueArn,
         QueueAttributes, QueueName, ReceiptHandle, Receive, Received, Scope, SendMessage, Sent, Time, Uuid, WaiterId,
@@ -65,6 +65,8 @@ struct Shared {
     clock: Clock,
     limits: Limits,
     scope: Scope,
+    /// Which queues are created when a request names them.
+    auto_create: Vec<AutoCreate>,
     seal: Seal,
     faults: Faults,
     request_counts: RequestCounts,
@@ -167,6 +169,12 @@ impl LocalQueue {
     /// memory, only the engine knows.
     pub(crate) fn limits(&self) -> &Limits {
         &self.shared.limits
+    }
+
+    /// Which queues are created when a request names them.
+    #[must_use]
+    pub fn auto_create(&self) -> &[AutoCreate] {
+        &self.shared.auto_create
     }
 
     /// The faults that are injected on purpose.

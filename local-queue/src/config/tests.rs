@@ -21,7 +21,7 @@ fn a_configuration_creates_its_queues_with_attributes_redrive_and_tags_whatever_
         attributes = { ContentBasedDeduplication = "True", FifoQueue = "True" }
     "#;
     let queues = LocalQueue::builder().scope(Scope::new("eu-west-1", "123456789012")).build();
-    queues.declare(&parse(text, &Limits::STRICT).unwrap()).unwrap();
+    queues.declare(&parse(text, &Limits::STRICT).unwrap().queues).unwrap();
     let names = queues.list_queues().iter().map(|queue| queue.name().to_owned()).collect::<Vec<_>>();
     assert_eq!(names, ["jobs", "jobs-dlq", "orders.fifo"]);
     let jobs = &queues.list_queues()[0];
@@ -42,8 +42,8 @@ fn a_configuration_creates_its_queues_with_attributes_redrive_and_tags_whatever_
 
 #[test]
 fn an_empty_configuration_declares_nothing() {
-    assert_eq!(parse("# nothing yet\n", &Limits::STRICT), Ok(Vec::new()));
-    assert_eq!(parse("[queues]\n", &Limits::STRICT), Ok(Vec::new()));
+    assert_eq!(parse("# nothing yet\n", &Limits::STRICT), Ok(Configuration::default()));
+    assert_eq!(parse("[queues]\n", &Limits::STRICT), Ok(Configuration::default()));
 }
 
 const SETTABLE_TEXT: &str = "those that can be set are ContentBasedDeduplication, DeduplicationScope, DelaySeconds, \
@@ -65,7 +65,7 @@ fn check(table: Table<'_>) {
 #[test]
 fn a_wrong_table_or_key_is_said_with_its_line_and_what_would_be_accepted() {
     check(&[
-        ("[queue.jobs]", &[(1, "unknown key \"queue\": there is only [queues.NAME]")]),
+        ("[queue.jobs]", &[(1, "unknown key \"queue\": there are [queues.NAME] and [auto_create.\"PATTERN\"]")]),
         ("queues = 5", &[(1, "queues takes a table, not 5")]),
         ("\n[queues]\njobs = true", &[(3, "queue jobs takes a table, not true")]),
         ("[queues.'a b']", &[(1, "\"a b\" is not a queue name: 1 to 80 letters, digits, hyphens or underscores")]),
@@ -175,7 +175,68 @@ fn queues_are_declared_all_or_none() {
     let queues = LocalQueue::builder().build();
     queues.create_queue("work", &[]).unwrap();
     let declared = parse("[queues.jobs]\n[queues.work]", &Limits::STRICT).unwrap();
-    let error = queues.declare(&declared).unwrap_err();
+    let error = queues.declare(&declared.queues).unwrap_err();
     assert_eq!(error.to_string(), "failed to create queue work: it exists, or was deleted less than 60 seconds ago");
     assert_eq!(queues.list_queues().len(), 1);
+}
+
+#[test]
+fn rules_for_queues_that_are_named_are_checked_like_queues() {
+    let text = r#"
+        [auto_create."*"]
+        tags = { by = "hand" }
+        [auto_create."jobs-*"]
+        attributes = { VisibilityTimeout = 90, ContentBasedDeduplication = true }
+        redrive = { dead_letter_queue = "*-dlq", max_receive_count = 3 }
+        [auto_create.'*.fifo'.attributes]
+        ContentBasedDeduplication = true
+    "#;
+    let read = parse(text, &Limits::STRICT).unwrap();
+    assert_eq!(read.queues, []);
+    let mut patterns = read.auto_create.iter().map(AutoCreate::pattern).collect::<Vec<_>>();
+    patterns.sort_unstable();
+    assert_eq!(patterns, ["*", "*.fifo", "jobs-*"]);
+    let pattern = "is no pattern: letters, digits, hyphens, underscores, * for any of them, and .fifo at the end";
+    check(&[
+        ("[auto_create.'a b']", &[(1, &format!("\"a b\" {pattern}"))]),
+        (
+            "[auto_create.'*']\nattributes = { DelaySeconds = 901 }\nnothing = 1",
+            &[
+                (2, "DelaySeconds takes a number of seconds from 0 to 900, not 901"),
+                (3, "unknown key \"nothing\": a queue has attributes, redrive and tags"),
+            ],
+        ),
+        (
+            "[auto_create.jobs.attributes]\nContentBasedDeduplication = true",
+            &[(2, "ContentBasedDeduplication is for FIFO queues, whose names end in .fifo")],
+        ),
+        (
+            "[auto_create.'*']\nredrive = { dead_letter_queue = '*-*', max_receive_count = 3 }",
+            &[(2, "dead_letter_queue takes a queue's name, not \"*-*\"")],
+        ),
+        // Of queues the name stands for itself.
+        (
+            "[queues.jobs]\nredrive = { dead_letter_queue = '*-dlq', max_receive_count = 3 }",
+            &[(2, "dead_letter_queue takes a queue's name, not \"*-dlq\"")],
+        ),
+    ]);
+}
+
+#[test]
+fn a_rule_of_the_command_line_is_a_pattern_with_attributes() {
+    let parse = |text| parse_auto_create(text, &Limits::STRICT);
+    assert_eq!(parse("*"), Ok(AutoCreate::named("*").unwrap()));
+    let rule = parse("jobs-*:VisibilityTimeout=90,ContentBasedDeduplication=true").unwrap();
+    assert_eq!((rule.pattern(), rule.attributes.len()), ("jobs-*", 2));
+    for (text, expected) in [
+        ("", "\"\" is no pattern"),
+        ("a b", "\"a b\" is no pattern"),
+        ("*:DelaySeconds", "expected PATTERN:NAME=VALUE,NAME=VALUE, not \"DelaySeconds\""),
+        ("*:DelaySeconds=901", "DelaySeconds takes a number of seconds from 0 to 900, not 901"),
+        ("*:Nothing=1", "unknown attribute Nothing"),
+        ("*:a\"\n\u{7f}=1", "unknown attribute a\"\n\u{7f}"),
+    ] {
+        let error = parse(text).unwrap_err().to_string();
+        assert!(error.contains(expected), "{text:?}: {error}");
+    }
 }

@@ -8,6 +8,7 @@ use std::{
 use super::{LocalQueue, Refusals, Shared, State, timers::Timers};
 use crate::{
     clock::Clock,
+    declaration::AutoCreate,
     engine::{Engine, IdSource, Limits, Scope},
     faults::Faults,
     metrics::{RequestCounts, Samplers},
@@ -23,12 +24,13 @@ pub struct Builder {
     pub(super) scope: Scope,
     pub(super) seed: Option<u64>,
     departures_max: usize,
+    auto_create: Vec<AutoCreate>,
 }
 
 impl Default for Builder {
     fn default() -> Self {
         let (clock, limits, scope) = (Clock::system(), Limits::STRICT, Scope::default());
-        Self { clock, limits, scope, seed: None, departures_max: DEPARTURES_MAX }
+        Self { clock, limits, scope, seed: None, departures_max: DEPARTURES_MAX, auto_create: Vec::new() }
     }
 }
 
@@ -68,6 +70,13 @@ impl Builder {
         Self { departures_max, ..self }
     }
 
+    /// Queues that are created when a request of SQS names them, and are not there; none if this is not called. Typed calls create
+    /// nothing by themselves.
+    #[must_use]
+    pub fn auto_create(self, rules: Vec<AutoCreate>) -> Self {
+        Self { auto_create: rules, ..self }
+    }
+
     /// The emulator, without queues.
     #[must_use]
     pub fn build(self) -> LocalQueue {
@@ -97,6 +106,7 @@ impl Builder {
             clock: self.clock,
             limits: self.limits,
             scope: self.scope,
+            auto_create: self.auto_create,
             seal: Seal::new(secret),
             faults: Faults::seeded(seed),
             request_counts: RequestCounts::default(),

@@ -16,6 +16,7 @@ mod log;
 mod manual;
 mod packages;
 mod plan;
+mod queues;
 mod reach;
 mod ready;
 mod samconfig;
@@ -41,8 +42,6 @@ use local_queue::{
     LocalQueue,
     buckets::Buckets,
     clock::{Clock, ManualClock},
-    config,
-    declaration::QueueDeclaration,
     engine::{Limits, QueueArn, Scope},
     lambda_api::LambdaApi,
     server::Server,
@@ -114,12 +113,8 @@ enum Command {
 struct Serve {
     #[command(flatten)]
     reach: reach::Reach,
-    /// Create a queue at start; can be given more than once. A name that ends in .fifo makes a FIFO queue.
-    #[arg(long, value_name = "NAME", help_heading = "Queues")]
-    create: Vec<String>,
-    /// Create the queues that a TOML file declares, with their attributes, dead-letter queues and tags.
-    #[arg(long, value_name = "FILE", help_heading = "Queues")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    queues: queues::Queues,
     #[command(flatten)]
     data: data::Keeping,
     #[command(flatten)]
@@ -318,7 +313,7 @@ async fn answer(arguments: &Serve, stop: &Stop, queues: &LocalQueue, created: &[
     let server = server.apis(apis);
     let queue_urls = queue_urls(arguments, &endpoint_url);
     let plan = Plan::make(&arguments.functions, &stack, &urls, &queue_urls, variables.clone())?;
-    print_start(arguments, &endpoint_urls, created, &arguments.reach.password(&server));
+    print_start(arguments, &endpoint_urls, (queues, created), &arguments.reach.password(&server));
     print_plan(&plan, &stack, arguments);
     let token = arguments.reach.token(&server);
     let ready = started(arguments, &addresses, token.as_deref(), created, (&stack, &urls));
@@ -387,11 +382,19 @@ fn answer_until(server: Server, mut ended: Receiver<()>) -> JoinHandle<()> {
     tokio::spawn(server.run(async move { drop(ended.changed().await) }))
 }
 
-fn print_start(arguments: &Serve, endpoint_urls: &[String], created: &[QueueArn], password: &str) {
+fn print_start(
+    arguments: &Serve,
+    endpoint_urls: &[String],
+    (queues, created): (&LocalQueue, &[QueueArn]),
+    password: &str,
+) {
     let (said, first) = (&arguments.announcement, &endpoint_urls[0]);
     said.say(format_args!("local-queue listens on {} ({})", endpoint_urls.join(" and "), arguments.data.describe()));
     for queue in created {
         said.say(format_args!("  {first}/{}/{}", queue.account(), queue.name()));
+    }
+    if let Some(patterns) = queues::auto_create_patterns(queues) {
+        said.say(format_args!("  auto-create: queues that requests name: {patterns}"));
     }
     said.say(format_args!("  console: {first}/_local-queue/{password}"));
 }
@@ -414,6 +417,28 @@ fn started<'a>(
         queues: created.iter().map(QueueArn::name).chain(declared).collect(),
         apis: stack.apis.iter().map(|api| (api.logical_id.as_str(), apis::url(api, urls))).collect(),
     }
+}
+
+/// The emulator with its first queues, which are all created or none.
+fn start(arguments: &Serve) -> anyhow::Result<(LocalQueue, Vec<QueueArn>)> {
+    let base = if arguments.relaxed { Limits::RELAXED } else { Limits::STRICT };
+    let limits = arguments.bounds.bound(Limits { fifo_calls_per_second: arguments.fifo_quota, ..base });
+    let declared = arguments.queues.read(&limits)?;
+    let system = Clock::system();
+    let clock = match arguments.clock {
+        ClockKind::System => system,
+        ClockKind::Manual => Clock::manual(&ManualClock::new(system.now())),
+    };
+    let builder = LocalQueue::builder().clock(clock).limits(limits).auto_create(declared.auto_create);
+    let builder = builder.scope(Scope::new(&arguments.region, &arguments.account));
+    let builder = match arguments.seed {
+        Some(seed) => builder.seed(seed),
+        None => builder,
+    };
+    // A check looks at what would run, not at what is there.
+    let queues = if arguments.functions.check { builder.build() } else { arguments.data.open(builder)? };
+    let created = arguments.data.declare(&queues, &declared.queues)?;
+    Ok((queues, created))
 }
 
 /// The template, with queues that have their URLs here or, with `--source`, there.
@@ -480,37 +505,4 @@ fn print_plan(plan: &Plan<'_>, stack: &Stack, arguments: &Serve) {
     for warning in &stack.warnings {
         note(format_args!("local-queue: warning: {}", placed(warning, path)));
     }
-}
-
-/// The emulator with its first queues, which are all created or none.
-fn start(arguments: &Serve) -> anyhow::Result<(LocalQueue, Vec<QueueArn>)> {
-    let base = if arguments.relaxed { Limits::RELAXED } else { Limits::STRICT };
-    let limits = arguments.bounds.bound(Limits { fifo_calls_per_second: arguments.fifo_quota, ..base });
-    let mut declared = arguments
-        .create
-        .iter()
-        .map(|name| QueueDeclaration::named(name, &limits).with_context(|| format!("failed to create queue {name:?}")))
-        .collect::<Result<Vec<_>, _>>()?;
-    if let Some(path) = &arguments.config {
-        let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
-        declared.extend(config::parse(&text, &limits).map_err(|error| {
-            let problems = error.problems.iter().map(|it| format!("{}:{}: {}", path.display(), it.line, it.text));
-            anyhow::anyhow!(problems.collect::<Vec<_>>().join("\n"))
-        })?);
-    }
-    let system = Clock::system();
-    let clock = match arguments.clock {
-        ClockKind::System => system,
-        ClockKind::Manual => Clock::manual(&ManualClock::new(system.now())),
-    };
-    let builder =
-        LocalQueue::builder().clock(clock).limits(limits).scope(Scope::new(&arguments.region, &arguments.account));
-    let builder = match arguments.seed {
-        Some(seed) => builder.seed(seed),
-        None => builder,
-    };
-    // A check looks at what would run, not at what is there.
-    let queues = if arguments.functions.check { builder.build() } else { arguments.data.open(builder)? };
-    let created = arguments.data.declare(&queues, &declared)?;
-    Ok((queues, created))
 }

@@ -1,5 +1,6 @@
 //! The operations of SQS: one row each.
 
+mod auto_create;
 mod batches;
 #[cfg(feature = "server")]
 mod looked;
@@ -83,6 +84,7 @@ pub(super) enum Outcome {
 
 /// Carries an action out. An operation is added here and nowhere else.
 pub(super) fn run(action: Action, call: &Call<'_>) -> Result<Outcome, WireError> {
+    auto_create::create(action, call)?;
     let answer = match action {
         Action::AddPermission => queues::add_permission(call),
         Action::CancelMessageMoveTask => move_tasks::cancel_message_move_task(call),

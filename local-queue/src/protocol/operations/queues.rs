@@ -61,6 +61,13 @@ pub(super) fn purge_queue(call: &Call<'_>) -> Answer {
 }
 
 pub(super) fn get_queue_url(call: &Call<'_>) -> Answer {
+    let queue = named(call)?;
+    let queue = call.call(|engine, _| engine.find_queue(queue.as_str()))?;
+    Ok(Some(Document::Struct(vec![("QueueUrl", call.queue_url(&queue))])))
+}
+
+/// The queue that a request names by its name and its owner.
+pub(super) fn named(call: &Call<'_>) -> Result<QueueArn, WireError> {
     let name = call.fields.text("QueueName")?.unwrap_or_default();
     if name.is_empty() {
         return Err(no_queue_name());
@@ -69,8 +76,7 @@ pub(super) fn get_queue_url(call: &Call<'_>) -> Answer {
         Some(account) => Scope::new(&call.scope.region, &account),
         None => Scope::clone(&call.scope),
     };
-    let queue = call.call(|engine, _| engine.find_queue(scope.arn(&name).as_str()))?;
-    Ok(Some(Document::Struct(vec![("QueueUrl", call.queue_url(&queue))])))
+    Ok(scope.arn(&name))
 }
 
 pub(super) fn list_queues(call: &Call<'_>) -> Answer {
