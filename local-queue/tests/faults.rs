@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use aws_sdk_sqs::{
     Client,
-    config::retry::RetryConfig,
+    config::{Credentials, retry::RetryConfig},
     error::ProvideErrorMetadata,
     types::{Message, MessageSystemAttributeName, SendMessageBatchRequestEntry},
 };
@@ -275,6 +275,35 @@ async fn a_fault_spares_other_actions_and_other_queues() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_fault_of_an_account_spares_the_others() {
+    let (queues, _, client) = jobs();
+    let keys = Credentials::new("111122223333", "secret", None, None, "test");
+    let config = queues.client_config().credentials_provider(keys).retry_config(RetryConfig::disabled());
+    let theirs = Client::from_conf(config.build());
+    theirs.create_queue().queue_name("jobs").send().await.unwrap();
+    let url = theirs.get_queue_url().queue_name("jobs").send().await.unwrap().queue_url.unwrap();
+    queues.faults().inject(Fault::throttle().on("SendMessage").account("111122223333")).unwrap();
+    queues.faults().inject(Fault::throttle().on("ListQueues").account("111122223333")).unwrap();
+    queues.faults().inject(Fault::duplicate_delivery().account("111122223333")).unwrap();
+
+    send(&client, "ours").await;
+    assert!(without_retries(&queues).list_queues().send().await.is_ok());
+    delete(&client, &receive(&client, "jobs", 1).await[0]).await;
+    assert!(receive(&client, "jobs", 1).await.is_empty(), "it is not delivered again");
+
+    assert!(theirs.list_queues().send().await.is_err(), "a request without a queue is the account's too");
+    assert!(theirs.send_message().queue_url(&url).message_body("theirs").send().await.is_err());
+    let batch = theirs.send_message_batch().queue_url(&url).entries(entry("theirs")).send().await.unwrap();
+    assert_eq!(batch.successful().len(), 1);
+    for _ in 0..2 {
+        let received = receive(&theirs, &url, 1).await;
+        assert_eq!(bodies(&received), ["theirs"]);
+        let handle = received[0].receipt_handle().unwrap();
+        theirs.delete_message().queue_url(&url).receipt_handle(handle).send().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn typed_receives_meet_the_faults_of_deliveries() {
     use local_queue::engine::Receive;
     let (queues, jobs, client) = jobs();
@@ -294,6 +323,7 @@ fn a_fault_that_could_never_strike_is_refused_by_field() {
         (Fault::throttle().on("SendMessge"), "action: \"SendMessge\" is not an action of SQS"),
         (Fault::duplicate_delivery().on("SendMessage"), "action: duplicate_delivery does not apply to SendMessage"),
         (Fault::partial_failure(0.5).on("SendMessage"), "action: partial_failure does not apply to SendMessage"),
+        (Fault::throttle().account("12345678901x"), "account: must have 12 digits, not \"12345678901x\""),
         (Fault::throttle().times(0), "times: must be at least 1"),
         (Fault::throttle().probability(1.5), "probability: must be from 0 to 1, not 1.5"),
         (Fault::partial_failure(-0.5), "share: must be from 0 to 1, not -0.5"),

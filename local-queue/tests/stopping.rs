@@ -60,6 +60,10 @@ fn local_queue(arguments: &[&str]) -> Command {
 impl Serving {
     /// A function that is this script, on the queue `jobs`.
     fn start(script: &str, arguments: &[&str], stderr: Stdio) -> Self {
+        Self::start_with(script, arguments, Stdio::null(), stderr)
+    }
+
+    fn start_with(script: &str, arguments: &[&str], stdin: Stdio, stderr: Stdio) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
         fs::write(path("template.yaml"), TEMPLATE).unwrap();
@@ -67,14 +71,18 @@ impl Serving {
         fs::set_permissions(path("bootstrap"), fs::Permissions::from_mode(0o755)).unwrap();
         let (template, function) = (path("template.yaml"), format!("F={}", path("bootstrap")));
         let mut command = local_queue(&["--template", &template, "--function", &function]);
-        let mut process = Running(command.args(arguments).stderr(stderr).spawn().unwrap());
+        let mut process = Running(command.args(arguments).stdin(stdin).stderr(stderr).spawn().unwrap());
         let address = address(&mut BufReader::new(process.0.stdout.take().unwrap()));
         Self { process, address, _folder: folder }
     }
 
     /// The same, at work on a message; and the process that has left the session.
     fn at_work(arguments: &[&str]) -> (Self, BufReader<ChildStderr>, u32) {
-        let mut serving = Self::start(LEAVES, arguments, Stdio::piped());
+        Self::at_work_with(arguments, Stdio::null())
+    }
+
+    fn at_work_with(arguments: &[&str], stdin: Stdio) -> (Self, BufReader<ChildStderr>, u32) {
+        let mut serving = Self::start_with(LEAVES, arguments, stdin, Stdio::piped());
         let mut log = BufReader::new(serving.process.0.stderr.take().unwrap());
         serving.send("a");
         let line = line_with(&mut log, "| child ");
@@ -172,6 +180,37 @@ fn a_second_signal_ends_everything_at_once() {
         is_gone(pid);
         assert!(rest(log).contains("local-queue: stopped at once"));
     }
+}
+
+#[test]
+fn the_end_of_standard_input_ends_a_server_that_waits_for_it_and_no_other() {
+    for is_waiting in [true, false] {
+        let mut command = local_queue(if is_waiting { &["--until-stdin-closes"] } else { &[] });
+        let mut process = Running(command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+        let address = address(&mut BufReader::new(process.0.stdout.take().unwrap()));
+        let mut stdin = process.0.stdin.take().unwrap();
+        stdin.write_all(b"what is written means nothing\n\x03\x04").unwrap();
+        stdin.flush().unwrap();
+        let mut serving = Serving { process, address, _folder: tempfile::tempdir().unwrap() };
+        assert!(ask(&serving.address, "GET", "health", "").starts_with("HTTP/1.1 200"));
+        drop(stdin);
+        if is_waiting {
+            assert!(serving.ended().success());
+        } else {
+            assert!(ask(&serving.address, "GET", "health", "").starts_with("HTTP/1.1 200"));
+        }
+    }
+}
+
+#[test]
+fn the_end_of_standard_input_gives_functions_the_time_that_a_signal_gives() {
+    let arguments = ["--until-stdin-closes", "--stop-within", "2s"];
+    let (mut serving, log, pid) = Serving::at_work_with(&arguments, Stdio::piped());
+    drop(serving.process.0.stdin.take());
+    assert!(serving.ended().success());
+    let log = rest(log);
+    assert!(log.contains("stopping: killed 1 invocation of local-F ("), "{log}");
+    is_gone(pid);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::{
     action::Action,
     developer::upcoming,
     engine::Place,
-    faults::{Effect, FailedEntries, Injected},
+    faults::{Effect, FailedEntries, Fault, Injected},
 };
 
 /// Events that are listed.
@@ -77,9 +77,15 @@ fn fault(injected: &Injected) -> FaultRow {
         id: id.0,
         effect,
         action: fault.action.clone().unwrap_or_else(|| "any".to_owned()),
-        queue: fault.queue.clone().unwrap_or_else(|| "any".to_owned()),
+        queue: queue(fault),
         times: fault.times.map_or_else(|| "until removed".to_owned(), |times| times.to_string()),
         probability: fault.probability.map_or_else(|| "always".to_owned(), |probability| probability.to_string()),
         struck: *struck,
     }
+}
+
+/// The queues that a fault strikes.
+fn queue(fault: &Fault) -> String {
+    let queue = fault.queue.as_deref().unwrap_or("any");
+    fault.account.as_ref().map_or_else(|| queue.to_owned(), |account| format!("{queue} of account {account}"))
 }

@@ -14,7 +14,8 @@ use crate::{
 
 const EFFECTS: &str = "throttle, throttling_exception, internal_error, service_unavailable, lost_response, \
                        duplicate_delivery, reordering, latency or partial_failure";
-const FIELDS: [&str; 8] = ["action", "effect", "entries", "milliseconds", "probability", "queue", "share", "times"];
+const FIELDS: [&str; 9] =
+    ["account", "action", "effect", "entries", "milliseconds", "probability", "queue", "share", "times"];
 
 pub(super) fn list(queues: &LocalQueue) -> Response<Bytes> {
     let faults = queues.faults().list().iter().map(render).collect::<Vec<_>>();
@@ -48,6 +49,7 @@ fn render(injected: &Injected) -> Value {
     let narrowed = [
         ("action", fault.action.clone().map(Value::from)),
         ("queue", fault.queue.clone().map(Value::from)),
+        ("account", fault.account.clone().map(Value::from)),
         ("times", fault.times.map(Value::from)),
         ("probability", fault.probability.map(Value::from)),
         ("struck", Some((*struck).into())),
@@ -76,6 +78,7 @@ fn parse(members: &Map<String, Value>) -> Result<Fault, ApiError> {
     Ok(Fault {
         action: fields.text("action")?,
         queue: fields.text("queue")?,
+        account: fields.text("account")?,
         times: times.map_err(|_| ApiError::bad(format!("times: is at most {}.", u32::MAX)))?,
         probability: fields.read("probability", "a number from 0 to 1", Value::as_f64)?,
         ..Fault::new(effect)

@@ -297,7 +297,7 @@ fn a_wrong_question_is_refused_by_the_name_of_its_field() {
             r#"{"effect": "throttle", "actoin": "SendMessage"}"#,
             400,
             "actoin: is unknown. A fault has \
-          action, effect, entries, milliseconds, probability, queue, share, times.",
+          account, action, effect, entries, milliseconds, probability, queue, share, times.",
         ),
         (
             "POST",
@@ -307,6 +307,13 @@ fn a_wrong_question_is_refused_by_the_name_of_its_field() {
             "action: \"Send\" is not an action of SQS.",
         ),
         ("POST", "faults", r#"{"effect": "throttle", "times": -1}"#, 400, "times: must be a whole number, not -1."),
+        (
+            "POST",
+            "faults",
+            r#"{"effect": "throttle", "account": "12"}"#,
+            400,
+            "account: must have 12 digits, not \"12\".",
+        ),
         ("POST", "faults", r#"{"effect": "latency"}"#, 400, "milliseconds: is missing. latency says how long."),
         ("POST", "faults", r#"{"effect": "throttle", "share": 1}"#, 400, "share: is not for throttle."),
         (
@@ -384,6 +391,7 @@ fn faults_are_added_listed_and_removed() {
         r#"{"effect": "latency", "milliseconds": 250, "probability": 0.5}"#,
         r#"{"effect": "partial_failure", "entries": ["b", "a"]}"#,
         r#"{"effect": "partial_failure", "share": 0.5, "times": null}"#,
+        r#"{"effect": "reordering", "account": "123456789012"}"#,
     ] {
         assert_eq!(json_of(&queues, "POST", path, body).0, 201, "{body}");
     }
@@ -393,10 +401,11 @@ fn faults_are_added_listed_and_removed() {
         { "id": 2, "effect": "latency", "milliseconds": 250, "probability": 0.5, "struck": 0 },
         { "id": 3, "effect": "partial_failure", "entries": ["a", "b"], "struck": 0 },
         { "id": 4, "effect": "partial_failure", "share": 0.5, "struck": 0 },
+        { "id": 5, "effect": "reordering", "account": "123456789012", "struck": 0 },
     ]);
     assert_eq!(listed["faults"], expected);
     assert_eq!(json_of(&queues, "DELETE", "/_local-queue/faults/2", "").0, 204);
-    assert_eq!(queues.faults().list().len(), 3);
+    assert_eq!(queues.faults().list().len(), 4);
     assert_eq!(json_of(&queues, "DELETE", path, "").0, 204);
     assert!(queues.faults().list().is_empty());
 }

@@ -78,6 +78,7 @@ pub struct Fault {
     pub(crate) effect: Effect,
     pub(crate) action: Option<String>,
     pub(crate) queue: Option<String>,
+    pub(crate) account: Option<String>,
     pub(crate) times: Option<u32>,
     pub(crate) probability: Option<f64>,
 }
@@ -86,7 +87,7 @@ impl Fault {
     /// A fault of this effect that strikes every request that it can strike, until it is removed.
     #[must_use]
     pub const fn new(effect: Effect) -> Self {
-        Self { effect, action: None, queue: None, times: None, probability: None }
+        Self { effect, action: None, queue: None, account: None, times: None, probability: None }
     }
 
     /// See [`Effect::Throttle`].
@@ -155,6 +156,12 @@ impl Fault {
         Self { queue: Some(name.into()), ..self }
     }
 
+    /// Only requests of this account, which has 12 digits; duplicate delivery and reordering strike its queues.
+    #[must_use]
+    pub fn account(self, account: impl Into<String>) -> Self {
+        Self { account: Some(account.into()), ..self }
+    }
+
     /// Only so many times; then the fault is gone.
     #[must_use]
     pub fn times(self, times: u32) -> Self {
@@ -183,6 +190,9 @@ impl Fault {
                 return refuse("action", format!("{} does not apply to {name}", self.effect.name()));
             }
         }
+        if let Some(account) = self.account.as_ref().filter(|account| !is_account(account)) {
+            return refuse("account", format!("must have 12 digits, not {account:?}"));
+        }
         if self.times == Some(0) {
             return refuse("times", "must be at least 1".to_owned());
         }
@@ -201,12 +211,25 @@ impl Fault {
         }
     }
 
-    /// Whether it is meant for a request of this action about the queue of this name, which is asked for only if the
-    /// fault names one: a request may have to be searched for it.
-    pub(super) fn is_about<'a>(&self, action: Option<Action>, queue: impl FnOnce() -> Option<&'a str>) -> bool {
+    /// Whether it is meant for a request of this action and account about the queue of this name, which is asked for only
+    /// if the fault names one: a request may have to be searched for it.
+    pub(super) fn is_about<'a>(
+        &self,
+        action: Option<Action>,
+        account: &str,
+        queue: impl FnOnce() -> Option<&'a str>,
+    ) -> bool {
         let is_action = self.action.as_deref().is_none_or(|name| action.is_some_and(|action| action.name() == name));
-        is_action && self.effect.fits(action) && self.queue.as_deref().is_none_or(|name| queue() == Some(name))
+        let is_account = self.account.as_deref().is_none_or(|its| its == account);
+        is_action
+            && is_account
+            && self.effect.fits(action)
+            && self.queue.as_deref().is_none_or(|name| queue() == Some(name))
     }
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Why a fault cannot be injected.

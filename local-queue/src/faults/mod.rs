@@ -17,7 +17,7 @@
 //! # }
 //! ```
 //!
-//! A fault strikes requests of every action and queue, or of those that it names; always, the next few times, or by a
+//! A fault strikes requests of every action, queue and account, or of those that it names; always, the next few times, or by a
 //! probability whose dice are seeded by [`Builder::seed`](crate::Builder::seed). The same seed and the same requests in
 //! the same order give the same faults. What strikes a whole request strikes those that come through the SDK or over
 //! HTTP; duplicate delivery and reordering also strike [`LocalQueue::receive`](crate::LocalQueue::receive).
@@ -175,14 +175,21 @@ impl Faults {
         self.count.store(injected.len(), Ordering::Release);
     }
 
-    /// Decides what happens to a request, whose action SQS may not have. The queue's name is asked for only if there is a fault.
-    pub(crate) fn of_request(&self, action: Option<Action>, queue: impl FnOnce() -> Option<String>) -> RequestFaults {
+    /// Decides what happens to a request of an account, whose action SQS may not have. The queue's name is asked for only if
+    /// there is a fault.
+    pub(crate) fn of_request(
+        &self,
+        action: Option<Action>,
+        account: &str,
+        queue: impl FnOnce() -> Option<String>,
+    ) -> RequestFaults {
         let mut faults = RequestFaults::default();
         if self.is_empty() {
             return faults;
         }
         let queue = LazyCell::new(queue);
-        let is_meant = |fault: &Fault| !fault.effect.is_of_delivery() && fault.is_about(action, || queue.as_deref());
+        let is_meant =
+            |fault: &Fault| !fault.effect.is_of_delivery() && fault.is_about(action, account, || queue.as_deref());
         self.strike(is_meant, |effect, dice| faults.apply(effect, dice));
         faults
     }
@@ -194,7 +201,9 @@ impl Faults {
         }
         let ready = engine.queue_attributes(now, arn.as_str()).map_or(0, |queue| queue.messages as u64);
         let is_meant = |fault: &Fault| {
-            ready > 1 && fault.effect == Effect::Reordering && fault.is_about(RECEIVE, || Some(arn.name()))
+            ready > 1
+                && fault.effect == Effect::Reordering
+                && fault.is_about(RECEIVE, arn.account(), || Some(arn.name()))
         };
         let mut shuffle = None;
         self.strike(is_meant, |_, dice| {
@@ -215,8 +224,9 @@ impl Faults {
             return;
         }
         let mut is_duplicated = false;
-        let is_meant =
-            |fault: &Fault| fault.effect == Effect::DuplicateDelivery && fault.is_about(RECEIVE, || Some(arn.name()));
+        let is_meant = |fault: &Fault| {
+            fault.effect == Effect::DuplicateDelivery && fault.is_about(RECEIVE, arn.account(), || Some(arn.name()))
+        };
         self.strike(is_meant, |_, _| {
             is_duplicated = true;
             Next::Stop

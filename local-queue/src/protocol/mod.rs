@@ -111,7 +111,7 @@ async fn respond_under_faults(
     action: Option<Action>,
     caller: Option<&Caller>,
 ) -> Response<Bytes> {
-    let faults = queues.faults().of_request(action, || subject::queue(&request));
+    let faults = queues.faults().of_request(action, &scope(queues, &request).account, || subject::queue(&request));
     if !faults.latency.is_zero() {
         queues.clock().sleep_until(queues.clock().now() + faults.latency).await;
     }

@@ -33,7 +33,6 @@ use std::{
     process::ExitCode,
     sync::Arc,
     thread,
-    time::Duration,
 };
 
 use anyhow::Context;
@@ -148,11 +147,8 @@ struct Serve {
     /// Where time comes from.
     #[arg(long, value_enum, default_value_t, help_heading = "Behaviour")]
     clock: ClockKind,
-    /// How long everything has to end after Ctrl-C or SIGTERM: seconds, or a number with s, m or h.
-    ///
-    /// Then functions are killed. Docker kills the whole container after 10 seconds, so the default leaves time for that.
-    #[arg(long, value_name = "DURATION", default_value = "8s", value_parser = stop::parse_duration, help_heading = "Behaviour")]
-    stop_within: Duration,
+    #[command(flatten)]
+    ending: stop::Ending,
     /// Make identifiers and faults by probability the same in every run; receipt handles of an earlier run are valid then.
     #[arg(long, value_name = "NUMBER", help_heading = "Behaviour")]
     seed: Option<u64>,
@@ -275,7 +271,7 @@ fn queue_urls(arguments: &Serve, endpoint_url: &str) -> String {
 }
 
 async fn serve(arguments: &Serve) -> anyhow::Result<()> {
-    let stop = Stop::listen(arguments.stop_within)?;
+    let stop = Stop::listen(&arguments.ending)?;
     let (queues, created) = start(arguments)?;
     let served = answer(arguments, &stop, &queues, &created).await;
     data::close(&queues, served)
@@ -355,7 +351,7 @@ async fn answer(arguments: &Serve, stop: &Stop, queues: &LocalQueue, created: &[
             None => is_over().await,
         }
     }
-    running.shut_down(arguments.stop_within).await;
+    running.shut_down(arguments.ending.stop_within).await;
     drop(functions_ended);
     for answering in answering {
         answering.await?;

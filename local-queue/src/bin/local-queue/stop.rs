@@ -1,10 +1,11 @@
 //! How `serve` ends: asked once it lets end what is under way, for a while; asked again it ends at once.
 //!
 //! Signals are heard on a thread of their own, so that nothing can keep them waiting: neither a function nor a terminal that
-//! takes no output.
+//! takes no output. So is standard input, if its end is to end the program.
 
 use std::{
-    io,
+    future::pending,
+    io::{self, ErrorKind, Read},
     num::ParseIntError,
     process,
     sync::{
@@ -17,10 +18,12 @@ use std::{
 
 use anyhow::Context as _;
 use local_queue_terminal::note;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 /// How long a line may take to be written by a program that is about to exit.
 const LAST_LINE_TIMEOUT: Duration = Duration::from_millis(200);
+/// How often a standard input is read that somebody has set not to block.
+const STDIN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Reads a duration as people write it: `90`, `90s`, `5m` or `1h`.
 pub(crate) fn parse_duration(raw: &str) -> Result<Duration, String> {
@@ -35,6 +38,23 @@ pub(crate) fn parse_duration(raw: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(u64::from(number) * unit))
 }
 
+/// When the server ends, and how.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Behaviour")]
+pub(crate) struct Ending {
+    /// How long everything has to end after Ctrl-C or SIGTERM: seconds, or a number with s, m or h.
+    ///
+    /// Then functions are killed. Docker kills the whole container after 10 seconds, so the default leaves time for that.
+    #[arg(long, value_name = "DURATION", default_value = "8s", value_parser = parse_duration)]
+    pub(crate) stop_within: Duration,
+    /// End when standard input closes, as after SIGTERM.
+    ///
+    /// For programs that start the server and hold the other end of a pipe: the system closes it with the program, even one
+    /// that is killed, so that no server is left behind. What is written to the pipe is ignored.
+    #[arg(long)]
+    until_stdin_closes: bool,
+}
+
 /// The program exits where it stands.
 static IS_ENDING: AtomicBool = AtomicBool::new(false);
 
@@ -43,9 +63,11 @@ static IS_ENDING: AtomicBool = AtomicBool::new(false);
 pub(crate) struct Stop(watch::Receiver<bool>);
 
 impl Stop {
-    /// Listens from now on. From the first signal on everything has `within` to end; then, or with the second signal, the
-    /// functions' processes are killed and the program exits where it stands.
-    pub(crate) fn listen(within: Duration) -> anyhow::Result<Self> {
+    /// Listens from now on. From the first signal on, or from the end of standard input if that counts, everything has
+    /// some time to end; then, or with another signal, the functions' processes are killed and the program exits where it
+    /// stands.
+    pub(crate) fn listen(ending: &Ending) -> anyhow::Result<Self> {
+        let within = ending.stop_within;
         let (sender, receiver) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("failed to start listening to signals")?;
@@ -53,9 +75,20 @@ impl Stop {
             let _inside = runtime.enter();
             Signals::listen().context("failed to start listening to signals")?
         };
+        let stdin = ending.until_stdin_closes.then(end_of_stdin).transpose()?;
         let watching = move || {
             runtime.block_on(async {
-                signals.next().await;
+                let stdin_closes = async {
+                    match stdin {
+                        // The thread that reads ends only with standard input.
+                        Some(closed) => drop(closed.await),
+                        None => pending().await,
+                    }
+                };
+                tokio::select! {
+                    _ = signals.next() => {}
+                    () = stdin_closes => {}
+                }
                 let _ = sender.send(true);
                 tokio::select! {
                     number = signals.next() => end(128 + number, "stopped at once"),
@@ -73,6 +106,31 @@ impl Stop {
     pub(crate) async fn requested(&self) {
         // The thread ends only with the program.
         let _ = self.0.clone().wait_for(|is_requested| *is_requested).await;
+    }
+}
+
+/// Tells when standard input ends.
+fn end_of_stdin() -> anyhow::Result<oneshot::Receiver<()>> {
+    let (sender, receiver) = oneshot::channel();
+    let reading = move || {
+        read_to_end(&mut io::stdin().lock());
+        let _ = sender.send(());
+    };
+    thread::Builder::new().name("stdin".to_owned()).spawn(reading).context("failed to start a thread")?;
+    Ok(receiver)
+}
+
+/// Reads until there is nothing more to come. What cannot be read has nobody at its other end either.
+fn read_to_end(input: &mut impl Read) {
+    let mut ignored = [0; 1024];
+    loop {
+        match input.read(&mut ignored) {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::park_timeout(STDIN_INTERVAL),
+            Err(_) => return,
+        }
     }
 }
 
@@ -145,6 +203,26 @@ impl Signals {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Gives what it is told to, call by call, and then panics.
+    struct Scripted(Vec<io::Result<usize>>);
+
+    impl Read for Scripted {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            assert!(!self.0.is_empty(), "it is read after its end");
+            self.0.remove(0)
+        }
+    }
+
+    #[test]
+    fn input_is_read_until_it_ends_or_fails_and_not_given_up_where_it_has_nothing_yet() {
+        let error = |kind: ErrorKind| Err(io::Error::from(kind));
+        for last in [Ok(0), error(ErrorKind::Other)] {
+            let mut input = Scripted(vec![Ok(7), error(ErrorKind::WouldBlock), error(ErrorKind::Interrupted), last]);
+            read_to_end(&mut input);
+            assert!(input.0.is_empty());
+        }
+    }
 
     #[test]
     fn durations_are_read_as_people_write_them() {
