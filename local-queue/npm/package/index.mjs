@@ -1,0 +1,3 @@
+import localQueue from './index.cjs';
+
+export const { ActionError, LocalQueueError, findBinary, start } = localQueue;
