@@ -29,6 +29,17 @@ pub(crate) enum Command {
     Work(Work),
     #[command(subcommand)]
     DeadLetters(DeadLetters),
+    /// Print the script that completes arguments in a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages, for packages.
+    #[command(hide = true)]
+    Man {
+        /// The folder, which is made if need be.
+        dir: PathBuf,
+    },
 }
 
 /// Resize images on this machine, through an embedded queue and the code that runs in AWS Lambda.

@@ -10,6 +10,7 @@
 //!     report   what became of it all; `table` and `document` print it
 //!   submit     `resize submit`: jobs to any queue
 //!   work       `resize work`: the pull worker on any queue
+//!   manual     `resize completions`, and the manual pages
 //!   dead_letters   what dead letters say; `dead_letters::command` is `resize dead-letters`
 //!   queue, send, machine, stop   queues, batches of messages to them, this machine, signals
 //! ```
@@ -36,6 +37,7 @@ mod dead_letters;
 mod document;
 mod find;
 mod machine;
+mod manual;
 mod plan;
 mod progress;
 mod queue;
@@ -90,6 +92,11 @@ fn answer(error: &clap::Error) -> ExitCode {
 }
 
 fn carry_out(command: &Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Completions { shell } => return manual::print_completions(*shell).map(|()| 0),
+        Command::Man { dir } => return manual::write_pages(dir).map(|()| 0),
+        _ => {}
+    }
     let stop = Stop::listen()?;
     let runtime = match command {
         // One thread gives out the work and the others do it: as many as render, and some for files beside them.
@@ -111,6 +118,7 @@ fn carry_out(command: &Command) -> anyhow::Result<u8> {
         Command::Submit(arguments) => runtime.block_on(Box::pin(submit::run(arguments, &stop))),
         Command::Work(arguments) => runtime.block_on(Box::pin(work::run(arguments, &stop))),
         Command::DeadLetters(command) => runtime.block_on(Box::pin(dead_letters::command::run(command, &stop))),
+        Command::Completions { .. } | Command::Man { .. } => Ok(0),
     };
     // After Ctrl-C some images are still being decoded, which nothing can stop, and some files written, which must not be
     // stopped: each is written beside its place and renamed. The wait is for these; there is none when all is done.
