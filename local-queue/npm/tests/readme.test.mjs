@@ -18,3 +18,12 @@ test('the tests of the README pass and print what it shows', () => {
   const output = execFileSync('sh', ['-c', command], { cwd: folder, env, encoding: 'utf8' });
   assert.equal(output, expected.join('\n'));
 });
+
+test("the lines of the program's own README run", () => {
+  const section = fs.readFileSync(new URL('../../README.md', import.meta.url), 'utf8').split('### Node\n')[1];
+  const [, lines] = /^```js\n([^]*?)^```$/m.exec(section);
+  const imports = "import { SQSClient } from '@aws-sdk/client-sqs';\nimport { start } from 'local-queue';\n";
+  fs.writeFileSync(path.join(folder, 'lines.mjs'), `${imports}${lines}console.log(sqs.constructor.name, QueueUrl);\n`);
+  const output = execFileSync(process.execPath, ['lines.mjs'], { cwd: folder, encoding: 'utf8' });
+  assert.match(output, /^SQSClient http:\/\/127\.0\.0\.1:\d+\/000000000000\/jobs\n$/);
+});

@@ -52,3 +52,9 @@ def test_a_failed_test_shows_its_queues_as_it_says(tmp_path: Path) -> None:
     ran = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True)
     pattern = re.sub(r"\d+\\\.\d+", r"[0-9.]+", re.escape(expected)).replace("40783", r"\d+")
     assert re.search(pattern, ran.stdout), ran.stdout
+
+
+def test_the_program_s_own_readme_shows_the_same_test() -> None:
+    section = (README.parents[1] / "README.md").read_text().split("### pytest\n")[1].split("\n###")[0]
+    [shown] = re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    assert shown in blocks("python")[0]
