@@ -4,6 +4,7 @@
 //! - [`jobs`]: messages to submit, and what has to become of each.
 //! - [`faults`]: a storage that misbehaves as it was planned to.
 //! - [`hostile`]: images that nobody means well with, and what must hold for each.
+//! - [`https_client`]: a client that trusts one certificate.
 //! - [`ledger`]: what happened to each message, and whether it should have.
 //! - [`binaries`]: the product's own programs, as cargo has built them.
 //! - [`s3_folder`]: an S3 server over a folder.
@@ -16,6 +17,7 @@
 pub mod binaries;
 pub mod faults;
 pub mod hostile;
+pub mod https_client;
 pub mod jobs;
 pub mod ledger;
 pub mod s3_folder;

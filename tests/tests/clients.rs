@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+#[path = "clients/https.rs"]
+mod https;
 #[path = "clients/object_store.rs"]
 mod object_store;
 
@@ -18,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+use self::https::Secure;
 use bytes::Bytes;
 use libtest_mimic::{Arguments, Failed, Trial};
 use local_queue::{
@@ -49,6 +52,14 @@ struct Client {
     /// What is there if the client is.
     needs: PathBuf,
     arguments: Vec<PathBuf>,
+    /// It is given HTTPS, by the environment that `serve --tls` writes.
+    is_secure: bool,
+}
+
+impl Client {
+    fn over_https(self) -> Self {
+        Self { is_secure: true, ..self }
+    }
 }
 
 fn clients(packages: &Path) -> Vec<Client> {
@@ -58,24 +69,31 @@ fn clients(packages: &Path) -> Vec<Client> {
         program: program.into(),
         needs: packages.join(needs),
         arguments: vec![script(file)],
+        is_secure: false,
     };
     let python = |name, environment: &str, needs: &str, file: &str| {
         let environment = packages.join(environment);
         let program = environment.join("bin/python");
-        Client { name, program, needs: environment.join("bin").join(needs), arguments: vec![script(file)] }
+        let needs = environment.join("bin").join(needs);
+        Client { name, program, needs, arguments: vec![script(file)], is_secure: false }
     };
     let node = |name, package: &str, file: &str| Client {
         name,
         program: "node".into(),
         needs: packages.join("node_modules").join(package),
         arguments: vec![script(file), package.into()],
+        is_secure: false,
     };
     let built = |name, program: &str| {
         let program = packages.join(program);
-        Client { name, needs: program.clone(), program, arguments: Vec::new() }
+        Client { name, needs: program.clone(), program, arguments: Vec::new(), is_secure: false }
     };
     vec![
         python("boto3, over JSON", "python", "python", "boto3_client.py"),
+        python("boto3, over HTTPS", "python", "python", "boto3_client.py").over_https(),
+        python("boto3 1.26, over Query and HTTPS", "python-boto3-1.26", "python", "boto3_client.py").over_https(),
+        other("the AWS command line, over HTTPS", "bash", "python/bin/aws", "aws_cli.sh").over_https(),
+        node("the JavaScript SDK v3, over HTTPS", "@aws-sdk/client-sqs", "sdk_v3_client.mjs").over_https(),
         python("boto3, Lambda's API", "python", "python", "boto3_lambda_client.py"),
         python("boto3 1.26, over Query", "python-boto3-1.26", "python", "boto3_client.py"),
         python("aiobotocore and a taskiq worker", "python-aio", "taskiq", "aiobotocore_client.py"),
@@ -132,6 +150,10 @@ impl Client {
         let key_pair = KeyPair::new(KEY_PAIR[0], KEY_PAIR[1]).unwrap();
         command.env("SIGNED_ENDPOINT", serve(Some(key_pair)).await);
         command.env("PATH", on_path(packages.join("python/bin")));
+        let secure = if self.is_secure { Some(Secure::start().await) } else { None };
+        if let Some(secure) = &secure {
+            command.envs(secure.environment.clone()).env("ENDPOINT", secure.endpoint_url());
+        }
         let output = timeout(LIMIT, command.output()).await.map_err(|_| format!("still running after {LIMIT:?}"))??;
         let stdout = String::from_utf8_lossy(&output.stdout);
         if output.status.success() && stdout.trim_end().ends_with("done") {
@@ -185,14 +207,27 @@ fn in_runtime(test: impl Future<Output = Result<(), Failed>>) -> Result<(), Fail
     Runtime::new().unwrap().block_on(test)
 }
 
-async fn rust_sdk() -> Result<(), Failed> {
+/// Over HTTP, or over HTTPS to a server whose authority is trusted.
+async fn rust_sdk(secure: Option<Secure>) -> Result<(), Failed> {
     use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+    use aws_smithy_http_client::{Builder, tls};
+
+    let (http_client, endpoint_url) = match &secure {
+        None => (Builder::new().build_http(), serve(None).await),
+        Some(secure) => {
+            let trusted = tls::TrustStore::empty().with_pem_certificate(secure.authority());
+            let context = tls::TlsContext::builder().with_trust_store(trusted).build()?;
+            let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
+            let client = Builder::new().tls_provider(provider).tls_context(context).build_https();
+            (client, secure.endpoint_url().to_owned())
+        }
+    };
     let config = aws_sdk_sqs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .http_client(http_client)
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("local", "local", None, None, "test"))
-        .endpoint_url(serve(None).await);
+        .endpoint_url(endpoint_url);
     let client = aws_sdk_sqs::Client::from_conf(config.build());
     let url = client.create_queue().queue_name("jobs").send().await?.queue_url.unwrap();
     let waiting = tokio::spawn({
@@ -212,7 +247,8 @@ async fn rust_sdk() -> Result<(), Failed> {
 fn main() -> ExitCode {
     let packages = packages();
     let mut trials = vec![
-        Trial::test("the Rust SDK", || in_runtime(rust_sdk())),
+        Trial::test("the Rust SDK", || in_runtime(rust_sdk(None))),
+        Trial::test("the Rust SDK, over HTTPS", || in_runtime(async { rust_sdk(Some(Secure::start().await)).await })),
         Trial::test("object_store, buckets", || in_runtime(object_store::all(None))),
         Trial::test("object_store, buckets that ask for signatures", || in_runtime(object_store::all(Some(KEY_PAIR)))),
     ];

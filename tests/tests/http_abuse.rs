@@ -23,6 +23,8 @@ mod process;
 mod signatures;
 #[path = "http_abuse/soak.rs"]
 mod soak;
+#[path = "http_abuse/tls.rs"]
+mod tls;
 #[path = "http_abuse/uploads.rs"]
 mod uploads;
 #[path = "http_abuse/waiting.rs"]

@@ -1,14 +1,14 @@
 //! One request and its answer: the bounds, the guard and the signature, then the protocol.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode,
     header::{CONTENT_TYPE, EXPECT},
@@ -18,11 +18,12 @@ use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::{
-    Bounds, Guard, KeyPair,
+    Bounds, Guard, KeyPair, Reached,
     connection::Activity,
     foreign,
     front::{self, Front},
     guard::{self, Pages, Sender},
+    pieces::{FREE_BYTES, Pieces},
     refusal::Refusal,
     routing::{Route, route},
     signature,
@@ -38,12 +39,8 @@ use crate::{
     protocol::{self, Answering, Caller, Counted, HeavyWork, LIGHT_BYTES, Later, PATIENCE},
 };
 
-/// Headers and bodies up to here are not counted: they are no more than what a connection takes anyway.
-pub(super) const FREE_BYTES: usize = 4 * 1024;
 /// How often a body is in memory at the most: as it came, in parts, as a message.
 const COPIES: usize = 3;
-/// What a long body is collected in.
-const BLOCK_BYTES: usize = 64 * 1024;
 /// How long the rest of a refused body is read, so that a client that writes before it reads gets to see the answer.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -53,6 +50,8 @@ pub(super) struct Service {
     pub(super) queues: LocalQueue,
     pub(super) bounds: Bounds,
     pub(super) guard: Guard,
+    /// The same for who comes by HTTPS.
+    pub(super) secure_guard: Guard,
     pub(super) key_pair: Option<KeyPair>,
     pub(super) buckets: Option<Buckets>,
     /// Lambda's API, and whether clients may change what it shows.
@@ -101,45 +100,6 @@ pub(super) struct Reading {
     share: Share,
 }
 
-/// A body as it comes. Most bodies come in one piece and are not copied; the others are copied into blocks and put together
-/// when they are whole. A buffer that grows would leave its smaller selves behind, which an allocator keeps for a while.
-#[derive(Default)]
-struct Pieces {
-    first: Bytes,
-    blocks: Vec<BytesMut>,
-    bytes: usize,
-}
-
-impl Pieces {
-    fn push(&mut self, mut data: Bytes) {
-        self.bytes += data.len();
-        if self.bytes == data.len() {
-            self.first = data;
-            return;
-        }
-        while !data.is_empty() {
-            let room = self.blocks.last().map_or(0, |block| block.capacity() - block.len());
-            match self.blocks.last_mut() {
-                Some(block) if room > 0 => block.extend_from_slice(&data.split_to(room.min(data.len()))),
-                None => self.blocks.push(BytesMut::with_capacity(FREE_BYTES)),
-                Some(_) => self.blocks.push(BytesMut::with_capacity(BLOCK_BYTES)),
-            }
-        }
-    }
-
-    fn join(self) -> Bytes {
-        if self.blocks.is_empty() {
-            return self.first;
-        }
-        let mut whole = BytesMut::with_capacity(self.bytes);
-        whole.extend_from_slice(&self.first);
-        for block in self.blocks {
-            whole.extend_from_slice(&block);
-        }
-        whole.freeze()
-    }
-}
-
 impl Exchange<'_> {
     /// Begins to read a body.
     fn read(parts: Parts, body: Incoming) -> Self {
@@ -155,6 +115,7 @@ impl Service {
             queues,
             bounds,
             guard: Guard::default(),
+            secure_guard: Guard::default().over_https(),
             key_pair: None,
             buckets: None,
             lambda: None,
@@ -166,11 +127,11 @@ impl Service {
         }
     }
 
-    /// Begins with a request that came from `peer` to the address `reached`. Says too which page is to be let read the answer.
+    /// Begins with a request that came from `peer` to what it has `reached`. Says too which page is to be let read the answer.
     pub(super) fn begin(
         &self,
         request: Request<Incoming>,
-        (peer, reached): (IpAddr, SocketAddr),
+        (peer, reached): (IpAddr, Reached),
     ) -> (Exchange<'_>, Option<Readers>) {
         let (mut parts, body) = request.into_parts();
         let target = self.front.as_ref().and_then(|front| front.target(&parts.uri, &parts.headers));
@@ -192,7 +153,7 @@ impl Service {
             return (Exchange::read(parts, body), None);
         }
         if protocol::shows_urls(&parts.headers) {
-            let endpoint = self.guard.endpoint(&parts.headers, &sender, reached);
+            let endpoint = self.guard_of(reached).endpoint(&parts.headers, &sender, reached.address);
             parts.extensions.insert(endpoint);
         }
         let is_preflight = guard::is_preflight(&parts.method, &parts.headers);
@@ -242,10 +203,10 @@ impl Service {
     }
 
     /// What a request of Lambda's API may do.
-    fn lambda_access(&self, reached: SocketAddr) -> Access {
+    fn lambda_access(&self, reached: Reached) -> Access {
         match &self.lambda {
             // The signature has been checked when that is asked.
-            Some((_, true)) if self.key_pair.is_some() || reached.ip().is_loopback() => Access::Write,
+            Some((_, true)) if self.key_pair.is_some() || reached.address.ip().is_loopback() => Access::Write,
             Some((_, true)) => Access::ReadUnsigned,
             Some((_, false)) | None => Access::Read,
         }
@@ -256,7 +217,11 @@ impl Service {
         Caller::new(activity.hasty(), self.memory.clone(), self.heavy.clone())
     }
 
-    fn check_header(&self, parts: &Parts, reached: SocketAddr) -> Result<Sender, Refusal> {
+    const fn guard_of(&self, reached: Reached) -> &Guard {
+        if reached.is_secure { &self.secure_guard } else { &self.guard }
+    }
+
+    fn check_header(&self, parts: &Parts, reached: Reached) -> Result<Sender, Refusal> {
         if header_bytes(parts) > self.bounds.header_bytes_max {
             let message = format!("The header is longer than {} bytes.", self.bounds.header_bytes_max);
             return Err(Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "HeaderTooLarge", message));
@@ -264,7 +229,7 @@ impl Service {
         let target = parts.extensions.get::<apis::Target>();
         let pages = self.front.as_ref().zip(target).map(|(front, target)| front.pages(*target));
         let pages = pages.as_ref().map(|pages| -> &dyn Pages { pages });
-        self.guard.check_sender(parts, reached, self.key_pair.is_some(), pages)
+        self.guard_of(reached).check_sender(parts, reached.address, self.key_pair.is_some(), pages)
     }
 
     /// Goes on with a request of `caller`, whose answer is given once. Tells `activity` when its body has been read.
@@ -520,7 +485,7 @@ impl Reading {
                 return Poll::Ready(Err(Refusal::new(StatusCode::BAD_REQUEST, "IncompleteBody", message)));
             };
             let Ok(data) = frame.into_data() else { continue };
-            let bytes = self.pieces.bytes + data.len();
+            let bytes = self.pieces.bytes() + data.len();
             if bytes > bytes_max {
                 return Poll::Ready(Err(too_long()));
             }
@@ -567,27 +532,4 @@ fn header_bytes(parts: &Parts) -> usize {
     let authority = parts.uri.authority().map_or(0, |authority| authority.as_str().len());
     let fields = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
     line + authority + " HTTP/1.1\r\n".len() + fields.sum::<usize>()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_body_is_what_came_in_however_many_pieces() {
-        let body = (0..200_000_u32).map(|index| u8::try_from(index % 251).unwrap()).collect::<Vec<_>>();
-        for size in [1, 2, 1_000, FREE_BYTES, FREE_BYTES + 1, BLOCK_BYTES, BLOCK_BYTES + 1, 150_000, body.len()] {
-            let mut pieces = Pieces::default();
-            // An empty piece is none.
-            pieces.push(Bytes::new());
-            for piece in body.chunks(size) {
-                pieces.push(Bytes::copy_from_slice(piece));
-                pieces.push(Bytes::new());
-            }
-            let taken = pieces.blocks.iter().map(BytesMut::capacity).sum::<usize>();
-            assert!(taken <= body.len() + FREE_BYTES + BLOCK_BYTES, "{taken} bytes for pieces of {size}");
-            assert_eq!(pieces.join(), body, "pieces of {size} bytes");
-        }
-        assert!(Pieces::default().join().is_empty());
-    }
 }

@@ -56,6 +56,8 @@ pub struct Guard {
     hosts: Vec<AllowedHost>,
     origins: Vec<HeaderValue>,
     trusts_network: bool,
+    /// It is for who comes by HTTPS.
+    is_secure: bool,
 }
 
 /// The web pages that an API is for.
@@ -116,6 +118,18 @@ impl Guard {
         self
     }
 
+    /// The same for who comes by HTTPS: pages of ours have that in their origin.
+    #[must_use]
+    pub(super) fn over_https(mut self) -> Self {
+        self.is_secure = true;
+        self
+    }
+
+    /// What URLs of ours begin with, and the port that these need not name.
+    const fn scheme(&self) -> (&'static str, u16) {
+        if self.is_secure { ("https", 443) } else { ("http", 80) }
+    }
+
     /// Checks who sends: `Host`, `Origin`, `Sec-Fetch-Site`, `Authorization`. With `checks_signature` a signature will be
     /// checked once the body is there, and who carries one may use any host. A request for an API is also for the pages that the
     /// API names.
@@ -163,7 +177,7 @@ impl Guard {
     /// What queue URLs begin with in the answer to a sender who was let in.
     pub(super) fn endpoint(&self, headers: &HeaderMap, sender: &Sender, reached: SocketAddr) -> Endpoint {
         let is_allowed = |host: &Host, port| sender.any_host || self.allows(host, port, reached);
-        forwarded::endpoint(headers, (&sender.host, sender.port), is_allowed)
+        forwarded::endpoint(headers, self.scheme().0, (&sender.host, sender.port), is_allowed)
     }
 
     /// The host that the request names, if it is one of ours.
@@ -192,6 +206,7 @@ impl Guard {
     }
 
     fn allows(&self, host: &Host, port: Option<u16>, reached: SocketAddr) -> bool {
+        let port = port.or(Some(self.scheme().1));
         host.is_default(reached) || self.hosts.iter().any(|allowed| allowed.allows(host, port))
     }
 
@@ -211,9 +226,10 @@ impl Guard {
         if self.allows_origin(origin) || api.is_some_and(|api| api.names(origin)) {
             return Ok(Some(origin.clone()));
         }
-        let host = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://")).and_then(Host::parse);
-        match host {
-            Some((host, port)) if self.is_own_page(&host, port.unwrap_or(80), reached, host_port) => Ok(None),
+        let (scheme, default_port) = self.scheme();
+        let host = origin.to_str().ok().and_then(|origin| origin.strip_prefix(scheme)?.strip_prefix("://"));
+        match host.and_then(Host::parse) {
+            Some((host, port)) if self.is_own_page(&host, port.unwrap_or(default_port), reached, host_port) => Ok(None),
             _ => Err(foreign_origin(headers)),
         }
     }
@@ -221,7 +237,7 @@ impl Guard {
     /// Whether a page of this origin is the server's own: it comes from the port that was reached, or from the one in
     /// front of it by which the browser has just reached us.
     fn is_own_page(&self, host: &Host, port: u16, reached: SocketAddr, host_port: Option<u16>) -> bool {
-        let is_our_port = port == reached.port() || port == host_port.unwrap_or(80);
+        let is_our_port = port == reached.port() || port == host_port.unwrap_or(self.scheme().1);
         let mut specific = self.hosts.iter().filter(|allowed| allowed.is_specific());
         is_our_port && (host.is_default(reached) || specific.any(|allowed| allowed.allows(host, Some(port))))
     }

@@ -5,6 +5,7 @@
 //! - [`Server`] accepts connections; `places` keeps their number and makes room when they only wait, `threads` says where
 //!   each is served;
 //! - `connection` follows what each is doing and how long it may, `socket` whether its client is still there;
+//! - `tls` begins a connection where HTTPS is spoken;
 //! - `token` says who may use the console and the developer's API;
 //! - `foreign` answers requests for services that are not emulated.
 //! - `exchange` takes a request through the [`Bounds`], the [`Guard`] and, if there is a [`KeyPair`], the `signature`,
@@ -20,12 +21,14 @@ mod foreign;
 mod front;
 mod guard;
 mod listeners;
+mod pieces;
 mod places;
 mod refusal;
 mod routing;
 mod signature;
 mod socket;
 mod threads;
+mod tls;
 mod token;
 
 use std::{
@@ -47,13 +50,15 @@ pub use self::{
     bounds::Bounds,
     guard::{Guard, GuardError},
     signature::{KeyPair, KeyPairError},
+    tls::{Certificate, CertificateError},
 };
 use self::{
     connection::{Activity, Deadline, Summons},
     exchange::{Answer, Exchange, Readers, Service},
     front::Front,
-    listeners::Listeners,
+    listeners::{Accepted, Listeners},
     places::{Place, Places},
+    socket::Stream,
     threads::Threads,
 };
 use crate::{
@@ -70,6 +75,7 @@ pub struct Server {
     listener: Listeners,
     service: Service,
     threads: Option<Threads>,
+    certificate: Option<Certificate>,
 }
 
 impl Server {
@@ -79,13 +85,26 @@ impl Server {
     pub async fn bind(address: SocketAddr, queues: LocalQueue, bounds: Bounds) -> std::io::Result<Self> {
         let listener = Listeners::bind(address)?;
         queues.call(|engine, _| engine.bound_waiting(bounds.waiting_max()));
-        Ok(Self { listener, service: Service::new(queues, bounds), threads: None })
+        Ok(Self { listener, service: Service::new(queues, bounds), threads: None, certificate: None })
     }
 
     /// Takes one more address, beside the first.
     #[expect(clippy::unused_async, reason = "to be called in a runtime, whose socket it is")]
     pub async fn also_bind(&mut self, address: SocketAddr) -> std::io::Result<()> {
         self.listener.add(address)
+    }
+
+    /// Takes one more address, which is for plain HTTP even with a [certificate](Self::certificate), and says which it is.
+    #[expect(clippy::unused_async, reason = "to be called in a runtime, whose socket it is")]
+    pub async fn also_bind_plain(&mut self, address: SocketAddr) -> std::io::Result<SocketAddr> {
+        self.listener.add_plain(address)
+    }
+
+    /// Speaks HTTPS with this certificate instead of plain HTTP.
+    #[must_use]
+    pub fn certificate(mut self, certificate: Certificate) -> Self {
+        self.certificate = Some(certificate);
+        self
     }
 
     /// Answers to other names or pages than it does by itself.
@@ -150,7 +169,7 @@ impl Server {
         Ok(self.local_addresses()?[0])
     }
 
-    /// All addresses, the first one first.
+    /// All addresses, the first one first, without those of [`also_bind_plain`](Self::also_bind_plain).
     pub fn local_addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
         self.listener.addresses()
     }
@@ -162,24 +181,26 @@ impl Server {
         if let Some((key_pair, buckets)) = service.key_pair.as_ref().zip(service.buckets.as_mut()) {
             *buckets = buckets.require_signature(key_pair.access_key_id(), key_pair.secret_access_key());
         }
+        service.secure_guard = service.guard.clone().over_https();
         let service = Arc::new(service);
         let sampled = (Arc::clone(&places), service.memory.clone());
         service.queues.add_metrics(move || samples(&sampled.0, &sampled.1));
         tokio::pin!(stop);
         loop {
             let accepted = async {
-                let (stream, _) = self.listener.accept().await?;
+                let accepted = self.listener.accept().await?;
                 let activity = Arc::new(Activity::new());
                 let place = places.take(&activity).await;
-                Ok::<_, std::io::Error>((stream, activity, place))
+                Ok::<_, std::io::Error>((accepted, activity, place))
             };
             let accepted = tokio::select! {
                 () = &mut stop => break,
                 accepted = accepted => accepted,
             };
             match accepted {
-                Ok((stream, activity, place)) => {
-                    let connection = Connection { activity, place, service: Arc::clone(&service) };
+                Ok((Accepted { stream, is_plain }, activity, place)) => {
+                    let certificate = self.certificate.clone().filter(|_| !is_plain);
+                    let connection = Connection { activity, place, service: Arc::clone(&service), certificate };
                     match &self.threads {
                         None => drop(tokio::spawn(connection.serve(stream))),
                         Some(threads) => threads.serve(stream, |stream| connection.serve(stream)),
@@ -207,6 +228,8 @@ struct Connection {
     activity: Arc<Activity>,
     place: Place,
     service: Arc<Service>,
+    /// With which it speaks HTTPS.
+    certificate: Option<Certificate>,
 }
 
 impl Connection {
@@ -216,6 +239,15 @@ impl Connection {
         let (Ok(reached), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else { return };
         let bounds = &self.service.bounds;
         let caller = self.service.caller(&self.activity);
+        let stream = match &self.certificate {
+            None => Stream::Plain(stream),
+            Some(certificate) => {
+                let accepted = Box::pin(certificate.accept(stream, bounds, (&self.activity, &self.place))).await;
+                let Some(stream) = accepted else { return };
+                stream
+            }
+        };
+        let reached = Reached { address: reached, is_secure: self.certificate.is_some() };
         let client = Client { connection: &self, caller: &caller, peer: peer.ip(), reached };
         let (socket, listening) = socket::split(stream, &self.activity, &self.service.memory);
         let connection = http1::Builder::new()
@@ -274,8 +306,15 @@ struct Client<'a> {
     connection: &'a Connection,
     caller: &'a Caller,
     peer: IpAddr,
-    /// The address that it has reached.
-    reached: SocketAddr,
+    reached: Reached,
+}
+
+/// What a client has reached.
+#[derive(Clone, Copy, Debug)]
+struct Reached {
+    address: SocketAddr,
+    /// By HTTPS.
+    is_secure: bool,
 }
 
 impl<'a> Client<'a> {

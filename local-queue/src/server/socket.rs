@@ -11,22 +11,66 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf, WriteHalf},
     net::{
         TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
 };
+use tokio_rustls::server::TlsStream;
 
-use super::{connection::Activity, exchange::FREE_BYTES};
+use super::{connection::Activity, pieces::FREE_BYTES};
 use crate::memory::{Memory, Share};
 
 /// Bytes of later requests that are read before their turn. All waiting connections together can hold this many each.
 const AHEAD_BYTES_MAX: usize = 4 * 1024;
 
+/// What a client is connected by.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    fn into_split(self) -> (Reader, Writer) {
+        match self {
+            Self::Plain(stream) => {
+                let (read, write) = stream.into_split();
+                (Reader::Plain(read), Writer::Plain(write))
+            }
+            Self::Tls(stream) => {
+                let (read, write) = tokio::io::split(stream);
+                (Reader::Tls(read), Writer::Tls(write))
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Reader {
+    Plain(OwnedReadHalf),
+    Tls(ReadHalf<Box<TlsStream<TcpStream>>>),
+}
+
+impl Reader {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(read) => Pin::new(read).poll_read(cx, buffer),
+            Self::Tls(read) => Pin::new(read).poll_read(cx, buffer),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Writer {
+    Plain(OwnedWriteHalf),
+    Tls(WriteHalf<Box<TlsStream<TcpStream>>>),
+}
+
 /// A connected stream, as hyper and the one who listens to it share it.
 /// Long headers count in `memory`.
-pub(super) fn split(stream: TcpStream, activity: &Arc<Activity>, memory: &Memory) -> (Socket, Listening) {
+pub(super) fn split(stream: Stream, activity: &Arc<Activity>, memory: &Memory) -> (Socket, Listening) {
     let (read, write) = stream.into_split();
     let incoming = Incoming { read, ahead: Vec::new(), has_ended: false };
     let incoming = Arc::new(Mutex::new(incoming));
@@ -37,7 +81,7 @@ pub(super) fn split(stream: TcpStream, activity: &Arc<Activity>, memory: &Memory
 
 #[derive(Debug)]
 struct Incoming {
-    read: OwnedReadHalf,
+    read: Reader,
     ahead: Vec<u8>,
     /// The client has ended its side.
     has_ended: bool,
@@ -51,7 +95,7 @@ impl Incoming {
             let mut bytes = [0; AHEAD_BYTES_MAX];
             let room = AHEAD_BYTES_MAX - self.ahead.len();
             let mut buffer = ReadBuf::new(&mut bytes[..room]);
-            ready!(Pin::new(&mut self.read).poll_read(cx, &mut buffer))?;
+            ready!(self.read.poll_read(cx, &mut buffer))?;
             self.has_ended = buffer.filled().is_empty();
             self.ahead.extend_from_slice(buffer.filled());
         }
@@ -95,7 +139,7 @@ impl Listening {
 #[derive(Debug)]
 pub(super) struct Socket {
     incoming: Arc<Mutex<Incoming>>,
-    write: OwnedWriteHalf,
+    write: Writer,
     activity: Arc<Activity>,
     header: HeaderMemory,
 }
@@ -131,7 +175,7 @@ impl AsyncRead for Socket {
             if incoming.has_ended {
                 return Poll::Ready(Ok(()));
             }
-            ready!(Pin::new(&mut incoming.read).poll_read(cx, buffer))?;
+            ready!(incoming.read.poll_read(cx, buffer))?;
             if buffer.filled().len() == before {
                 incoming.has_ended = true;
                 return Poll::Ready(Ok(()));
@@ -155,18 +199,27 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.write).poll_write(cx, bytes)
+        match &mut self.write {
+            Writer::Plain(write) => Pin::new(write).poll_write(cx, bytes),
+            Writer::Tls(write) => Pin::new(write).poll_write(cx, bytes),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // hyper flushes the socket when it has written all that it had.
-        ready!(Pin::new(&mut self.write).poll_flush(cx))?;
+        ready!(match &mut self.write {
+            Writer::Plain(write) => Pin::new(write).poll_flush(cx),
+            Writer::Tls(write) => Pin::new(write).poll_flush(cx),
+        })?;
         self.activity.on_flushed();
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.write).poll_shutdown(cx)
+        match &mut self.write {
+            Writer::Plain(write) => Pin::new(write).poll_shutdown(cx),
+            Writer::Tls(write) => Pin::new(write).poll_shutdown(cx),
+        }
     }
 
     fn poll_write_vectored(
@@ -174,10 +227,16 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.write).poll_write_vectored(cx, slices)
+        match &mut self.write {
+            Writer::Plain(write) => Pin::new(write).poll_write_vectored(cx, slices),
+            Writer::Tls(write) => Pin::new(write).poll_write_vectored(cx, slices),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.write.is_write_vectored()
+        match &self.write {
+            Writer::Plain(write) => write.is_write_vectored(),
+            Writer::Tls(write) => write.is_write_vectored(),
+        }
     }
 }

@@ -19,6 +19,8 @@ use super::{Serve, buckets::Functions};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Urls {
     pub(crate) endpoint: String,
+    /// The endpoint as functions are given it, which speaks plain HTTP.
+    pub(crate) of_functions: String,
     /// By the ids of APIs.
     pub(crate) apis: BTreeMap<String, String>,
 }

@@ -12,6 +12,7 @@ mod functions;
 mod health;
 mod interpreters;
 mod limits;
+mod listening;
 mod log;
 mod manual;
 mod packages;
@@ -22,17 +23,16 @@ mod ready;
 mod samconfig;
 mod samples;
 mod stop;
+mod tls;
 mod unpack;
 mod variables;
 mod workshop;
 
 use std::{
     net::SocketAddr,
-    num::NonZeroUsize,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
-    thread,
 };
 
 use anyhow::Context;
@@ -53,6 +53,7 @@ use self::{
     apis::Urls,
     changes::Watched,
     functions::{Clients, Known},
+    listening::Listening,
     log::Log,
     plan::Plan,
     ready::{Announcement, Started},
@@ -61,9 +62,6 @@ use self::{
     variables::Variables,
     workshop::Packages,
 };
-
-/// More threads would hardly do more than wait for each other, because all queues are under one lock.
-const ANSWERING_THREADS_MAX: NonZeroUsize = NonZeroUsize::new(8).expect("eight are some");
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -112,6 +110,8 @@ enum Command {
 struct Serve {
     #[command(flatten)]
     reach: reach::Reach,
+    #[command(flatten)]
+    tls: tls::Https,
     #[command(flatten)]
     queues: queues::Queues,
     #[command(flatten)]
@@ -248,7 +248,8 @@ async fn lambda_api(arguments: &Serve, queues: &LocalQueue, endpoint_url: &str) 
 
 /// Says what would run, without listening.
 async fn check(arguments: &Serve) -> anyhow::Result<()> {
-    let urls = Urls { endpoint: template::Options::default().queue_url_base, ..Urls::default() };
+    let endpoint = template::Options::default().queue_url_base;
+    let urls = Urls { endpoint: endpoint.clone(), of_functions: endpoint, ..Urls::default() };
     let (queues, created) = start(arguments)?;
     let variables = Variables::read(&arguments.functions)?;
     let (stack, _) = read_template(arguments, &urls, &created, &variables)?;
@@ -260,7 +261,7 @@ async fn check(arguments: &Serve) -> anyhow::Result<()> {
     }
     let plan = Plan::make(&arguments.functions, &stack, &urls, &queue_urls(arguments, &urls.endpoint), variables)?;
     print_plan(&plan, &stack, arguments);
-    functions::prepare(&arguments.functions, plan, &queues, &urls.endpoint).await?;
+    functions::prepare(&arguments.functions, plan, &queues, &urls.of_functions).await?;
     Ok(())
 }
 
@@ -289,14 +290,9 @@ async fn is_over(stop: &Stop, queues: &LocalQueue) {
 async fn answer(arguments: &Serve, stop: &Stop, queues: &LocalQueue, created: &[QueueArn]) -> anyhow::Result<()> {
     let is_over = || is_over(stop, queues);
     arguments.announcement.prepare()?;
-    let server = arguments.reach.bind(queues.clone(), arguments.bounds.bounds()).await?;
-    let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN).min(ANSWERING_THREADS_MAX);
     let buckets = arguments.buckets.make(queues)?;
-    let server = server.buckets(buckets.clone()).threads(threads).context("failed to start the threads that answer")?;
-    let addresses = server.local_addresses().context("failed to read the address listened on")?;
-    let endpoint_urls = addresses.iter().map(|address| format!("http://{address}")).collect::<Vec<_>>();
-    let endpoint_url = endpoint_urls[0].clone();
-    let (fronts, urls) = bind_apis(arguments, queues, &endpoint_url).await?;
+    let Listening { server, addresses, endpoint_urls, fronts, urls, tls } = Listening::begin(arguments, queues).await?;
+    let server = server.buckets(buckets.clone());
     let variables = Variables::read(&arguments.functions)?;
     let (stack, samconfig) = read_template(arguments, &urls, created, &variables)?;
     let reached = buckets::Functions::reached(&stack, &buckets);
@@ -307,17 +303,18 @@ async fn answer(arguments: &Serve, stop: &Stop, queues: &LocalQueue, created: &[
     let apis = apis::make(&stack, queues, &reached, arguments);
     let fronts = apis::alone(fronts, &apis)?;
     let server = server.apis(apis);
-    let queue_urls = queue_urls(arguments, &endpoint_url);
+    let queue_urls = queue_urls(arguments, &urls.endpoint);
     let plan = Plan::make(&arguments.functions, &stack, &urls, &queue_urls, variables.clone())?;
     print_start(arguments, &endpoint_urls, (queues, created), &arguments.reach.password(&server));
+    let authority = tls.as_ref().map(|tls| tls.announce(&arguments.announcement, &urls.endpoint)).transpose()?;
     print_plan(&plan, &stack, arguments);
     let token = arguments.reach.token(&server);
-    let ready = started(arguments, &addresses, token.as_deref(), created, (&stack, &urls));
+    let ready = started(arguments, (&addresses, authority.as_deref()), token.as_deref(), created, (&stack, &urls));
     let template = arguments.functions.template.as_ref();
     let watched = template.map(|template| Watched::new(template, stack.clone(), samconfig.path));
-    let prepared = functions::prepare(&arguments.functions, plan, queues, &endpoint_url).await?;
+    let prepared = functions::prepare(&arguments.functions, plan, queues, &urls.of_functions).await?;
     let (lambda, known) = tokio::select! {
-        made = lambda_api(arguments, queues, &endpoint_url) => made?,
+        made = lambda_api(arguments, queues, &urls.of_functions) => made?,
         () = is_over() => return Ok(()),
     };
     reached.run(&lambda);
@@ -359,20 +356,6 @@ async fn answer(arguments: &Serve, stop: &Stop, queues: &LocalQueue, created: &[
     started
 }
 
-/// Takes the addresses of APIs that have their own, and says where everything is.
-async fn bind_apis(
-    arguments: &Serve,
-    queues: &LocalQueue,
-    endpoint_url: &str,
-) -> anyhow::Result<(Vec<(String, Server)>, Urls)> {
-    let mut urls = Urls { endpoint: endpoint_url.to_owned(), ..Urls::default() };
-    let fronts = arguments.reach.bind_apis(queues, &arguments.bounds.bounds()).await?;
-    for (id, front) in &fronts {
-        urls.apis.insert(id.clone(), format!("http://{}", front.local_address().context("failed to read an address")?));
-    }
-    Ok((fronts, urls))
-}
-
 /// Lets a server answer until what it is told of ends.
 fn answer_until(server: Server, mut ended: Receiver<()>) -> JoinHandle<()> {
     tokio::spawn(server.run(async move { drop(ended.changed().await) }))
@@ -398,7 +381,7 @@ fn print_start(
 /// What scripts are told of the server. The queues of the template are elsewhere if the mappings take messages there.
 fn started<'a>(
     arguments: &'a Serve,
-    addresses: &'a [SocketAddr],
+    (addresses, certificate_authority): (&'a [SocketAddr], Option<&'a Path>),
     token: Option<&'a str>,
     created: &'a [QueueArn],
     (stack, urls): (&'a Stack, &Urls),
@@ -407,6 +390,7 @@ fn started<'a>(
     let declared = declared.map(|queue| queue.name.as_str());
     Started {
         addresses,
+        certificate_authority,
         region: &arguments.region,
         account: &arguments.account,
         token,
@@ -462,8 +446,8 @@ fn read_template(
         stack_name: functions.stack_name.clone(),
         region: arguments.region.clone(),
         account: arguments.account.clone(),
-        queue_url_base: functions.source.as_deref().unwrap_or(&urls.endpoint).to_owned(),
-        api_url_base: urls.endpoint.clone(),
+        queue_url_base: functions.source.as_deref().unwrap_or(&urls.of_functions).to_owned(),
+        api_url_base: urls.of_functions.clone(),
         api_urls: urls.apis.clone(),
         parameters: functions.parameter.iter().cloned().collect(),
         default_parameters: samconfig.parameters.clone(),

@@ -99,10 +99,23 @@ impl Listen {
 
 impl Reach {
     /// Takes the addresses, if whoever can reach them may.
-    pub(crate) async fn bind(&self, queues: LocalQueue, bounds: Bounds) -> anyhow::Result<Server> {
-        let by_port = self.port.map(|port| Listen { host: Ipv4Addr::LOCALHOST.to_string(), port });
-        let listens = by_port.as_ref().map_or_else(|| self.listen.iter().collect(), |listen| vec![listen]);
-        self.bind_to(&listens, queues, bounds).await
+    /// They are answered to by these names too.
+    pub(crate) async fn bind(&self, queues: LocalQueue, bounds: Bounds, names: &[String]) -> anyhow::Result<Server> {
+        let listens = self.listens();
+        self.bind_to(&listens.iter().collect::<Vec<_>>(), queues, bounds, names).await
+    }
+
+    fn listens(&self) -> Vec<Listen> {
+        match self.port {
+            Some(port) => vec![Listen { host: Ipv4Addr::LOCALHOST.to_string(), port }],
+            None => self.listen.clone(),
+        }
+    }
+
+    /// The hosts that are listened on.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = String> {
+        let apis = self.api.iter().map(|(_, listen)| listen.host.clone());
+        self.listens().into_iter().map(|listen| listen.host).chain(apis.collect::<Vec<_>>())
     }
 
     /// Takes the addresses of APIs that have their own; each with its id.
@@ -110,15 +123,22 @@ impl Reach {
         &self,
         queues: &LocalQueue,
         bounds: &Bounds,
+        names: &[String],
     ) -> anyhow::Result<Vec<(String, Server)>> {
         let mut servers = Vec::new();
         for (id, listen) in &self.api {
-            servers.push((id.clone(), self.bind_to(&[listen], queues.clone(), bounds.clone()).await?));
+            servers.push((id.clone(), self.bind_to(&[listen], queues.clone(), bounds.clone(), names).await?));
         }
         Ok(servers)
     }
 
-    async fn bind_to(&self, listens: &[&Listen], queues: LocalQueue, bounds: Bounds) -> anyhow::Result<Server> {
+    async fn bind_to(
+        &self,
+        listens: &[&Listen],
+        queues: LocalQueue,
+        bounds: Bounds,
+        names: &[String],
+    ) -> anyhow::Result<Server> {
         let mut addresses = Vec::new();
         for listen in listens {
             addresses.push((*listen, listen.addresses().await?));
@@ -133,7 +153,7 @@ impl Reach {
                 open.ip()
             );
         }
-        let guard = self.guard()?;
+        let guard = names.iter().try_fold(self.guard()?, |guard, name| guard.allow_host(name))?;
         let key_pair = self.require_signature.then(key_pair_of_environment).transpose()?;
         let mut server: Option<Server> = None;
         for (listen, addresses) in &addresses {

@@ -16,6 +16,8 @@ use serde_json::{Map, Value, json};
 pub(crate) const ENDPOINT_URL: &str = "endpoint_url";
 /// What the console and the developer's API are asked with where requests must be signed; null elsewhere.
 pub(crate) const TOKEN: &str = "token";
+/// The file of the certificate authority that clients of an HTTPS endpoint trust; null where HTTP is spoken.
+pub(crate) const CERTIFICATE_AUTHORITY: &str = "certificate_authority";
 /// Any key is taken where requests need no signature. An access key id of 12 digits would be an account.
 const MADE_UP_KEY: &str = "test";
 
@@ -43,6 +45,8 @@ pub(crate) struct Announcement {
 pub(crate) struct Started<'a> {
     /// Those listened on, in the order of the options.
     pub(crate) addresses: &'a [SocketAddr],
+    /// Where HTTPS is spoken: what clients trust.
+    pub(crate) certificate_authority: Option<&'a Path>,
     pub(crate) region: &'a str,
     pub(crate) account: &'a str,
     /// Where requests must be signed: the real keys are known to those who may send some.
@@ -54,7 +58,9 @@ pub(crate) struct Started<'a> {
 
 impl Started<'_> {
     fn line(&self) -> Value {
-        let urls = self.addresses.iter().map(|address| format!("http://{}", reached(*address))).collect::<Vec<_>>();
+        let scheme = if self.certificate_authority.is_some() { "https" } else { "http" };
+        let url = |address: &SocketAddr| format!("{scheme}://{}", reached(*address));
+        let urls = self.addresses.iter().map(url).collect::<Vec<_>>();
         let first = reached(self.addresses[0]);
         let credentials = json!({ "access_key_id": MADE_UP_KEY, "secret_access_key": MADE_UP_KEY });
         let queue = |name: &&str| ((*name).to_owned(), json!(format!("{}/{}/{name}", urls[0], self.account)));
@@ -65,6 +71,7 @@ impl Started<'_> {
             "port": first.port(),
             ENDPOINT_URL: urls[0],
             "endpoint_urls": urls,
+            CERTIFICATE_AUTHORITY: self.certificate_authority,
             "console_url": format!("{}/_local-queue/", urls[0]),
             "region": self.region,
             "account": self.account,
@@ -166,7 +173,16 @@ mod tests {
 
     fn started<'a>(addresses: &'a [SocketAddr], token: Option<&'a str>) -> Started<'a> {
         let apis = vec![("Api", "http://127.0.0.1:1/api".to_owned())];
-        Started { addresses, region: "eu-west-1", account: "123456789012", token, queues: vec!["jobs", "b.fifo"], apis }
+        let certificate_authority = None;
+        Started {
+            addresses,
+            certificate_authority,
+            region: "eu-west-1",
+            account: "123456789012",
+            token,
+            queues: vec!["jobs", "b.fifo"],
+            apis,
+        }
     }
 
     #[test]
@@ -182,6 +198,7 @@ mod tests {
             "port": 4566,
             "endpoint_url": "http://127.0.0.1:4566",
             "endpoint_urls": ["http://127.0.0.1:4566", "http://[::1]:9324"],
+            "certificate_authority": null,
             "console_url": "http://127.0.0.1:4566/_local-queue/",
             "region": "eu-west-1",
             "account": "123456789012",

@@ -17,9 +17,10 @@ pub(super) fn is_forwarded(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| by_a_proxy(name.as_str()) || name == "x-real-ip")
 }
 
-/// What queue URLs begin with, for a request that names `host` and a port.
+/// What queue URLs begin with, for a request that came by this scheme and names `host` and a port.
 pub(super) fn endpoint(
     headers: &HeaderMap,
+    scheme: &'static str,
     (host, port): (&Host, Option<u16>),
     is_allowed: impl Fn(&Host, Option<u16>) -> bool,
 ) -> Endpoint {
@@ -33,8 +34,9 @@ pub(super) fn endpoint(
     };
     let unless_refused = |name| first(name).filter(|_| is_followed);
     let scheme = match unless_refused("x-forwarded-proto") {
-        Some(scheme) if scheme.eq_ignore_ascii_case("https") => "https",
-        _ => "http",
+        Some(forwarded) if forwarded.eq_ignore_ascii_case("https") => "https",
+        Some(forwarded) if forwarded.eq_ignore_ascii_case("http") => "http",
+        _ => scheme,
     };
     let forwarded_port = unless_refused("x-forwarded-port").and_then(parse_port);
     let port = if forwarded.is_some() { forwarded_port.or(port) } else { port.or(forwarded_port) };

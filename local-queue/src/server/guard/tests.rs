@@ -517,3 +517,35 @@ fn only_what_sdks_send_is_read() {
         assert_eq!(verdict.map_or_else(|refusal| refusal.status.as_u16(), |()| 200), *status, "{method} {pairs:?}");
     }
 }
+
+#[test]
+fn over_https_our_own_pages_and_urls_say_so() {
+    let reached: SocketAddr = "127.0.0.1:9324".parse().unwrap();
+    let secure = Guard::default().allow_host("sqs.example:443").unwrap().over_https();
+    for (host, origin, status) in [
+        ("127.0.0.1:9324", "https://127.0.0.1:9324", 200),
+        ("127.0.0.1:9324", "http://127.0.0.1:9324", 403),
+        ("localhost", "https://localhost", 200),
+        ("localhost", "https://localhost:443", 200),
+        ("localhost", "https://localhost:80", 403),
+        ("sqs.example", "https://sqs.example", 200),
+        ("sqs.example:80", "https://sqs.example:80", 421),
+        ("127.0.0.1:9324", "https://evil.example", 403),
+        ("evil.example", "https://evil.example", 421),
+    ] {
+        let pairs = [("host", host), ("origin", origin)];
+        let parts = parts(Method::POST, "/", &pairs);
+        assert_eq!(status_of(secure.check_sender(&parts, reached, false, None)), status, "{host} {origin}");
+    }
+    for (pairs, expected) in [
+        (&[("host", "localhost:9324")][..], "https://localhost:9324"),
+        (&[("host", "localhost:443")], "https://localhost"),
+        (&[("host", "localhost:80")], "https://localhost:80"),
+        (&[("host", "localhost"), ("x-forwarded-proto", "http")], "http://localhost"),
+        (&[("host", "localhost"), ("x-forwarded-proto", "gopher")], "https://localhost"),
+    ] {
+        let parts = parts(Method::POST, "/", pairs);
+        let sender = secure.check_sender(&parts, reached, false, None).unwrap();
+        assert_eq!(secure.endpoint(&parts.headers, &sender, reached).as_str(), expected, "{pairs:?}");
+    }
+}
