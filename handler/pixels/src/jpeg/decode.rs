@@ -13,7 +13,7 @@ use super::planes::{ComponentPlane, WholePlanes};
 use super::progressive::{Coefficients, Known, Planned, Running, fit_side_by_side};
 use super::scale::Scale;
 use super::segments::{Segment, Segments, marker};
-use super::sequential::{Part, Restarts, Sequential, Target};
+use super::sequential::{Part, Restarts, Sequential, Target, Waiting};
 use super::strips::{self, Strips, mcu_column_range, mcu_row_range};
 use super::transform::Block;
 use crate::area::Window;
@@ -530,6 +530,6 @@ fn sequential<'t, 'a>(
         mcus_across: mcus.0,
         restarts: Restarts::new(restart_interval),
         predictors: [0; 4],
-        block: [0; 64],
+        waiting: Waiting::new(),
     }
 }

@@ -16,6 +16,9 @@ const PAIR_BITS: u32 = 12;
 /// Bits of the largest value that a pair holds.
 const PAIR_SIZE_MAX: u32 = 6;
 
+/// The most zeros before its first coefficient.
+const PAIR_ZEROS_MAX: u32 = 7;
+
 /// Until this coefficient the first of a pair, with its zeros, lies within the block.
 pub(super) const PAIR_FROM_MAX: u32 = 63 - 16;
 
@@ -204,13 +207,13 @@ impl Skipping {
 /// Up to two coefficients with the zeros before them, and possibly the end of the block, from one place of a table. Where
 /// there is one, the second is the same.
 ///
-/// From the lowest bit: four bits for the length, four for the zeros before the first coefficient, ten for the advance, and
-/// seven for each value with its sign.
+/// From the lowest bit: six bits for the length, as many as a shift looks at, so that the way from one pair to the next is
+/// short; three for the zeros before the first coefficient, nine for the advance, and seven for each value with its sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pair(u32);
 
 impl Pair {
-    /// What has to be read code by code: a long code, a large value, sixteen zeros.
+    /// What has to be read code by code: a long code, a large value, many zeros.
     const NONE: Self = Self(0);
 
     /// The codes at the top of `index`, as far as they and their values lie within its [`PAIR_BITS`] bits.
@@ -223,6 +226,9 @@ impl Pair {
         let mut zeros = None;
         for value in &mut values {
             let Some(code) = at(length).filter(holds) else { break };
+            if zeros.is_none() && code.run() > PAIR_ZEROS_MAX {
+                break;
+            }
             *value = code.value(bits << length);
             zeros = zeros.or(Some(code.run()));
             length += code.total();
@@ -236,7 +242,7 @@ impl Pair {
             values[1] = values[0];
         }
         let [first, second] = values.map(|value| value.cast_unsigned() & 0x7f);
-        Self(length | zeros.unwrap_or(0) << 4 | advanced << 8 | first << 18 | second << 25)
+        Self(length | zeros.unwrap_or(0) << 6 | advanced << 9 | first << 18 | second << 25)
     }
 
     /// Whether nothing is known of the codes.
@@ -248,20 +254,20 @@ impl Pair {
     /// Bits of all codes and values.
     #[inline(always)]
     pub(super) fn total(self) -> u32 {
-        self.0 & 0xf
+        self.0 & 0x3f
     }
 
     /// The zeros before the first coefficient.
     #[inline(always)]
     pub(super) fn zeros(self) -> u32 {
-        self.0 >> 4 & 0xf
+        self.0 >> 6 & 0x7
     }
 
     /// The coefficients, with zeros, that it stands for, and [`END_OF_BLOCK`] or [`END_ALONE`]. The last of them is the last
     /// that has a value.
     #[inline(always)]
     pub(super) fn advance(self) -> u32 {
-        self.0 >> 8 & 0x3ff
+        self.0 >> 9 & 0x1ff
     }
 
     /// The value of the first coefficient; zero if there is none.

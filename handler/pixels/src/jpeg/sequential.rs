@@ -95,14 +95,54 @@ pub(super) struct Sequential<'t, 'a> {
     pub(super) restarts: Restarts,
     /// The first coefficient of the block before, by part.
     pub(super) predictors: [i32; 4],
-    /// Coefficients of the block at hand; all zero between blocks.
-    pub(super) block: Block,
+    pub(super) waiting: Waiting,
+}
+
+/// Blocks that were read and are not samples yet. A processor waits where it is to read at once, and in large pieces, what it
+/// has just written in small ones.
+pub(super) struct Waiting {
+    /// Coefficients; all zero where no block waits.
+    blocks: [Block; WAITING_MAX],
+    /// Where their samples go: the part, and the first sample's place.
+    places: [(usize, usize, usize); WAITING_MAX],
+    count: usize,
+}
+
+/// As many as are in a few MCUs.
+const WAITING_MAX: usize = 16;
+
+impl Waiting {
+    /// Room for blocks, of which none waits.
+    pub(super) fn new() -> Self {
+        Self { blocks: [[0; 64]; WAITING_MAX], places: [(0, 0, 0); WAITING_MAX], count: 0 }
+    }
+
+    /// Where the coefficients of the next block go.
+    #[inline(always)]
+    fn next(&mut self) -> &mut Block {
+        &mut self.blocks[self.count & (WAITING_MAX - 1)]
+    }
+
+    /// Says where the samples of the block go whose coefficients have just been read.
+    #[inline(always)]
+    fn add(&mut self, part: usize, x: usize, y: usize) {
+        self.places[self.count & (WAITING_MAX - 1)] = (part, x, y);
+        self.count += 1;
+    }
 }
 
 impl Sequential<'_, '_> {
     /// Decodes the next row of MCUs. Only the samples of those in `window` are made.
     pub(super) fn row(&mut self, window: &Range<usize>, targets: &mut [Target<'_>]) -> Result<(), Defect> {
-        dispatch(Row { scan: self, window, targets })
+        let result = dispatch(Row { scan: self, window, targets });
+        // Also what came before a defect.
+        self.transform_waiting(targets);
+        result
+    }
+
+    /// Makes the samples of the blocks that wait.
+    fn transform_waiting(&mut self, targets: &mut [Target<'_>]) {
+        dispatch(Transform { waiting: &mut self.waiting, parts: &self.parts, targets });
     }
 
     #[inline(always)]
@@ -112,10 +152,13 @@ impl Sequential<'_, '_> {
                 self.predictors = [0; 4];
             }
             let wanted = window.contains(&mcu);
-            for (index, (part, target)) in self.parts.iter().zip(targets.iter_mut()).enumerate() {
-                let predictor = &mut self.predictors[index & 3];
-                for down in 0..part.down {
-                    for across in 0..part.across {
+            for index in 0..self.parts.len() {
+                for down in 0..self.parts[index].down {
+                    for across in 0..self.parts[index].across {
+                        if self.waiting.count == WAITING_MAX {
+                            self.transform_waiting(targets);
+                        }
+                        let (part, predictor) = (&self.parts[index], &mut self.predictors[index & 3]);
                         self.bits.ensure()?;
                         let (cursor, chunk) = (&mut self.bits.cursor, &*self.bits.chunk);
                         let difference = part.dc.difference(cursor, chunk)?;
@@ -124,8 +167,25 @@ impl Sequential<'_, '_> {
                             skip(cursor, chunk, part)?;
                             continue;
                         }
-                        let x = (mcu * part.across + across) * part.side - target.left;
-                        block(cursor, chunk, part, *predictor, &mut self.block, &mut target.at(x, down * part.side))?;
+                        let target = &mut targets[index];
+                        let (x, y) = ((mcu * part.across + across) * part.side - target.left, down * part.side);
+                        #[expect(
+                            clippy::cast_possible_truncation,
+                            reason = "only a hostile file has more than 16 bits"
+                        )]
+                        let dc = *predictor as i16;
+                        if part.side == 1 {
+                            skip(cursor, chunk, part)?;
+                            store(&[[transform::flat(dc, part.steps[0])]], &mut target.at(x, y));
+                            continue;
+                        }
+                        let block = self.waiting.next();
+                        if read(cursor, chunk, part, block)? {
+                            block[0] = dc;
+                            self.waiting.add(index, x, y);
+                        } else {
+                            fill(&mut target.at(x, y), part.side, transform::flat(dc, part.steps[0]));
+                        }
                     }
                 }
             }
@@ -156,31 +216,26 @@ impl HotLoop for Row<'_, '_, '_, '_> {
     }
 }
 
-/// Decodes what follows the first coefficient of a block, and makes the block's samples.
-#[inline(always)]
-fn block(
-    cursor: &mut Cursor,
-    chunk: &Chunk,
-    part: &Part<'_>,
-    dc: i32,
-    coefficients: &mut Block,
-    place: &mut Place<'_>,
-) -> Result<(), Defect> {
-    #[expect(clippy::cast_possible_truncation, reason = "only a hostile file has more than 16 bits here")]
-    let dc = dc as i16;
-    if part.side == 1 {
-        skip(cursor, chunk, part)?;
-        store(&[[transform::flat(dc, part.steps[0])]], place);
-        return Ok(());
+/// Blocks to become samples.
+struct Transform<'r, 't, 's> {
+    waiting: &'r mut Waiting,
+    parts: &'r [Part<'t>],
+    targets: &'r mut [Target<'s>],
+}
+
+impl HotLoop for Transform<'_, '_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Waiting { blocks, places, count } = self.waiting;
+        for (block, (part, x, y)) in blocks.iter_mut().zip(places).take(*count) {
+            let (part, target) = (&self.parts[*part], &mut self.targets[*part]);
+            inverse(block, part.steps, part.side, &mut target.at(*x, *y));
+            block.fill(0);
+        }
+        *count = 0;
     }
-    if read(cursor, chunk, part, coefficients)? {
-        coefficients[0] = dc;
-        inverse(coefficients, part.steps, part.side, place);
-        coefficients.fill(0);
-    } else {
-        fill(place, part.side, transform::flat(dc, part.steps[0]));
-    }
-    Ok(())
 }
 
 /// Makes the samples of a block that has more than its first coefficient.
