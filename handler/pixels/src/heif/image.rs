@@ -151,10 +151,16 @@ impl Image {
     /// The most bytes that decoding takes besides the pixels. These are made when all tiles are decoded.
     pub(crate) fn memory_bytes_max(&self) -> u64 {
         let pixels = self.shown.size.pixels().saturating_mul(self.layout().channels() as u64);
-        let layers = || [Some(&self.color), self.alpha.as_ref()].into_iter().flatten();
-        let planes = layers().fold(0_u64, |sum, layer| sum.saturating_add(layer.planes_bytes()));
-        let tile = layers().map(Layer::tile_bytes_max).max().unwrap_or(0);
-        planes.saturating_add(tile.saturating_sub(pixels))
+        let (mut planes, mut most) = (0_u64, 0_u64);
+        for layer in [Some(&self.color), self.alpha.as_ref()].into_iter().flatten() {
+            let before = planes;
+            planes = planes.saturating_add(layer.planes_bytes());
+            // Those of the one picture that there is are made when it is decoded, and then it takes less than before by more
+            // than they do.
+            let held = if layer.tiles.len() == 1 { before } else { planes };
+            most = most.max(held.saturating_add(layer.tile_bytes_max()));
+        }
+        planes.max(most.saturating_sub(pixels))
     }
 }
 

@@ -25,8 +25,8 @@ pub(super) struct Samples {
 
 /// Decodes all tiles of a layer.
 pub(super) fn samples(bytes: &[u8], layer: &Layer) -> Result<Samples, PixelError> {
-    let mut luma = zeroed(layer.size)?;
-    let mut chroma = layer.chroma_size().map(|size| Ok::<_, PixelError>([zeroed(size)?, zeroed(size)?])).transpose()?;
+    // Made when there is something for them: one picture that is all of the image needs the memory while it is decoded.
+    let mut planes: Option<(Plane, Option<[Plane; 2]>)> = None;
     let per_sample = layer.chroma_pixels().map_or((1, 1), |(across, down)| (across as usize, down as usize));
     let mut coding = None;
     for (tile, coded) in (0_u32..).zip(&layer.tiles) {
@@ -35,11 +35,15 @@ pub(super) fn samples(bytes: &[u8], layer: &Layer) -> Result<Samples, PixelError
         if *coding.get_or_insert(own) != own {
             return Err(PixelError::corrupt(FORMAT, "its tiles differ in their size or their colours"));
         }
+        let (luma, chroma) = match &mut planes {
+            Some(planes) => planes,
+            none => none.insert(zeroed(layer)?),
+        };
         let (left, top) = (tile % layer.columns * layer.tile.width, tile / layer.columns * layer.tile.height);
         let (left, top) = (left as usize, top as usize);
         let (width, height) = (layer.tile.width as usize, layer.tile.height as usize);
         Tile { decoded: &decoded, plane: 0, per_sample: (1, 1), size: (width, height), full_range: own.full_range }
-            .copy_to(&mut luma, left, top)?;
+            .copy_to(luma, left, top)?;
         for (plane, samples) in (1..).zip(chroma.iter_mut().flatten()) {
             let (across, down) = per_sample;
             // A tile may begin within a sample only where it has an odd side, which cannot be put together.
@@ -55,11 +59,15 @@ pub(super) fn samples(bytes: &[u8], layer: &Layer) -> Result<Samples, PixelError
         }
     }
     let matrix = coding.map_or(2, |coding| coding.matrix);
+    let (luma, chroma) = planes.map_or_else(|| zeroed(layer), Ok)?;
     Ok(Samples { luma, chroma, matrix })
 }
 
-fn zeroed(size: Size) -> Result<Plane, PixelError> {
-    Ok(Plane { size, data: zeroed_bytes(size.pixels())? })
+/// The planes of a layer: luma and, unless it is gray, chroma.
+fn zeroed(layer: &Layer) -> Result<(Plane, Option<[Plane; 2]>), PixelError> {
+    let plane = |size: Size| Ok::<_, PixelError>(Plane { size, data: zeroed_bytes(size.pixels())? });
+    let chroma = layer.chroma_size().map(|size| Ok::<_, PixelError>([plane(size)?, plane(size)?])).transpose()?;
+    Ok((plane(layer.size)?, chroma))
 }
 
 /// The boxes decide, and where they say nothing the coded picture itself.

@@ -302,14 +302,26 @@ fn a_file_that_ends_early_is_not_read_in_part() {
     assert!(error.ends_with("; only JPEG, PNG, GIF and BMP can be read in part"), "{error}");
 }
 
-/// Tiles are decoded one after the other: a grid costs its samples, its pixels and one tile.
+/// A photo of a phone in one piece, also with all of its chroma: what a function of 256 MiB has for pixels is 60 % of it.
 #[test]
-fn a_grid_costs_less_than_the_same_picture_in_one() {
+fn a_photo_in_one_piece_fits_the_smallest_function_of_use() {
     const PIXELS: u64 = 4000 * 3000;
-    for (name, bytes_a_pixel) in [("flat-420", 11), ("flat-444", 14)] {
-        let price = probe(&file(name), &Limits::default()).unwrap().decoded_bytes_max();
+    const BUDGET: u64 = (256 << 20) / 100 * 60;
+    let limits = Limits { memory_bytes_max: BUDGET, ..Limits::default() };
+    for (name, bytes_a_pixel) in [("flat-420", 8), ("flat-444", 11)] {
+        let bytes = file(name);
+        let probe = probe(&bytes, &limits).unwrap();
+        let price = probe.decoded_bytes_max();
         assert!(price < bytes_a_pixel * PIXELS, "{name}: {price}");
+        for format in [OutputFormat::Jpeg, OutputFormat::Png] {
+            let rendition = to_width(1600, format, Metadata::Strip);
+            let price = probe.memory_bytes_max(std::slice::from_ref(&rendition));
+            assert!(price < BUDGET, "{name} as {format:?}: {price}");
+        }
     }
+    let small = Limits { memory_bytes_max: (128 << 20) / 100 * 60, ..Limits::default() };
+    let refused = crate::probe(&file("flat-444"), &small).unwrap_err().to_string();
+    assert!(refused.starts_with("image needs ") && refused.contains(" bytes of memory; the limit "), "{refused}");
 }
 
 /// What the boxes have turned lies upright, whatever EXIF said of it before.
