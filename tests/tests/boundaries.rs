@@ -159,7 +159,7 @@ const PIXELS: &[Row] = &[
     ("recognise", &["error", "fields", "format"]),
     ("samples", &["format"]),
     ("scale", &["area", "error", "options", "raster"]),
-    ("edit", &["area", "cie", "error", "options", "raster"]),
+    ("edit", &["area", "cie", "dispatch", "error", "options", "raster"]),
     ("interest", &["area", "cie", "error", "options", "raster", "scale"]),
     ("lzw", &[]),
     ("zigzag", &[]),
