@@ -5,7 +5,8 @@
 //! a limit on its address space. A process that dies of a file is a finding like any other, and the next one goes on after
 //! that file.
 //!
-//! `SEED=7` sets the seed of the mutants, `MUTANTS=1000` their number, `SLOW=1` makes it what a release needs.
+//! `SEED=7` sets the seed of the mutants, `MUTANTS=1000` their number, `PRICES=all` makes each input into each output instead
+//! of every other one, `SLOW=1` makes all of it what a release needs.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 

@@ -1,4 +1,5 @@
-//! A mixed load for a while: what grows, and whether everything comes back. Twenty seconds, or three minutes with `SLOW=1`.
+//! A mixed load for a while: what grows, and whether everything comes back. Eight seconds, as many as
+//! `SOAK=20` says, or three minutes with `SLOW=1`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +18,8 @@ const QUEUES: [&str; 3] = ["one", "two", "three.fifo"];
 const GROWTH_KIB_MAX: usize = 32 * 1024;
 
 fn duration() -> Duration {
-    Duration::from_secs(if std::env::var_os("SLOW").is_some() { 180 } else { 20 })
+    let plain = if std::env::var_os("SLOW").is_some() { 180 } else { 8 };
+    Duration::from_secs(std::env::var("SOAK").map_or(plain, |seconds| seconds.parse().unwrap()))
 }
 
 /// Sends batches of ten messages of many sizes.
