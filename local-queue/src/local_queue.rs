@@ -424,7 +424,7 @@ impl LocalQueue {
     }
 
     /// What other sources of identifiers are seeded by.
-    #[cfg(feature = "buckets")]
+    #[cfg(any(feature = "apis", feature = "buckets"))]
     pub(crate) fn seed(&self) -> u64 {
         self.shared.requests.0
     }

@@ -102,7 +102,7 @@ const LOCAL_QUEUE: &[Row] = &[
     ("metrics", &["action"]),
     ("local_queue", &["clock", "declaration", "faults", "journal", "metrics", "receipt_handle", "recorded"]),
     ("protocol", &["action", "declaration", "faults", "json", "local_queue", "memory", "receipt_handle", "recorded"]),
-    ("apis", &["local_queue", "protocol"]),
+    ("apis", &["action", "local_queue", "protocol"]),
     ("client", &["clock", "faults", "local_queue", "protocol"]),
     ("drop_in", &["local_queue", "protocol"]),
     ("developer", &["clock", "faults", "json", "local_queue", "metrics", "recorded"]),

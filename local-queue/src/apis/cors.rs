@@ -8,6 +8,7 @@ use http::{
         ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
         ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
     },
+    request::Parts,
 };
 
 use super::declaration::{Api, Cors};
@@ -55,8 +56,22 @@ pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::OPTIONS && headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
+/// The answer to a browser that asks what a page may do, if it is not for a route to say.
+pub(super) fn answer_preflight(api: &Api, parts: &Parts) -> Option<Response<Bytes>> {
+    if !is_preflight(&parts.method, &parts.headers) {
+        return None;
+    }
+    let allowed = parts.extensions.get::<AllowedOrigin>();
+    if let Some(cors) = &api.cors
+        && (allowed.is_none() || parts.headers.get(ORIGIN).is_some_and(|origin| api.names_origin(origin)))
+    {
+        return Some(preflight(cors, &parts.headers));
+    }
+    allowed.map(|allowed| preflight_of_allowed(allowed, &parts.headers))
+}
+
 /// The answer to a browser that asks what a page may do.
-pub(super) fn preflight(cors: &Cors, request: &HeaderMap) -> Response<Bytes> {
+fn preflight(cors: &Cors, request: &HeaderMap) -> Response<Bytes> {
     let mut response = no_content();
     let Some(origin) = origin(cors, request) else { return response };
     let headers = response.headers_mut();
@@ -77,7 +92,7 @@ pub(super) fn preflight(cors: &Cors, request: &HeaderMap) -> Response<Bytes> {
 }
 
 /// The answer to a browser that asks for a page of an origin that the server allows.
-pub(super) fn preflight_of_allowed(origin: &AllowedOrigin, request: &HeaderMap) -> Response<Bytes> {
+fn preflight_of_allowed(origin: &AllowedOrigin, request: &HeaderMap) -> Response<Bytes> {
     let mut response = no_content();
     add_allowed(origin, request, response.headers_mut());
     let echoed = [

@@ -34,7 +34,8 @@ fn version_2(request: &Request<'_>) -> Value {
     let mut headers = request.headers.clone();
     headers.remove(COOKIE);
     let (body, is_base64) = body(request, Payload::V2);
-    let path = super::percent::decode(&request.full_path());
+    let path = request.full_path();
+    let path = super::percent::decode(&path);
     let mut event = json!({
         "version": "2.0",
         "routeKey": request.route_key(),
@@ -53,7 +54,7 @@ fn version_2(request: &Request<'_>) -> Value {
                 "sourceIp": request.source_ip.to_string(),
                 "userAgent": request.user_agent(),
             },
-            "requestId": request.extended_id,
+            "requestId": request.ids.extended(),
             "routeKey": request.route_key(),
             "stage": request.stage.name,
             "time": request.time(),
@@ -111,7 +112,7 @@ fn version_1(request: &Request<'_>, named: fn(&str) -> String) -> Value {
             "deploymentId": "local",
             "domainName": request.host(),
             "domainPrefix": request.api.id,
-            "extendedRequestId": request.extended_id,
+            "extendedRequestId": request.ids.extended(),
             "httpMethod": request.method.as_str(),
             "identity": {
                 "accessKey": null,
@@ -129,7 +130,7 @@ fn version_1(request: &Request<'_>, named: fn(&str) -> String) -> Value {
             },
             "path": request.full_path(),
             "protocol": "HTTP/1.1",
-            "requestId": request.id,
+            "requestId": request.ids.id().to_string(),
             "requestTime": request.time(),
             "requestTimeEpoch": request.now.as_millis(),
             "resourceId": "resource",
@@ -156,9 +157,9 @@ fn body(request: &Request<'_>, payload: Payload) -> (Option<String>, bool) {
         Some(text) if !is_binary => (Some(text.to_owned()), false),
         // Where REST APIs take a body for text, what is none of it is lost.
         None if !is_binary && payload == Payload::Rest => {
-            (Some(String::from_utf8_lossy(&request.body).into_owned()), false)
+            (Some(String::from_utf8_lossy(request.body).into_owned()), false)
         }
-        _ => (Some(STANDARD.encode(&request.body)), true),
+        _ => (Some(STANDARD.encode(request.body)), true),
     }
 }
 
@@ -192,7 +193,7 @@ fn joined(headers: &HeaderMap, named: fn(&str) -> String) -> Map<String, Value> 
 /// What API Gateway adds.
 fn with_forwarded(mut headers: HeaderMap, request: &Request<'_>) -> HeaderMap {
     let port = request.headers.get(HOST).and_then(|host| host.to_str().ok()?.rsplit_once(':')?.1.parse::<u16>().ok());
-    let root = format!("Root=1-{:08x}-{:.24}", request.now.as_secs(), request.id.replace('-', ""));
+    let root = format!("Root=1-{:08x}-{:.24}", request.now.as_secs(), request.ids.id().to_string().replace('-', ""));
     let added = [
         ("x-amzn-trace-id", root),
         ("x-forwarded-for", request.source_ip.to_string()),

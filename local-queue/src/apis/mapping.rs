@@ -1,6 +1,8 @@
 //! Parameters of an HTTP API's integration, with what they take from the request (developer guide, "Transform API requests
 //! and responses").
 
+use std::borrow::Cow;
+
 use super::{
     json_path::{self, JsonPath},
     seen::Seen,
@@ -65,15 +67,17 @@ impl Mapping {
     }
 
     /// The value for a request; none if it is all of something that the request has not.
-    pub(super) fn value(&self, request: &dyn Seen) -> Option<String> {
-        if let [Part::Selection(selection)] = self.0.as_slice() {
-            return selection.value(request);
+    pub(super) fn value<'v>(&'v self, request: &'v dyn Seen) -> Option<Cow<'v, str>> {
+        match self.0.as_slice() {
+            [Part::Text(text)] => return Some(Cow::Borrowed(text)),
+            [Part::Selection(selection)] => return selection.value(request),
+            _ => {}
         }
-        let text = |part: &Part| match part {
-            Part::Text(text) => text.clone(),
+        let text = |part: &'v Part| match part {
+            Part::Text(text) => Cow::Borrowed(text.as_str()),
             Part::Selection(selection) => selection.value(request).unwrap_or_default(),
         };
-        Some(self.0.iter().map(text).collect())
+        Some(Cow::Owned(self.0.iter().map(text).collect()))
     }
 }
 
@@ -98,16 +102,16 @@ impl Selection {
         }
     }
 
-    fn value(&self, request: &dyn Seen) -> Option<String> {
+    fn value<'v>(&self, request: &'v dyn Seen) -> Option<Cow<'v, str>> {
         match self {
-            Self::Header(name) => request.header(name),
-            Self::Query(name) => request.query_parameter(name),
-            Self::Body => request.text().filter(|text| !text.is_empty()).map(ToOwned::to_owned),
-            Self::BodyPath(path) => request.json(path, BODY_BYTES_MAX).map(json_path::text),
-            Self::Path => Some(request.path().to_owned()),
-            Self::PathParameter(name) => request.path_parameter(name).map(ToOwned::to_owned),
-            Self::Context(name) => request.context(name),
-            Self::StageVariable(name) => request.stage_variable(name).map(ToOwned::to_owned),
+            Self::Header(name) => request.header(name).map(Cow::Owned),
+            Self::Query(name) => request.query_parameter(name).map(Cow::Owned),
+            Self::Body => request.text().filter(|text| !text.is_empty()).map(Cow::Borrowed),
+            Self::BodyPath(path) => request.json(path, BODY_BYTES_MAX).map(json_path::text).map(Cow::Owned),
+            Self::Path => Some(Cow::Borrowed(request.path())),
+            Self::PathParameter(name) => request.path_parameter(name).map(Cow::Borrowed),
+            Self::Context(name) => request.context(name).map(Cow::Owned),
+            Self::StageVariable(name) => request.stage_variable(name).map(Cow::Borrowed),
         }
     }
 }

@@ -42,6 +42,7 @@ mod answers;
 mod cors;
 mod declaration;
 mod event;
+mod ids;
 mod json_path;
 mod mapped;
 mod mapping;
@@ -58,29 +59,33 @@ mod vtl;
 
 use std::{
     fmt,
+    net::{IpAddr, Ipv4Addr},
     pin::Pin,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Response, StatusCode, Uri,
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri,
     header::{CONTENT_SECURITY_POLICY, HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS},
     request::Parts,
 };
 
-use self::request::{Given, Request};
 pub use self::{
     declaration::{Api, ApiKind, Cors, Integration, Payload, QueueAction, Route, Stage},
     mapped::{Mapped, MappedResponse, MappedTarget, Passthrough, RequestParameter, ResponseParameter},
     mapping::Mapping,
     vtl::{MappingTemplate, MappingTemplateError},
 };
-use crate::{LocalQueue, engine::IdSource};
+use self::{
+    ids::{Ids, IdsSource},
+    request::{Given, Request},
+    routes::Place,
+};
+use crate::{LocalQueue, engine::Time, protocol::Answering};
 
-pub(crate) use self::{cors::AllowedOrigin, request::Peer};
+pub(crate) use self::cors::AllowedOrigin;
 
 /// What paths of APIs begin with on the port of all.
 const PREFIX: &str = "/_local-queue/apis/";
@@ -91,6 +96,9 @@ const REST_TIMEOUT: Duration = Duration::from_secs(29);
 const EVENT_BYTES_MAX: usize = 6 * 1024 * 1024;
 /// Kept apart from the seed of messages, so that a request changes no message's id.
 const IDS: u64 = 0x4150_4900;
+static APIGW_REQUEST_ID: HeaderName = HeaderName::from_static("apigw-requestid");
+static APIGW_ID: HeaderName = HeaderName::from_static("x-amz-apigw-id");
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// APIs. Clones are the same.
 #[derive(Clone)]
@@ -102,7 +110,7 @@ struct Shared {
     queues: LocalQueue,
     apis: Vec<Api>,
     functions: OnceLock<Arc<dyn Functions>>,
-    ids: Mutex<IdSource>,
+    ids: IdsSource,
 }
 
 /// The functions that APIs can invoke.
@@ -132,9 +140,16 @@ pub(crate) struct Target {
     prefix_bytes: usize,
     /// Whether the API has an address of its own, where its pages harm nothing but itself.
     is_alone: bool,
+    /// Who sends it.
+    peer: IpAddr,
 }
 
 impl Target {
+    /// The same, of a request that comes from there.
+    pub(crate) fn sent_by(self, peer: IpAddr) -> Self {
+        Self { peer, ..self }
+    }
+
     /// The answer to a request that is not looked at.
     pub(crate) fn refuse(self, status: StatusCode, text: &str) -> Response<Bytes> {
         let mut response = match status {
@@ -151,7 +166,7 @@ impl Apis {
     /// [can be invoked](Self::invoke).
     #[must_use]
     pub fn new(queues: &LocalQueue, apis: Vec<Api>) -> Self {
-        let ids = Mutex::new(IdSource::seeded(queues.seed() ^ IDS));
+        let ids = IdsSource::seeded(queues.seed() ^ IDS);
         Self { shared: Arc::new(Shared { queues: queues.clone(), apis, functions: OnceLock::new(), ids }) }
     }
 
@@ -182,7 +197,10 @@ impl Apis {
     pub async fn respond(&self, request: http::Request<Bytes>) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
         match self.find(&parts.uri, &parts.headers) {
-            Some(target) => self.answer(target, parts, body).await,
+            Some(target) => match self.begin(target, parts, body) {
+                Answering::Answered(response) => response,
+                Answering::Later(response) => response.await,
+            },
             None => answers::no_route(ApiKind::Http),
         }
     }
@@ -205,7 +223,8 @@ impl Apis {
 
     fn target(&self, matches: impl Fn(&str) -> bool, prefix_bytes: usize, is_alone: bool) -> Option<Target> {
         let (index, api) = self.shared.apis.iter().enumerate().find(|(_, api)| matches(&api.id))?;
-        Some(Target { index, kind: api.kind, prefix_bytes, is_alone })
+        let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Some(Target { index, kind: api.kind, prefix_bytes, is_alone, peer })
     }
 
     pub(crate) fn api(&self, target: Target) -> Option<&Api> {
@@ -217,44 +236,72 @@ impl Apis {
         self.api(target).is_some_and(|api| api.names_origin(origin))
     }
 
-    /// Answers a request for an API.
-    pub(crate) async fn answer(&self, target: Target, parts: Parts, body: Bytes) -> Response<Bytes> {
-        let Some(api) = self.shared.apis.get(target.index) else { return answers::no_route(ApiKind::Http) };
-        let allowed = parts.extensions.get::<AllowedOrigin>().cloned();
-        // They matter only to pages.
-        let headers = if parts.headers.contains_key(ORIGIN) { parts.headers.clone() } else { HeaderMap::new() };
-        let (request_id, extended_request_id) = self.shared.next_ids();
-        let mut response = if !cors::is_preflight(&parts.method, &parts.headers) {
-            self.shared.route(api, target, (parts, body), (&request_id, &extended_request_id)).await
-        } else if let Some(cors) = &api.cors
-            && (allowed.is_none() || headers.get(ORIGIN).is_some_and(|origin| api.names_origin(origin)))
-        {
-            cors::preflight(cors, &headers)
-        } else if let Some(allowed) = &allowed {
-            cors::preflight_of_allowed(allowed, &headers)
-        } else {
-            self.shared.route(api, target, (parts, body), (&request_id, &extended_request_id)).await
+    /// Answers a request for an API, at once if nothing is to be waited for.
+    pub(crate) fn begin(&self, target: Target, parts: Parts, body: Bytes) -> Answering<'_> {
+        let shared = &*self.shared;
+        let Some(api) = shared.apis.get(target.index) else {
+            return Answering::Answered(answers::no_route(ApiKind::Http));
         };
+        let ids = shared.ids.next();
+        let end = End { api, is_alone: target.is_alone, ids };
+        if let Some(response) = cors::answer_preflight(api, &parts) {
+            return Answering::Answered(end.finish(&parts, response));
+        }
+        let place = match Place::find(api, &parts, target.prefix_bytes) {
+            Ok(place) => place,
+            Err(nowhere) => return Answering::Answered(end.finish(&parts, nowhere.answer(api.kind))),
+        };
+        let (account, now) = (&*shared.queues.scope().account, shared.queues.clock().now());
+        let given = Given { account, source_ip: target.peer, ids, now };
+        let route = place.matched.route;
+        let Integration::Queue { action, parameters } = &route.integration else {
+            return Answering::Later(Box::pin(async move {
+                let request = Request::new(api, &place, (&parts, &body), given);
+                let response = shared.in_time(api, route, now, shared.integrate(&request)).await;
+                end.finish(&parts, response)
+            }));
+        };
+        let request = Request::new(api, &place, (&parts, &body), given);
+        match queue::begin(&shared.queues, *action, parameters, &request) {
+            Answering::Answered(response) => Answering::Answered(end.finish(&parts, response)),
+            Answering::Later(response) => Answering::Later(Box::pin(async move {
+                let response = shared.in_time(api, route, now, response).await;
+                end.finish(&parts, response)
+            })),
+        }
+    }
+}
+
+/// What is done with every answer of an API.
+#[derive(Clone, Copy)]
+struct End<'a> {
+    api: &'a Api,
+    is_alone: bool,
+    ids: Ids,
+}
+
+impl End<'_> {
+    fn finish(self, parts: &Parts, mut response: Response<Bytes>) -> Response<Bytes> {
         let answer = response.headers_mut();
-        if let Some(cors) = &api.cors
-            && headers.contains_key(ORIGIN)
-            && !cors::is_preflight(&http::Method::OPTIONS, &headers)
-        {
-            cors::add(cors, &headers, answer);
-        }
-        if let Some(allowed) = &allowed {
-            cors::add_allowed(allowed, &headers, answer);
-        }
-        let ids = match api.kind {
-            ApiKind::Http => [("apigw-requestid", &extended_request_id), ("", &request_id)],
-            ApiKind::Rest => [("x-amzn-requestid", &request_id), ("x-amz-apigw-id", &extended_request_id)],
-        };
-        for (name, id) in ids.into_iter().filter(|(name, _)| !name.is_empty()) {
-            if let Ok(id) = HeaderValue::try_from(id) {
-                answer.insert(name, id);
+        // They matter only to pages.
+        if parts.headers.contains_key(ORIGIN) {
+            if let Some(cors) = &self.api.cors
+                && !cors::is_preflight(&parts.method, &parts.headers)
+            {
+                cors::add(cors, &parts.headers, answer);
+            }
+            if let Some(allowed) = parts.extensions.get::<AllowedOrigin>() {
+                cors::add_allowed(allowed, &parts.headers, answer);
             }
         }
-        if !target.is_alone {
+        match self.api.kind {
+            ApiKind::Http => _ = answer.insert(APIGW_REQUEST_ID.clone(), self.ids.extended_value()),
+            ApiKind::Rest => {
+                answer.insert(REQUEST_ID.clone(), self.ids.id_value());
+                answer.insert(APIGW_ID.clone(), self.ids.extended_value());
+            }
+        }
+        if !self.is_alone {
             guarded(answer);
         }
         response
@@ -274,44 +321,32 @@ fn guarded(headers: &mut HeaderMap) {
 }
 
 impl Shared {
-    /// An id as HTTP requests have it, and one as API Gateway's own.
-    fn next_ids(&self) -> (String, String) {
-        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
-        let extended = URL_SAFE_NO_PAD.encode([ids.next_u64().to_le_bytes(), ids.next_u64().to_le_bytes()].concat());
-        (ids.next_uuid().to_string(), format!("{}=", extended.get(..15).unwrap_or_default()))
-    }
-
-    async fn route(
+    /// The response of an integration, if it comes in time.
+    async fn in_time(
         &self,
         api: &Api,
-        target: Target,
-        (parts, body): (Parts, Bytes),
-        (request_id, extended_request_id): (&str, &str),
+        route: &Route,
+        began: Time,
+        response: impl Future<Output = Response<Bytes>>,
     ) -> Response<Bytes> {
-        let whole = parts.uri.path().get(target.prefix_bytes..).unwrap_or_default().to_owned();
-        let Some((stage, path)) = routes::stage(api, &whole) else { return answers::no_stage(api.kind) };
-        let path = if path.is_empty() { "/" } else { path };
-        let Some(matched) = routes::find(api, &parts.method, path) else { return answers::no_route(api.kind) };
-        let given = Given {
-            account: &self.queues.scope().account,
-            request_id: request_id.to_owned(),
-            extended_request_id: extended_request_id.to_owned(),
-            now: self.queues.clock().now(),
-        };
-        let request = Request::new((api, stage), matched, path.to_owned(), (parts, body), given);
         let longest = if api.kind == ApiKind::Http { HTTP_TIMEOUT } else { REST_TIMEOUT };
-        let timeout = request.route.timeout.map_or(longest, |own| own.min(longest));
-        let deadline = self.queues.clock().now() + timeout;
+        let timeout = route.timeout.map_or(longest, |own| own.min(longest));
         tokio::select! {
             biased;
-            response = self.integrate(&request) => response,
-            () = self.queues.clock().sleep_until(deadline) => answers::timed_out(api.kind),
+            response = response => response,
+            () = self.queues.clock().sleep_until(began + timeout) => answers::timed_out(api.kind),
         }
     }
 
+    /// What a route does that waits.
     async fn integrate(&self, request: &Request<'_>) -> Response<Bytes> {
         match &request.route.integration {
-            Integration::Queue { action, parameters } => queue::call(&self.queues, *action, parameters, request).await,
+            Integration::Queue { action, parameters } => {
+                match queue::begin(&self.queues, *action, parameters, request) {
+                    Answering::Answered(response) => response,
+                    Answering::Later(response) => response.await,
+                }
+            }
             Integration::Function { function, payload } => self.proxy(function, *payload, request).await,
             Integration::Mapped(mapped) => mapped.call(self, request).await,
             Integration::Missing(what) => {

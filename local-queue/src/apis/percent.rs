@@ -1,5 +1,7 @@
 //! Text that is encoded by percent signs, as paths and queries are.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 
 /// A part of a query.
@@ -8,6 +10,6 @@ pub(super) fn decode_form(text: &str) -> String {
 }
 
 /// A part of a path.
-pub(super) fn decode(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
+pub(super) fn decode(text: &str) -> Cow<'_, str> {
+    percent_decode_str(text).decode_utf8_lossy()
 }

@@ -1,11 +1,10 @@
 //! The integration of HTTP APIs with SQS: one action, whose parameters are taken from the request. The answer is that of
 //! SQS, in XML.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
-use http::{
-    Response, StatusCode,
-    header::{CONTENT_TYPE, HOST},
-};
+use http::{Response, StatusCode};
 use serde_json::Value;
 
 use super::{
@@ -15,7 +14,11 @@ use super::{
     request::Request,
     seen::Seen as _,
 };
-use crate::{LocalQueue, protocol};
+use crate::{
+    LocalQueue,
+    action::Action,
+    protocol::{self, Answering, Parameters},
+};
 
 /// Parameters that are documents: of a list of names, or of attributes by their names.
 const LISTS: [(&str, &str); 2] =
@@ -23,74 +26,67 @@ const LISTS: [(&str, &str); 2] =
 const ATTRIBUTES: [(&str, &str); 2] =
     [("MessageAttributes", "MessageAttribute"), ("MessageSystemAttributes", "MessageSystemAttribute")];
 
-pub(super) async fn call(
-    queues: &LocalQueue,
+/// Calls the action, which is over at once unless it waits.
+pub(super) fn begin<'q>(
+    queues: &'q LocalQueue,
     action: QueueAction,
-    parameters: &[(String, Mapping)],
+    mapped: &[(String, Mapping)],
     request: &Request<'_>,
-) -> Response<Bytes> {
-    if request.text().is_none() {
-        return answers::message(ApiKind::Http, StatusCode::BAD_REQUEST, "Bad Request");
+) -> Answering<'q> {
+    match read(mapped, request) {
+        Some(parameters) => protocol::begin_action(queues, action.of_queues(), parameters),
+        None => Answering::Answered(bad_request()),
     }
-    let mut form = Form(format!("Action={}", action.name()));
-    for (name, mapping) in parameters.iter().filter(|(name, _)| name != "Region") {
-        let Some(value) = mapping.value(request) else { continue };
-        if form.parameter(name, &value).is_none() {
-            return answers::message(ApiKind::Http, StatusCode::BAD_REQUEST, "Bad Request");
-        }
-    }
-    let made = http::Request::post("/").header(HOST, request.host());
-    let Ok(made) = made.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(Bytes::from(form.0)) else {
-        return answers::message(ApiKind::Http, StatusCode::BAD_REQUEST, "Bad Request");
-    };
-    let (mut parts, body) = protocol::respond(queues, made).await.into_parts();
-    let content_type = parts.headers.remove(CONTENT_TYPE);
-    parts.headers.clear();
-    parts.headers.extend(content_type.map(|kind| (CONTENT_TYPE, kind)));
-    Response::from_parts(parts, body)
 }
 
-/// A form of the Query protocol.
-struct Form(String);
-
-impl Form {
-    fn add(&mut self, name: &str, value: &str) {
-        self.0.extend(["&", name, "="]);
-        // Nothing else means something within a form's value, and most bodies are long and have hardly any of these.
-        for piece in value.split_inclusive(['%', '&', '+']) {
-            let encoded = match piece.chars().next_back() {
-                Some('%') => Some("%25"),
-                Some('&') => Some("%26"),
-                Some('+') => Some("%2B"),
-                _ => None,
-            };
-            let plain = encoded.map_or(piece, |_| piece.get(..piece.len() - 1).unwrap_or_default());
-            self.0.extend([plain, encoded.unwrap_or_default()]);
+impl QueueAction {
+    const fn of_queues(self) -> Action {
+        match self {
+            Self::SendMessage => Action::SendMessage,
+            Self::ReceiveMessage => Action::ReceiveMessage,
+            Self::DeleteMessage => Action::DeleteMessage,
+            Self::PurgeQueue => Action::PurgeQueue,
         }
     }
+}
 
-    /// Adds a parameter of an integration; nothing comes of a document that is none.
-    fn parameter(&mut self, name: &str, value: &str) -> Option<()> {
-        let find = |table: [(&str, &'static str); 2]| table.into_iter().find(|(of, _)| *of == name).map(|(_, it)| it);
-        if let Some(item) = find(LISTS) {
-            let names = serde_json::from_str::<Vec<String>>(value).unwrap_or_else(|_| vec![value.to_owned()]);
-            for (index, name) in names.iter().enumerate() {
-                self.add(&format!("{item}.{}", index + 1), name);
-            }
-        } else if let Some(item) = find(ATTRIBUTES) {
-            let attributes = serde_json::from_str::<serde_json::Map<String, Value>>(value).ok()?;
-            for (index, (name, attribute)) in attributes.iter().enumerate() {
-                let item = format!("{item}.{}", index + 1);
-                self.add(&format!("{item}.Name"), name);
-                for part in ["DataType", "StringValue", "BinaryValue"] {
-                    if let Some(text) = attribute.get(part).and_then(Value::as_str) {
-                        self.add(&format!("{item}.Value.{part}"), text);
-                    }
+fn bad_request() -> Response<Bytes> {
+    answers::message(ApiKind::Http, StatusCode::BAD_REQUEST, "Bad Request")
+}
+
+/// The parameters that a request stands for; none if it is no text, or a document is none.
+fn read<'r>(mapped: &'r [(String, Mapping)], request: &'r Request<'r>) -> Option<Parameters<'r>> {
+    request.text()?;
+    let mut parameters = Parameters::default();
+    for (name, mapping) in mapped.iter().filter(|(name, _)| name != "Region") {
+        if let Some(value) = mapping.value(request) {
+            add(&mut parameters, name, value)?;
+        }
+    }
+    Some(parameters)
+}
+
+/// Adds a parameter of an integration; nothing comes of a document that is none.
+fn add<'p>(parameters: &mut Parameters<'p>, name: &'p str, value: Cow<'p, str>) -> Option<()> {
+    let find = |table: [(&str, &'static str); 2]| table.into_iter().find(|(of, _)| *of == name).map(|(_, it)| it);
+    if let Some(item) = find(LISTS) {
+        let names = serde_json::from_str::<Vec<String>>(&value).unwrap_or_else(|_| vec![value.into_owned()]);
+        for (index, name) in names.into_iter().enumerate() {
+            parameters.add(format!("{item}.{}", index + 1), name);
+        }
+    } else if let Some(item) = find(ATTRIBUTES) {
+        let attributes = serde_json::from_str::<serde_json::Map<String, Value>>(&value).ok()?;
+        for (index, (name, attribute)) in attributes.into_iter().enumerate() {
+            let item = format!("{item}.{}", index + 1);
+            parameters.add(format!("{item}.Name"), name);
+            for part in ["DataType", "StringValue", "BinaryValue"] {
+                if let Some(text) = attribute.get(part).and_then(Value::as_str) {
+                    parameters.add(format!("{item}.Value.{part}"), text.to_owned());
                 }
             }
-        } else {
-            self.add(name, value);
         }
-        Some(())
+    } else {
+        parameters.add(name, value);
     }
+    Some(())
 }

@@ -1,9 +1,6 @@
 //! A request as integrations see it: below its stage, with what API Gateway knows of it.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    sync::OnceLock,
-};
+use std::{net::IpAddr, sync::OnceLock};
 
 use bytes::Bytes;
 use http::{
@@ -16,9 +13,10 @@ use time::{OffsetDateTime, format_description::FormatItem, macros::format_descri
 
 use super::{
     declaration::{Api, ApiKind, Route, Stage},
+    ids::Ids,
     json_path::JsonPath,
     percent::decode_form,
-    routes::Matched,
+    routes::Place,
     seen::Seen,
 };
 use crate::engine::Time;
@@ -26,65 +24,58 @@ use crate::engine::Time;
 /// As in an access log of Apache.
 const TIME: &[FormatItem<'_>] = format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");
 
-/// The address of the client; a server puts it into the extensions of a request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) IpAddr);
-
 /// A request that a route has matched.
 pub(super) struct Request<'a> {
     pub(super) api: &'a Api,
     pub(super) stage: &'a Stage,
     pub(super) route: &'a Route,
     pub(super) account: &'a str,
-    pub(super) method: Method,
+    pub(super) method: &'a Method,
     /// Below the stage, as it came.
-    pub(super) path: String,
-    pub(super) path_parameters: Vec<(String, String)>,
-    pub(super) raw_query: String,
+    pub(super) path: &'a str,
+    pub(super) path_parameters: &'a [(String, String)],
+    pub(super) raw_query: &'a str,
     /// Decoded.
     pub(super) query: Vec<(String, String)>,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) body: &'a Bytes,
     pub(super) source_ip: IpAddr,
-    pub(super) id: String,
-    pub(super) extended_id: String,
+    pub(super) ids: Ids,
     pub(super) now: Time,
     json: OnceLock<Option<Value>>,
 }
 
 /// What a request is given by who answers.
+#[derive(Clone, Copy)]
 pub(super) struct Given<'a> {
     pub(super) account: &'a str,
-    pub(super) request_id: String,
-    pub(super) extended_request_id: String,
+    pub(super) source_ip: IpAddr,
+    pub(super) ids: Ids,
     pub(super) now: Time,
 }
 
 impl<'a> Request<'a> {
     pub(super) fn new(
-        (api, stage): (&'a Api, &'a Stage),
-        matched: Matched<'a>,
-        path: String,
-        (parts, body): (Parts, Bytes),
+        api: &'a Api,
+        place: &'a Place<'a>,
+        (parts, body): (&'a Parts, &'a Bytes),
         given: Given<'a>,
     ) -> Self {
-        let raw_query = parts.uri.query().unwrap_or_default().to_owned();
-        let peer = parts.extensions.get::<Peer>().map(|Peer(address)| *address);
+        let raw_query = parts.uri.query().unwrap_or_default();
         Self {
             api,
-            stage,
-            route: matched.route,
+            stage: place.stage,
+            route: place.matched.route,
             account: given.account,
-            method: parts.method,
-            path,
-            path_parameters: matched.parameters,
-            query: parse_query(&raw_query),
+            method: &parts.method,
+            path: place.path(&parts.uri),
+            path_parameters: &place.matched.parameters,
+            query: parse_query(raw_query),
             raw_query,
-            headers: parts.headers,
+            headers: &parts.headers,
             body,
-            source_ip: peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-            id: given.request_id,
-            extended_id: given.extended_request_id,
+            source_ip: given.source_ip,
+            ids: given.ids,
             now: given.now,
             json: OnceLock::new(),
         }
@@ -140,7 +131,7 @@ impl Seen for Request<'_> {
     }
 
     fn text(&self) -> Option<&str> {
-        std::str::from_utf8(&self.body).ok()
+        std::str::from_utf8(self.body).ok()
     }
 
     fn json(&self, path: &JsonPath, bytes_max: usize) -> Option<&Value> {
@@ -159,8 +150,8 @@ impl Seen for Request<'_> {
             "identity.userAgent" => self.user_agent(),
             "path" => self.full_path(),
             "protocol" => "HTTP/1.1".to_owned(),
-            "requestId" => self.id.clone(),
-            "extendedRequestId" => self.extended_id.clone(),
+            "requestId" => self.ids.id().to_string(),
+            "extendedRequestId" => self.ids.extended().to_owned(),
             "requestTime" => self.time(),
             "requestTimeEpoch" => self.now.as_millis().to_string(),
             "stage" => self.stage.name.clone(),
@@ -176,7 +167,7 @@ impl Seen for Request<'_> {
     }
 
     fn path(&self) -> &str {
-        &self.path
+        self.path
     }
 
     fn query(&self) -> &[(String, String)] {
@@ -184,7 +175,7 @@ impl Seen for Request<'_> {
     }
 
     fn path_parameters(&self) -> &[(String, String)] {
-        &self.path_parameters
+        self.path_parameters
     }
 
     fn header_names(&self) -> Vec<&str> {

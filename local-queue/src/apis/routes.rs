@@ -4,12 +4,59 @@
 //! literal before a parameter before `{proxy+}` - and of two such the one that names its method; `$default` if there is
 //! none. REST APIs look for the path first: if its most definite match has another method, nothing answers.
 
-use http::Method;
+use std::{borrow::Cow, cmp::Ordering};
+
+use bytes::Bytes;
+use http::{Method, Response, Uri, request::Parts};
 
 use super::{
-    declaration::{Api, ApiKind, DEFAULT, Route},
+    answers,
+    declaration::{Api, ApiKind, DEFAULT, Route, Stage},
     percent::decode,
 };
+
+/// Where in an API a request has come.
+pub(super) struct Place<'a> {
+    pub(super) stage: &'a Stage,
+    pub(super) matched: Matched<'a>,
+    /// Bytes of the path before what is below the stage.
+    before: usize,
+}
+
+impl<'a> Place<'a> {
+    /// The place of a request, of whose path so many bytes lead to the API.
+    pub(super) fn find(api: &'a Api, parts: &Parts, prefix_bytes: usize) -> Result<Self, NoPlace> {
+        let whole = parts.uri.path();
+        let found = stage(api, whole.get(prefix_bytes..).unwrap_or_default());
+        let (stage, below) = found.ok_or(NoPlace::Stage)?;
+        let before = whole.len() - below.len();
+        let path = if below.is_empty() { "/" } else { below };
+        let matched = find(api, &parts.method, path).ok_or(NoPlace::Route)?;
+        Ok(Self { stage, matched, before })
+    }
+
+    /// The path below the stage.
+    pub(super) fn path<'u>(&self, uri: &'u Uri) -> &'u str {
+        uri.path().get(self.before..).filter(|path| !path.is_empty()).unwrap_or("/")
+    }
+}
+
+/// There is no such place: what of it is not there.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum NoPlace {
+    Stage,
+    Route,
+}
+
+impl NoPlace {
+    /// What the API answers.
+    pub(super) fn answer(self, kind: ApiKind) -> Response<Bytes> {
+        match self {
+            Self::Stage => answers::no_stage(kind),
+            Self::Route => answers::no_route(kind),
+        }
+    }
+}
 
 /// A route that answers.
 pub(super) struct Matched<'a> {
@@ -28,67 +75,109 @@ enum Rank {
 /// The route of an API for a path below its stage, as it came.
 pub(super) fn find<'a>(api: &'a Api, method: &Method, path: &str) -> Option<Matched<'a>> {
     let has_method = |route: &Route| route.method.as_ref().is_none_or(|own| own == method);
-    let matches = api.routes.iter().filter_map(|route| {
-        let (ranks, parameters) = matched(api.kind, &route.path, path)?;
-        Some((ranks, route.method.is_none(), Matched { route, parameters }))
-    });
-    let mut matches = matches.filter(|(.., it)| api.kind == ApiKind::Rest || has_method(it.route)).collect::<Vec<_>>();
-    if api.kind == ApiKind::Rest {
-        let best = matches.iter().map(|(ranks, ..)| ranks).min()?.clone();
-        matches.retain(|(ranks, _, it)| *ranks == best && has_method(it.route));
-    }
-    let found = matches.into_iter().min_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
-    let default = || {
-        let route = api.routes.iter().find(|route| route.path == DEFAULT)?;
-        Some(Matched { route, parameters: Vec::new() })
+    let more_definite = |one: &&Route, other: &&Route| {
+        compare(&one.path, &other.path).then(one.method.is_none().cmp(&other.method.is_none()))
     };
-    found.map(|(.., matched)| matched).or_else(default)
+    let matches = || api.routes.iter().filter(|route| is_match(api.kind, &route.path, path));
+    let found = match api.kind {
+        ApiKind::Http => matches().filter(|route| has_method(route)).min_by(more_definite),
+        ApiKind::Rest => {
+            let best = matches().min_by(|one, other| compare(&one.path, &other.path))?;
+            let same = matches().filter(|route| compare(&route.path, &best.path).is_eq() && has_method(route));
+            same.min_by(more_definite)
+        }
+    };
+    let default = || api.routes.iter().find(|route| route.path == DEFAULT);
+    let route = found.or_else(default)?;
+    Some(Matched { route, parameters: parameters(api.kind, &route.path, path) })
 }
 
-type Parameters = Vec<(String, String)>;
+/// A segment of a route's path.
+#[derive(Clone, Copy)]
+enum Segment<'a> {
+    Literal(&'a str),
+    Parameter(&'a str),
+    Greedy(&'a str),
+}
 
-/// How definite each segment is by which a route's path matches, and the values of its parameters.
-fn matched(kind: ApiKind, pattern: &str, path: &str) -> Option<(Vec<Rank>, Parameters)> {
-    let value = |text: &str| if kind == ApiKind::Http { decode(text) } else { text.to_owned() };
-    // REST APIs do not look at a slash at the end (recorded).
-    let path = if kind == ApiKind::Rest { path.trim_end_matches('/') } else { path };
-    let pattern = pattern.strip_prefix('/')?;
-    let mut rest = Some(path.strip_prefix('/').unwrap_or(path));
-    let (mut ranks, mut parameters) = (Vec::new(), Vec::new());
-    for segment in pattern.split('/') {
-        let left = rest?;
-        let (own, after) = left.split_once('/').map_or((left, None), |(own, after)| (own, Some(after)));
-        match segment.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
-            Some(name) if name.ends_with('+') => {
-                if left.is_empty() {
-                    return None;
-                }
-                ranks.push(Rank::Greedy);
-                parameters.push((name.trim_end_matches('+').to_owned(), value(left)));
-                rest = None;
-            }
-            Some(name) => {
-                if own.is_empty() {
-                    return None;
-                }
-                ranks.push(Rank::Parameter);
-                parameters.push((name.to_owned(), value(own)));
-                rest = after;
-            }
-            None => {
-                if decode(own) != segment {
-                    return None;
-                }
-                ranks.push(Rank::Literal);
-                rest = after;
-            }
+impl Segment<'_> {
+    const fn rank(self) -> Rank {
+        match self {
+            Self::Literal(_) => Rank::Literal,
+            Self::Parameter(_) => Rank::Parameter,
+            Self::Greedy(_) => Rank::Greedy,
         }
     }
-    rest.is_none().then_some((ranks, parameters))
+}
+
+/// The segments of a route's path, of which there are none if it is no path.
+fn segments(pattern: &str) -> impl Iterator<Item = Segment<'_>> {
+    pattern.strip_prefix('/').into_iter().flat_map(|pattern| pattern.split('/')).map(|segment| {
+        match segment.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+            Some(name) if name.ends_with('+') => Segment::Greedy(name.trim_end_matches('+')),
+            Some(name) => Segment::Parameter(name),
+            None => Segment::Literal(segment),
+        }
+    })
+}
+
+/// Which of two routes' paths, both of which match, is the more definite: the lesser one.
+fn compare(one: &str, other: &str) -> Ordering {
+    segments(one).map(Segment::rank).cmp(segments(other).map(Segment::rank))
+}
+
+/// The path as it is matched.
+fn matched_path(kind: ApiKind, path: &str) -> &str {
+    // REST APIs do not look at a slash at the end (recorded).
+    let path = if kind == ApiKind::Rest { path.trim_end_matches('/') } else { path };
+    path.strip_prefix('/').unwrap_or(path)
+}
+
+/// The first segment of a path, and what is behind it.
+fn split_first(path: &str) -> (&str, Option<&str>) {
+    path.split_once('/').map_or((path, None), |(own, after)| (own, Some(after)))
+}
+
+/// Whether a route's path matches.
+fn is_match(kind: ApiKind, pattern: &str, path: &str) -> bool {
+    if !pattern.starts_with('/') {
+        return false;
+    }
+    let mut rest = Some(matched_path(kind, path));
+    for segment in segments(pattern) {
+        let Some(left) = rest else { return false };
+        let (own, after) = split_first(left);
+        let (is_match, after) = match segment {
+            Segment::Greedy(_) => (!left.is_empty(), None),
+            Segment::Parameter(_) => (!own.is_empty(), after),
+            Segment::Literal(literal) => (decode(own) == literal, after),
+        };
+        if !is_match {
+            return false;
+        }
+        rest = after;
+    }
+    rest.is_none()
+}
+
+/// The values of the parameters of a route's path, which matches.
+fn parameters(kind: ApiKind, pattern: &str, path: &str) -> Vec<(String, String)> {
+    let value = |text: &str| if kind == ApiKind::Http { decode(text) } else { Cow::Borrowed(text) }.into_owned();
+    let (mut rest, mut parameters) = (matched_path(kind, path), Vec::new());
+    for segment in segments(pattern) {
+        let (own, after) = split_first(rest);
+        match segment {
+            Segment::Greedy(name) => parameters.push((name.to_owned(), value(rest))),
+            Segment::Parameter(name) => parameters.push((name.to_owned(), value(own))),
+            Segment::Literal(_) => {}
+        }
+        rest = after.unwrap_or_default();
+    }
+    parameters
 }
 
 /// The stage of a path of an API, and the path below it.
-pub(super) fn stage<'a, 'p>(api: &'a Api, path: &'p str) -> Option<(&'a super::Stage, &'p str)> {
+pub(super) fn stage<'a, 'p>(api: &'a Api, path: &'p str) -> Option<(&'a Stage, &'p str)> {
     let own = path.strip_prefix('/').unwrap_or(path);
     let first = own.split('/').next().unwrap_or_default();
     let find = |name: &str| api.stages.iter().find(|stage| stage.name == name);

@@ -16,7 +16,7 @@ pub(crate) enum Fields<'a> {
     /// In AWS JSON.
     Json(&'a Object<'a>),
     /// In Query, where the names of some lists depend on the operation.
-    Query { node: &'a FormNode, operation: &'static str },
+    Query { node: &'a FormNode<'a>, operation: &'static str },
 }
 
 /// The entries of a map from text to text.
@@ -104,7 +104,7 @@ impl<'a> Fields<'a> {
                 let is_tags = matches!(name, "tags" | "Tags");
                 // An empty map, as old SDKs send it.
                 let items = items.into_iter().filter(|item| !item.is_blank());
-                let entry = |item: &'a FormNode| {
+                let entry = |item: &'a FormNode<'a>| {
                     let key = item.text("Name").or_else(|| item.text("Key"));
                     let key =
                         key.ok_or_else(|| WireError::missing(if is_tags { "Tag.Key" } else { "Attribute.Name" }))?;
@@ -127,7 +127,7 @@ impl<'a> Fields<'a> {
             }
             Self::Query { operation, .. } => {
                 let items = self.items(name).unwrap_or_default().into_iter().filter(|item| !item.is_blank());
-                let entry = |item: &'a FormNode| {
+                let entry = |item: &'a FormNode<'a>| {
                     let node = item.child("Value").unwrap_or(&query::EMPTY);
                     (item.text("Name").unwrap_or_default(), Fields::Query { node, operation })
                 };
@@ -145,7 +145,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The items of a list of the Query protocol.
-    fn items(&self, name: &str) -> Option<Vec<&'a FormNode>> {
+    fn items(&self, name: &str) -> Option<Vec<&'a FormNode<'a>>> {
         match self {
             Self::Json(_) => None,
             Self::Query { node, operation } => {

@@ -11,6 +11,8 @@ mod document;
 mod error;
 mod fields;
 mod operations;
+#[cfg(feature = "apis")]
+mod parameters;
 #[cfg(feature = "server")]
 mod peek;
 mod policy;
@@ -31,6 +33,8 @@ pub(crate) use self::caller::{Caller, Counted};
 pub(crate) use self::caller::{HeavyWork, LIGHT_BYTES};
 #[cfg(feature = "console")]
 pub(crate) use self::operations::move_task_handle;
+#[cfg(feature = "apis")]
+pub(crate) use self::parameters::{Parameters, begin_action};
 #[cfg(any(feature = "buckets", feature = "server"))]
 pub(crate) use self::xml::escape as escape_xml;
 use self::{
@@ -51,7 +55,7 @@ use crate::{
     LocalQueue,
     action::Action,
     engine::{Scope, Uuid},
-    faults::{Effect, EntryFailures, ResponseLost},
+    faults::{Effect, EntryFailures, RequestFaults, ResponseLost},
     json::{self, Object},
 };
 
@@ -111,15 +115,12 @@ async fn respond_under_faults(
     action: Option<Action>,
     caller: Option<&Caller>,
 ) -> Response<Bytes> {
-    let faults = queues.faults().of_request(action, &scope(queues, &request).account, || subject::queue(&request));
-    if !faults.latency.is_zero() {
-        queues.clock().sleep_until(queues.clock().now() + faults.latency).await;
-    }
-    if let Some(failures) = faults.failed_entries {
+    let mut faults = queues.faults().of_request(action, &scope(queues, &request).account, || subject::queue(&request));
+    let end = End::under_faults(queues, action, &faults).await;
+    let request_id = end.request_id;
+    if let Some(failures) = faults.failed_entries.take() {
         request.extensions_mut().insert(failures);
     }
-    let request_id = queues.next_request_id();
-    let end = End { queues, action, request_id, response_is_lost: faults.response_is_lost };
     if let Some(effect) = faults.refusal {
         return end.finish(Form::wanted_by(&request, request_id).error(&refusal(&effect)));
     }
@@ -143,13 +144,27 @@ struct End<'a> {
     response_is_lost: bool,
 }
 
-impl End<'_> {
+impl<'a> End<'a> {
+    /// That of a request that injected faults strike, when it has waited as long as they make it wait.
+    async fn under_faults(queues: &'a LocalQueue, action: Option<Action>, faults: &RequestFaults) -> Self {
+        if !faults.latency.is_zero() {
+            queues.clock().sleep_until(queues.clock().now() + faults.latency).await;
+        }
+        let request_id = queues.next_request_id();
+        Self { queues, action, request_id, response_is_lost: faults.response_is_lost }
+    }
+
     fn finish(self, mut response: Response<Bytes>) -> Response<Bytes> {
         let mut request_id = String::with_capacity(36);
         self.request_id.write_to(&mut request_id);
         if let Ok(request_id) = HeaderValue::try_from(request_id) {
             response.headers_mut().insert(REQUEST_ID.clone(), request_id);
         }
+        self.finish_bare(response)
+    }
+
+    /// As [`finish`](Self::finish), without the header that SQS gives its answers.
+    fn finish_bare(self, mut response: Response<Bytes>) -> Response<Bytes> {
         if self.response_is_lost {
             response.extensions_mut().insert(ResponseLost);
         }
@@ -279,7 +294,7 @@ impl Form {
     fn text(self, action: Action, document: Option<&Document>, bytes: usize) -> String {
         match self.kind {
             FormKind::Json => document.map(|document| document.to_json(bytes)).unwrap_or_default(),
-            FormKind::Xml => xml::response(action.name(), document, &self.request_id.to_string(), bytes),
+            FormKind::Xml => xml::response(action.name(), document, self.request_id, bytes),
             FormKind::PlainJson => xml::json_response(action.name(), document, &self.request_id.to_string()),
         }
     }
@@ -340,7 +355,7 @@ fn run_json(
         let target = request.headers().get(&TARGET).and_then(|target| target.to_str().ok()).unwrap_or_default();
         WireError::new(ErrorKind::UnknownOperation, format!("Unknown operation {target:?}."))
     })?;
-    check_size(action, request.body())?;
+    check_size(action, request.body().len())?;
     let members = parse_json(request.body())?;
     let call = call((queues, number), request, caller, Fields::Json(&members), "");
     Ok((action, operations::run(action, &call)?))
@@ -370,7 +385,7 @@ fn run_query(queues: &LocalQueue, request: &Request<Bytes>, caller: Option<&Call
             let message = format!("The action {name} is not valid for this endpoint.");
             WireError::new(ErrorKind::UnknownOperation, message)
         })?;
-    check_size(action, request.body())?;
+    check_size(action, request.body().len())?;
     parameters.check_lists()?;
     let fields = Fields::Query { node: &parameters, operation: action.name() };
     let call = call((queues, number), request, caller, fields, path);
@@ -399,13 +414,13 @@ fn call<'a>(
     let trace_header = request.headers().get(&TRACE_ID).and_then(|trace| trace.to_str().ok());
     let failed_entries = request.extensions().get::<EntryFailures>();
     let scope = scope(queues, request);
-    Call { queues, request, caller, scope, fields, path, trace_header, failed_entries, number }
+    Call { queues, request: Some(request), caller, scope, fields, path, trace_header, failed_entries, number }
 }
 
 /// Only messages make a request long. Of any other action a long body is refused before it is taken apart: its parts
 /// would take many times its size, for as long as a long poll lasts.
-fn check_size(action: Action, body: &[u8]) -> Result<(), WireError> {
-    if body.len() <= PLAIN_BODY_BYTES_MAX || matches!(action, Action::SendMessage | Action::SendMessageBatch) {
+fn check_size(action: Action, bytes: usize) -> Result<(), WireError> {
+    if bytes <= PLAIN_BODY_BYTES_MAX || matches!(action, Action::SendMessage | Action::SendMessageBatch) {
         return Ok(());
     }
     let message = format!("The body of {} is longer than {PLAIN_BODY_BYTES_MAX} bytes.", action.name());

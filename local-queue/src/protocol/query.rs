@@ -1,6 +1,6 @@
 //! The parameters of the Query protocol: a flat form whose names spell a tree (`Attribute.1.Name=DelaySeconds`).
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::error::{ErrorKind, WireError};
 
@@ -11,36 +11,54 @@ const PARTS_MAX: usize = 8;
 
 /// One node of the tree: a value, nodes below it, or both.
 #[derive(Debug, Default)]
-pub(super) struct FormNode {
-    pub(super) value: Option<String>,
-    children: BTreeMap<String, FormNode>,
+pub(super) struct FormNode<'f> {
+    pub(super) value: Option<Cow<'f, str>>,
+    children: BTreeMap<Cow<'f, str>, FormNode<'f>>,
 }
 
-impl FormNode {
+impl<'f> FormNode<'f> {
     /// Reads a form, or the query of a URL.
-    pub(super) fn parse(forms: &[&str]) -> Result<Self, WireError> {
+    pub(super) fn parse(forms: &[&'f str]) -> Result<Self, WireError> {
         let mut root = Self::default();
         let pairs = forms.iter().flat_map(|form| form.split('&')).filter(|pair| !pair.is_empty());
         for (index, pair) in pairs.enumerate() {
-            if index == PARAMETERS_MAX {
-                return Err(malformed(format!("The request has more than {PARAMETERS_MAX} parameters.")));
-            }
+            check_count(index)?;
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            root.insert(&decode(name)?, decode(value)?)?;
+            root.insert(decode(name)?, decode(value)?)?;
         }
         Ok(root)
     }
 
-    fn insert(&mut self, name: &str, value: String) -> Result<(), WireError> {
+    /// Adds a parameter by its whole name.
+    pub(super) fn insert(&mut self, name: Cow<'f, str>, value: Cow<'f, str>) -> Result<(), WireError> {
+        match name {
+            Cow::Borrowed(name) => self.insert_parts(name.split('.').map(Cow::Borrowed), value),
+            Cow::Owned(name) => self.insert_parts(name.split('.').map(|part| Cow::Owned(part.to_owned())), value),
+        }
+    }
+
+    fn insert_parts(
+        &mut self,
+        parts: impl Iterator<Item = Cow<'f, str>>,
+        value: Cow<'f, str>,
+    ) -> Result<(), WireError> {
         let mut node = self;
-        for (depth, part) in name.split('.').enumerate() {
+        for (depth, part) in parts.enumerate() {
             if depth == PARTS_MAX {
                 return Err(malformed(format!("The name of a parameter has more than {PARTS_MAX} parts.")));
             }
-            node = node.children.entry(part.to_owned()).or_default();
+            node = node.children.entry(part).or_default();
         }
         node.value = Some(value);
         Ok(())
+    }
+
+    /// The same, borrowed from nothing.
+    #[cfg(feature = "apis")]
+    pub(super) fn into_owned(self) -> FormNode<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        let children = self.children.into_iter().map(|(name, node)| (owned(name), node.into_owned()));
+        FormNode { value: self.value.map(owned), children: children.collect() }
     }
 
     pub(super) fn child(&self, name: &str) -> Option<&Self> {
@@ -67,7 +85,7 @@ impl FormNode {
     /// AWS (quoted by users): `Entries.1.Id`, which should be `DeleteMessageBatchRequestEntry.1.Id`, and
     /// `MessageAttributeNames.member.1`, as other services spell their lists, each with its own text.
     pub(super) fn check_lists(&self) -> Result<(), WireError> {
-        for (name, node) in &self.children {
+        for (name, node) in self.children.iter().filter(|(_, node)| !node.children.is_empty()) {
             let is_list = is_list_name(name);
             if !is_list && node.has_numbers() {
                 return Err(malformed("Top level element may not be treated as a list"));
@@ -90,14 +108,25 @@ impl FormNode {
 }
 
 /// A structure without members.
-pub(super) static EMPTY: FormNode = FormNode { value: None, children: BTreeMap::new() };
+pub(super) static EMPTY: FormNode<'static> = FormNode { value: None, children: BTreeMap::new() };
 
 fn is_number(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// Refuses a parameter that has so many before it, if these are as many as there may be.
+pub(super) fn check_count(before: usize) -> Result<(), WireError> {
+    if before < PARAMETERS_MAX {
+        return Ok(());
+    }
+    Err(malformed(format!("The request has more than {PARAMETERS_MAX} parameters.")))
+}
+
 /// Undoes form encoding: `+` is a space, `%` begins two hex digits.
-pub(super) fn decode(text: &str) -> Result<String, WireError> {
+pub(super) fn decode(text: &str) -> Result<Cow<'_, str>, WireError> {
+    if !text.bytes().any(|byte| matches!(byte, b'+' | b'%')) {
+        return Ok(Cow::Borrowed(text));
+    }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -112,10 +141,10 @@ pub(super) fn decode(text: &str) -> Result<String, WireError> {
             other => other,
         });
     }
-    String::from_utf8(bytes).map_err(|_| malformed("A parameter is not valid UTF-8."))
+    String::from_utf8(bytes).map(Cow::Owned).map_err(|_| malformed("A parameter is not valid UTF-8."))
 }
 
-fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> WireError {
+fn malformed(message: impl Into<Cow<'static, str>>) -> WireError {
     WireError::new(ErrorKind::MalformedInput, message)
 }
 

@@ -64,9 +64,16 @@ pub(super) fn queue(request: &Request<Bytes>) -> Option<String> {
         let body = std::str::from_utf8(request.body()).ok()?;
         let forms = [request.uri().query().unwrap_or_default(), body];
         let mut pairs = forms.into_iter().flat_map(|form| form.split('&')).filter_map(|pair| pair.split_once('='));
-        pairs.find(|(name, _)| NAMES.contains(name)).and_then(|(_, value)| query::decode(value).ok())
+        pairs
+            .find(|(name, _)| NAMES.contains(name))
+            .and_then(|(_, value)| query::decode(value).ok())
+            .map(Cow::into_owned)
     };
-    let named = named.unwrap_or_else(|| request.uri().path().to_owned());
+    name_of(&named.unwrap_or_else(|| request.uri().path().to_owned()))
+}
+
+/// The name of the queue that a URL, a path or an ARN is of.
+pub(super) fn name_of(named: &str) -> Option<String> {
     let name = named.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
     (!name.is_empty()).then(|| name.to_owned())
 }

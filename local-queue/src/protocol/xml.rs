@@ -3,25 +3,28 @@
 use std::collections::BTreeMap;
 
 use super::{document::Document, error::WireError};
+use crate::engine::Uuid;
 
+/// Room for an answer that is not long.
+const SHORT_BYTES: usize = 512;
 const NAMESPACE: &str = "http://queue.amazonaws.com/doc/2012-11-05/";
 
 /// The XML of an answer, for which room for so many bytes is made at once.
-pub(super) fn response(operation: &str, document: Option<&Document>, request_id: &str, bytes: usize) -> String {
+pub(super) fn response(operation: &str, document: Option<&Document>, request_id: Uuid, bytes: usize) -> String {
     let mut xml = Xml::new();
-    xml.0.reserve_exact(bytes);
-    let root = format!("{operation}Response");
-    xml.push(&["<", &root, " xmlns=\"", NAMESPACE, "\">"]);
+    xml.0.reserve_exact(bytes.max(SHORT_BYTES));
+    xml.push(&["<", operation, "Response xmlns=\"", NAMESPACE, "\">"]);
     if let Some(Document::Struct(members)) = document {
-        let result = format!("{operation}Result");
         if members.is_empty() {
-            xml.push(&["<", &result, "/>"]);
+            xml.push(&["<", operation, "Result/>"]);
         } else {
-            xml.element(&result, |xml| xml.members(operation, members));
+            xml.push(&["<", operation, "Result>"]);
+            xml.members(operation, members);
+            xml.push(&["</", operation, "Result>"]);
         }
     }
-    xml.element("ResponseMetadata", |xml| xml.text("RequestId", request_id));
-    xml.push(&["</", &root, ">"]);
+    xml.element("ResponseMetadata", |xml| xml.element("RequestId", |xml| request_id.write_to(&mut xml.0)));
+    xml.push(&["</", operation, "Response>"]);
     xml.0
 }
 
@@ -104,8 +107,8 @@ impl Xml {
             Document::Null => {}
             Document::Text(text) | Document::Plain(text) => self.text(name, text),
             Document::Body(body) => self.text(name, body.as_str()),
-            Document::Digest(digest) => self.text(name, &digest.to_string()),
-            Document::Id(id) => self.text(name, &id.to_string()),
+            Document::Digest(digest) => self.element(name, |xml| digest.write_to(&mut xml.0)),
+            Document::Id(id) => self.element(name, |xml| id.write_to(&mut xml.0)),
             Document::Integer(number) => self.text(name, &number.to_string()),
             Document::Boolean(flag) => self.text(name, &flag.to_string()),
         }
@@ -142,6 +145,11 @@ pub(super) const fn is_xml(character: char) -> bool {
 /// is lost as a whole. A carriage return would be read as a line feed; AWS writes it in hexadecimal (quoted by users), and
 /// there are clients that know no other spelling of it.
 pub(crate) fn escape(text: &str, xml: &mut String) {
+    // Most texts are plain; without an end in between, many bytes are looked at in one step.
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'&' | b'<' | b'>' | b'"');
+    if text.bytes().fold(true, |all, byte| all & is_plain(byte)) {
+        return xml.push_str(text);
+    }
     for character in text.chars() {
         match character {
             '&' => xml.push_str("&amp;"),

@@ -76,6 +76,7 @@ struct ForDropIn;
 pub(super) type Readers = Box<(HeaderValue, bool)>;
 
 /// How far a request has come.
+#[expect(clippy::large_enum_variant, reason = "every request begins as the largest, which is not worth a box")]
 pub(super) enum Exchange<'a> {
     Answered(Response<Bytes>),
     /// Its body is being read.
@@ -98,13 +99,15 @@ pub(super) struct Reading {
     pieces: Pieces,
     /// The memory for these.
     share: Share,
+    /// The API that it is for, if it is for one.
+    target: Option<Box<apis::Target>>,
 }
 
 impl Exchange<'_> {
     /// Begins to read a body.
-    fn read(parts: Parts, body: Incoming) -> Self {
+    fn read(parts: Parts, body: Incoming, target: Option<apis::Target>) -> Self {
         let (pieces, share) = (Pieces::default(), Share::default());
-        Self::Reading(Reading { parts, body, pieces, share })
+        Self::Reading(Reading { parts, body, pieces, share, target: target.map(Box::new) })
     }
 }
 
@@ -134,23 +137,18 @@ impl Service {
         (peer, reached): (IpAddr, Reached),
     ) -> (Exchange<'_>, Option<Readers>) {
         let (mut parts, body) = request.into_parts();
-        let target = self.front.as_ref().and_then(|front| front.target(&parts.uri, &parts.headers));
-        if let Some(target) = target {
-            // It says in whose words a refusal is.
-            parts.extensions.insert(target);
-        }
-        let sender = match self.check_header(&parts, reached) {
+        let target = self.front.as_ref().and_then(|front| front.target(&parts.uri, &parts.headers, peer));
+        let sender = match self.check_header(&parts, reached, target) {
             Ok(sender) => sender,
-            Err(refusal) => return (self.refuse_unread(refusal, parts, body), None),
+            Err(refusal) => {
+                name_api(&mut parts, target);
+                return (self.refuse_unread(refusal, parts, body), None);
+            }
         };
         if target.is_some() {
             // What pages may read of its answers, an API says itself.
-            front::prepare(
-                &mut parts.extensions,
-                peer,
-                sender.origin.filter(|origin| self.guard.allows_origin(origin)),
-            );
-            return (Exchange::read(parts, body), None);
+            front::prepare(&mut parts.extensions, sender.origin.filter(|origin| self.guard.allows_origin(origin)));
+            return (Exchange::read(parts, body, target), None);
         }
         if protocol::shows_urls(&parts.headers) {
             let endpoint = self.guard_of(reached).endpoint(&parts.headers, &sender, reached.address);
@@ -199,7 +197,7 @@ impl Service {
                 }
             }
         }
-        (Exchange::read(parts, body), readers)
+        (Exchange::read(parts, body, None), readers)
     }
 
     /// What a request of Lambda's API may do.
@@ -221,13 +219,12 @@ impl Service {
         if reached.is_secure { &self.secure_guard } else { &self.guard }
     }
 
-    fn check_header(&self, parts: &Parts, reached: Reached) -> Result<Sender, Refusal> {
+    fn check_header(&self, parts: &Parts, reached: Reached, target: Option<apis::Target>) -> Result<Sender, Refusal> {
         if header_bytes(parts) > self.bounds.header_bytes_max {
             let message = format!("The header is longer than {} bytes.", self.bounds.header_bytes_max);
             return Err(Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "HeaderTooLarge", message));
         }
-        let target = parts.extensions.get::<apis::Target>();
-        let pages = self.front.as_ref().zip(target).map(|(front, target)| front.pages(*target));
+        let pages = self.front.as_ref().zip(target).map(|(front, target)| front.pages(target));
         let pages = pages.as_ref().map(|pages| -> &dyn Pages { pages });
         self.guard_of(reached).check_sender(parts, reached.address, self.key_pair.is_some(), pages)
     }
@@ -262,13 +259,15 @@ impl Service {
                     activity.begin_answer();
                     self.answer(reading, caller)
                 }
-                (Exchange::Reading(Reading { parts, .. }), Err(Unread::InTime)) => {
+                (Exchange::Reading(Reading { mut parts, target, .. }), Err(Unread::InTime)) => {
+                    name_api(&mut parts, target.map(|target| *target));
                     let seconds = self.bounds.body_timeout.as_secs();
                     let message = format!("The body did not come within {seconds} seconds.");
                     let refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", message);
                     Exchange::Answered(refuse(&refusal, &parts))
                 }
-                (Exchange::Reading(Reading { parts, body, .. }), Err(Unread::Refused(refusal))) => {
+                (Exchange::Reading(Reading { mut parts, body, target, .. }), Err(Unread::Refused(refusal))) => {
+                    name_api(&mut parts, target.map(|target| *target));
                     self.refuse_unread(refusal, parts, body)
                 }
                 (other, _) => other,
@@ -277,9 +276,9 @@ impl Service {
     }
 
     fn answer<'a>(&'a self, reading: Reading, caller: &'a Caller) -> Exchange<'a> {
-        let (parts, bytes) = reading.into_parts();
+        let target = reading.target.as_deref().copied();
+        let (mut parts, bytes) = reading.into_parts();
         let access = parts.extensions.get::<Access>().copied();
-        let target = parts.extensions.get::<apis::Target>().copied();
         let service = match (target, access) {
             (Some(_), _) => "execute-api",
             (None, Some(_)) => "lambda",
@@ -290,13 +289,17 @@ impl Service {
             && let Err(refusal) = signature::check(key_pair, service, Clock::wall_now(), &parts, &bytes)
         {
             tracing::info!(code = refusal.code, "refused a request");
+            name_api(&mut parts, target);
             return Exchange::Answered(refusal.respond_to(&parts));
         }
         if let (Some(front), Some(target)) = (&self.front, target) {
-            return Exchange::Later(Box::pin(async move {
-                let response = front.answer(target, parts, bytes).await;
-                if is_held(&response) { response } else { self.hold(response).await }
-            }));
+            return match front.begin(target, parts, bytes) {
+                Answering::Later(response) => Exchange::Later(Box::pin(async move {
+                    let response = response.await;
+                    if is_held(&response) { response } else { self.hold(response).await }
+                })),
+                Answering::Answered(response) => self.answered(response),
+            };
         }
         let mut request = Request::from_parts(parts, bytes);
         if let (Some((lambda, _)), Some(access)) = (&self.lambda, access) {
@@ -331,8 +334,7 @@ impl Service {
             },
         };
         match begun {
-            Answering::Answered(response) if is_held(&response) => Exchange::Answered(response),
-            Answering::Answered(response) => Exchange::Later(Box::pin(self.hold(response))),
+            Answering::Answered(response) => self.answered(response),
             Answering::Later(response) => Exchange::Later(response),
         }
     }
@@ -343,6 +345,11 @@ impl Service {
             s3: self.buckets.as_ref().is_some_and(|buckets| !buckets.buckets().is_empty()),
             lambda: self.lambda.as_ref().is_some_and(|(lambda, _)| lambda.is_in_use()),
         }
+    }
+
+    /// With an answer that is there.
+    fn answered(&self, response: Response<Bytes>) -> Exchange<'_> {
+        if is_held(&response) { Exchange::Answered(response) } else { Exchange::Later(Box::pin(self.hold(response))) }
     }
 
     /// Lets buckets answer, and reads what they have left of a body that they refused.
@@ -468,8 +475,7 @@ enum Unread {
 impl Reading {
     /// Ready when all of the body has come.
     fn poll(&mut self, bounds: &Bounds, memory: &Memory, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
-        let is_of_api = self.parts.extensions.get::<apis::Target>().is_some();
-        let bytes_max = if is_of_api { front::bytes_max(bounds) } else { bounds.body_bytes_max };
+        let bytes_max = if self.target.is_some() { front::bytes_max(bounds) } else { bounds.body_bytes_max };
         let too_long = || {
             let message = format!("The body is longer than {bytes_max} bytes.");
             Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLarge", message)
@@ -502,6 +508,13 @@ impl Reading {
         let bytes = self.pieces.join();
         let bytes = if self.share.is_empty() { bytes } else { self.share.keep_with(bytes) };
         (self.parts, bytes)
+    }
+}
+
+/// Says in a request which API it is for: a refusal is in the words of that.
+fn name_api(parts: &mut Parts, target: Option<apis::Target>) {
+    if let Some(target) = target {
+        parts.extensions.insert(target);
     }
 }
 

@@ -3,10 +3,13 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::{Extensions, HeaderMap, HeaderValue, Response, Uri, request::Parts};
+use http::{Extensions, HeaderMap, HeaderValue, Uri, request::Parts};
 
 use super::{Bounds, guard::Pages};
-use crate::apis::{AllowedOrigin, Apis, Peer, Target};
+use crate::{
+    apis::{AllowedOrigin, Apis, Target},
+    protocol::Answering,
+};
 
 /// The APIs that a server answers for.
 #[derive(Debug)]
@@ -26,9 +29,9 @@ impl Front {
         Some(Self { apis, alone })
     }
 
-    /// Which API a request is for.
-    pub(super) fn target(&self, uri: &Uri, headers: &HeaderMap) -> Option<Target> {
-        self.alone.or_else(|| self.apis.find(uri, headers))
+    /// Which API a request from `peer` is for.
+    pub(super) fn target(&self, uri: &Uri, headers: &HeaderMap, peer: IpAddr) -> Option<Target> {
+        self.alone.or_else(|| self.apis.find(uri, headers)).map(|target| target.sent_by(peer))
     }
 
     /// The pages that an API is for.
@@ -36,8 +39,8 @@ impl Front {
         PagesOf { apis: &self.apis, target }
     }
 
-    pub(super) async fn answer(&self, target: Target, parts: Parts, body: Bytes) -> Response<Bytes> {
-        self.apis.answer(target, parts, body).await
+    pub(super) fn begin(&self, target: Target, parts: Parts, body: Bytes) -> Answering<'_> {
+        self.apis.begin(target, parts, body)
     }
 }
 
@@ -56,9 +59,8 @@ impl Pages for PagesOf<'_> {
     }
 }
 
-/// Tells an API of who sends, and of the page that may read its answers whatever it says.
-pub(super) fn prepare(extensions: &mut Extensions, peer: IpAddr, origin: Option<HeaderValue>) {
-    extensions.insert(Peer(peer));
+/// Tells an API of the page that may read its answers whatever it says.
+pub(super) fn prepare(extensions: &mut Extensions, origin: Option<HeaderValue>) {
     if let Some(origin) = origin {
         extensions.insert(AllowedOrigin(origin));
     }

@@ -43,7 +43,10 @@ const fn reads(action: Action) -> bool {
 /// Creates the queue that a request names, if it is not there and is to be created.
 pub(super) fn create(action: Action, call: &Call<'_>) -> Result<(), WireError> {
     let rules = call.queues.auto_create();
-    if rules.is_empty() || !creates(action) || (reads(action) && call.request.method() == Method::GET) {
+    if rules.is_empty()
+        || !creates(action)
+        || (reads(action) && call.request.is_some_and(|request| request.method() == Method::GET))
+    {
         return Ok(());
     }
     let queue = if action == Action::GetQueueUrl { queues::named(call)? } else { call.queue()? };

@@ -31,7 +31,8 @@ use crate::{
 /// One request on its way to the engine.
 pub(super) struct Call<'a> {
     pub(super) queues: &'a LocalQueue,
-    pub(super) request: &'a Request<Bytes>,
+    /// Where the client has found us; not known of an API's actions, which show no URL.
+    pub(super) request: Option<&'a Request<Bytes>>,
     /// The client of a server, if it is one.
     pub(super) caller: Option<&'a Caller>,
     /// The region and account that the request comes from.
@@ -67,7 +68,7 @@ impl Call<'_> {
 
     /// The URL of a queue, as this client reaches it.
     fn queue_url(&self, queue: &QueueArn) -> Document {
-        let endpoint = queue_url::endpoint(self.request);
+        let endpoint = self.request.map(queue_url::endpoint).unwrap_or_default();
         Document::Text(format!("{endpoint}/{}/{}", queue.account(), queue.name()))
     }
 }
