@@ -6,7 +6,7 @@ mod process;
 
 use std::{
     fs,
-    io::BufReader,
+    io::{self, BufReader},
     path::Path,
     process::{Command, Output, Stdio},
 };
@@ -173,4 +173,53 @@ fn what_an_answer_means_is_said_at_start() {
     }
     let alone = run(&["serve", "--durability", "relaxed"]);
     assert_eq!(alone.status.code(), Some(2), "{}", said(&alone));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_server_that_nobody_reads_keeps_what_it_answers_and_ends_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    for round in 1..=2 {
+        let mut command = local_queue(&["serve", "--listen", "127.0.0.1:0", "--create", "jobs", "--data", data]);
+        let command = command.env("RUST_LOG", "debug").stdout(Stdio::piped()).stderr(io::pipe().unwrap().1);
+        let mut running = Running(command.spawn().unwrap());
+        // The pipe is closed when the first line has been read.
+        let address = address(&mut BufReader::new(running.0.stdout.take().unwrap()));
+        let sent = post(&address, "SendMessage", r#"{"QueueUrl":"jobs","MessageBody":"kept"}"#);
+        assert!(sent.starts_with("HTTP/1.1 200 "), "{sent}");
+        let attributes = post(&address, "GetQueueAttributes", r#"{"QueueUrl":"jobs","AttributeNames":["All"]}"#);
+        assert!(attributes.contains(&format!(r#""ApproximateNumberOfMessages":"{round}""#)), "{attributes}");
+        stop(running);
+        let left = names(folder.path());
+        assert!(left.len() == 2 && left[0].strip_suffix(".snapshot").is_some(), "one snapshot and the lock: {left:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_signal_while_the_queues_are_written_ends_at_once_and_loses_nothing() {
+    const BATCHES: usize = 250;
+    let folder = tempfile::tempdir().unwrap();
+    let (mut running, address) = serve(folder.path(), &["--create", "jobs"]);
+    let body = "x".repeat(20_000);
+    let entries = (0..10).map(|id| format!(r#"{{"Id":"{id}","MessageBody":"{body}"}}"#)).collect::<Vec<_>>();
+    let batch = format!(r#"{{"QueueUrl":"jobs","Entries":[{}]}}"#, entries.join(","));
+    for _ in 0..BATCHES {
+        assert!(post(&address, "SendMessageBatch", &batch).starts_with("HTTP/1.1 200 "));
+    }
+    let pid = running.0.id().to_string();
+    let terminate = || assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    terminate();
+    // The snapshot of a clean stop has begun, or is there already.
+    while !names(folder.path()).iter().any(|name| name.contains(".snapshot")) {
+        std::thread::yield_now();
+    }
+    terminate();
+    let code = running.0.wait().unwrap().code();
+    assert!(matches!(code, Some(0 | 143)), "{code:?}");
+    let (_running, address) = serve(folder.path(), &[]);
+    let attributes = post(&address, "GetQueueAttributes", r#"{"QueueUrl":"jobs","AttributeNames":["All"]}"#);
+    let expected = format!(r#""ApproximateNumberOfMessages":"{}""#, 10 * BATCHES);
+    assert!(attributes.contains(&expected), "{attributes}");
 }

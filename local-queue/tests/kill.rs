@@ -1,13 +1,16 @@
 //! The process is killed under load, again and again: what it answered is there.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+#![expect(clippy::disallowed_methods, reason = "processes live by the clock of the machine")]
 
 mod process;
 
 use std::{
     collections::BTreeSet,
+    fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    ops::Range,
     path::Path,
     process::{Command, Stdio},
     sync::{
@@ -16,21 +19,34 @@ use std::{
         mpsc::{self, SyncSender},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 
 use self::process::{Running, address, ask, post};
 
-const CLIENTS: u64 = 8;
-/// Records after which there is another segment, and a snapshot: small, so that kills come while one is made.
+/// Of which an eighth is records after which there is another segment, and a snapshot: small, so that it is soon made.
 const DATA_MAX: &str = "64M";
 
-/// `SLOW=1` makes it what a release needs, `KILLS=100` sets the number.
-fn cycles() -> u64 {
-    let slow = std::env::var_os("SLOW").is_some();
-    std::env::var("KILLS").map_or(if slow { 500 } else { 20 }, |kills| kills.parse().unwrap())
+/// How much is done before each kill, and how often. `SLOW=1` makes it what a release needs, `KILLS=100` sets the number.
+struct Size {
+    cycles: u64,
+    clients: u64,
+    /// Messages that are answered before a kill.
+    answered: Range<usize>,
+}
+
+impl Size {
+    fn new() -> Self {
+        let slow = std::env::var_os("SLOW").is_some();
+        let cycles = std::env::var("KILLS").map_or(if slow { 500 } else { 20 }, |kills| kills.parse().unwrap());
+        if slow {
+            Self { cycles, clients: 16, answered: 100..900 }
+        } else {
+            Self { cycles, clients: 8, answered: 20..400 }
+        }
+    }
 }
 
 fn start(data: &Path) -> (Running, String, BufReader<std::process::ChildStdout>) {
@@ -101,30 +117,65 @@ struct Ledger {
 /// What the clients share.
 struct Load {
     next: AtomicU64,
+    /// Bytes behind the number of each message.
+    padding: usize,
+    /// Messages of a receive.
+    received_max: usize,
     ledger: Mutex<Ledger>,
     ends: AtomicBool,
     /// Tells of answered sends.
     tell: SyncSender<usize>,
 }
 
-fn load(address: &str, Load { next, ledger, ends, tell }: &Load) -> Option<()> {
+impl Load {
+    fn new(padding: usize, received_max: usize, tell: SyncSender<usize>) -> Self {
+        let (next, ledger, ends) = (AtomicU64::new(0), Mutex::default(), AtomicBool::new(false));
+        Self { next, padding, received_max, ledger, ends, tell }
+    }
+}
+
+/// The number of a message, which is all that the ledger has of it.
+fn number_of(body: &str) -> String {
+    body.split('-').next().unwrap_or_default().to_owned()
+}
+
+/// Looks at the queue all the while: what somebody has seen there is there.
+fn watch(address: &str, Load { ledger, ends, .. }: &Load) -> Option<()> {
+    while !ends.load(Ordering::Relaxed) {
+        let mut stream = TcpStream::connect(address).ok()?;
+        let target = "/_local-queue/queues/jobs/messages?max=1000";
+        write!(stream, "GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let seen = serde_json::from_str::<Value>(answer.split_once("\r\n\r\n")?.1).ok()?;
+        let seen =
+            seen["messages"].as_array().unwrap().iter().map(|message| number_of(message["body"].as_str().unwrap()));
+        ledger.lock().unwrap().sent.extend(seen);
+    }
+    Some(())
+}
+
+fn load(address: &str, Load { next, padding, received_max, ledger, ends, tell }: &Load) -> Option<()> {
     let mut client = Client::connect(address)?;
     while !ends.load(Ordering::Relaxed) {
         let first = next.fetch_add(3, Ordering::Relaxed);
-        let ids = [0, 1, 2].map(|at| format!("{}-{}", first + at, "x".repeat(200)));
+        let ids = [0, 1, 2].map(|at| (first + at).to_string());
+        let body = |id: &str| format!("{id}-{}", "x".repeat(*padding));
         ledger.lock().unwrap().tried.extend(ids.iter().cloned());
-        client.ask("SendMessage", &json!({ "QueueUrl": "jobs", "MessageBody": ids[0] }))?;
+        client.ask("SendMessage", &json!({ "QueueUrl": "jobs", "MessageBody": body(&ids[0]) }))?;
         ledger.lock().unwrap().sent.insert(ids[0].clone());
         // All of a batch are there or none.
         let entries = ids[1..].iter().enumerate();
-        let entries = entries.map(|(at, id)| json!({ "Id": at.to_string(), "MessageBody": id })).collect::<Vec<_>>();
+        let entries =
+            entries.map(|(at, id)| json!({ "Id": at.to_string(), "MessageBody": body(id) })).collect::<Vec<_>>();
         client.ask("SendMessageBatch", &json!({ "QueueUrl": "jobs", "Entries": entries }))?;
         ledger.lock().unwrap().sent.extend(ids[1..].iter().cloned());
         // Nobody hears of it any more when enough have been answered.
         let _ = tell.try_send(ids.len());
-        let received = client.ask("ReceiveMessage", &json!({ "QueueUrl": "jobs", "MaxNumberOfMessages": 2 }))?;
+        let received =
+            client.ask("ReceiveMessage", &json!({ "QueueUrl": "jobs", "MaxNumberOfMessages": received_max }))?;
         for message in received["Messages"].as_array().into_iter().flatten() {
-            let body = message["Body"].as_str().unwrap().to_owned();
+            let body = number_of(message["Body"].as_str().unwrap());
             {
                 let mut ledger = ledger.lock().unwrap();
                 assert!(ledger.tried.contains(&body), "a message that nobody sent");
@@ -138,14 +189,14 @@ fn load(address: &str, Load { next, ledger, ends, tell }: &Load) -> Option<()> {
     Some(())
 }
 
-/// The bodies of all messages that are there.
+/// The numbers of all messages that are there.
 fn bodies(address: &str) -> BTreeSet<String> {
     let (mut bodies, mut page) = (BTreeSet::new(), "queues/jobs/messages?max=1000".to_owned());
     loop {
         let answer = ask(address, "GET", &page, "");
         let listed: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
         for message in listed["messages"].as_array().unwrap() {
-            bodies.insert(message["body"].as_str().unwrap().to_owned());
+            bodies.insert(number_of(message["body"].as_str().unwrap()));
         }
         match listed["next_skip"].as_u64() {
             Some(next) => page = format!("queues/jobs/messages?max=1000&skip={next}"),
@@ -162,7 +213,7 @@ fn check(address: &str, ledger: &Ledger, cycle: u64) {
     let unexpected = there.iter().filter(|body| !ledger.tried.contains(*body) || ledger.deleted.contains(*body));
     let unexpected = unexpected.collect::<Vec<_>>();
     // Of each three messages the last two were sent as one batch.
-    let number = |body: &str| body.split_once('-').unwrap().0.parse::<u64>().unwrap();
+    let number = |id: &str| id.parse::<u64>().unwrap();
     let whole = |numbers: BTreeSet<u64>| numbers.iter().map(|it| it / 3).collect::<BTreeSet<_>>();
     let untouched = there.iter().filter(|body| !ledger.deleting.contains(*body)).map(|body| number(body));
     let (first, second): (BTreeSet<_>, BTreeSet<_>) = untouched.filter(|it| it % 3 > 0).partition(|it| it % 3 == 1);
@@ -177,35 +228,78 @@ fn check(address: &str, ledger: &Ledger, cycle: u64) {
 fn a_process_that_is_killed_under_load_loses_nothing_that_it_answered() {
     let folder = tempfile::tempdir().unwrap();
     let (tell, told) = mpsc::sync_channel(1_000);
-    let (next, ledger, ends) = (AtomicU64::new(0), Mutex::default(), AtomicBool::new(false));
-    let shared = Load { next, ledger, ends, tell };
+    let shared = Load::new(200, 3, tell);
+    let size = Size::new();
     let mut dice = fastrand::Rng::with_seed(1);
-    for cycle in 0..cycles() {
+    for cycle in 0..size.cycles {
         let (mut server, address, _lines) = start(folder.path());
         if cycle == 0 {
             post(&address, "CreateQueue", r#"{"QueueName":"jobs","Attributes":{"VisibilityTimeout":"1"}}"#);
         }
         check(&address, &shared.ledger.lock().unwrap(), cycle);
-        shared.ends.store(false, Ordering::Relaxed);
         told.try_iter().for_each(drop);
-        thread::scope(|scope| {
-            for _ in 0..CLIENTS {
-                scope.spawn(|| load(&address, &shared));
-            }
+        under_load(&address, &shared, size.clients, || {
             // When so much has been answered, not after a time: so that a slow machine is killed under load too.
-            let (enough, mut answered) = (dice.usize(20..400), 0);
+            let (enough, mut answered) = (dice.usize(size.answered.clone()), 0);
             while answered < enough {
                 answered += told.recv_timeout(Duration::from_secs(60)).unwrap();
             }
             server.0.kill().unwrap();
             server.0.wait().unwrap();
-            shared.ends.store(true, Ordering::Relaxed);
         });
     }
     let (_server, address, _lines) = start(folder.path());
     let ledger = shared.ledger.into_inner().unwrap();
-    check(&address, &ledger, cycles());
-    assert!(ledger.sent.len() as u64 >= 50 * cycles(), "only {} messages", ledger.sent.len());
+    check(&address, &ledger, size.cycles);
+    let least = if std::env::var_os("SLOW").is_some() { 200_000 } else { 50 * size.cycles };
+    assert!(ledger.sent.len() as u64 >= least, "only {} messages", ledger.sent.len());
+}
+
+/// Has clients at work, and one that looks, until `kill` has killed the server.
+fn under_load(address: &str, shared: &Load, clients: u64, kill: impl FnOnce()) {
+    shared.ends.store(false, Ordering::Relaxed);
+    thread::scope(|scope| {
+        for _ in 0..clients {
+            scope.spawn(|| load(address, shared));
+        }
+        scope.spawn(|| watch(address, shared));
+        kill();
+        shared.ends.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn a_kill_while_a_snapshot_is_made_loses_nothing_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let (tell, told) = mpsc::sync_channel(1_000);
+    // Segments are full after some hundred of these.
+    let shared = Load::new(40_000, 10, tell);
+    let cycles = Size::new().cycles.div_ceil(4);
+    let is_begun = || fs::read_dir(folder.path()).unwrap().any(|file| is_unfinished_snapshot(&file.unwrap().path()));
+    for cycle in 0..cycles {
+        let (mut server, address, _lines) = start(folder.path());
+        if cycle == 0 {
+            post(&address, "CreateQueue", r#"{"QueueName":"jobs","Attributes":{"VisibilityTimeout":"1"}}"#);
+        }
+        check(&address, &shared.ledger.lock().unwrap(), cycle);
+        told.try_iter().for_each(drop);
+        under_load(&address, &shared, 8, || {
+            let deadline = Instant::now() + Duration::from_secs(120);
+            while !is_begun() {
+                assert!(Instant::now() < deadline, "cycle {cycle}: no snapshot was begun");
+                thread::yield_now();
+            }
+            server.0.kill().unwrap();
+            server.0.wait().unwrap();
+        });
+    }
+    let (_server, address, _lines) = start(folder.path());
+    check(&address, &shared.ledger.into_inner().unwrap(), cycles);
+}
+
+fn is_unfinished_snapshot(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "tmp")
+        && path.file_stem().is_some_and(|stem| Path::new(stem).extension().is_some_and(|it| it == "snapshot"))
 }
 
 /// A disk of its own, which is full soon; where this is allowed to make one.

@@ -99,6 +99,18 @@ pub(crate) fn is_reset(request: &Request<Bytes>) -> bool {
     request.method() == Method::POST && request.uri().path().strip_prefix(PREFIX) == Some("reset")
 }
 
+/// Whether a path is one whose answer is also about queues that take nothing any more.
+#[cfg(feature = "server")]
+pub(crate) fn tells_of_failures(path: &str) -> bool {
+    matches!(path.strip_prefix(PREFIX), Some("health" | "metrics"))
+}
+
+/// What a request has seen or done cannot be kept.
+#[cfg(feature = "server")]
+pub(crate) fn unavailable(sentence: &str) -> Response<Bytes> {
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, sentence).into_response()
+}
+
 /// Something of a request that was let in could not be done.
 #[cfg(feature = "server")]
 pub(crate) fn failed(sentence: &str) -> Response<Bytes> {

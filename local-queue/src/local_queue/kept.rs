@@ -57,8 +57,12 @@ impl LocalQueue {
 
     /// Waits until everything is on the disk that has been called for.
     pub(crate) async fn kept_so_far(&self) -> Result<(), EngineError> {
-        let number = self.shared.journal.as_ref().map_or(0, |journal| journal.last());
-        self.kept(number).await
+        self.kept(self.last_number()).await
+    }
+
+    /// The number of the last record, which everything that was seen so far follows from.
+    pub(crate) fn last_number(&self) -> u64 {
+        self.shared.journal.as_ref().map_or(0, |journal| journal.last())
     }
 
     /// Waits until a record is on the disk.

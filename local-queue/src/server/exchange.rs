@@ -311,11 +311,7 @@ impl Service {
         if request.extensions().get::<ForDropIn>().is_some() {
             let mut response = drop_in::respond(&self.queues, &request, self.in_use());
             console::add_headers(&mut response);
-            return if is_held(&response) {
-                Exchange::Answered(response)
-            } else {
-                Exchange::Later(Box::pin(self.hold(response)))
-            };
+            return self.begun(self.when_kept(request.uri().path(), response));
         }
         if developer::is_reset(&request)
             && let Some(Err(error)) = self.buckets.as_ref().map(Buckets::reset)
@@ -324,15 +320,20 @@ impl Service {
         }
         developer::to_sqs(&mut request);
         let begun = match console::respond(&self.queues, &request, self.token.as_str()) {
-            Some(page) => Answering::Answered(page),
+            Some(page) => self.when_kept(request.uri().path(), page),
             None => match developer::respond(&self.queues, &request) {
                 Some(mut response) => {
                     console::add_headers(&mut response);
-                    Answering::Answered(response)
+                    self.when_kept(request.uri().path(), response)
                 }
                 None => protocol::begin(&self.queues, request, Some(caller)),
             },
         };
+        self.begun(begun)
+    }
+
+    /// With an answer that is there, or that waits.
+    fn begun<'a>(&'a self, begun: Answering<'a>) -> Exchange<'a> {
         match begun {
             Answering::Answered(response) => self.answered(response),
             Answering::Later(response) => Exchange::Later(response),
@@ -345,6 +346,21 @@ impl Service {
             s3: self.buckets.as_ref().is_some_and(|buckets| !buckets.buckets().is_empty()),
             lambda: self.lambda.as_ref().is_some_and(|(lambda, _)| lambda.is_in_use()),
         }
+    }
+
+    /// An answer of the developer's API, or a page: given when what it shows is on the disk.
+    fn when_kept(&self, path: &str, response: Response<Bytes>) -> Answering<'_> {
+        let number = self.queues.last_number();
+        if self.queues.is_kept(number) || developer::tells_of_failures(path) {
+            return Answering::Answered(response);
+        }
+        Answering::Later(Box::pin(async move {
+            match self.queues.kept(number).await {
+                Ok(()) if is_held(&response) => response,
+                Ok(()) => self.hold(response).await,
+                Err(error) => developer::unavailable(&error.to_string()),
+            }
+        }))
     }
 
     /// With an answer that is there.
