@@ -3,13 +3,14 @@
 //! It is started as a process, as it ships, and loaded from this one over 16 connections, in turn with a bare hyper server
 //! that answers constants: the floor, which no server on hyper comes below. What a request costs is processor time of the
 //! server, which other processes disturb least; requests a second of the clock stand beside it. Another binary, such as one
-//! of an earlier commit, is measured with `-- PATH`.
+//! of an earlier commit, is measured with `-- PATH`. At the end stand queues that are kept: on the disk of `TMPDIR`.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark stops at the first thing that goes wrong")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
 mod floor;
+mod kept;
 mod load;
 mod process;
 mod stack;
@@ -29,6 +30,9 @@ fn main() {
     let arguments = std::env::args().skip(1).filter(|argument| argument != "--bench").collect::<Vec<_>>();
     if arguments.first().is_some_and(|argument| argument == floor::ARGUMENT) {
         return floor::serve();
+    }
+    if arguments.first().is_some_and(|argument| argument == kept::ARGUMENT) {
+        return kept::fill(&arguments);
     }
     let ours = arguments.first().map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_local-queue")), PathBuf::from);
     println!("{} at commit {}, on {}", ours.display(), commit(), machine());
@@ -61,6 +65,7 @@ fn main() {
         println!("{name:<42} {}   {}", ratio(busy), ratio(clock));
     }
     stack::measure(&ours);
+    kept::measure(&ours);
 }
 
 fn median(figures: impl Iterator<Item = f64>) -> f64 {

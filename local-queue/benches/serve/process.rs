@@ -36,6 +36,13 @@ impl Served {
 }
 
 impl Served {
+    /// Ends it as Ctrl-C does.
+    pub(super) fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success());
+    }
+
     /// Memory that it has, in bytes.
     pub(super) fn resident_bytes(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();

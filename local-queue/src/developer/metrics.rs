@@ -60,6 +60,13 @@ pub(super) fn respond(queues: &LocalQueue) -> Response<Bytes> {
     text.family("local_queue_long_polls_waiting", "gauge", "Receives that wait for a message.");
     text.sample("local_queue_long_polls_waiting", &[], long_polls);
     text.storage(storage);
+    #[cfg(feature = "journal")]
+    if let Some((records, syncs)) = queues.journal_figures() {
+        text.family("local_queue_journal_records_total", "counter", "Records of the journal, since it was begun.");
+        text.sample("local_queue_journal_records_total", &[], records);
+        text.family("local_queue_journal_syncs_total", "counter", "Syncs of the journal, since this process began.");
+        text.sample("local_queue_journal_syncs_total", &[], syncs);
+    }
     text.family("local_queue_requests_total", "counter", "Requests to SQS, by action and status of the answer.");
     for ((action, status), count) in queues.request_counts().all() {
         let labels = [("action", action), ("status", &*status.to_string())];

@@ -3,7 +3,10 @@
 use std::{path::PathBuf, sync::Arc};
 
 use super::{Builder, LocalQueue, Shared};
-use crate::journal::{Durability, Journal, JournalError, Opened, Options, Owner, Start};
+use crate::{
+    engine::{EngineError, QueueArn, Visibility},
+    journal::{Durability, Journal, JournalError, Opened, Options, Owner, Start},
+};
 
 /// How to open queues that are kept in a folder.
 ///
@@ -91,6 +94,19 @@ impl LocalQueue {
     /// refused from here on. Dropping the last clone does the same, and can only log what goes wrong.
     pub fn close(&self) -> Result<(), JournalError> {
         self.shared.close()
+    }
+
+    /// Takes every message of a queue back that is in flight, as if it had not been received, and says how many they were. It
+    /// is for who alone receives from a queue that was kept, and works on none of its messages yet.
+    pub fn take_back_all(&self, queue: &QueueArn) -> Result<usize, EngineError> {
+        self.commit(|engine, now| {
+            let messages = engine.peek(now, queue.as_str(), 0, usize::MAX)?;
+            let in_flight = messages.iter().filter(|it| matches!(it.visibility, Visibility::InFlight { .. }));
+            let handles = in_flight.map(|message| message.receipt_handle).collect::<Vec<_>>();
+            let count = handles.len();
+            engine.take_back(now, queue.as_str(), handles.into_iter(), None);
+            Ok(count)
+        })
     }
 
     /// Ready when nothing is accepted any more: the disk has failed, or the queues are closed.
