@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use handler::job::{self, SIDE_PIXELS_MAX, position_from_word};
 use handler::pixels::options;
+use serde_json::{Map, Value};
 
 mod dead_letters;
 
@@ -85,6 +86,12 @@ pub(crate) struct Run {
     /// Make what there is of a file that ends before its image does; what is missing is gray or transparent.
     #[arg(long)]
     pub(crate) allow_truncated: bool,
+
+    /// Keep the jobs in this folder, so that the same command goes on after Ctrl-C, a crash or a power failure.
+    ///
+    /// Only images that were being made at that moment are made again. What is kept is removed when the run is over.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
 
     /// Print one JSON document, with every image, instead of the table.
     #[arg(long)]
@@ -262,6 +269,27 @@ pub(crate) struct Output {
     /// Enlarge images that are smaller than asked.
     #[arg(long)]
     pub(crate) enlarge: bool,
+}
+
+impl Output {
+    /// The fields of an output in a job.
+    pub(crate) fn fields(&self) -> Map<String, Value> {
+        let fields = [
+            ("width", self.width.map(Value::from)),
+            ("height", self.height.map(Value::from)),
+            ("rotate", Some(self.rotate.degrees().into())),
+            ("position", self.position.as_deref().map(Value::from)),
+            ("metadata", Some(self.metadata.word().into())),
+            ("grayscale", self.grayscale.then(|| true.into())),
+            ("fit", Some(self.fit.word().into())),
+            ("format", Some(self.format.word().into())),
+            ("quality", self.quality.map(Value::from)),
+            ("progressive", self.progressive.then(|| true.into())),
+            ("max_bytes", self.max_bytes.map(Value::from)),
+            ("enlarge", Some(self.enlarge.into())),
+        ];
+        fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
 }
 
 /// Send resize jobs to an SQS queue.

@@ -48,8 +48,13 @@ pub(crate) struct History {
     pub(crate) max_receive_counts: HashMap<String, u32>,
 }
 
-/// Takes every message out of the queue.
-pub(crate) async fn read(client: &Client, queue_url: &str, history: &History) -> anyhow::Result<Vec<DeadLetter>> {
+/// Receives every message of the queue, and deletes it unless it is to be kept there.
+pub(crate) async fn read(
+    client: &Client,
+    queue_url: &str,
+    history: &History,
+    keeps: bool,
+) -> anyhow::Result<Vec<DeadLetter>> {
     let mut dead_letters = Vec::new();
     loop {
         let received = client
@@ -75,7 +80,9 @@ pub(crate) async fn read(client: &Client, queue_url: &str, history: &History) ->
             delete = delete.entries(entry);
             dead_letters.push(dead_letter(&message, history));
         }
-        delete.send().await.context("cannot empty the dead-letter queue")?;
+        if !keeps {
+            delete.send().await.context("cannot empty the dead-letter queue")?;
+        }
     }
 }
 

@@ -36,10 +36,13 @@ pub(crate) fn render(report: &Report) -> String {
     let sum = |of: fn(&Oddities) -> u64| report.odd.iter().map(|odd| of(&odd.oddities)).sum::<u64>();
     let document = json!({
         "out": shown(&report.out),
-        "interrupted": report.interruption.is_some(),
+        "interrupted": report.interruption.is_some() || report.failure.is_some(),
+        "failure": report.failure,
+        "kept_in": report.kept_in.as_deref().map(shown),
         "totals": {
             "images": report.images,
             "done": report.done,
+            "done_before": report.done_before.unwrap_or_default(),
             "retried": report.retried.len(),
             "dead_lettered": report.dead_letters.len(),
             "refused": report.refused.len(),

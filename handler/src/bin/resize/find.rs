@@ -1,5 +1,6 @@
 //! Images below the given paths: by content, at any depth, each once.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::error::Error;
 use std::fs::FileType;
@@ -41,7 +42,7 @@ pub(crate) struct InputImages {
     /// In the order of their paths.
     pub(crate) images: Vec<Image>,
     /// Photos in formats that are not read: how many by format.
-    pub(crate) left_out: BTreeMap<&'static str, usize>,
+    pub(crate) left_out: BTreeMap<Cow<'static, str>, usize>,
     /// What was named and is neither a file nor a folder.
     pub(crate) refused: Vec<Refused>,
     /// What lies in folders and is neither a file nor a folder.
@@ -111,7 +112,7 @@ impl InputImages {
             if !entry.file_type().is_file() {
                 if let Some(what) = special(entry.file_type()) {
                     let below = entry.path().strip_prefix(real).unwrap_or(entry.path());
-                    self.passed_over.push(PassedOver { path: given.join(below), what });
+                    self.passed_over.push(PassedOver { path: given.join(below), what: what.into() });
                 }
                 continue;
             }
@@ -122,7 +123,7 @@ impl InputImages {
             }
             match content(&path) {
                 Ok(Content::Image(auto)) => self.add(path, relative, auto),
-                Ok(Content::UnreadPhoto(format, _)) => *self.left_out.entry(format).or_default() += 1,
+                Ok(Content::UnreadPhoto(format, _)) => *self.left_out.entry(format.into()).or_default() += 1,
                 Ok(Content::Other(_)) if is_video(&path) => videos.push((path, relative)),
                 Ok(Content::Other(_)) => {}
                 // The job will fail and say why.
@@ -133,7 +134,7 @@ impl InputImages {
         let live = videos.into_iter().filter(|(path, _)| stems.contains(&path.with_extension("")));
         self.passed_over.extend(live.map(|(_, relative)| {
             let below = relative.strip_prefix(prefix).unwrap_or(&relative);
-            PassedOver { path: given.join(below), what: LIVE_PHOTO }
+            PassedOver { path: given.join(below), what: LIVE_PHOTO.into() }
         }));
         Ok(())
     }
@@ -255,7 +256,7 @@ mod tests {
         let found = find(&[folder.path().to_owned()], Path::new("/nowhere")).unwrap();
         let names: Vec<_> = found.images.iter().map(|image| image.relative.display().to_string()).collect();
         assert_eq!(names, ["a.txt", "b/c/d/deep"]);
-        assert_eq!(found.left_out, BTreeMap::from([("AVIF", 1)]));
+        assert_eq!(found.left_out, BTreeMap::from([("AVIF".into(), 1)]));
     }
 
     #[test]
@@ -275,7 +276,7 @@ mod tests {
         let heic: &[&str] = if cfg!(feature = "heic") { &["IMG_1.HEIC"] } else { &[] };
         assert_eq!(names, [heic, &["a/IMG_2.jpg"]].concat());
         assert_eq!(found.left_out.get("HEIC"), (!cfg!(feature = "heic")).then_some(&1));
-        let passed_over = found.passed_over.iter().map(|passed| (passed.path.clone(), passed.what));
+        let passed_over = found.passed_over.iter().map(|passed| (passed.path.clone(), &*passed.what));
         let expected = ["IMG_1.MOV", "a/IMG_2.mov"].map(|name| (folder.path().join(name), LIVE_PHOTO));
         let expected = expected.into_iter().filter(|(path, _)| cfg!(feature = "heic") || path.ends_with("a/IMG_2.mov"));
         assert_eq!(passed_over.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
@@ -312,7 +313,7 @@ mod tests {
         std::os::unix::fs::symlink("/dev/zero", at("photos/zero.jpg")).unwrap();
         let found = find(&[at("photos"), at("pipe.jpg"), "/dev/zero".into()], Path::new("/nowhere")).unwrap();
         assert_eq!(found.images.len(), 1);
-        let passed_over: Vec<_> = found.passed_over.iter().map(|passed| (passed.path.clone(), passed.what)).collect();
+        let passed_over: Vec<_> = found.passed_over.iter().map(|passed| (passed.path.clone(), &*passed.what)).collect();
         let [pipe, socket, zero] = ["photos/pipe.jpg", "photos/socket.jpg", "photos/zero.jpg"].map(at);
         assert_eq!(passed_over, [(pipe, "a named pipe"), (socket, "a socket"), (zero, "a device")]);
         let refused: Vec<_> = found.refused.iter().map(|refused| refused.reason.as_str()).collect();

@@ -7,6 +7,7 @@
 //!     renditions  what is made of an image: flags, or a file of renditions
 //!     plan     which output goes where, so that no two meet
 //!     progress what happens, as it happens: the bar and the tally
+//!     kept     the jobs in a folder, from which the same command goes on
 //!     report   what became of it all; `table` and `document` print it
 //!   submit     `resize submit`: jobs to any queue
 //!   work       `resize work`: the pull worker on any queue
@@ -36,6 +37,7 @@ mod arguments;
 mod dead_letters;
 mod document;
 mod find;
+mod kept;
 mod machine;
 mod manual;
 mod plan;

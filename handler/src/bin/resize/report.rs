@@ -1,5 +1,6 @@
 //! What became of a run: everything that is printed, and nothing that only ran.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -71,7 +72,7 @@ pub(crate) struct Refused {
 pub(crate) struct PassedOver {
     pub(crate) path: PathBuf,
     /// What it is.
-    pub(crate) what: &'static str,
+    pub(crate) what: Cow<'static, str>,
 }
 
 /// A whole run.
@@ -80,6 +81,12 @@ pub(crate) struct Report {
     pub(crate) display: PathDisplay,
     pub(crate) out: PathBuf,
     pub(crate) interruption: Option<Interruption>,
+    /// Why it could not go on, if its jobs could not be kept any more.
+    pub(crate) failure: Option<String>,
+    /// Where what is left of it is kept.
+    pub(crate) kept_in: Option<PathBuf>,
+    /// Images that were made before this process began, if it goes on with what another one has left.
+    pub(crate) done_before: Option<u64>,
     pub(crate) elapsed: Duration,
     /// Images that were found.
     pub(crate) images: u64,
@@ -96,7 +103,7 @@ pub(crate) struct Report {
     pub(crate) dead_letters: Vec<DeadLetter>,
     pub(crate) refused: Vec<Refused>,
     /// Photos in formats that are not read.
-    pub(crate) left_out: BTreeMap<&'static str, usize>,
+    pub(crate) left_out: BTreeMap<Cow<'static, str>, usize>,
     pub(crate) passed_over: Vec<PassedOver>,
     /// Outputs that got longer names.
     pub(crate) renamed: usize,
@@ -109,6 +116,9 @@ impl Report {
             display: PathDisplay::here(),
             out,
             interruption: None,
+            failure: None,
+            kept_in: None,
+            done_before: None,
             elapsed: Duration::ZERO,
             images: 0,
             done: 0,
@@ -131,9 +141,15 @@ impl Report {
     pub(crate) fn exit_code(&self) -> u8 {
         match self.interruption {
             Some(interruption) => interruption.exit_code(),
-            None if self.dead_letters.is_empty() && self.refused.is_empty() => 0,
+            None if self.failure.is_none() && self.dead_letters.is_empty() && self.refused.is_empty() => 0,
             None => 1,
         }
+    }
+
+    /// Images that are neither made nor given up.
+    pub(crate) fn left(&self) -> u64 {
+        let ended = self.done + (self.dead_letters.len() + self.refused.len()) as u64;
+        self.images.saturating_sub(ended + self.done_before.unwrap_or_default())
     }
 
     /// Brings every list into the order of its paths: work side by side ends in any order.

@@ -1,10 +1,12 @@
 //! `resize run`: a queue, a mapping and the function's own batch code, all in this process.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use aws_sdk_sqs::Client;
 use bytes::Bytes;
 use handler::batch::{Backoff, Batch, BatchOptions};
 use handler::budget::Deadline;
@@ -15,7 +17,7 @@ use handler::resize::{ResizeOptions, Resizer};
 use handler::storage::Storage;
 use local_queue::LocalQueue;
 use local_queue::clock::Clock;
-use local_queue::engine::{Attribute, MessageBody, QueueArn, RedrivePolicy, SendMessage};
+use local_queue::engine::{Attribute, QueueArn, RedrivePolicy};
 use local_queue::event_source_mapping::{
     EventSourceMapping, FunctionError, InProcess, Invocation, QueueSource, ScaleUp,
 };
@@ -25,11 +27,13 @@ use tokio::time::Instant;
 use super::arguments::Run;
 use super::dead_letters::{self, History};
 use super::find;
+use super::kept::KeptRun;
 use super::machine;
 use super::plan::{self, JobPlan, Planned};
 use super::progress::{Progress, Tally, beside_bar};
 use super::renditions::RenditionChoice;
 use super::report::Report;
+use super::send::{self, Outgoing};
 use super::stop::{Interruption, Stop};
 use super::table::EACH_MAX;
 
@@ -51,53 +55,104 @@ type Function = Batch<Resizer, SqsSink>;
 pub(crate) async fn run(arguments: &Run, stop: &Stop) -> anyhow::Result<Report> {
     let choice = RenditionChoice::new(arguments)?;
     let out = real_path(&arguments.out).with_context(|| cannot_write(&arguments.out))?;
+    let kept = match &arguments.data {
+        Some(folder) => Some(KeptRun::open(folder, arguments, &out)?),
+        None => None,
+    };
     let mut report = Report::new(out.clone());
-    let paths = arguments.paths.clone();
+    let queues =
+        Queues::new(kept.as_ref().map_or_else(|| LocalQueue::builder().build(), |kept| kept.queues().clone()))?;
+    let jobs = match kept.as_ref().and_then(|kept| kept.tell(&mut report)) {
+        Some(jobs) => {
+            make_folder(&out).with_context(|| cannot_write(&arguments.out))?;
+            let left = queues.take_back()?;
+            report.done_before = Some(jobs.saturating_sub(left.images));
+            left.jobs
+        }
+        None => begin(arguments, &choice, (&queues, kept.as_ref()), stop, &mut report).await?,
+    };
+    if report.interruption.is_none() && (jobs > 0 || report.done_before.is_some()) {
+        work(arguments, &queues, jobs, stop, &mut report).await?;
+    }
+    if let Some(kept) = &kept {
+        // One that was stopped before it had begun has nothing that could be gone on with.
+        let is_left = (report.interruption.is_some() || report.failure.is_some()) && kept.has_begun();
+        if is_left {
+            kept.leave();
+            report.kept_in = Some(kept.folder().to_owned());
+        } else {
+            kept.remove();
+        }
+    }
+    report.sort();
+    // A process that was killed between the two may have left a job beside its dead letter, which became one once more.
+    report.dead_letters.dedup_by(|one, other| one.body == other.body);
+    Ok(report)
+}
+
+/// Finds the images and submits their jobs. Says how many there are.
+async fn begin(
+    arguments: &Run,
+    choice: &RenditionChoice,
+    (queues, kept): (&Queues, Option<&KeptRun>),
+    stop: &Stop,
+    report: &mut Report,
+) -> anyhow::Result<u64> {
+    let out = report.out.clone();
     let finding = tokio::task::spawn_blocking({
-        let out = out.clone();
+        let (paths, out) = (arguments.paths.clone(), out.clone());
         move || find::find(&paths, &out)
     });
     let found = tokio::select! {
         found = finding => found??,
         interruption = stop.requested() => {
             report.interruption = Some(interruption);
-            return Ok(report);
+            return Ok(0);
         }
     };
     report.left_out.clone_from(&found.left_out);
     report.passed_over.clone_from(&found.passed_over);
-    let JobPlan { mut planned, refused, renamed } = plan::plan(found, &choice, &out)?;
+    let JobPlan { mut planned, refused, renamed } = plan::plan(found, choice, &out)?;
     if arguments.allow_truncated {
         for planned in &mut planned {
             planned.job = planned.job.clone().with_truncated(Truncated::Allow);
         }
     }
-    report.images = (planned.len() + refused.len()) as u64;
+    let jobs = planned.len() as u64;
+    report.images = jobs + refused.len() as u64;
     report.renamed = renamed;
     report.refused = refused;
-    if !planned.is_empty() {
-        make_folder(&out).with_context(|| cannot_write(&arguments.out))?;
-        work(arguments, planned, stop, &mut report).await?;
+    if jobs == 0 {
+        return Ok(0);
     }
-    report.sort();
-    Ok(report)
+    make_folder(&out).with_context(|| cannot_write(&arguments.out))?;
+    let messages = planned.iter().map(outgoing);
+    let sent = send::send(&queues.client, &queues.jobs_url().await?, messages, None, stop).await?;
+    report.interruption = sent.interruption;
+    if report.interruption.is_none() {
+        anyhow::ensure!(sent.messages as u64 == jobs, "only {} of {jobs} jobs could be queued", sent.messages);
+        if let Some(kept) = kept {
+            kept.begin(report, jobs)?;
+        }
+    }
+    Ok(jobs)
 }
 
-/// Submits the jobs and lets the mapping drive the function until the queue is empty, or until it is told to stop.
-async fn work(arguments: &Run, planned: Vec<Planned>, stop: &Stop, report: &mut Report) -> anyhow::Result<()> {
+fn outgoing(Planned { path, job }: &Planned) -> anyhow::Result<Outgoing> {
+    let name = path.display().to_string();
+    let body = serde_json::to_string(job).with_context(|| format!("cannot write the job of {name}"))?;
+    Ok(Outgoing { name, body, ..Outgoing::default() })
+}
+
+/// Lets the mapping drive the function until the queue is empty, or until it is told to stop.
+async fn work(arguments: &Run, queues: &Queues, jobs: u64, stop: &Stop, report: &mut Report) -> anyhow::Result<()> {
     let began = Instant::now();
-    let list_each = arguments.json || planned.len() <= EACH_MAX;
-    let progress = Arc::new(Progress::new(planned.len() as u64, list_each, RECEIVES_MAX));
-    let queues = Queues::new()?;
-    for Planned { path, job } in planned {
-        let body =
-            serde_json::to_string(&job).with_context(|| format!("cannot write the job of {}", path.display()))?;
-        queues.local.send(&queues.jobs, SendMessage::new(MessageBody::parse(body)?))?;
-    }
-    let client = queues.local.client();
-    let dead_letter_queue_url = queue_url(&client, DEAD_LETTERS).await?;
-    let sink = SqsSink::new(client.clone(), Some(dead_letter_queue_url.clone()))
-        .queue_url(Some(queue_url(&client, JOBS).await?));
+    let list_each = arguments.json || jobs <= EACH_MAX as u64;
+    let progress = Arc::new(Progress::new(jobs, list_each, RECEIVES_MAX));
+    let client = &queues.client;
+    let dead_letter_queue_url = queue_url(client, DEAD_LETTERS).await?;
+    let sink =
+        SqsSink::new(client.clone(), Some(dead_letter_queue_url.clone())).queue_url(Some(queues.jobs_url().await?));
     let memory = arguments.memory.map_or_else(machine::memory_bytes, |mib| mib * MIB);
     // The jobs are our own, so there is nobody from whom folders would have to be kept.
     let storage = Storage::builder().all_files()?.build();
@@ -108,27 +163,49 @@ async fn work(arguments: &Run, planned: Vec<Planned>, stop: &Stop, report: &mut 
         .options(BatchOptions { backoff: BACKOFF, ..BatchOptions::default() })
         .observer(progress.clone());
 
-    report.interruption = drive(&queues, function, stop).await?;
+    match drive(queues, function, arguments.data.is_some(), stop).await? {
+        Ended::Drained => {}
+        Ended::Interrupted(interruption) => report.interruption = Some(interruption),
+        Ended::Failed(failure) => report.failure = Some(failure),
+    }
 
     let Tally { done, outputs, skipped, bytes_in, bytes_out, each, retried, odd, last_failures } = progress.finish();
     let history = History { last_failures, ..History::default() };
-    report.dead_letters = dead_letters::read(&client, &dead_letter_queue_url, &history).await?;
+    if report.failure.is_none() {
+        // What is gone on with shows them once more, at its end.
+        let keeps = arguments.data.is_some() && report.interruption.is_some();
+        report.dead_letters = dead_letters::read(client, &dead_letter_queue_url, &history, keeps).await?;
+    }
     (report.done, report.outputs, report.skipped) = (done, outputs, skipped);
     (report.bytes_in, report.bytes_out) = (bytes_in, bytes_out);
     (report.each, report.retried, report.odd, report.elapsed) = (each, retried, odd, began.elapsed());
     Ok(())
 }
 
-/// Runs the mapping. Says what interrupted it, if anything did.
-async fn drive(queues: &Queues, function: Function, stop: &Stop) -> anyhow::Result<Option<Interruption>> {
-    // AWS allows no less than two, and each batch works on ten images: enough for any machine to be busy.
-    let mapping = EventSourceMapping {
+/// How the mapping came to its end.
+enum Ended {
+    Drained,
+    Interrupted(Interruption),
+    /// The disk of the queues has failed.
+    Failed(String),
+}
+
+/// Runs the mapping.
+async fn drive(queues: &Queues, function: Function, is_kept: bool, stop: &Stop) -> anyhow::Result<Ended> {
+    let mut mapping = EventSourceMapping {
         report_batch_item_failures: true,
+        // AWS allows no less than two, and each batch works on ten images: enough for any machine to be busy.
         maximum_concurrency: u32::try_from(machine::cores().clamp(2, 100)).ok(),
         scale_up: ScaleUp::AtOnce,
         function_timeout: FUNCTION_TIMEOUT,
         ..EventSourceMapping::new("resize")
     };
+    if is_kept {
+        // What is done leaves the queue with its batch. One image each, so that hardly any is made twice, and some that wait
+        // for their turn while others wait for the disk.
+        mapping.batch_size = 1;
+        mapping.maximum_concurrency = u32::try_from((2 * machine::cores() + 2).clamp(2, 100)).ok();
+    }
     let clock = queues.local.clock().clone();
     let function = Arc::new(function);
     let invoked = InProcess::new({
@@ -138,24 +215,27 @@ async fn drive(queues: &Queues, function: Function, stop: &Stop) -> anyhow::Resu
     let source = QueueSource::new(queues.local.clone(), queues.jobs.clone());
     let (driver, handle) = mapping.connect(source, invoked, clock).await?;
     let running = tokio::spawn(driver.run());
-    let interruption = tokio::select! {
+    let ended = tokio::select! {
+        biased;
+        () = queues.local.failed() => Ended::Failed(queues.local.failure().unwrap_or_default()),
         drained = handle.drained() => {
             drained?;
-            None
+            Ended::Drained
         }
-        interruption = stop.requested() => Some(interruption),
+        interruption = stop.requested() => Ended::Interrupted(interruption),
     };
-    if interruption.is_some() {
-        let waits = "resize: stopping; files that are being written are finished, a second signal ends at once";
-        beside_bar(|| note(format_args!("{waits}")));
-        // A batch would take its time to end. What it has stored is whole, and nothing new is stored from here on.
-        running.abort();
-    } else {
-        handle.stop();
+    match &ended {
+        Ended::Drained => handle.stop(),
+        Ended::Interrupted(_) | Ended::Failed(_) => {
+            let waits = "resize: stopping; files that are being written are finished, a second signal ends at once";
+            beside_bar(|| note(format_args!("{waits}")));
+            // A batch would take its time to end. What it has stored is whole, and nothing new is stored from here on.
+            running.abort();
+        }
     }
     match running.await {
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        _ => Ok(interruption),
+        _ => Ok(ended),
     }
 }
 
@@ -177,15 +257,24 @@ const DEAD_LETTERS: &str = "dead-letters";
 /// The queue of the jobs and its dead-letter queue.
 struct Queues {
     local: LocalQueue,
+    client: Client,
     jobs: QueueArn,
+    dead_letters: QueueArn,
+}
+
+/// What another process has left.
+struct Left {
+    jobs: u64,
+    /// Images with a job or a dead letter.
+    images: u64,
 }
 
 impl Queues {
-    fn new() -> anyhow::Result<Self> {
-        let local = LocalQueue::builder().build();
+    fn new(local: LocalQueue) -> anyhow::Result<Self> {
         let retention_period = Attribute::RetentionPeriod(RETENTION_PERIOD);
         let dead_letters = local.create_queue(DEAD_LETTERS, std::slice::from_ref(&retention_period))?;
-        let redrive_policy = RedrivePolicy { dead_letter_target: dead_letters, max_receive_count: RECEIVES_MAX };
+        let redrive_policy =
+            RedrivePolicy { dead_letter_target: dead_letters.clone(), max_receive_count: RECEIVES_MAX };
         let attributes = [
             retention_period,
             // As Lambda advises, so that what waits for a place is not received twice.
@@ -193,11 +282,28 @@ impl Queues {
             Attribute::RedrivePolicy(Some(redrive_policy)),
         ];
         let jobs = local.create_queue(JOBS, &attributes)?;
-        Ok(Self { local, jobs })
+        let client = local.client();
+        Ok(Self { local, client, jobs, dead_letters })
+    }
+
+    async fn jobs_url(&self) -> anyhow::Result<String> {
+        queue_url(&self.client, JOBS).await
+    }
+
+    /// What another process has left. It is all there at once: that process works on nothing any more.
+    fn take_back(&self) -> anyhow::Result<Left> {
+        let all = |queue| {
+            self.local.take_back_all(queue)?;
+            self.local.peek(queue, 0, usize::MAX)
+        };
+        let (jobs, dead_letters) = (all(&self.jobs)?, all(&self.dead_letters)?);
+        let bodies = jobs.iter().chain(&dead_letters).map(|message| message.message.body.as_str());
+        let images = bodies.collect::<HashSet<_>>().len();
+        Ok(Left { jobs: jobs.len() as u64, images: images as u64 })
     }
 }
 
-async fn queue_url(client: &aws_sdk_sqs::Client, name: &str) -> anyhow::Result<String> {
+async fn queue_url(client: &Client, name: &str) -> anyhow::Result<String> {
     let answer = client.get_queue_url().queue_name(name).send().await?;
     answer.queue_url.with_context(|| format!("queue {name} has no URL"))
 }

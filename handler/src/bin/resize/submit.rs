@@ -12,7 +12,7 @@ use handler::failure::Failure;
 use handler::job::{self, ResizeJob};
 use handler::storage::{Location, Role, S3};
 use local_queue_terminal::{note, one_line, print};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::arguments::Submit;
 use crate::queue::arn_of;
@@ -170,27 +170,13 @@ fn renditions(arguments: &Submit) -> anyhow::Result<Renditions> {
     if let Some(path) = &arguments.renditions {
         return work::renditions(path, arguments.if_exists.map(Into::into));
     }
-    let output = &arguments.output;
-    let mut fields = Map::new();
-    let mut put = |name: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            fields.insert(name.to_owned(), value);
-        }
-    };
-    put("target", arguments.target.as_deref().map(Value::from));
-    put("width", output.width.map(Value::from));
-    put("height", output.height.map(Value::from));
-    put("rotate", Some(output.rotate.degrees().into()));
-    put("position", output.position.as_deref().map(Value::from));
-    put("metadata", Some(output.metadata.word().into()));
-    put("grayscale", output.grayscale.then(|| true.into()));
-    put("fit", Some(output.fit.word().into()));
-    put("format", Some(output.format.word().into()));
-    put("quality", output.quality.map(Value::from));
-    put("progressive", output.progressive.then(|| true.into()));
-    put("max_bytes", output.max_bytes.map(Value::from));
-    put("enlarge", Some(output.enlarge.into()));
-    put("if_exists", arguments.if_exists.map(|if_exists| job::IfExists::from(if_exists).word().into()));
+    let mut fields = arguments.output.fields();
+    if let Some(target) = arguments.target.as_deref() {
+        fields.insert("target".to_owned(), target.into());
+    }
+    if let Some(if_exists) = arguments.if_exists {
+        fields.insert("if_exists".to_owned(), job::IfExists::from(if_exists).word().into());
+    }
     let list = Value::from(vec![Value::from(fields)]);
     let flagged = |reason: String| anyhow!("{}", reason.replace("[0].", "--"));
     Renditions::parse(&list.to_string()).map_err(flagged)

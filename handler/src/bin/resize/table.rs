@@ -134,6 +134,10 @@ fn totals(report: &Report) -> Table {
 /// What would otherwise go unsaid.
 fn notes(report: &Report) -> String {
     let mut text = String::new();
+    if let Some(done_before) = report.done_before {
+        let images = count(report.images, "image");
+        let _ = writeln!(text, "Went on with a run of {images}, of which {done_before} had been made.");
+    }
     if !report.left_out.is_empty() {
         let formats: Vec<_> = report.left_out.iter().map(|(format, files)| format!("{files} {format}")).collect();
         let _ = writeln!(text, "Left out, because the format is not read: {}.", formats.join(", "));
@@ -175,12 +179,22 @@ fn notes(report: &Report) -> String {
 fn closing(report: &Report) -> String {
     let out = report.display.path(&report.out);
     let out = one_line(&out);
-    let Some(interruption) = report.interruption else {
-        return format!("The outputs are in {out}.\n");
+    let by = match (report.interruption, &report.failure) {
+        (Some(interruption), _) => interruption.name(),
+        (None, Some(_)) => "a failure",
+        (None, None) => return format!("The outputs are in {out}.\n"),
     };
-    let by = interruption.name();
-    let left = report.images.saturating_sub(report.done + (report.dead_letters.len() + report.refused.len()) as u64);
-    format!("Stopped by {by} with {} to go. Every output in {out} is whole.\n", count(left, "image"))
+    let mut text = String::new();
+    if let Some(failure) = &report.failure {
+        let _ = writeln!(text, "Failed to keep the jobs: {}.", one_line(failure));
+    }
+    let _ =
+        writeln!(text, "Stopped by {by} with {} to go. Every output in {out} is whole.", count(report.left(), "image"));
+    if let Some(kept_in) = &report.kept_in {
+        let kept_in = report.display.path(kept_in);
+        let _ = writeln!(text, "The run is kept in {}: the same command goes on with it.", one_line(&kept_in));
+    }
+    text
 }
 
 pub(crate) fn count(number: u64, noun: &str) -> String {
