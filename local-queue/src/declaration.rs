@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 pub use self::auto_create::AutoCreate;
 pub(crate) use self::auto_create::create_missing;
 #[cfg(feature = "config")]
-pub(crate) use self::auto_create::{AutoRedrive, is_for_fifo};
+pub(crate) use self::auto_create::is_for_fifo;
 use crate::{
     engine::{Attribute, AttributeName, Engine, EngineError, Limits, QueueArn, QueueName, RedrivePolicy, Scope, Time},
     recorded::Recorded,

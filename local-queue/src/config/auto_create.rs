@@ -4,7 +4,7 @@ use toml::Spanned;
 
 use super::{ConfigError, Located, Reader, Value, parse};
 use crate::{
-    declaration::{AutoCreate, AutoRedrive, is_for_fifo},
+    declaration::{AutoCreate, is_for_fifo},
     engine::{AttributeName, Limits},
 };
 
@@ -39,10 +39,11 @@ impl Reader<'_> {
         let queue = self.queue(&stand_in, value);
         let dead_letter_queue = self.dead_letter_name.take().unwrap_or_default();
         let Located { declaration, .. } = queue?;
-        let redrive = declaration
-            .redrive
-            .map(|redrive| AutoRedrive { dead_letter_queue, max_receive_count: redrive.max_receive_count });
-        Some(AutoCreate { attributes: declaration.attributes, redrive, tags: declaration.tags, ..rule })
+        let rule = rule.attributes(declaration.attributes).tags(declaration.tags);
+        Some(match declaration.redrive {
+            Some(redrive) => rule.redrive(&dead_letter_queue, redrive.max_receive_count),
+            None => rule,
+        })
     }
 
     /// The name of a dead-letter queue to be checked; in a rule a `*` may stand for the name of the queue.

@@ -227,7 +227,10 @@ fn a_rule_of_the_command_line_is_a_pattern_with_attributes() {
     let parse = |text| parse_auto_create(text, &Limits::STRICT);
     assert_eq!(parse("*"), Ok(AutoCreate::named("*").unwrap()));
     let rule = parse("jobs-*:VisibilityTimeout=90,ContentBasedDeduplication=true").unwrap();
-    assert_eq!((rule.pattern(), rule.attributes.len()), ("jobs-*", 2));
+    // In the order of their names.
+    let visibility = Attribute::VisibilityTimeout(std::time::Duration::from_secs(90));
+    let attributes = vec![Attribute::ContentBasedDeduplication(true), visibility];
+    assert_eq!(rule, AutoCreate::named("jobs-*").unwrap().attributes(attributes));
     for (text, expected) in [
         ("", "\"\" is no pattern"),
         ("a b", "\"a b\" is no pattern"),

@@ -16,17 +16,17 @@ const FIFO: &str = ".fifo";
 /// that only FIFO queues have are left out of the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AutoCreate {
-    pub(crate) pattern: String,
-    pub(crate) attributes: Vec<Attribute>,
-    pub(crate) redrive: Option<AutoRedrive>,
-    pub(crate) tags: BTreeMap<String, String>,
+    pattern: String,
+    attributes: Vec<Attribute>,
+    redrive: Option<AutoRedrive>,
+    tags: BTreeMap<String, String>,
 }
 
 /// A dead-letter queue by a name in which `*` stands for the queue's own, and after how many receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct AutoRedrive {
-    pub(crate) dead_letter_queue: String,
-    pub(crate) max_receive_count: u32,
+struct AutoRedrive {
+    dead_letter_queue: String,
+    max_receive_count: u32,
 }
 
 impl AutoCreate {
@@ -39,6 +39,26 @@ impl AutoCreate {
         let is_pattern = !stem.is_empty() && stem.bytes().all(allowed);
         let tags = BTreeMap::new();
         is_pattern.then(|| Self { pattern: pattern.to_owned(), attributes: Vec::new(), redrive: None, tags })
+    }
+
+    /// What is not left at its default.
+    #[must_use]
+    pub fn attributes(self, attributes: Vec<Attribute>) -> Self {
+        Self { attributes, ..self }
+    }
+
+    /// When and where messages give up. In the name of the dead-letter queue, which is created too, a `*` stands for that of the
+    /// queue; one that no queue can have is refused when a queue is to be created.
+    #[must_use]
+    pub fn redrive(self, dead_letter_queue: &str, max_receive_count: u32) -> Self {
+        let dead_letter_queue = dead_letter_queue.to_owned();
+        Self { redrive: Some(AutoRedrive { dead_letter_queue, max_receive_count }), ..self }
+    }
+
+    /// The tags of its queues.
+    #[must_use]
+    pub fn tags(self, tags: BTreeMap<String, String>) -> Self {
+        Self { tags, ..self }
     }
 
     /// The names that it is for.
@@ -187,7 +207,7 @@ mod tests {
 
     #[test]
     fn the_longest_pattern_counts_and_of_equals_the_first() {
-        let first = AutoCreate { tags: BTreeMap::from([("n".to_owned(), "1".to_owned())]), ..auto("jobs-*") };
+        let first = auto("jobs-*").tags(BTreeMap::from([("n".to_owned(), "1".to_owned())]));
         let rules = [auto("*"), first.clone(), auto("jobs-*"), auto("jobs-a*")];
         assert_eq!(rule(&rules, "other"), Some(&rules[0]));
         assert_eq!(rule(&rules, "jobs-b"), Some(&first));
@@ -198,11 +218,10 @@ mod tests {
     #[test]
     fn a_queue_is_created_with_what_its_rule_says_and_its_dead_letter_queue() {
         let scope = Scope::new("us-east-1", "000000000000");
-        let redrive = AutoRedrive { dead_letter_queue: "*-dlq".to_owned(), max_receive_count: 3 };
         let attributes =
             vec![Attribute::VisibilityTimeout(Duration::from_secs(90)), Attribute::ContentBasedDeduplication(true)];
-        let dead = AutoCreate { attributes: vec![Attribute::Delay(Duration::from_secs(5))], ..auto("*-dlq*") };
-        let rules = [AutoCreate { attributes, redrive: Some(redrive), ..auto("*") }, dead];
+        let dead = auto("*-dlq*").attributes(vec![Attribute::Delay(Duration::from_secs(5))]);
+        let rules = [auto("*").attributes(attributes).redrive("*-dlq", 3), dead];
         let mut engine = Engine::new(Limits::STRICT, 0);
         let mut engine = Recorded::unrecorded(&mut engine);
         let mut create = |name: &str| create_missing(&mut engine, Time::EPOCH, &rules, &scope.arn(name)).unwrap();
