@@ -4,11 +4,11 @@
 //! for each request, with its time, and a digest of what came of it. Asked again, it comes to the same state; should it not,
 //! because another version thinks otherwise, the digest tells, and nothing starts.
 //!
-//! - [`format`]: headers, frames, names of files. [`reader`]: the frames of a file, and what is behind the last whole one.
-//! - [`log`]: records on their way to the disk, group by group, and who waits for them. [`segment`]: the file they go to.
-//! - [`snapshot`]: the state in one file. It is made from the files, beside the queues, which do not stop for it.
-//! - [`recovery`]: from the files to the state. [`tools`]: what people do with the files.
-//! - [`disk`]: a folder of files, as small as this needs it, so that a test can have one that fails.
+//! - [`format`]: headers, frames, names of files. `reader`: the frames of a file, and what is behind the last whole one.
+//! - `log`: records on their way to the disk, group by group, and who waits for them. `segment`: the file they go to.
+//! - `snapshot`: the state in one file. It is made from the files, beside the queues, which do not stop for it.
+//! - `recovery`: from the files to the state. [`tools`]: what people do with the files.
+//! - `disk`: a folder of files, as small as this needs it, so that a test can have one that fails.
 //!
 //! What it must hold:
 //! - A record is on the disk before anything that follows from it is answered, also to who only looked.

@@ -1,8 +1,8 @@
 //! The wire: HTTP requests in, HTTP answers out, without a socket. The in-process client calls [`respond`], the server
-//! [`begin`], which answers at once what need not wait.
+//! `begin`, which answers at once what need not wait.
 //!
-//! A request is decoded into [`fields::Fields`], an operation of the table turns them into engine calls and the results
-//! into a [`document::Document`], and that is written in the protocol of the request. Errors leave by one way.
+//! A request is decoded into `fields::Fields`, an operation of the table turns them into engine calls and the results
+//! into a `document::Document`, and that is written in the protocol of the request. Errors leave by one way.
 
 pub(crate) mod attributes;
 mod caller;

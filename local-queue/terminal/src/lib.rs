@@ -1,7 +1,7 @@
 //! What the programs of this workspace say to people: standard output and standard error that cannot panic, and text of
 //! strangers that cannot command a terminal.
 //!
-//! - [`print`] and [`note`] write to standard output and standard error. `println!` and `eprintln!` panic when nobody reads
+//! - [`print()`] and [`note`] write to standard output and standard error. `println!` and `eprintln!` panic when nobody reads
 //!   or the disk is full, and take down whatever called them.
 //! - A closed pipe is silence: whoever closed it does not want to read on. Any other failed write is remembered, and
 //!   [`exit_code`] turns it into a failure, since an output that is not whole must not look like one.
