@@ -38,6 +38,11 @@ pub(crate) fn is_shared_path(path: &str) -> bool {
     matches!(path, "/health" | "/statistics/queues") || path.starts_with("/statistics/queues/")
 }
 
+/// Whether a path is one whose answer is also about queues that take nothing any more.
+pub(crate) fn tells_of_failures(path: &str) -> bool {
+    matches!(path.trim_end_matches('/'), "/_localstack/health" | "/health")
+}
+
 /// Answers a request to one of these paths.
 pub(crate) fn respond(queues: &LocalQueue, request: &Request<Bytes>, in_use: InUse) -> Response<Bytes> {
     let path = request.uri().path().trim_end_matches('/');

@@ -351,7 +351,8 @@ impl Service {
     /// An answer of the developer's API, or a page: given when what it shows is on the disk.
     fn when_kept(&self, path: &str, response: Response<Bytes>) -> Answering<'_> {
         let number = self.queues.last_number();
-        if self.queues.is_kept(number) || developer::tells_of_failures(path) {
+        let tells_of_failures = developer::tells_of_failures(path) || drop_in::tells_of_failures(path);
+        if self.queues.is_kept(number) || tells_of_failures {
             return Answering::Answered(response);
         }
         Answering::Later(Box::pin(async move {
