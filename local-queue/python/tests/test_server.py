@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -216,6 +217,33 @@ def test_the_program_is_found_or_the_places_are_named(monkeypatch: pytest.Monkey
         local_queue.find_binary()
     (tmp_path / "local-queue").symlink_to(found)
     assert local_queue.find_binary() == str(tmp_path / "local-queue")
+
+
+TEMPLATE = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Hello:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.11
+      Handler: index.handler
+      InlineCode: |
+        def handler(event, context):
+            print("asked for", event["rawPath"])
+            return {"statusCode": 200, "body": "hello"}
+      Events:
+        Get: {Type: HttpApi, Properties: {Path: /hello, Method: get}}
+"""
+
+
+def test_a_template_is_served_and_the_log_of_its_functions_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "template.yaml").write_text(TEMPLATE)
+    with local_queue.start("--template", "template.yaml", "--python", sys.executable, cwd=tmp_path) as queues:
+        assert list(queues.apis) == ["ServerlessHttpApi"]
+        request = urllib.request.Request(queues.apis["ServerlessHttpApi"] + "/hello")
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
+            assert answer.read() == b"hello"
+        wait_until(lambda: "| asked for /hello" in queues.log(), "the function's line is in the log")
 
 
 PARENT = """

@@ -66,9 +66,11 @@ impl Token {
         if must_sign && !has_token && !by_password() {
             return if signature::is_there(parts) && !is_password(headers) { Admission::Signed } else { ask() };
         }
-        // What people open is for their eyes; of the rest, a script may want to read it.
-        let is_script =
-            headers.get(&MODE).is_some_and(|mode| mode != "navigate") && !console::is_public(parts.uri.path());
+        // What people open is for their eyes; of the rest, a script may want to read it. The `fetch` of Node.js sends a mode
+        // too, but without a site, which browsers never do.
+        let is_script = headers.contains_key(&SITE)
+            && headers.get(&MODE).is_some_and(|mode| mode != "navigate")
+            && !console::is_public(parts.uri.path());
         if ((changes && is_browser) || is_script) && !is_allowed_page && !has_token {
             let text = "A page reads and changes something only with the token of this start. Reload the console.";
             return refuse(StatusCode::FORBIDDEN, text);
@@ -141,14 +143,17 @@ mod tests {
         let right = ("x-local-queue-token", token.as_str());
         let signed = ("authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sqs/aws4_request");
         let (script, person) = (("sec-fetch-mode", "cors"), ("sec-fetch-mode", "navigate"));
-        let cases: [Case<'_>; 23] = [
+        let cases: [Case<'_>; 25] = [
             // A program may do anything, a page may read.
             ("POST", &[], false, None),
             ("GET", &[], false, None),
             ("GET", &[site], false, None),
             ("HEAD", &[own], false, None),
             ("GET", &[site, person], false, None),
-            // Its script does not, and neither do its images.
+            // The fetch of Node.js is a program's.
+            ("GET", &[script], false, None),
+            ("POST", &[script], false, None),
+            // The script of a page does not read, and neither do its images.
             ("GET", &[site, script], false, Some(403)),
             ("GET", &[site, ("sec-fetch-mode", "no-cors")], false, Some(403)),
             ("GET", &[site, script, right], false, None),
@@ -188,7 +193,9 @@ mod tests {
         for (path, is_refused) in
             [("console/console.js", false), ("console/events", false), ("console/time", true), ("", true)]
         {
-            let request = Request::get(format!("/_local-queue/{path}")).header(script.0, script.1).body(()).unwrap();
+            let request =
+                Request::get(format!("/_local-queue/{path}")).header(site.0, site.1).header(script.0, script.1);
+            let request = request.body(()).unwrap();
             let admission = token.admit(&request.into_parts().0, false, false);
             assert_eq!(matches!(admission, Admission::Refused(_)), is_refused, "{path}");
         }
