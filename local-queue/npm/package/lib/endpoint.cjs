@@ -62,7 +62,7 @@ class Endpoint {
         request.end(body === undefined ? undefined : JSON.stringify(body, encode));
       });
     } catch (error) {
-      throw new LocalQueueError(`${this.url} did not answer (${error.message}): ${this.whySilent()}`, { cause: error });
+      throw new LocalQueueError(`${this.url} did not answer (${error.message}): ${await this.whySilent()}`, { cause: error });
     }
   }
 }

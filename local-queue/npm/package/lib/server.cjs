@@ -11,6 +11,8 @@ const { LocalQueueError } = require('./errors.cjs');
 
 /** What the server needs at most to end, beside the functions of a template, which have 8 seconds. */
 const STOP_MS = 15_000;
+/** How long after a connection is lost the end of the process may be heard of. */
+const END_MS = 500;
 /** What of the log stands in an error. */
 const LOG_TAIL = 4_000;
 
@@ -127,7 +129,9 @@ class Server {
     return exitCode === null ? 'it runs' : `it ended with exit code ${exitCode}`;
   }
 
-  whySilent() {
+  async whySilent() {
+    // That a process has ended is heard of after its connections are gone.
+    await Promise.race([this.ended, new Promise((resolve) => setTimeout(resolve, END_MS))]);
     const tail = this.log().slice(-LOG_TAIL).trim();
     return tail ? `${this.state()}, and wrote:\n${tail}` : this.state();
   }
