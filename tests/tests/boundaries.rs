@@ -34,7 +34,7 @@ const ENGINE: &[Row] = &[
     ("message", &["arn", "characters", "codec", "error", "ids", "message_attribute", "time"]),
     ("move_task", &["arn", "ids", "time"]),
     ("quota", &["error", "time"]),
-    ("history", &["arn", "ids", "time"]),
+    ("history", &["arn", "ids", "message", "time"]),
     ("visibility", &["arn", "ids", "time"]),
     ("waiters", &["message", "time"]),
     ("footprint", &["arn", "message", "message_attribute"]),

@@ -2,9 +2,9 @@
 //!
 //! Without the feature, and while nothing is to be remembered, a transition costs a comparison at most.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
-use crate::{MessageId, QueueArn, Time};
+use crate::{Message, MessageId, QueueArn, Time};
 
 /// How a message left its queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,19 @@ pub enum DepartureCause {
     Purged,
     /// Its queue was deleted.
     QueueDeleted,
+}
+
+/// A message that a receiver has deleted.
+#[derive(Clone, Debug)]
+pub struct Deleted {
+    /// The message.
+    pub message: Arc<Message>,
+    /// The queue that it was in.
+    pub queue: QueueArn,
+    /// When it was received last.
+    pub received_at: Time,
+    /// When it was deleted.
+    pub at: Time,
 }
 
 /// A change of the place of a message.
@@ -88,7 +101,15 @@ impl Transition<'_> {
 pub(crate) struct History {
     departures: VecDeque<Departure>,
     departures_max: usize,
+    /// What was deleted last, as long as it is not much.
+    deleted: VecDeque<Deleted>,
+    deleted_bytes: u64,
 }
+
+/// Deleted messages that are remembered whole, how large one may be, and all together.
+const DELETED_MAX: usize = 256;
+const DELETED_BYTES_MAX: u64 = 64 * 1024;
+const ALL_DELETED_BYTES_MAX: u64 = 2 * 1024 * 1024;
 
 impl History {
     pub(crate) fn remember(&mut self, departures_max: usize) {
@@ -124,6 +145,26 @@ impl History {
         }
     }
 
+    /// Remembers a message whole that a receiver has deleted.
+    #[inline]
+    pub(crate) fn keep(&mut self, at: Time, queue: &QueueArn, message: Arc<Message>, received_at: Time) {
+        let bytes = message.footprint();
+        if self.departures_max == 0 || bytes > DELETED_BYTES_MAX {
+            return;
+        }
+        self.deleted_bytes += bytes;
+        self.deleted.push_back(Deleted { message, queue: queue.clone(), received_at, at });
+        while self.deleted.len() > DELETED_MAX || self.deleted_bytes > ALL_DELETED_BYTES_MAX {
+            let Some(oldest) = self.deleted.pop_front() else { return };
+            self.deleted_bytes -= oldest.message.footprint();
+        }
+    }
+
+    /// The messages that were deleted last, the newest first.
+    pub(crate) fn deleted(&self) -> impl Iterator<Item = &Deleted> {
+        self.deleted.iter().rev()
+    }
+
     /// How a message last left a queue.
     pub(crate) fn find(&self, queue: &str, message_id: MessageId) -> Option<&Departure> {
         let mut newest_first = self.departures.iter().rev();
@@ -132,6 +173,8 @@ impl History {
 
     pub(crate) fn clear(&mut self) {
         self.departures.clear();
+        self.deleted.clear();
+        self.deleted_bytes = 0;
     }
 }
 

@@ -52,6 +52,23 @@ pub(crate) struct Entry {
     changed: bool,
 }
 
+impl Entry {
+    pub(crate) const fn received_at(&self) -> Time {
+        self.received_at
+    }
+}
+
+/// How many messages have come into a queue and gone from it since the process began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Sent, moved or dead-lettered into it, with those that were there at the start.
+    pub entered: u64,
+    /// Deleted, moved away, expired or purged.
+    pub left: u64,
+    /// Those of them that went to the dead-letter queue.
+    pub dead_lettered: u64,
+}
+
 /// Who is next among the ready messages.
 #[derive(Debug)]
 enum Line {
@@ -81,6 +98,9 @@ pub(crate) struct Queue {
     /// What it takes of memory without its messages, and what these take.
     own_bytes: u64,
     message_bytes: u64,
+    /// Messages that have come in, counted from those on that were here when the process began.
+    entered: u64,
+    pub(crate) dead_lettered: u64,
     number: QueueNumber,
     messages: Slab<Entry>,
     line: Line,
@@ -111,6 +131,8 @@ impl Queue {
             weighed: 0,
             own_bytes: 0,
             message_bytes: 0,
+            entered: 0,
+            dead_lettered: 0,
             number,
             messages: Slab::default(),
             ranks: HashMap::new(),
@@ -135,6 +157,12 @@ impl Queue {
             Line::Fifo(groups) => groups.name_bytes(),
         };
         self.own_bytes + self.message_bytes + names + self.deduplication.bytes() + self.attempts.bytes()
+    }
+
+    /// How many messages have come and gone.
+    pub(crate) fn traffic(&self) -> Traffic {
+        let left = self.entered.saturating_sub(self.messages.len() as u64);
+        Traffic { entered: self.entered, left, dead_lettered: self.dead_lettered }
     }
 
     pub(crate) const fn number(&self) -> QueueNumber {
@@ -258,6 +286,7 @@ impl Queue {
     fn index(&mut self, slot: u32, now: Time) {
         let entry = &mut self.messages[slot];
         self.message_bytes += entry.message.footprint();
+        self.entered += 1;
         let group = entry.message.group_id();
         entry.group = match &mut self.line {
             Line::Standard(tenants) => tenants.enter(group, now),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
-use crate::{Departure, EngineError, Message, MessageId, Place, ReceiptHandle, Time, Visibility};
+use crate::{Deleted, Departure, EngineError, Message, MessageId, Place, ReceiptHandle, Time, Traffic, Visibility};
 
 /// A message as somebody sees it who only looks.
 #[derive(Clone, Debug)]
@@ -58,9 +58,23 @@ impl Engine {
     }
 
     /// Remembers how so many messages left their queues, those that left last, for [`locate`](Self::locate): each takes
-    /// about 100 bytes, which [`stored_bytes`](Self::stored_bytes) does not count. None if this is not called.
+    /// about 100 bytes, which [`stored_bytes`](Self::stored_bytes) does not count. None if this is not called. Of the last
+    /// ones that a receiver deleted, the messages are remembered too: up to 256, in up to 2 MiB.
     pub fn remember_departures(&mut self, departures_max: usize) {
         self.history.remember(departures_max);
+    }
+
+    /// The messages that receivers deleted last, the newest first, as far as they are
+    /// [remembered](Self::remember_departures).
+    pub fn deleted(&self) -> impl Iterator<Item = &Deleted> {
+        self.history.deleted()
+    }
+
+    /// How many messages have come into a queue and gone from it.
+    #[must_use]
+    pub fn traffic(&self, arn: &str) -> Option<Traffic> {
+        let slot = self.by_arn.get(arn)?;
+        Some(self.queues[*slot].traffic())
     }
 
     fn look(&self, slot: u32, wanted: impl Fn(&Message) -> bool, skip: usize, max: usize) -> Vec<Peeked> {

@@ -209,6 +209,7 @@ impl Engine {
         if !canary!(DeadLettersJumpTheLine) {
             self.queues[dead_letter_slot].advance(self.now, &self.limits, &mut self.history);
         }
+        self.queues[slot].dead_lettered += dead.len() as u64;
         for entry in dead {
             self.sequence += 1;
             let transition = Transition::DeadLettered { to: &self.queues[dead_letter_slot].arn };
@@ -262,6 +263,8 @@ impl Engine {
         }
         let entry = queue.remove(message);
         self.history.note(self.now, &queue.arn, entry.message.id, entry.receive_count, Transition::Deleted);
+        let received_at = entry.received_at();
+        self.history.keep(self.now, &queue.arn, entry.message, received_at);
         if canary!(DeduplicationForgottenOnDelete) {
             queue.deduplication = crate::fifo::Deduplication::default();
         }

@@ -276,3 +276,38 @@ fn what_a_receive_gets_was_visible_before() {
         "{waited} waited, {blocked} blocked, {received} received"
     );
 }
+
+#[test]
+fn what_was_deleted_last_is_remembered_whole_within_a_bound() {
+    let mut scenario = remembering().create("jobs", &[]).send("jobs", "a").advance(seconds(5));
+    scenario = scenario.receive("jobs", &["a"]).advance(seconds(2)).delete("jobs");
+    let deleted = scenario.engine.deleted().next().expect("it is remembered");
+    assert_eq!((deleted.message.body.as_str(), deleted.queue.name()), ("a", "jobs"));
+    assert_eq!((deleted.received_at, deleted.at), (after(5), after(7)));
+    for number in 0..300 {
+        let body = format!("{number} {}", "x".repeat(10_000));
+        scenario = scenario.send("jobs", &body).receive("jobs", &[&body]).delete("jobs");
+    }
+    let long = "x".repeat(100_000);
+    scenario = scenario.send("jobs", &long).receive("jobs", &[&long]).delete("jobs");
+    let bodies = scenario.engine.deleted().map(|deleted| deleted.message.body.as_str().len()).collect::<Vec<_>>();
+    assert!(bodies.iter().sum::<usize>() <= 2 * 1024 * 1024 && bodies.len() > 100, "{} messages", bodies.len());
+    assert!(
+        scenario.engine.deleted().next().unwrap().message.body.as_str().starts_with("299 "),
+        "the newest comes first"
+    );
+    scenario.engine.reset(scenario.now);
+    assert_eq!(scenario.engine.deleted().count(), 0);
+}
+
+#[test]
+fn what_comes_and_goes_is_counted() {
+    let scenario = remembering().create("dead", &[]).create("jobs", &[]).dead_letters_to("jobs", "dead", 1);
+    let scenario = scenario.send("jobs", "a").receive("jobs", &["a"]).delete("jobs");
+    let scenario = scenario.send("jobs", "b").receive("jobs", &["b"]).hide("jobs", seconds(0));
+    let scenario = scenario.send("jobs", "c").receive("jobs", &["c"]);
+    let traffic = |queue: &str| scenario.engine.traffic(scenario.scope.arn(queue).as_str()).unwrap();
+    assert_eq!(traffic("jobs"), Traffic { entered: 3, left: 2, dead_lettered: 1 });
+    assert_eq!(traffic("dead"), Traffic { entered: 1, left: 0, dead_lettered: 0 });
+    assert_eq!(scenario.engine.traffic("none"), None);
+}
