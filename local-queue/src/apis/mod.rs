@@ -34,7 +34,7 @@
 //! - `mapping` and `queue`: parameters taken from a request, and the action of SQS that gets them.
 //! - `mapped`, `rest` and `vtl`: requests of a REST API's own, made by templates.
 //! - `event` and `reply`: what functions get, and what becomes of their replies.
-//! - `cors`: what web pages are told; `answers`: what API Gateway says by itself.
+//! - `flows`: where requests have gone; `cors`: what web pages are told; `answers`: what API Gateway says by itself.
 //!
 //! Not enforced are authorisation, API keys and throttling. Of what is declared and not emulated, the routes answer that.
 
@@ -42,6 +42,7 @@ mod answers;
 mod cors;
 mod declaration;
 mod event;
+mod flows;
 mod ids;
 mod json_path;
 mod mapped;
@@ -74,6 +75,7 @@ use http::{
 
 pub use self::{
     declaration::{Api, ApiKind, Cors, Integration, Payload, QueueAction, Route, Stage},
+    flows::{Flow, FlowTarget},
     mapped::{Mapped, MappedResponse, MappedTarget, Passthrough, RequestParameter, ResponseParameter},
     mapping::Mapping,
     vtl::{MappingTemplate, MappingTemplateError},
@@ -109,6 +111,7 @@ pub struct Apis {
 struct Shared {
     queues: LocalQueue,
     apis: Vec<Api>,
+    counts: flows::Counts,
     functions: OnceLock<Arc<dyn Functions>>,
     ids: IdsSource,
 }
@@ -167,7 +170,8 @@ impl Apis {
     #[must_use]
     pub fn new(queues: &LocalQueue, apis: Vec<Api>) -> Self {
         let ids = IdsSource::seeded(queues.seed() ^ IDS);
-        Self { shared: Arc::new(Shared { queues: queues.clone(), apis, functions: OnceLock::new(), ids }) }
+        let counts = flows::Counts::new(&apis);
+        Self { shared: Arc::new(Shared { queues: queues.clone(), apis, counts, functions: OnceLock::new(), ids }) }
     }
 
     /// Lets routes invoke these functions. What was said first holds.
@@ -254,6 +258,7 @@ impl Apis {
         let (account, now) = (&*shared.queues.scope().account, shared.queues.clock().now());
         let given = Given { account, source_ip: target.peer, ids, now };
         let route = place.matched.route;
+        shared.counts.count(&shared.apis, target.index, route);
         let Integration::Queue { action, parameters } = &route.integration else {
             return Answering::Later(Box::pin(async move {
                 let request = Request::new(api, &place, (&parts, &body), given);

@@ -32,6 +32,7 @@ mod event_bridge;
 mod folder;
 mod host;
 mod keep;
+mod looking;
 mod notifications;
 mod object;
 mod policy;
@@ -52,6 +53,7 @@ use std::{
 pub use self::event_bridge::{RuleInput, RuleTarget};
 #[cfg(unix)]
 pub use self::folder::FolderError;
+pub use self::looking::{BucketFlow, Glance};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri,
@@ -123,6 +125,7 @@ struct Shared {
     sequence: AtomicU64,
     functions: OnceLock<Arc<dyn Functions>>,
     rules: Mutex<Vec<Rule>>,
+    announced: notifications::Announced,
     /// What was said of buckets in this process, to which a reset goes back.
     declared: Mutex<BTreeMap<String, Settings>>,
 }
@@ -186,6 +189,7 @@ impl Builder {
             sequence: AtomicU64::new(0),
             functions: OnceLock::new(),
             rules: Mutex::default(),
+            announced: notifications::Announced::default(),
             declared: Mutex::default(),
         });
         let service = builder(&shared).build();
@@ -342,6 +346,7 @@ impl Buckets {
     pub fn reset(&self) -> Result<(), BucketError> {
         let declared = self.shared.declared().clone();
         let reset = self.shared.store().reset(&declared);
+        self.shared.announced.clear();
         reset.map_err(|error| BucketError::from(&error))
     }
 
@@ -491,7 +496,8 @@ impl Shared {
 
     /// Where events can go.
     fn reach(&self) -> Reach<'_> {
-        Reach { queues: &self.queues, functions: self.functions.get().map(|functions| &**functions) }
+        let functions = self.functions.get().map(|functions| &**functions);
+        Reach { queues: &self.queues, functions, announced: &self.announced }
     }
 
     fn configure(

@@ -1,6 +1,9 @@
 //! Which events of a bucket go to which queue or function: configurations, checked as S3 checks them, and asked at each event.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, PoisonError},
+};
 
 use s3s::{
     S3Error, S3ErrorCode, S3Result,
@@ -58,6 +61,27 @@ const UNVALIDATED: &str = "Unable to validate the following destination configur
 pub(super) struct Reach<'a> {
     pub(super) queues: &'a LocalQueue,
     pub(super) functions: Option<&'a dyn Functions>,
+    pub(super) announced: &'a Announced,
+}
+
+/// How many events of a bucket were handed to whom, by his ARN.
+#[derive(Debug, Default)]
+pub(super) struct Announced(Mutex<BTreeMap<(String, String), u64>>);
+
+impl Announced {
+    fn count(&self, bucket: &str, arn: &str) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry((bucket.to_owned(), arn.to_owned())).or_default() += 1;
+    }
+
+    pub(super) fn get(&self, bucket: &str, arn: &str) -> u64 {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.get(&(bucket.to_owned(), arn.to_owned())).copied().unwrap_or_default()
+    }
+
+    pub(super) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
 }
 
 /// Which events one configuration wants.
@@ -281,7 +305,10 @@ pub(super) fn publish(configuration: &NotificationConfiguration, event: &Event, 
             continue;
         }
         match reach.functions.filter(|functions| functions.has(arn)) {
-            Some(functions) => functions.invoke(arn, event.to_json(wanted.id.as_deref().unwrap_or_default())),
+            Some(functions) => {
+                functions.invoke(arn, event.to_json(wanted.id.as_deref().unwrap_or_default()));
+                reach.announced.count(&event.bucket, arn);
+            }
             None => {
                 tracing::warn!(bucket = event.bucket, function = arn, "an event of a bucket has no function to go to");
             }
@@ -296,7 +323,9 @@ pub(super) fn publish(configuration: &NotificationConfiguration, event: &Event, 
             continue;
         }
         let body = event.to_json(id.as_deref().unwrap_or_default());
-        send(reach.queues, queue_arn, &event.bucket, body, event.trace.clone());
+        if send(reach.queues, queue_arn, &event.bucket, body, event.trace.clone()) {
+            reach.announced.count(&event.bucket, queue_arn);
+        }
     }
 }
 
@@ -313,13 +342,17 @@ pub(super) fn publish_to_rules(rules: &[Rule], event: &Event, id: &str, reach: &
             };
             match &target.destination {
                 Destination::Function(arn) => match reach.functions.filter(|functions| functions.has(arn)) {
-                    Some(functions) => functions.invoke(arn, input),
+                    Some(functions) => {
+                        functions.invoke(arn, input);
+                        reach.announced.count(&event.bucket, arn);
+                    }
                     None => failed("the function does not exist"),
                 },
                 Destination::Queue(queue) => {
                     let arn = rule.arn(region, account);
-                    if let Err(reason) = send_for_rule(reach.queues, queue, target, &arn, input) {
-                        failed(&reason);
+                    match send_for_rule(reach.queues, queue, target, &arn, input) {
+                        Ok(()) => reach.announced.count(&event.bucket, queue.as_str()),
+                        Err(reason) => failed(&reason),
                     }
                 }
             }
@@ -344,12 +377,15 @@ fn send_for_rule(
     queues.send(queue, message).map(|_| ()).map_err(|error| error.to_string())
 }
 
-fn send(queues: &LocalQueue, arn: &str, bucket: &str, body: String, trace_header: Option<String>) {
-    let Some(arn) = QueueArn::parse(arn) else { return };
+/// Says whether it was sent.
+fn send(queues: &LocalQueue, arn: &str, bucket: &str, body: String, trace_header: Option<String>) -> bool {
+    let Some(arn) = QueueArn::parse(arn) else { return false };
     let message = MessageBody::parse(body).map(|body| SendMessage { trace_header, ..SendMessage::new(body) });
-    if let Err(error) = message.and_then(|message| queues.send(&arn, message)) {
+    let sent = message.and_then(|message| queues.send(&arn, message));
+    if let Err(error) = &sent {
         tracing::warn!(bucket, queue = arn.name(), %error, "an event of a bucket was not sent");
     }
+    sent.is_ok()
 }
 
 /// These notifications as S3 has them.
