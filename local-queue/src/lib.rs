@@ -42,7 +42,7 @@ mod client;
 pub mod clock;
 #[cfg(feature = "config")]
 pub mod config;
-#[cfg(feature = "console")]
+#[cfg(all(feature = "console", feature = "server"))]
 mod console;
 pub mod declaration;
 pub mod developer;

@@ -106,13 +106,16 @@ const LOCAL_QUEUE: &[Row] = &[
     ("client", &["clock", "faults", "local_queue", "protocol"]),
     ("drop_in", &["local_queue", "protocol"]),
     ("developer", &["clock", "faults", "json", "local_queue", "metrics", "recorded"]),
-    ("console", &["action", "developer", "faults", "local_queue", "protocol", "recorded"]),
     ("config", &["declaration", "protocol"]),
     ("event_source_mapping", &["clock", "local_queue", "protocol"]),
     ("buckets", &["event_source_mapping", "local_queue", "protocol"]),
     ("template", &["apis", "declaration", "event_source_mapping", "protocol"]),
     ("runtime_api", &["clock", "event_source_mapping"]),
     ("lambda_api", &["clock", "event_source_mapping", "json", "local_queue", "runtime_api"]),
+    (
+        "console",
+        &["action", "apis", "buckets", "developer", "faults", "lambda_api", "local_queue", "protocol", "recorded"],
+    ),
     (
         "server",
         &[

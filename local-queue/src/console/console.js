@@ -263,8 +263,39 @@ async function submit(event) {
     changed()
 }
 
-// Forms are for those who have this module.
+// Pictures are asked for with the token, which no image of markup sends; the same one is asked for once.
+
+const PICTURES_MAX = 200
+const pictures = new Map()
+
+async function picture(path) {
+    const answer = await fetch(path, { headers: { "x-local-queue-token": token } })
+    if (!answer.ok) throw new Error(`The answer was ${answer.status}.`)
+    return URL.createObjectURL(await answer.blob())
+}
+
+function forget(path) {
+    pictures.get(path).then(URL.revokeObjectURL, () => {})
+    pictures.delete(path)
+}
+
+async function show(image) {
+    const path = image.dataset.picture
+    if (!pictures.has(path)) pictures.set(path, picture(path))
+    if (pictures.size > PICTURES_MAX) forget(pictures.keys().next().value)
+    try {
+        image.src = await pictures.get(path)
+        image.hidden = false
+        image.nextElementSibling.hidden = true
+    } catch {
+        // Its address is still there to be opened.
+        pictures.delete(path)
+    }
+}
+
+// Forms and pictures are for those who have this module.
 function enable(root) {
+    root.querySelectorAll("img[data-picture]").forEach(show)
     for (const form of root.querySelectorAll("form[data-path]")) {
         form.hidden = false
         form.addEventListener("submit", submit)

@@ -7,7 +7,7 @@ use std::{
     convert::Infallible,
     hash::{DefaultHasher, Hash, Hasher},
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -16,6 +16,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
+use super::rates::History;
 use crate::LocalQueue;
 
 /// How often what there is is looked at.
@@ -29,6 +30,7 @@ const GREETING: &[u8] = b"retry: 1000\n\n";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Live {
     seen: Arc<Mutex<Option<(Instant, u64)>>>,
+    history: Arc<Mutex<History>>,
 }
 
 impl Live {
@@ -40,19 +42,29 @@ impl Live {
         EventStream { live, queues, ticks, told: None, spoke_at: Instant::now() }
     }
 
+    /// How fast messages have come and gone while pages were open.
+    pub(super) fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().expect("nothing panics while it counts")
+    }
+
     /// What stands for all that pages show, and changes with it.
     fn look(&self, queues: &LocalQueue) -> u64 {
         let mut seen = self.seen.lock().expect("nothing panics while it looks");
         let now = Instant::now();
         match *seen {
             Some((at, mark)) if now.duration_since(at) < INTERVAL => mark,
-            _ => seen.insert((now, mark(queues))).1,
+            _ => {
+                let mut history = self.history();
+                history.sample(queues);
+                seen.insert((now, mark(queues, history.version()))).1
+            }
         }
     }
 }
 
-fn mark(queues: &LocalQueue) -> u64 {
+fn mark(queues: &LocalQueue, rates: u64) -> u64 {
     let mut hasher = DefaultHasher::new();
+    rates.hash(&mut hasher);
     queues.call(|engine, now| {
         let arns = engine.queues().cloned().collect::<Vec<_>>();
         for arn in arns {

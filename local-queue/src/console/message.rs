@@ -5,13 +5,14 @@ use std::fmt::Write as _;
 use askama::Template;
 
 use super::{
+    Shown,
     page::{self, Page, Parameters, QueueLink, Rendered, Span, When},
+    pictures::{self, Pictures},
     queue::place_name,
 };
 use crate::{
-    LocalQueue,
     developer::{dead_letters, why},
-    engine::{Departure, DepartureCause, Located, MessageAttributeValue, MessageId, Peeked, Place, QueueArn},
+    engine::{Deleted, Departure, DepartureCause, Located, MessageAttributeValue, MessageId, Peeked, Place, QueueArn},
     protocol::digest,
 };
 
@@ -45,6 +46,7 @@ struct Here {
     attributes_digest: Option<String>,
     facts: Vec<(&'static str, String)>,
     life: Vec<(When, String)>,
+    pictures: Vec<Pictures>,
     /// Where it is sent back to, if it is a dead letter.
     back: Option<QueueLink>,
     can_delete: bool,
@@ -62,27 +64,38 @@ struct Gone {
     receive_count: u32,
     /// The page where it is now.
     now_at: Option<(QueueLink, String)>,
+    /// Its body, if that is remembered.
+    body: Option<String>,
+    pictures: Vec<Pictures>,
 }
 
-pub(super) fn render(mut page: Page<'_>, queues: &LocalQueue, parameters: &Parameters) -> Rendered {
+pub(super) fn render(mut page: Page<'_>, shown: Shown<'_>, parameters: &Parameters) -> Rendered {
     let (arn, id) = (parameters.get("arn").and_then(QueueArn::parse), parameters.get("id").and_then(MessageId::parse));
     let (Some(arn), Some(id)) = (arn, id) else {
         return page::not_found(page, "The address of a message's page has the ARN of its queue and its id.");
     };
-    let located = queues.call(|engine, now| {
+    let located = shown.queues.call(|engine, now| {
         let located = engine.locate(now, arn.as_str(), id)?;
         let is_dead = engine.dead_letter_sources(arn.as_str()).is_some();
         let back = match &located {
             Located::Here(peeked) if is_dead => dead_letters::origin(engine, &arn, peeked),
             _ => None,
         };
-        Ok::<_, crate::engine::EngineError>((located, back))
+        let deleted = engine.deleted().find(|deleted| deleted.message.id == id && deleted.queue == arn).cloned();
+        Ok::<_, crate::engine::EngineError>((located, back, deleted))
     });
     let queue = QueueLink::new(&arn);
     let (here, gone) = match located {
-        Ok((Located::Here(peeked), back)) => (Some(here(&peeked, &arn, back, &page)), None),
-        Ok((Located::Gone(departure), _)) => (None, Some(gone(&departure, &page))),
-        Ok((Located::Unknown, _)) | Err(_) => {
+        Ok((Located::Here(peeked), back, _)) => {
+            let message = &peeked.message;
+            let pictures = pictures::of_body(shown.buckets, message.body.as_str(), message.sent_at);
+            (Some(Here { pictures, ..here(&peeked, &arn, back, &page) }), None)
+        }
+        Ok((Located::Gone(departure), _, deleted)) => {
+            let deleted = deleted.filter(|_| departure.cause == DepartureCause::Deleted);
+            (None, Some(gone(&departure, deleted, shown, &page)))
+        }
+        Ok((Located::Unknown, ..)) | Err(_) => {
             let sentence = "There is no such message in this queue, and it is not among those that left a queue last.";
             return page::not_found(page, sentence);
         }
@@ -110,6 +123,7 @@ fn here(peeked: &Peeked, arn: &QueueArn, back: Option<QueueArn>, page: &Page<'_>
         // A FIFO queue lets go of what is in flight only, one by one; its move task sends all back in order.
         back: back.filter(|_| !arn.is_fifo()).map(|back| QueueLink::new(&back)),
         can_delete: !arn.is_fifo() || peeked.place == Place::InFlight,
+        pictures: Vec::new(),
         body: body.to_owned(),
     }
 }
@@ -223,7 +237,7 @@ fn life(peeked: &Peeked, page: &Page<'_>) -> Vec<(When, String)> {
     life
 }
 
-fn gone(departure: &Departure, page: &Page<'_>) -> Gone {
+fn gone(departure: &Departure, deleted: Option<Deleted>, shown: Shown<'_>, page: &Page<'_>) -> Gone {
     let now_at = match &departure.cause {
         DepartureCause::DeadLettered { to } => Some((to, departure.message_id)),
         DepartureCause::Moved { to, message_id } => Some((to, *message_id)),
@@ -234,6 +248,13 @@ fn gone(departure: &Departure, page: &Page<'_>) -> Gone {
         left: page.when(departure.at),
         receive_count: departure.receive_count,
         now_at: now_at.map(|(to, id)| (QueueLink::new(to), id.to_string())),
+        pictures: deleted.as_ref().map_or_else(Vec::new, |deleted| {
+            pictures::of_body(shown.buckets, deleted.message.body.as_str(), deleted.message.sent_at)
+        }),
+        body: deleted.map(|deleted| {
+            let body = deleted.message.body.as_str();
+            pretty(body).unwrap_or_else(|| body.to_owned())
+        }),
     }
 }
 

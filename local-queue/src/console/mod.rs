@@ -10,12 +10,18 @@
 //! - no page is shown in a frame, and none keeps a cookie.
 
 mod dead_letters;
+mod drawing;
 mod live;
 mod message;
 mod overview;
 mod page;
+mod picture;
+mod pictures;
 mod queue;
+mod rates;
 mod settings;
+mod stack;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -25,7 +31,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, heade
 
 pub(crate) use self::live::Live;
 use self::page::{Page, Parameters, Rendered};
-use crate::LocalQueue;
+use crate::{LocalQueue, apis::Apis, buckets::Buckets, lambda_api::LambdaApi};
 
 const ROOT: &str = "/_local-queue/";
 const PREFIX: &str = "/_local-queue/console/";
@@ -41,6 +47,18 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "noopener-allow-popups"),
 ];
 
+/// What pages show.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shown<'a> {
+    pub(crate) queues: &'a LocalQueue,
+    /// What stands beside the queues, if it does.
+    pub(crate) buckets: Option<&'a Buckets>,
+    pub(crate) apis: Option<&'a Apis>,
+    pub(crate) lambda: Option<&'a LambdaApi>,
+    /// What open pages have in common.
+    pub(crate) live: &'a Live,
+}
+
 /// Whether a request is for the events of what a page shows, which [`Live`] answers.
 pub(crate) fn is_events(method: &Method, path: &str) -> bool {
     *method == Method::GET && path.strip_prefix(PREFIX) == Some("events")
@@ -54,7 +72,8 @@ pub(crate) fn is_public(path: &str) -> bool {
 
 /// Answers a request for a page or for what belongs to pages; `None` if it is none of these. The token is what the page says
 /// with what it changes.
-pub(crate) fn respond(queues: &LocalQueue, request: &Request<Bytes>, token: &str) -> Option<Response<Bytes>> {
+pub(crate) fn respond(shown: Shown<'_>, request: &Request<Bytes>, token: &str) -> Option<Response<Bytes>> {
+    let queues = shown.queues;
     let path = request.uri().path();
     let name = if path == ROOT { "" } else { path.strip_prefix(PREFIX)? };
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -66,9 +85,11 @@ pub(crate) fn respond(queues: &LocalQueue, request: &Request<Bytes>, token: &str
     let parameters = Parameters::parse(request.uri().query().unwrap_or_default());
     let page = |title: &str, part: &'static str| Page::new(queues, token, title, part);
     let rendered = match name {
-        "" => overview::render(page("Queues", "queues"), queues, &parameters),
+        "" => overview::render(page("Queues", "queues"), shown, &parameters),
         "queue" => queue::render(page("Queue", "queues"), queues, &parameters),
-        "message" => message::render(page("Message", "queues"), queues, &parameters),
+        "message" => message::render(page("Message", "queues"), shown, &parameters),
+        "pictures" => pictures::render(page("Pictures", "pictures"), shown),
+        "picture" => return Some(pictures::respond(shown, &parameters)),
         "time" => time::render(page("Time and faults", "time"), queues),
         "console.js" => {
             return Some(answer(StatusCode::OK, "text/javascript; charset=utf-8", include_str!("console.js")));

@@ -4,9 +4,14 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 
-use super::page::{Page, Parameters, QueueLink, Rendered, When};
+use super::{
+    Shown,
+    drawing::{Drawing, PARTS_MAX},
+    page::{Page, Parameters, QueueLink, Rendered, Span, When},
+    rates::Rates,
+    stack::Stack,
+};
 use crate::{
-    LocalQueue,
     engine::{QueueArn, QueueAttributes, Time},
     recorded::Recorded,
 };
@@ -27,6 +32,11 @@ struct Overview<'a> {
     requests: u64,
     failed: u64,
     faults: usize,
+    /// How far back rates are known.
+    measured: Option<Span>,
+    /// What runs, unless that is more than can be drawn.
+    drawing: Option<Drawing>,
+    is_too_large: bool,
 }
 
 struct Row {
@@ -35,6 +45,7 @@ struct Row {
     oldest: Option<When>,
     dead_letter_queue: Option<QueueLink>,
     is_dead_letter_queue: bool,
+    rates: Option<Rates>,
 }
 
 impl Row {
@@ -44,14 +55,22 @@ impl Row {
     }
 }
 
-pub(super) fn render(page: Page<'_>, queues: &LocalQueue, parameters: &Parameters) -> Rendered {
+pub(super) fn render(page: Page<'_>, shown: Shown<'_>, parameters: &Parameters) -> Rendered {
+    let queues = shown.queues;
     let skip = parameters.number("skip");
-    let (rows, count, waiting) = queues.call(|engine, now| {
+    let (mut rows, count, waiting) = queues.call(|engine, now| {
         let arns = engine.queues().cloned().collect::<Vec<_>>();
         let shown = arns.iter().skip(skip).take(QUEUES_MAX);
         let rows = shown.filter_map(|arn| row(engine, now, arn, &page)).collect::<Vec<_>>();
         (rows, arns.len(), engine.waiting_receives())
     });
+    let history = shown.live.history();
+    for row in &mut rows {
+        row.rates = history.rates(&row.queue.arn);
+    }
+    let measured = history.span().map(|span| Span(span.as_secs()));
+    drop(history);
+    let stack = Stack::read(shown, PARTS_MAX);
     let counts = queues.request_counts().all();
     let sum = |counted: &BTreeMap<(&str, u16), u64>, failed: bool| {
         counted.iter().filter(|((_, status), _)| !failed || *status >= 400).map(|(_, count)| count).sum()
@@ -66,6 +85,9 @@ pub(super) fn render(page: Page<'_>, queues: &LocalQueue, parameters: &Parameter
         requests: sum(&counts, false),
         failed: sum(&counts, true),
         faults: queues.faults().list().len(),
+        measured,
+        is_too_large: stack.is_none(),
+        drawing: stack.as_ref().and_then(Drawing::of),
         page,
     })
 }
@@ -78,6 +100,7 @@ fn row(engine: &mut Recorded<'_>, now: Time, arn: &QueueArn, page: &Page<'_>) ->
         queue: QueueLink::new(arn),
         oldest: oldest.first().map(|oldest| page.when(oldest.message.sent_at)),
         dead_letter_queue: target.map(QueueLink::new),
+        rates: None,
         is_dead_letter_queue: engine.dead_letter_sources(arn.as_str()).is_some(),
         attributes,
     })

@@ -35,9 +35,14 @@ fn queues() -> (LocalQueue, ManualClock) {
     (LocalQueue::builder().clock(Clock::manual(&clock)).seed(1).build(), clock)
 }
 
+/// With nothing beside the queues.
+fn shown<'a>(queues: &'a LocalQueue, live: &'a Live) -> Shown<'a> {
+    Shown { queues, buckets: None, apis: None, lambda: None, live }
+}
+
 fn ask(queues: &LocalQueue, path: &str) -> Response<Bytes> {
     let request = Request::get(path).body(Bytes::new()).unwrap();
-    respond(queues, &request, TOKEN).expect("the path is one of the console")
+    respond(shown(queues, &Live::default()), &request, TOKEN).expect("the path is one of the console")
 }
 
 fn html(queues: &LocalQueue, path: &str) -> String {
@@ -75,11 +80,11 @@ fn what_belongs_to_no_page_is_left_to_others() {
     let (queues, _) = queues();
     for path in ["/", "/_local-queue", "/_local-queue/health", "/_local-queue/queues", "/photos/console/queue"] {
         let request = Request::get(path).body(Bytes::new()).unwrap();
-        assert!(respond(&queues, &request, TOKEN).is_none(), "{path}");
+        assert!(respond(shown(&queues, &Live::default()), &request, TOKEN).is_none(), "{path}");
     }
     assert_eq!(ask(&queues, "/_local-queue/console/nothing").status(), StatusCode::NOT_FOUND);
     let post = Request::post("/_local-queue/").body(Bytes::new()).unwrap();
-    let refused = respond(&queues, &post, TOKEN).unwrap();
+    let refused = respond(shown(&queues, &Live::default()), &post, TOKEN).unwrap();
     assert_eq!(
         (refused.status(), &refused.headers()["allow"]),
         (StatusCode::METHOD_NOT_ALLOWED, &"GET, HEAD".parse().unwrap())
@@ -233,7 +238,8 @@ fn no_text_of_a_stranger_becomes_markup() {
             let outside = tag.split('"').step_by(2).collect::<String>();
             assert!(!outside.contains("own("), "<{tag}> on {page}");
             let name = tag.trim_start_matches('/').split([' ', '\n']).next().unwrap();
-            assert!(!["iframe", "svg", "img", "base", "object", "embed"].contains(&name), "<{tag}> on {page}");
+            assert!(!["iframe", "img", "base", "object", "embed"].contains(&name), "<{tag}> on {page}");
+            assert!(name != "svg" || tag == "/svg" || tag.starts_with("svg class=\"stack\" "), "<{tag}> on {page}");
             assert!(!tag.contains("href=\"javascript:"), "<{tag}> on {page}");
         }
         assert_eq!(shown.matches("<script").count(), 1, "{page}");
@@ -294,8 +300,125 @@ async fn an_open_page_hears_of_changes_four_times_a_second_at_most() {
         assert_eq!(next().await, "event: change\ndata:\n\n");
     }
     assert_eq!(began.elapsed(), 8 * Duration::from_millis(250));
-    let quiet = tokio::time::Instant::now();
-    assert_eq!(next().await, ":\n\n", "nothing has changed since");
-    assert!(quiet.elapsed() >= Duration::from_secs(15));
+    // The plots move on until what was sent has left them.
+    let (quiet, mut moves) = (tokio::time::Instant::now(), 0);
+    while next().await == "event: change\ndata:\n\n" {
+        moves += 1;
+    }
+    let elapsed = quiet.elapsed().as_secs();
+    assert!((95..=103).contains(&moves) && (300..330).contains(&elapsed), "{moves} moves in {elapsed} s");
     assert_eq!(others.frame().await.unwrap().unwrap().into_data().unwrap(), "retry: 1000\n\n");
+}
+
+/// An image in a bucket, and what is made of it.
+async fn with_pictures(queues: &LocalQueue) -> (QueueArn, Buckets) {
+    let buckets = Buckets::new(queues);
+    let objects: [(&str, &str, &'static [u8]); 3] = [
+        ("photos", "cat.jpg", &b"\xff\xd8\xff\xc0\0\x0b\x08\x01\x40\x00\xf0"[..]),
+        ("photos", "page.jpg", b"<script>own()</script>"),
+        ("thumbs", "cat-320.webp", b"RIFF\0\0\0\0WEBPVP8X\0\0\0\0\0\0\0\0\x3f\x01\0\xef\0\0"),
+    ];
+    for (bucket, key, body) in objects {
+        buckets.create_bucket(bucket).unwrap();
+        let put = Request::put(format!("http://localhost/{bucket}/{key}")).body(Bytes::from_static(body)).unwrap();
+        assert_eq!(buckets.respond(put).await.status(), 200);
+    }
+    (queues.create_queue("resize", &[]).unwrap(), buckets)
+}
+
+fn ask_with(queues: &LocalQueue, buckets: &Buckets, path: &str) -> Response<Bytes> {
+    let live = Live::default();
+    let request = Request::get(path).body(Bytes::new()).unwrap();
+    respond(Shown { buckets: Some(buckets), ..shown(queues, &live) }, &request, TOKEN).unwrap()
+}
+
+#[tokio::test]
+async fn a_job_is_shown_with_its_pictures_also_when_it_is_done() {
+    let (queues, clock) = queues();
+    let (resize, buckets) = with_pictures(&queues).await;
+    clock.advance(Duration::from_secs(5));
+    let job = r#"{"source":"s3://photos/cat.jpg","outputs":[{"target":"s3://thumbs/cat-320.webp"},
+        {"target":"s3://thumbs/none.webp"},{"target":"https://example.com/own.webp"}]}"#;
+    let id = queues.send(&resize, message(job)).unwrap().message_id;
+    queues.send(&resize, message("no job")).unwrap();
+    let text = |path: &str| String::from_utf8(ask_with(&queues, &buckets, path).into_body().to_vec()).unwrap();
+    let page = page_of_message(&resize, id);
+    let facts = ["JPEG, 240 x 320, 11 bytes", "WebP, 320 x 240, 30 bytes", "Not there.", "In no bucket of this server"];
+    for path in [page.as_str(), "/_local-queue/console/pictures"] {
+        let shown = text(path);
+        assert!(facts.iter().all(|fact| shown.contains(fact)), "{shown}");
+        assert_eq!(shown.matches("data-picture=").count(), 2, "{shown}");
+        // What a message names is neither fetched nor linked.
+        assert!(!shown.contains("=\"https:"), "{shown}");
+    }
+    let received = queues.receive(&resize, Receive::default()).await.unwrap();
+    clock.advance(Duration::from_millis(1_500));
+    queues.delete(&resize, received[0].receipt_handle).unwrap();
+    let shown = text("/_local-queue/console/pictures");
+    assert!(shown.contains("done in 1.50 s") && facts.iter().all(|fact| shown.contains(fact)), "{shown}");
+    let shown = text(&page);
+    assert!(shown.contains("A receiver deleted it") && facts.iter().all(|fact| shown.contains(fact)), "{shown}");
+    let event = r#"{"Records":[{"s3":{"bucket":{"name":"photos"},"object":{"key":"cat.jpg"}}}]}"#;
+    let id = queues.send(&resize, message(event)).unwrap().message_id;
+    let shown = text(&page_of_message(&resize, id));
+    assert!(facts[..2].iter().all(|fact| shown.contains(fact)) && shown.contains("named after it"), "{shown}");
+}
+
+#[tokio::test]
+async fn only_images_are_answered_and_nothing_of_them_runs() {
+    let (queues, _) = queues();
+    let (_, buckets) = with_pictures(&queues).await;
+    let ask = |query: &str| ask_with(&queues, &buckets, &format!("/_local-queue/console/picture?{query}"));
+    let image = ask("bucket=photos&key=cat.jpg");
+    let header = |name: &str| image.headers()[name].to_str().unwrap();
+    assert_eq!((image.status(), header("content-type")), (StatusCode::OK, "image/jpeg"));
+    assert_eq!(header("content-security-policy"), "default-src 'none'; sandbox; frame-ancestors 'none'");
+    assert_eq!((header("x-content-type-options"), image.body().len()), ("nosniff", 11));
+    for (query, expected) in [
+        ("bucket=photos&key=page.jpg", StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        ("bucket=photos&key=none.jpg", StatusCode::NOT_FOUND),
+        ("bucket=none&key=cat.jpg", StatusCode::NOT_FOUND),
+        ("bucket=photos&key=..%2Fphotos%2Fcat.jpg", StatusCode::NOT_FOUND),
+        ("key=cat.jpg", StatusCode::NOT_FOUND),
+        ("", StatusCode::NOT_FOUND),
+    ] {
+        let refused = ask(query);
+        assert_eq!(refused.status(), expected, "{query}");
+        assert_eq!(refused.headers()["content-type"], "text/plain; charset=utf-8");
+        assert!(!String::from_utf8_lossy(refused.body()).contains("own("), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn the_stack_is_drawn_from_what_runs_and_also_told_in_words() {
+    use crate::buckets::{Destination, Notification};
+
+    let (queues, _) = queues();
+    let (jobs, _) = with_dead_letters(&queues);
+    let policy = r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"sqs:SendMessage","Resource":"*"}]}"#;
+    queues.set_queue_attributes(&jobs, &[Attribute::Policy(Some(policy.to_owned()))]).unwrap();
+    let buckets = Buckets::new(&queues);
+    buckets.create_bucket("photos").unwrap();
+    let (events, rules) = (vec!["s3:ObjectCreated:*".to_owned()], Vec::new());
+    let notification = Notification { id: None, destination: Destination::Queue(jobs.clone()), events, rules };
+    buckets.notify("photos", vec![notification]).unwrap();
+    let put = Request::put("http://localhost/photos/cat.jpg").body("meow".into()).unwrap();
+    buckets.respond(put).await;
+    let shown = String::from_utf8(ask_with(&queues, &buckets, "/_local-queue/").into_body().to_vec()).unwrap();
+    for text in [
+        "1 bucket, 1 queue, 1 dead-letter queue, and 2 arrows between them",
+        "photos (bucket) announces objects to <a",
+        ">jobs</a> (queue): 1 event.",
+        ">jobs-dead</a> (dead letters): 0 messages.",
+        // With the test event.
+        "2 ready",
+        "1 object",
+    ] {
+        assert!(shown.contains(text), "{text}: {shown}");
+    }
+    for number in 0..30 {
+        queues.create_queue(&format!("more-{number}"), &[]).unwrap();
+    }
+    let shown = String::from_utf8(ask_with(&queues, &buckets, "/_local-queue/").into_body().to_vec()).unwrap();
+    assert!(shown.contains("More than 30 parts run") && !shown.contains("svg class=\"stack\""), "{shown}");
 }

@@ -319,7 +319,14 @@ impl Service {
             return Exchange::Answered(developer::failed(&error.to_string()));
         }
         developer::to_sqs(&mut request);
-        let begun = match console::respond(&self.queues, &request, self.token.as_str()) {
+        let shown = console::Shown {
+            queues: &self.queues,
+            buckets: self.buckets.as_ref(),
+            apis: self.front.as_ref().map(Front::apis),
+            lambda: self.lambda.as_ref().map(|(lambda, _)| lambda),
+            live: &self.live,
+        };
+        let begun = match console::respond(shown, &request, self.token.as_str()) {
             Some(page) => self.when_kept(request.uri().path(), page),
             None => match developer::respond(&self.queues, &request) {
                 Some(mut response) => {

@@ -29,6 +29,10 @@ impl Front {
         Some(Self { apis, alone })
     }
 
+    pub(super) const fn apis(&self) -> &Apis {
+        &self.apis
+    }
+
     /// Which API a request from `peer` is for.
     pub(super) fn target(&self, uri: &Uri, headers: &HeaderMap, peer: IpAddr) -> Option<Target> {
         self.alone.or_else(|| self.apis.find(uri, headers)).map(|target| target.sent_by(peer))
