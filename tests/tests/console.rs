@@ -4,8 +4,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+#[path = "console/demo.rs"]
+mod demo;
 #[path = "console/devtools.rs"]
 mod devtools;
+#[path = "console/figures.rs"]
+mod figures;
+#[path = "console/looks.rs"]
+mod looks;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 

@@ -150,6 +150,18 @@ impl Page<'_> {
         answer["result"]["value"].clone()
     }
 
+    /// Makes the window so large, in pixels.
+    pub(crate) async fn size(&mut self, width: u32, height: u32) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.call("Emulation.setDeviceMetricsOverride", size).await;
+    }
+
+    /// The title of the page, which nothing of the page is asked for.
+    pub(crate) async fn title(&mut self) -> String {
+        let info = self.call("Target.getTargetInfo", json!({})).await;
+        info["targetInfo"]["title"].as_str().unwrap().to_owned()
+    }
+
     /// Waits until an expression is true, on this page or on one that it leads to.
     pub(crate) async fn until(&mut self, expression: &str) {
         let began = Instant::now();
