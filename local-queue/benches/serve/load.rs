@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{process::Served, stack::ROUTE};
+use super::{pages::Pages, process::Served, stack::ROUTE};
 
 const GROUPS: u64 = 100;
 /// Before anything is measured.
@@ -46,6 +46,17 @@ impl Measured {
 
 /// Loads a server for so long.
 pub(super) fn run(served: &Served, load: Load, connections: usize, duration: Duration) -> Measured {
+    run_with_pages(served, load, connections, duration, 0)
+}
+
+/// The same while so many pages of the console are open.
+pub(super) fn run_with_pages(
+    served: &Served,
+    load: Load,
+    connections: usize,
+    duration: Duration,
+    pages: usize,
+) -> Measured {
     // One thread: the processors are the server's.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -59,6 +70,7 @@ pub(super) fn run(served: &Served, load: Load, connections: usize, duration: Dur
         for number in 1..connections as u64 {
             clients.push(Client::connect(served.address, load, number).await);
         }
+        let _pages = Pages::open(served.address, pages);
         let clients = work(clients, WARM_UP).await.0;
         let (started, busy) = (Instant::now(), served.processor_time());
         let (_, requests) = work(clients, duration).await;

@@ -12,10 +12,15 @@
 mod floor;
 mod kept;
 mod load;
+mod pages;
 mod process;
 mod stack;
 
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use self::{
     load::{Load, Measured},
@@ -23,6 +28,8 @@ use self::{
 };
 
 const CONNECTIONS: usize = 16;
+/// Pages of the console that are open beside these.
+const PAGES: usize = 50;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(3);
 
@@ -64,8 +71,28 @@ fn main() {
         let ratio = |[ours, floor]: [f64; 2]| format!("{ours:>9.0} {floor:>9.0} {:>6.2}", ours / floor);
         println!("{name:<42} {}   {}", ratio(busy), ratio(clock));
     }
+    with_pages(&ours);
     stack::measure(&ours);
     kept::measure(&ours);
+}
+
+/// What open pages of the console cost a load.
+fn with_pages(ours: &Path) {
+    let mut measured = [Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        for (rounds, pages) in measured.iter_mut().zip([0, PAGES]) {
+            let served = Served::start(Command::new(ours).args(["serve", "--listen", "127.0.0.1:0"]));
+            rounds.push(load::run_with_pages(&served, Load::Cycle, CONNECTIONS, ROUND, pages));
+        }
+    }
+    let [without, with] = measured.map(|rounds| {
+        [Measured::per_processor_second, Measured::per_second].map(|figure| median(rounds.iter().map(figure)))
+    });
+    println!(
+        "{PAGES} open pages of the console leave {:.1} % of the requests a second of the processor, and {:.1} % of the clock",
+        with[0] / without[0] * 100.0,
+        with[1] / without[1] * 100.0
+    );
 }
 
 fn median(figures: impl Iterator<Item = f64>) -> f64 {
