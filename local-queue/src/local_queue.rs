@@ -34,7 +34,7 @@ use crate::{
         QueueAttributes, QueueName, ReceiptHandle, Receive, Received, Scope, SendMessage, Sent, Time, Uuid, WaiterId,
     },
     faults::{Faults, Shuffle},
-    metrics::{RequestCounts, Sample, Samplers},
+    metrics::{Latencies, RequestCounts, Sample, Samplers},
     receipt_handle::Seal,
     recorded::{Journal, Recorded, Tape},
 };
@@ -70,6 +70,7 @@ struct Shared {
     seal: Seal,
     faults: Faults,
     request_counts: RequestCounts,
+    latencies: Latencies,
     samplers: Samplers,
     state: Mutex<State>,
     /// What keeps what is answered, if anything does.
@@ -196,6 +197,11 @@ impl LocalQueue {
 
     pub(crate) fn samplers(&self) -> &Samplers {
         &self.shared.samplers
+    }
+
+    /// How long requests took.
+    pub(crate) fn latencies(&self) -> &Latencies {
+        &self.shared.latencies
     }
 
     /// How often each action was requested.
@@ -338,6 +344,7 @@ impl LocalQueue {
         self.shared.finish(state);
         self.shared.faults.reset();
         self.shared.request_counts.clear();
+        self.shared.latencies.clear();
     }
 
     /// Puts a message into a queue.

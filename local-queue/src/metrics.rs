@@ -7,6 +7,7 @@ use std::{
         Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use http::StatusCode;
@@ -49,6 +50,90 @@ impl RequestCounts {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(&'static str, u16), u64>> {
         self.others.lock().expect("nobody panics while counting")
+    }
+}
+
+/// How long requests took, from when they were there to their answers.
+#[derive(Debug, Default)]
+pub(crate) struct Latencies {
+    /// Of requests that were answered as soon as could be.
+    by_action: [Durations; Action::ALL.len()],
+    /// Of receives that waited for a message.
+    long_polls: Durations,
+}
+
+/// A histogram that is counted without a lock.
+#[derive(Debug, Default)]
+pub(crate) struct Durations {
+    steps: [AtomicU64; Durations::BOUNDS.len() + 1],
+    nanos: AtomicU64,
+}
+
+impl Durations {
+    /// The longest of each step but the last, which has no bound: from 10 microseconds to the longest wait of a receive and a
+    /// little more.
+    pub(crate) const BOUNDS: [Duration; 18] = [
+        Duration::from_micros(10),
+        Duration::from_micros(25),
+        Duration::from_micros(50),
+        Duration::from_micros(100),
+        Duration::from_micros(250),
+        Duration::from_micros(500),
+        Duration::from_millis(1),
+        Duration::from_micros(2_500),
+        Duration::from_millis(5),
+        Duration::from_millis(10),
+        Duration::from_millis(25),
+        Duration::from_millis(50),
+        Duration::from_millis(100),
+        Duration::from_millis(250),
+        Duration::from_secs(1),
+        Duration::from_secs(5),
+        Duration::from_secs(10),
+        Duration::from_millis(20_500),
+    ];
+
+    fn count(&self, duration: Duration) {
+        // Most are in one of the first steps.
+        let step = Self::BOUNDS.iter().position(|bound| duration <= *bound).unwrap_or(Self::BOUNDS.len());
+        self.steps[step].fetch_add(1, Ordering::Relaxed);
+        self.nanos.fetch_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How many were in each step.
+    pub(crate) fn steps(&self) -> [u64; Self::BOUNDS.len() + 1] {
+        self.steps.each_ref().map(|step| step.load(Ordering::Relaxed))
+    }
+
+    /// The durations of all.
+    pub(crate) fn sum(&self) -> Duration {
+        Duration::from_nanos(self.nanos.load(Ordering::Relaxed))
+    }
+
+    fn clear(&self) {
+        self.steps.iter().chain([&self.nanos]).for_each(|count| count.store(0, Ordering::Relaxed));
+    }
+}
+
+impl Latencies {
+    /// Counts a request, if SQS has its action.
+    pub(crate) fn count(&self, action: Option<Action>, has_waited: bool, duration: Duration) {
+        let Some(of_action) = action.and_then(|action| self.by_action.get(action as usize)) else { return };
+        if has_waited { self.long_polls.count(duration) } else { of_action.count(duration) }
+    }
+
+    /// By action, of those that have come.
+    pub(crate) fn by_action(&self) -> impl Iterator<Item = (Action, &Durations)> {
+        let all = Action::ALL.iter().copied().zip(&self.by_action);
+        all.filter(|(_, durations)| durations.steps().iter().any(|count| *count > 0))
+    }
+
+    pub(crate) const fn long_polls(&self) -> &Durations {
+        &self.long_polls
+    }
+
+    pub(crate) fn clear(&self) {
+        self.by_action.iter().chain([&self.long_polls]).for_each(Durations::clear);
     }
 }
 

@@ -10,6 +10,8 @@ mod demo;
 mod devtools;
 #[path = "console/figures.rs"]
 mod figures;
+#[path = "console/functions.rs"]
+mod functions;
 #[path = "console/looks.rs"]
 mod looks;
 
@@ -64,6 +66,11 @@ struct Emulator {
 
 impl Emulator {
     async fn start() -> Self {
+        Self::start_with(|_, server| server).await
+    }
+
+    /// With what stands beside the queues.
+    async fn start_with(add: impl FnOnce(&LocalQueue, Server) -> Server) -> Self {
         let clock = ManualClock::new(Time::from_millis(1_800_000_000_000));
         let queues = LocalQueue::builder().clock(Clock::manual(&clock)).seed(1).build();
         let dead = queues.create_queue("jobs-dead", &[]).unwrap();
@@ -71,7 +78,7 @@ impl Emulator {
         let jobs = queues.create_queue("jobs", &[Attribute::RedrivePolicy(Some(policy))]).unwrap();
         let server = Server::bind("127.0.0.1:0".parse().unwrap(), queues.clone(), Bounds::default()).await.unwrap();
         let address = server.local_address().unwrap();
-        tokio::spawn(server.run(std::future::pending()));
+        tokio::spawn(add(&queues, server).run(std::future::pending()));
         Self { queues, clock, jobs, dead, address }
     }
 
@@ -118,7 +125,7 @@ async fn assert_nothing_ran(page: &mut Page<'_>, what: &str) {
 async fn submit(page: &mut Page<'_>, path: &str, values: Value) {
     let script = format!(
         "{{
-             const form = [...document.querySelectorAll('form')].find(form => form.dataset.path.includes({path:?}))
+             const form = [...document.querySelectorAll('form')].find(form => form.dataset.path?.includes({path:?}))
              for (const [name, value] of Object.entries({values})) {{
                  const control = name ? form.elements[name] : form.querySelector('[data-typed]')
                  control.value = value
@@ -213,6 +220,9 @@ async fn the_console_does_what_its_buttons_say_and_runs_no_text_of_a_stranger() 
     send_back(&mut page).await;
     move_time_and_inject(&mut page).await;
     hostile_texts(&mut page).await;
+    functions::functions(&mut page).await;
+    functions::hostile_functions(&mut page).await;
+    functions::activity(&mut page).await;
     let errors = page.errors();
     assert!(errors.is_empty(), "{}", errors.join("\n"));
     pages_of_others(&mut page).await;

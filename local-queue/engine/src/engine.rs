@@ -213,6 +213,9 @@ impl Engine {
 
     fn answer(&mut self, waiter: WaiterId, result: Result<Vec<Delivery>, EngineError>) {
         if let Some(slot) = self.forget(waiter) {
+            if let Ok(deliveries) = &result {
+                self.queues[slot].counts.count_receive(deliveries.len());
+            }
             self.outputs.push_back(Output::Answer { waiter, result });
             self.update_wakeup(slot);
         }

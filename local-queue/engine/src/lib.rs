@@ -56,6 +56,7 @@ mod attributes;
 pub mod canary;
 mod characters;
 pub mod codec;
+mod counts;
 mod engine;
 mod error;
 mod fifo;
@@ -85,6 +86,7 @@ pub use self::{
     attributes::{
         Attribute, AttributeName, DeduplicationScope, FifoThroughputLimit, RedriveAllowPolicy, RedrivePolicy,
     },
+    counts::{MessageSizes, QueueCounts},
     engine::{Command, Engine, Fingerprint, Located, Output, Peeked, Received},
     error::{EngineError, MessageAttributeProblem, MoveTaskProblem},
     history::{Deleted, Departure, DepartureCause},

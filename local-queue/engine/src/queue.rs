@@ -17,8 +17,8 @@ use std::{
 };
 
 use crate::{
-    Delivery, Limits, Message, MessageId, MoveTask, Place, QueueArn, QueueAttributes, QueueNumber, QueueSettings,
-    ReceiptHandle, Time,
+    Delivery, Limits, Message, MessageId, MoveTask, Place, QueueArn, QueueAttributes, QueueCounts, QueueNumber,
+    QueueSettings, ReceiptHandle, Time,
     fifo::{Attempts, Deduplication, Groups, Handed},
     footprint::{self, of_bytes, of_text},
     history::{History, Transition},
@@ -95,6 +95,7 @@ pub(crate) struct Queue {
     pub(crate) move_tasks: Vec<MoveTask>,
     /// What the engine has last counted this queue as.
     pub(crate) weighed: u64,
+    pub(crate) counts: QueueCounts,
     /// What it takes of memory without its messages, and what these take.
     own_bytes: u64,
     message_bytes: u64,
@@ -129,6 +130,7 @@ impl Queue {
             quota: Quota::default(),
             move_tasks: Vec::new(),
             weighed: 0,
+            counts: QueueCounts::default(),
             own_bytes: 0,
             message_bytes: 0,
             entered: 0,

@@ -73,6 +73,11 @@ function ask(url) {
     })
 }
 
+// Who has scrolled up reads there, and is not taken to the end.
+function isAtEnd(scrolled) {
+    return scrolled.scrollTop + scrolled.clientHeight >= scrolled.scrollHeight - 2
+}
+
 function replace(old, part) {
     const isSame = written.get(old.id) === part.innerHTML
     written.set(old.id, part.innerHTML)
@@ -81,14 +86,20 @@ function replace(old, part) {
         return
     }
     const focused = [...old.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement)
-    const open = [...old.querySelectorAll("details")].map(it => it.open)
-    const scrolled = [...old.querySelectorAll(".wide, pre")].map(it => it.scrollLeft)
+    const open = new Map([...old.querySelectorAll("details")].map((it, index) => [it.id || index, it.open]))
+    const focusedId = old.contains(document.activeElement) ? document.activeElement.id : ""
+    const scrolled = [...old.querySelectorAll(".wide, pre")].map(it => [it.scrollLeft, it.scrollTop, isAtEnd(it)])
     document.adoptNode(part)
     old.replaceWith(part)
     enable(part)
-    part.querySelectorAll("details").forEach((it, index) => (it.open = open[index] ?? false))
-    part.querySelectorAll(".wide, pre").forEach((it, index) => (it.scrollLeft = scrolled[index] ?? 0))
-    if (focused >= 0) part.querySelectorAll(FOCUSABLE)[focused]?.focus({ preventScroll: true })
+    part.querySelectorAll("details").forEach((it, index) => (it.open = open.get(it.id || index) ?? false))
+    part.querySelectorAll(".wide, pre").forEach((it, index) => {
+        const [left, top, wasAtEnd] = scrolled[index] ?? [0, 0, true]
+        it.scrollLeft = left
+        it.scrollTop = wasAtEnd && "follow" in it.dataset ? it.scrollHeight : top
+    })
+    const kept = focusedId ? document.getElementById(focusedId) : part.querySelectorAll(FOCUSABLE)[focused]
+    if (focused >= 0) kept?.focus({ preventScroll: true })
 }
 
 // Nothing is taken away from under somebody who writes into it or has something of it under way.
@@ -178,7 +189,8 @@ function value(control) {
 function members(form) {
     const members = {}
     for (const control of form.elements) {
-        const isUnchanged = control.localName === "textarea" && control.defaultValue === control.value
+        const isUnchanged =
+            control.localName === "textarea" && control.defaultValue === control.value && !("always" in control.dataset)
         const isLeftOut = control.type === "checkbox" ? !control.checked : control.value === "" || isUnchanged
         if (!control.name || isLeftOut) continue
         const names = control.name.split(".")
@@ -223,6 +235,14 @@ async function repeat(form) {
     }
 }
 
+// An answer, as text.
+function showAnswer(id, answer) {
+    const shown = document.getElementById(id)
+    const text = value => (typeof value === "string" ? value : JSON.stringify(value, undefined, 2))
+    shown.textContent = Object.entries(answer).map(([name, value]) => `${name}: ${text(value)}`).join("\n")
+    shown.hidden = false
+}
+
 function isConfirmed(form) {
     const typed = form.querySelector("[data-typed]")
     return !typed || typed.value === form.dataset.confirm
@@ -251,7 +271,8 @@ async function submit(event) {
         if (form.dataset.repeat) {
             await repeat(form)
         } else {
-            await send(form)
+            const answer = await send(form)
+            if (form.dataset.shows) showAnswer(form.dataset.shows, answer)
             say(form.dataset.done)
         }
         if (form.dataset.then) return location.assign(form.dataset.then)
@@ -293,9 +314,24 @@ async function show(image) {
     }
 }
 
+// Copies the text that is shown beside a button.
+async function copy(event) {
+    const text = event.target.parentElement.querySelector("pre").textContent
+    try {
+        await navigator.clipboard.writeText(text)
+        say("Copied.")
+    } catch {
+        say("The browser lets no page copy here: select the text and copy it.", true)
+    }
+}
+
 // Forms and pictures are for those who have this module.
 function enable(root) {
     root.querySelectorAll("img[data-picture]").forEach(show)
+    for (const button of root.querySelectorAll("button[data-copy]")) {
+        button.hidden = false
+        button.addEventListener("click", copy)
+    }
     for (const form of root.querySelectorAll("form[data-path]")) {
         form.hidden = false
         form.addEventListener("submit", submit)
@@ -304,6 +340,7 @@ function enable(root) {
 }
 
 enable(document)
+for (const followed of document.querySelectorAll("[data-follow]")) followed.scrollTop = followed.scrollHeight
 document.addEventListener("visibilitychange", () => {
     listen()
     if (!document.hidden && isStale) changed()

@@ -16,8 +16,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use super::rates::History;
-use crate::LocalQueue;
+use super::{Shown, functions, rates::History};
+use crate::{LocalQueue, developer::activity::Activity, lambda_api::LambdaApi};
 
 /// How often what there is is looked at.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -35,11 +35,12 @@ pub(crate) struct Live {
 
 impl Live {
     /// The events of one page.
-    pub(crate) fn events(&self, queues: &LocalQueue) -> EventStream {
+    pub(crate) fn events(&self, shown: Shown<'_>) -> EventStream {
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (live, queues) = (self.clone(), queues.clone());
-        EventStream { live, queues, ticks, told: None, spoke_at: Instant::now() }
+        let (live, queues, lambda) = (self.clone(), shown.queues.clone(), shown.lambda.cloned());
+        let activity = shown.activity.clone();
+        EventStream { live, queues, lambda, activity, ticks, told: None, spoke_at: Instant::now() }
     }
 
     /// How fast messages have come and gone while pages were open.
@@ -48,7 +49,7 @@ impl Live {
     }
 
     /// What stands for all that pages show, and changes with it.
-    fn look(&self, queues: &LocalQueue) -> u64 {
+    fn look(&self, queues: &LocalQueue, lambda: Option<&LambdaApi>) -> u64 {
         let mut seen = self.seen.lock().expect("nothing panics while it looks");
         let now = Instant::now();
         match *seen {
@@ -56,13 +57,13 @@ impl Live {
             _ => {
                 let mut history = self.history();
                 history.sample(queues);
-                seen.insert((now, mark(queues, history.version()))).1
+                seen.insert((now, mark(queues, lambda, history.version()))).1
             }
         }
     }
 }
 
-fn mark(queues: &LocalQueue, rates: u64) -> u64 {
+fn mark(queues: &LocalQueue, lambda: Option<&LambdaApi>, rates: u64) -> u64 {
     let mut hasher = DefaultHasher::new();
     rates.hash(&mut hasher);
     queues.call(|engine, now| {
@@ -86,6 +87,9 @@ fn mark(queues: &LocalQueue, rates: u64) -> u64 {
     if let Some(clock) = queues.clock().as_manual() {
         clock.now().as_millis().hash(&mut hasher);
     }
+    if let Some(lambda) = lambda {
+        functions::mark(lambda, &mut hasher);
+    }
     hasher.finish()
 }
 
@@ -94,6 +98,8 @@ fn mark(queues: &LocalQueue, rates: u64) -> u64 {
 pub(crate) struct EventStream {
     live: Live,
     queues: LocalQueue,
+    lambda: Option<LambdaApi>,
+    activity: Activity,
     ticks: Interval,
     told: Option<u64>,
     spoke_at: Instant,
@@ -106,7 +112,9 @@ impl Body for EventStream {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         loop {
             let now = ready!(self.ticks.poll_tick(cx));
-            let mark = self.live.look(&self.queues);
+            let Self { queues, lambda, activity, .. } = &*self;
+            activity.keep_watched();
+            let mark = self.live.look(queues, lambda.as_ref());
             let words: &'static [u8] = match self.told.replace(mark) {
                 None => GREETING,
                 Some(told) if told != mark => b"event: change\ndata:\n\n",

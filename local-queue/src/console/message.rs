@@ -129,7 +129,7 @@ fn here(peeked: &Peeked, arn: &QueueArn, back: Option<QueueArn>, page: &Page<'_>
 }
 
 /// JSON as people read it; numbers stay as they were written.
-fn pretty(body: &str) -> Option<String> {
+pub(super) fn pretty(body: &str) -> Option<String> {
     if body.len() > PRETTY_BYTES_MAX || !body.trim_start().starts_with(['{', '[']) {
         return None;
     }

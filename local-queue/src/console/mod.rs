@@ -9,8 +9,10 @@
 //! - the module writes texts and never markup, which the policy (trusted types) would refuse;
 //! - no page is shown in a frame, and none keeps a cookie.
 
+mod activity;
 mod dead_letters;
 mod drawing;
+mod functions;
 mod live;
 mod message;
 mod overview;
@@ -31,7 +33,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, heade
 
 pub(crate) use self::live::Live;
 use self::page::{Page, Parameters, Rendered};
-use crate::{LocalQueue, apis::Apis, buckets::Buckets, lambda_api::LambdaApi};
+use crate::{LocalQueue, apis::Apis, buckets::Buckets, developer::activity::Activity, lambda_api::LambdaApi};
 
 const ROOT: &str = "/_local-queue/";
 const PREFIX: &str = "/_local-queue/console/";
@@ -57,6 +59,8 @@ pub(crate) struct Shown<'a> {
     pub(crate) lambda: Option<&'a LambdaApi>,
     /// What open pages have in common.
     pub(crate) live: &'a Live,
+    /// The last requests.
+    pub(crate) activity: &'a Activity,
 }
 
 /// Whether a request is for the events of what a page shows, which [`Live`] answers.
@@ -90,6 +94,9 @@ pub(crate) fn respond(shown: Shown<'_>, request: &Request<Bytes>, token: &str) -
         "message" => message::render(page("Message", "queues"), shown, &parameters),
         "pictures" => pictures::render(page("Pictures", "pictures"), shown),
         "picture" => return Some(pictures::respond(shown, &parameters)),
+        "functions" => functions::render_all(page("Functions", "functions"), shown),
+        "function" => functions::render(page("Function", "functions"), shown, &parameters),
+        "activity" => activity::render(page("Activity", "activity"), shown, request.headers(), &parameters),
         "time" => time::render(page("Time and faults", "time"), queues),
         "console.js" => {
             return Some(answer(StatusCode::OK, "text/javascript; charset=utf-8", include_str!("console.js")));

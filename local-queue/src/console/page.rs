@@ -71,6 +71,13 @@ impl Moment {
     pub(super) fn millis(self) -> u64 {
         self.0.as_millis()
     }
+
+    /// Without the date, for what is of today.
+    pub(super) fn time_of_day(self) -> String {
+        let millis = self.0.as_millis() % 86_400_000;
+        let (seconds, millis) = (millis / 1_000, millis % 1_000);
+        format!("{:02}:{:02}:{:02}.{millis:03}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+    }
 }
 
 impl fmt::Display for Moment {

@@ -1,4 +1,6 @@
-use std::time::Duration;
+mod functions;
+
+use std::{sync::LazyLock, time::Duration};
 
 use super::*;
 use crate::{
@@ -37,7 +39,8 @@ fn queues() -> (LocalQueue, ManualClock) {
 
 /// With nothing beside the queues.
 fn shown<'a>(queues: &'a LocalQueue, live: &'a Live) -> Shown<'a> {
-    Shown { queues, buckets: None, apis: None, lambda: None, live }
+    static NONE: LazyLock<Activity> = LazyLock::new(Activity::default);
+    Shown { queues, buckets: None, apis: None, lambda: None, live, activity: &NONE }
 }
 
 fn ask(queues: &LocalQueue, path: &str) -> Response<Bytes> {
@@ -290,7 +293,7 @@ async fn an_open_page_hears_of_changes_four_times_a_second_at_most() {
     let queues = LocalQueue::virtual_time();
     let jobs = queues.create_queue("jobs", &[]).unwrap();
     let live = Live::default();
-    let (mut events, mut others) = (live.events(&queues), live.events(&queues));
+    let (mut events, mut others) = (live.events(shown(&queues, &live)), live.events(shown(&queues, &live)));
     let mut next = async || events.frame().await.unwrap().unwrap().into_data().unwrap();
     assert_eq!(next().await, "retry: 1000\n\n");
     let began = tokio::time::Instant::now();

@@ -27,6 +27,18 @@
 //! # Any action of SQS in JSON, without a signature (over HTTP only).
 //! curl -s localhost:9324/_local-queue/actions/SendMessage -d '{"QueueUrl": "jobs", "MessageBody": "hello"}'
 //!
+//! # Functions and event source mappings: settings, numbers, durations; the last lines of a log, after a line, of one
+//! # invocation; one invocation by hand; a mapping is paused and goes on (over HTTP only).
+//! curl -s localhost:9324/_local-queue/functions
+//! curl -s 'localhost:9324/_local-queue/functions/resize/log?after=0&max=100&request_id=REQUEST_ID'
+//! curl -s localhost:9324/_local-queue/functions/resize/invoke -d '{"event": {"Records": []}}'
+//! curl -s localhost:9324/_local-queue/mappings
+//! curl -s -X PUT localhost:9324/_local-queue/mappings/UUID -d '{"enabled": false}'
+//!
+//! # The last requests to SQS, recorded from the first time on that somebody asks: of one action, queue, outcome (a status, a
+//! # code, or failed) (over HTTP only).
+//! curl -s 'localhost:9324/_local-queue/activity?action=SendMessage&queue=jobs&outcome=failed&max=100'
+//!
 //! # Forget every queue, fault and count; queues of the configuration are made anew.
 //! curl -s -X POST localhost:9324/_local-queue/reset
 //!
@@ -53,9 +65,15 @@
 
 #[cfg(feature = "server")]
 mod actions;
+#[cfg(feature = "server")]
+pub(crate) mod activity;
 mod changes;
+#[cfg(feature = "server")]
+pub(crate) mod curl;
 pub(crate) mod dead_letters;
 mod fault_json;
+#[cfg(feature = "server")]
+pub(crate) mod functions;
 mod messages;
 mod metrics;
 #[cfg(test)]
@@ -76,9 +94,11 @@ use crate::{LocalQueue, clock::ManualClock, engine::Time, faults::FaultId, json}
 
 /// What paths of this API begin with. No account is called so, and so no queue has such a URL.
 const PREFIX: &str = "/_local-queue/";
-const PATHS: &str = "health, metrics, apis/ID, queues, queues/NAME/messages, queues/NAME/messages/ID, \
+const PATHS: &str = "health, metrics, activity, apis/ID, queues, queues/NAME/messages, queues/NAME/messages/ID, \
                      queues/NAME/messages/ID/visibility, queues/NAME/messages/ID/redrive, queues/NAME/dead-letters, \
-                     queues/NAME/redrive, actions/ACTION, reset, clock, clock/next, clock/advance, faults and faults/ID";
+                     queues/NAME/redrive, actions/ACTION, functions, functions/NAME, functions/NAME/log, \
+                     functions/NAME/invoke, mappings, mappings/UUID, reset, clock, clock/next, clock/advance, faults and \
+                     faults/ID";
 
 /// Whether a path is one of this API.
 #[cfg(feature = "server")]

@@ -410,6 +410,69 @@ fn faults_are_added_listed_and_removed() {
     assert!(queues.faults().list().is_empty());
 }
 
+/// What is shown of one queue, but for what depends on the machine.
+const METRICS: &str = r#"# HELP local_queue_messages Messages of a queue, by their place.
+# TYPE local_queue_messages gauge
+local_queue_messages{region="us-east-1",account="000000000000",queue="jobs",place="ready"} 2
+local_queue_messages{region="us-east-1",account="000000000000",queue="jobs",place="delayed"} 1
+local_queue_messages{region="us-east-1",account="000000000000",queue="jobs",place="in_flight"} 1
+# HELP local_queue_oldest_message_age_seconds Age of the oldest message; 0 without one.
+# TYPE local_queue_oldest_message_age_seconds gauge
+local_queue_oldest_message_age_seconds{region="us-east-1",account="000000000000",queue="jobs"} 1.5
+# HELP NumberOfMessagesSent Messages sent.
+# TYPE NumberOfMessagesSent counter
+NumberOfMessagesSent{region="us-east-1",account="000000000000",queue="jobs"} 4
+# HELP NumberOfMessagesReceived Messages that receives brought.
+# TYPE NumberOfMessagesReceived counter
+NumberOfMessagesReceived{region="us-east-1",account="000000000000",queue="jobs"} 1
+# HELP NumberOfMessagesDeleted Messages that receivers deleted.
+# TYPE NumberOfMessagesDeleted counter
+NumberOfMessagesDeleted{region="us-east-1",account="000000000000",queue="jobs"} 0
+# HELP NumberOfEmptyReceives Receives that brought nothing.
+# TYPE NumberOfEmptyReceives counter
+NumberOfEmptyReceives{region="us-east-1",account="000000000000",queue="jobs"} 0
+# HELP ApproximateAgeOfOldestMessage Age of the oldest message in seconds; 0 without one.
+# TYPE ApproximateAgeOfOldestMessage gauge
+ApproximateAgeOfOldestMessage{region="us-east-1",account="000000000000",queue="jobs"} 1.5
+# HELP ApproximateNumberOfMessagesVisible Messages that are ready.
+# TYPE ApproximateNumberOfMessagesVisible gauge
+ApproximateNumberOfMessagesVisible{region="us-east-1",account="000000000000",queue="jobs"} 2
+# HELP ApproximateNumberOfMessagesNotVisible Messages in flight.
+# TYPE ApproximateNumberOfMessagesNotVisible gauge
+ApproximateNumberOfMessagesNotVisible{region="us-east-1",account="000000000000",queue="jobs"} 1
+# HELP ApproximateNumberOfMessagesDelayed Messages that are delayed.
+# TYPE ApproximateNumberOfMessagesDelayed gauge
+ApproximateNumberOfMessagesDelayed{region="us-east-1",account="000000000000",queue="jobs"} 1
+# HELP SentMessageSize Bytes of the messages sent.
+# TYPE SentMessageSize histogram
+SentMessageSize_bucket{region="us-east-1",account="000000000000",queue="jobs",le="64"} 4
+SentMessageSize_sum{region="us-east-1",account="000000000000",queue="jobs"} 30
+SentMessageSize_count{region="us-east-1",account="000000000000",queue="jobs"} 4
+# HELP local_queue_long_polls_waiting Receives that wait for a message.
+# TYPE local_queue_long_polls_waiting gauge
+local_queue_long_polls_waiting 0
+# HELP local_queue_stored_bytes Memory of queues and messages, estimated from above.
+# TYPE local_queue_stored_bytes gauge
+local_queue_stored_bytes STORED
+# HELP local_queue_refused_for_memory_total Messages and queues refused because there was no memory for them.
+# TYPE local_queue_refused_for_memory_total counter
+local_queue_refused_for_memory_total 0
+# HELP local_queue_requests_total Requests to SQS, by action and status of the answer.
+# TYPE local_queue_requests_total counter
+local_queue_requests_total{action="SendMessage",status="200"} 1
+local_queue_requests_total{action="SendMessage",status="403"} 1
+local_queue_requests_total{action="unknown",status="400"} 1
+# HELP local_queue_request_duration_seconds Time to the answer of a request that did not wait, by action.
+# TYPE local_queue_request_duration_seconds histogram
+local_queue_request_duration_seconds_count{action="SendMessage"} 2
+# HELP local_queue_long_poll_duration_seconds Time to the answer of a receive that waited.
+# TYPE local_queue_long_poll_duration_seconds histogram
+local_queue_long_poll_duration_seconds_count 0
+# HELP local_queue_faults_total Faults that have struck, by effect.
+# TYPE local_queue_faults_total counter
+local_queue_faults_total{effect="throttle"} 1
+"#;
+
 #[tokio::test]
 async fn metrics_count_messages_by_place_ages_requests_polls_and_faults() {
     let (queues, clock) = queues();
@@ -425,37 +488,52 @@ async fn metrics_count_messages_by_place_ages_requests_polls_and_faults() {
     clock.advance(Duration::from_secs(1));
     let response = ask(&queues, "GET", "/_local-queue/metrics", "");
     assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
-    let expected = r#"# HELP local_queue_messages Messages of a queue, by their place.
-# TYPE local_queue_messages gauge
-local_queue_messages{region="us-east-1",account="000000000000",queue="jobs",place="ready"} 2
-local_queue_messages{region="us-east-1",account="000000000000",queue="jobs",place="delayed"} 1
-local_queue_messages{region="us-east-1",account="000000000000",queue="jobs",place="in_flight"} 1
-# HELP local_queue_oldest_message_age_seconds Age of the oldest message; 0 without one.
-# TYPE local_queue_oldest_message_age_seconds gauge
-local_queue_oldest_message_age_seconds{region="us-east-1",account="000000000000",queue="jobs"} 1.5
-# HELP local_queue_long_polls_waiting Receives that wait for a message.
-# TYPE local_queue_long_polls_waiting gauge
-local_queue_long_polls_waiting 0
-# HELP local_queue_stored_bytes Memory of queues and messages, estimated from above.
-# TYPE local_queue_stored_bytes gauge
-local_queue_stored_bytes STORED
-# HELP local_queue_refused_for_memory_total Messages and queues refused because there was no memory for them.
-# TYPE local_queue_refused_for_memory_total counter
-local_queue_refused_for_memory_total 0
-# HELP local_queue_requests_total Requests to SQS, by action and status of the answer.
-# TYPE local_queue_requests_total counter
-local_queue_requests_total{action="SendMessage",status="200"} 1
-local_queue_requests_total{action="SendMessage",status="403"} 1
-local_queue_requests_total{action="unknown",status="400"} 1
-# HELP local_queue_faults_total Faults that have struck, by effect.
-# TYPE local_queue_faults_total counter
-local_queue_faults_total{effect="throttle"} 1
-"#;
     let shown = std::str::from_utf8(response.body()).unwrap();
     // An estimate, which may change as the engine does: four messages take something.
     let stored = shown.lines().find_map(|line| line.strip_prefix("local_queue_stored_bytes ")).unwrap();
     assert!(stored.parse::<u64>().unwrap() > 0);
-    assert_eq!(shown, expected.replace("STORED", stored));
+    // The time that a request takes is this machine's; of the other steps one is enough.
+    let is_of_time = |line: &str| line.contains("duration_seconds_bucket") || line.contains("duration_seconds_sum");
+    let is_step = |line: &str| line.contains("_bucket{") && !line.contains("le=\"64\"");
+    let lines = shown.lines().filter(|line| !is_of_time(line) && !is_step(line));
+    let lines = lines.flat_map(|line| [line, "\n"]).collect::<String>();
+    assert_eq!(lines, METRICS.replace("STORED", stored));
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_and_long_polls_are_measured_apart_and_queues_counted() {
+    let queues = LocalQueue::virtual_time();
+    let jobs = queues.create_queue("jobs", &[]).unwrap();
+    let sqs = async |action: &str, body: &'static str| {
+        let request = Request::post("/").header("x-amz-target", format!("AmazonSQS.{action}"));
+        protocol::respond(&queues, request.body(Bytes::from_static(body.as_bytes())).unwrap()).await
+    };
+    sqs("ReceiveMessage", r#"{"QueueUrl":"jobs"}"#).await;
+    sqs("ReceiveMessage", r#"{"QueueUrl":"jobs","WaitTimeSeconds":7}"#).await;
+    queues.send(&jobs, message(&"x".repeat(300))).unwrap();
+    sqs("ReceiveMessage", r#"{"QueueUrl":"jobs","WaitTimeSeconds":7}"#).await;
+    let shown = ask(&queues, "GET", "/_local-queue/metrics", "");
+    let shown = std::str::from_utf8(shown.body()).unwrap();
+    let of_jobs = r#"region="us-east-1",account="000000000000",queue="jobs""#;
+    for line in [
+        r#"local_queue_request_duration_seconds_bucket{action="ReceiveMessage",le="0.00001"} 2"#.to_owned(),
+        r#"local_queue_request_duration_seconds_count{action="ReceiveMessage"} 2"#.to_owned(),
+        r#"local_queue_long_poll_duration_seconds_bucket{le="5"} 0"#.to_owned(),
+        r#"local_queue_long_poll_duration_seconds_bucket{le="10"} 1"#.to_owned(),
+        r#"local_queue_long_poll_duration_seconds_bucket{le="+Inf"} 1"#.to_owned(),
+        format!("NumberOfEmptyReceives{{{of_jobs}}} 2"),
+        format!("NumberOfMessagesReceived{{{of_jobs}}} 1"),
+        format!(r#"SentMessageSize_bucket{{{of_jobs},le="256"}} 0"#),
+        format!(r#"SentMessageSize_bucket{{{of_jobs},le="1024"}} 1"#),
+        format!("SentMessageSize_sum{{{of_jobs}}} 300"),
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line}: {shown}");
+    }
+    assert!(shown.contains("\nlocal_queue_long_poll_duration_seconds_sum 7"), "{shown}");
+    queues.reset();
+    let shown = ask(&queues, "GET", "/_local-queue/metrics", "");
+    let shown = std::str::from_utf8(shown.body()).unwrap();
+    assert!(!shown.contains("ReceiveMessage") && shown.contains("long_poll_duration_seconds_count 0"), "{shown}");
 }
 
 #[tokio::test]

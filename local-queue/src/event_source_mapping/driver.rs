@@ -64,6 +64,8 @@ pub struct Driver<S, I> {
     stop: Arc<watch::Sender<Stop>>,
     cancel_receive: watch::Sender<bool>,
     status: watch::Sender<Status>,
+    /// What each invocation holds while it runs, to be counted.
+    running: Arc<()>,
 }
 
 impl<S, I> std::fmt::Debug for Driver<S, I> {
@@ -80,13 +82,14 @@ impl<S: Source, I: Invoker> Driver<S, I> {
         let Connection { source, invoker, clock, function_arn, function_timeout, filter_criteria } = connection;
         let (source, stop) = (Arc::new(source), Arc::new(watch::Sender::new(Stop::No)));
         let status = watch::Sender::new(Status::Idle);
-        let (counters, seed) = (Counters::default(), fastrand::u64(..));
+        let (counters, seed, running) = (Counters::default(), fastrand::u64(..), Arc::new(()));
         let handle = Handle {
             counters: counters.clone(),
             source: Arc::clone(&source),
             clock: clock.clone(),
             stop: Arc::clone(&stop),
             status: status.subscribe(),
+            running: Arc::downgrade(&running),
         };
         let driver = Self {
             source,
@@ -109,6 +112,7 @@ impl<S: Source, I: Invoker> Driver<S, I> {
             stop,
             cancel_receive: watch::Sender::new(false),
             status,
+            running,
         };
         (driver, handle)
     }
@@ -245,7 +249,7 @@ impl<S: Source, I: Invoker> Driver<S, I> {
         let function_arn = Arc::clone(&self.function_arn);
         let (source, invoker) = (Arc::clone(&self.source), Arc::clone(&self.invoker));
         let clock = self.clock.clone();
-        let (given, id) = (Arc::clone(&batch), request_id.clone());
+        let (given, id, running) = (Arc::clone(&batch), request_id.clone(), Arc::clone(&self.running));
         let task = self.tasks.spawn(async move {
             let event = event_json(&batch.messages, source.queue_arn(), window).into();
             let invocation = Invocation { event, request_id: request_id.clone(), function_arn, deadline };
@@ -255,6 +259,7 @@ impl<S: Source, I: Invoker> Driver<S, I> {
                 reply = invoke_caught(&*invoker, invocation) => reply,
                 () = clock.sleep_until(deadline), if !invoker.enforces_timeout() => Err(FunctionError::TimedOut { timeout }),
             };
+            drop(running);
             Done::Invoked { batch, request_id, duration: clock.now().since(started_at), reply }
         });
         self.jobs.insert(task.id(), Job::Invoke { batch: given, request_id: id, started_at, abort: task });

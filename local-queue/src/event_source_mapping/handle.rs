@@ -1,6 +1,9 @@
 //! The reins of a running mapping.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use tokio::sync::watch;
 
@@ -39,6 +42,8 @@ pub struct Handle<S> {
     pub(super) stop: Arc<watch::Sender<Stop>>,
     pub(super) status: watch::Receiver<Status>,
     pub(super) counters: Counters,
+    /// Each invocation that runs has one, and so has the driver.
+    pub(super) running: Weak<()>,
 }
 
 impl<S> Clone for Handle<S> {
@@ -49,6 +54,7 @@ impl<S> Clone for Handle<S> {
             stop: Arc::clone(&self.stop),
             status: self.status.clone(),
             counters: self.counters.clone(),
+            running: Weak::clone(&self.running),
         }
     }
 }
@@ -90,6 +96,12 @@ impl<S: Source> Handle<S> {
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         self.counters.get()
+    }
+
+    /// How many invocations run at this moment.
+    #[must_use]
+    pub fn concurrent_invocations(&self) -> usize {
+        self.running.strong_count().saturating_sub(1)
     }
 
     /// Waits until the mapping has stopped, or was dropped.

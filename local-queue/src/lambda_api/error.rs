@@ -98,6 +98,20 @@ pub(crate) fn respond_refusal(status: StatusCode, code: &'static str, message: &
     ApiError::new(status.as_u16(), code, message).respond()
 }
 
+/// A refusal, for those who have words of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NotDone {
+    /// That of Lambda's answer.
+    pub(crate) status: u16,
+    pub(crate) message: String,
+}
+
+impl From<ApiError> for NotDone {
+    fn from(ApiError { status, message, .. }: ApiError) -> Self {
+        Self { status, message }
+    }
+}
+
 impl From<EventSourceMappingError> for ApiError {
     fn from(error: EventSourceMappingError) -> Self {
         Self::invalid(error.to_string())

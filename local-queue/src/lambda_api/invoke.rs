@@ -65,10 +65,10 @@ impl Drop for Place {
 }
 
 /// An invocation for a client, counted until it has ended.
-struct Counted<'a>(&'a watch::Sender<usize>);
+pub(super) struct Counted<'a>(&'a watch::Sender<usize>);
 
 impl<'a> Counted<'a> {
-    fn new(running: &'a watch::Sender<usize>) -> Self {
+    pub(super) fn new(running: &'a watch::Sender<usize>) -> Self {
         running.send_modify(|running| *running += 1);
         Self(running)
     }
@@ -81,11 +81,11 @@ impl Drop for Counted<'_> {
 }
 
 /// What to run, again and again if need be.
-struct Event {
-    slot: Arc<FunctionSlot>,
-    function_arn: Arc<str>,
-    request_id: String,
-    payload: Bytes,
+pub(super) struct Event {
+    pub(super) slot: Arc<FunctionSlot>,
+    pub(super) function_arn: Arc<str>,
+    pub(super) request_id: String,
+    pub(super) payload: Bytes,
 }
 
 impl Shared {
@@ -131,7 +131,7 @@ impl Shared {
     }
 
     /// Runs a function once, up to its timeout.
-    async fn run(&self, event: &Event, with_log: bool) -> Invoked {
+    pub(super) async fn run(&self, event: &Event, with_log: bool) -> Invoked {
         let Event { slot, function_arn, request_id, payload } = event;
         let (timeout, runner, clock) = (slot.configuration().timeout, slot.runner(), self.queues.clock());
         let invocation = Invocation {

@@ -105,7 +105,7 @@ impl From<MappingError> for ApiError {
 
 /// `State`, in the words of Lambda.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     Creating,
     Enabling,
     Enabled,
@@ -116,7 +116,7 @@ enum State {
 }
 
 impl State {
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Creating => "Creating",
             Self::Enabling => "Enabling",
@@ -128,7 +128,11 @@ impl State {
         }
     }
 
-    const fn is_settled(self) -> bool {
+    pub(super) const fn is_enabled(self) -> bool {
+        matches!(self, Self::Creating | Self::Enabling | Self::Enabled | Self::Updating)
+    }
+
+    pub(super) const fn is_settled(self) -> bool {
         matches!(self, Self::Enabled | Self::Disabled)
     }
 }
@@ -136,29 +140,29 @@ impl State {
 /// A mapping.
 #[derive(Debug)]
 pub(super) struct Mapping {
-    uuid: String,
-    queue: QueueArn,
+    pub(super) uuid: String,
+    pub(super) queue: QueueArn,
     status: Mutex<Status>,
 }
 
 #[derive(Debug)]
-struct Status {
+pub(super) struct Status {
     /// Another one of the same name, when the first was deleted and made anew.
-    function: Arc<FunctionSlot>,
-    settings: EventSourceMapping,
-    state: State,
+    pub(super) function: Arc<FunctionSlot>,
+    pub(super) settings: EventSourceMapping,
+    pub(super) state: State,
     modified_at: Time,
     /// What runs, or has run last.
-    running: Option<Handle<AnySource>>,
+    pub(super) running: Option<Handle<AnySource>>,
     /// What was done under earlier settings.
-    earlier: Metrics,
+    pub(super) earlier: Metrics,
 }
 
 /// A mapping that is ready to run.
 type Connected = (Driver<AnySource, Arc<FunctionSlot>>, Handle<AnySource>);
 
 impl Mapping {
-    fn status(&self) -> MutexGuard<'_, Status> {
+    pub(super) fn status(&self) -> MutexGuard<'_, Status> {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -338,7 +342,7 @@ impl Shared {
         });
     }
 
-    fn mapping(&self, uuid: &str) -> Result<Arc<Mapping>, MappingError> {
+    pub(super) fn mapping(&self, uuid: &str) -> Result<Arc<Mapping>, MappingError> {
         let state = self.state();
         let found = state.mappings.iter().find(|mapping| mapping.uuid == uuid);
         found.cloned().ok_or(MappingError::NotThere)

@@ -7,6 +7,7 @@
 //!   makes one of a package that a client has sent.
 //! - `route` finds out what is asked for, `names` which function is meant; `invoke`, `functions` and `mappings` do it.
 //! - [`FunctionConfiguration`] is what is known of a function; `sources` says where queues are.
+//! - `inventory` is what the developer's API and the console show of them.
 //! - `error` has the refusals, in the form and with the texts of Lambda.
 //!
 //! Rules that hold everywhere:
@@ -18,6 +19,7 @@
 mod configuration;
 mod error;
 mod functions;
+mod inventory;
 mod invoke;
 mod mappings;
 mod names;
@@ -52,7 +54,11 @@ use self::{
 };
 use crate::{LocalQueue, engine::IdSource, json};
 
-pub(crate) use self::{error::respond_refusal, route::is_path};
+pub(crate) use self::{
+    error::{NotDone, respond_refusal},
+    inventory::{FunctionState, InvokedOnce, MappingState},
+    route::is_path,
+};
 
 /// What a request may do, as far as that depends on how it has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

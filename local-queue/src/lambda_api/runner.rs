@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::configuration::FunctionConfiguration;
 use crate::{
     event_source_mapping::{FunctionError, InProcess, Invocation, invoke_caught},
-    runtime_api::{Function, Invoked},
+    runtime_api::{Function, FunctionMetrics, Invoked, RecentLog},
 };
 
 /// What runs a function.
@@ -24,6 +24,16 @@ pub trait Runner: Send + Sync + 'static {
     fn shut_down(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(ready(()))
     }
+
+    /// What has come of its invocations, if it counts.
+    fn metrics(&self) -> Option<FunctionMetrics> {
+        None
+    }
+
+    /// The last lines of its log, if it has one.
+    fn recent_log(&self) -> Option<Arc<RecentLog>> {
+        None
+    }
 }
 
 impl Runner for Function {
@@ -37,6 +47,14 @@ impl Runner for Function {
 
     fn shut_down(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(Self::shut_down(self))
+    }
+
+    fn metrics(&self) -> Option<FunctionMetrics> {
+        Some(Self::metrics(self))
+    }
+
+    fn recent_log(&self) -> Option<Arc<RecentLog>> {
+        Some(Self::recent_log(self))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     declaration::AutoCreate,
     engine::{Engine, IdSource, Limits, Scope},
     faults::Faults,
-    metrics::{RequestCounts, Samplers},
+    metrics::{Latencies, RequestCounts, Samplers},
     receipt_handle::{Seal, Secret},
     recorded::{Journal, Tape},
 };
@@ -94,6 +94,7 @@ impl Builder {
         journal: Option<Arc<Journal>>,
     ) -> LocalQueue {
         engine.remember_departures(self.departures_max);
+        engine.forget_counts();
         let state = State {
             engine,
             tape: journal.clone().map(Tape::new),
@@ -110,6 +111,7 @@ impl Builder {
             seal: Seal::new(secret),
             faults: Faults::seeded(seed),
             request_counts: RequestCounts::default(),
+            latencies: Latencies::default(),
             samplers: Samplers::default(),
             state: Mutex::new(state),
             journal,

@@ -25,7 +25,7 @@ use std::{borrow::Cow, cell::Cell, pin::Pin};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::Instant};
 
 #[cfg(feature = "server")]
 pub(crate) use self::caller::PATIENCE;
@@ -48,7 +48,7 @@ use self::{
 pub(crate) use self::{
     peek::peek,
     queue_url::{Endpoint, is_plain_path},
-    subject::{is_read_only, shows_urls},
+    subject::{action as action_of, is_read_only, queue as queue_of, shows_urls},
     xml::query_error_json,
 };
 use crate::{
@@ -95,7 +95,7 @@ pub(crate) fn begin<'a>(queues: &'a LocalQueue, request: Request<Bytes>, caller:
     if !queues.faults().is_empty() {
         return Answering::Later(Box::pin(respond_under_faults(queues, request, action, caller)));
     }
-    let end = End { queues, action, request_id: queues.next_request_id(), response_is_lost: false };
+    let end = End::begin(queues, action);
     if let Some((heavy, caller)) = caller.and_then(|caller| caller.beside(request.body())) {
         return Answering::Later(Box::pin(carry_out_beside(request, heavy, caller, end)));
     }
@@ -103,6 +103,7 @@ pub(crate) fn begin<'a>(queues: &'a LocalQueue, request: Request<Bytes>, caller:
         Carried::Out(written) if queues.is_kept(written.number) => Answering::Answered(end.finish(written.response)),
         Carried::Out(written) => Answering::Later(Box::pin(async move { end.finish(written.kept(queues).await) })),
         Carried::Receiving(receiving, form) => {
+            let end = End { has_waited: receiving.is_waiting(), ..end };
             Answering::Later(Box::pin(async move { end.finish(receive(receiving, form, queues, caller).await) }))
         }
     }
@@ -129,10 +130,13 @@ async fn respond_under_faults(
     }
     let carried = carry_out(queues, &request, action, caller, request_id);
     drop(request);
-    end.finish(match carried {
-        Carried::Out(written) => written.kept(queues).await,
-        Carried::Receiving(receiving, form) => receive(receiving, form, queues, caller).await,
-    })
+    match carried {
+        Carried::Out(written) => end.finish(written.kept(queues).await),
+        Carried::Receiving(receiving, form) => {
+            let end = End { has_waited: receiving.is_waiting(), ..end };
+            end.finish(receive(receiving, form, queues, caller).await)
+        }
+    }
 }
 
 /// What is done with every answer.
@@ -141,17 +145,26 @@ struct End<'a> {
     queues: &'a LocalQueue,
     action: Option<Action>,
     request_id: Uuid,
+    began: Instant,
+    /// Whether it is a receive that waited for a message.
+    has_waited: bool,
     response_is_lost: bool,
 }
 
 impl<'a> End<'a> {
+    /// That of a request that has come just now.
+    fn begin(queues: &'a LocalQueue, action: Option<Action>) -> Self {
+        let request_id = queues.next_request_id();
+        Self { queues, action, request_id, began: Instant::now(), has_waited: false, response_is_lost: false }
+    }
+
     /// That of a request that injected faults strike, when it has waited as long as they make it wait.
     async fn under_faults(queues: &'a LocalQueue, action: Option<Action>, faults: &RequestFaults) -> Self {
+        let began = Instant::now();
         if !faults.latency.is_zero() {
             queues.clock().sleep_until(queues.clock().now() + faults.latency).await;
         }
-        let request_id = queues.next_request_id();
-        Self { queues, action, request_id, response_is_lost: faults.response_is_lost }
+        Self { began, response_is_lost: faults.response_is_lost, ..Self::begin(queues, action) }
     }
 
     fn finish(self, mut response: Response<Bytes>) -> Response<Bytes> {
@@ -169,6 +182,7 @@ impl<'a> End<'a> {
             response.extensions_mut().insert(ResponseLost);
         }
         self.queues.request_counts().count(self.action, response.status());
+        self.queues.latencies().count(self.action, self.has_waited, self.began.elapsed());
         response
     }
 }
@@ -437,7 +451,7 @@ fn parse_json(body: &[u8]) -> Result<Object<'_>, WireError> {
 
 /// The region of the signature's credential scope, and the account if the access key id is one of 12 digits.
 /// A signature is a header, or parameters of the URL's query.
-fn scope<'a>(queues: &'a LocalQueue, request: &Request<Bytes>) -> Cow<'a, Scope> {
+pub(crate) fn scope<'a>(queues: &'a LocalQueue, request: &Request<Bytes>) -> Cow<'a, Scope> {
     let default = queues.scope();
     let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let signature = authorization.or_else(|| request.uri().query()).unwrap_or_default();

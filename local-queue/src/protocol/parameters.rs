@@ -90,13 +90,16 @@ pub(crate) fn begin_action<'q>(queues: &'q LocalQueue, action: Action, parameter
             }
             let carried = parameters.carry_out(queues, action, form);
             drop(parameters);
-            end.finish_bare(match carried {
-                Carried::Out(written) => written.kept(queues).await,
-                Carried::Receiving(receiving, form) => receive(receiving, form, queues, None).await,
-            })
+            match carried {
+                Carried::Out(written) => end.finish_bare(written.kept(queues).await),
+                Carried::Receiving(receiving, form) => {
+                    let end = End { has_waited: receiving.is_waiting(), ..end };
+                    end.finish_bare(receive(receiving, form, queues, None).await)
+                }
+            }
         }));
     }
-    let end = End { queues, action: Some(action), request_id: queues.next_request_id(), response_is_lost: false };
+    let end = End::begin(queues, Some(action));
     let form = Form { kind: FormKind::Xml, request_id: end.request_id };
     match parameters.carry_out(queues, action, form) {
         Carried::Out(written) if queues.is_kept(written.number) => {
@@ -104,6 +107,7 @@ pub(crate) fn begin_action<'q>(queues: &'q LocalQueue, action: Action, parameter
         }
         Carried::Out(written) => Answering::Later(Box::pin(async move { end.finish_bare(written.kept(queues).await) })),
         Carried::Receiving(receiving, form) => {
+            let end = End { has_waited: receiving.is_waiting(), ..end };
             Answering::Later(Box::pin(async move { end.finish_bare(receive(receiving, form, queues, None).await) }))
         }
     }

@@ -10,7 +10,7 @@ use super::{TARGET, TARGET_PREFIX, query};
 use crate::action::Action;
 
 /// The action, if SQS has it.
-pub(super) fn action(request: &Request<Bytes>) -> Option<Action> {
+pub(crate) fn action(request: &Request<Bytes>) -> Option<Action> {
     let name = if let Some(target) = request.headers().get(&TARGET) {
         target.to_str().ok()?.strip_prefix(TARGET_PREFIX)?
     } else {
@@ -57,7 +57,7 @@ pub(crate) fn shows_urls(headers: &http::HeaderMap) -> bool {
 
 /// The name of the queue, if the request names one. The body is read as far as that name and no further: it is read as a
 /// whole later, by what carries the request out.
-pub(super) fn queue(request: &Request<Bytes>) -> Option<String> {
+pub(crate) fn queue(request: &Request<Bytes>) -> Option<String> {
     let named = if request.headers().contains_key(&TARGET) {
         named_in_json(request.body())
     } else {

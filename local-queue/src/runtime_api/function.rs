@@ -18,6 +18,7 @@ use super::{
     metrics::{Counters, FunctionMetrics, count},
     pool::Pool,
     process::describe_end,
+    recent::RecentLog,
     report::{self, Report},
     session::{Invoke, Reply},
 };
@@ -150,6 +151,12 @@ impl Function {
     pub fn metrics(&self) -> FunctionMetrics {
         let Shared { counters, running, log, .. } = &*self.shared;
         counters.snapshot(lock(running).since.len() as u64, log.dropped_lines())
+    }
+
+    /// The last lines of its log.
+    #[must_use]
+    pub fn recent_log(&self) -> Arc<RecentLog> {
+        Arc::clone(self.shared.log.recent())
     }
 
     /// How long the invocation has run that has run longest; nothing if none runs.

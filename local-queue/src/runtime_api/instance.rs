@@ -11,8 +11,9 @@ use super::{
     bootstrap::BootstrapError,
     configuration::{Configuration, VERSION},
     environment::environment,
-    logs::{LineReader, Log, LogSource},
+    logs::{LineReader, Log},
     process::{Process, describe_end},
+    recent::LogSource,
     server::{FunctionIdentity, RuntimeApi},
     session::{ErrorReport, Invoke, Reply, Session},
 };

@@ -22,6 +22,9 @@ use tokio::{
     time::timeout,
 };
 
+use super::recent::{LogSource, RecentLog};
+use crate::clock::Clock;
+
 /// The longest line; what is longer comes in pieces. It is the size of one event of Amazon `CloudWatch` Logs (documented).
 pub const LINE_BYTES_MAX: usize = 256 * 1024;
 /// How much is kept of what the sink has not taken yet.
@@ -38,18 +41,6 @@ const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 const READ_BYTES: usize = 32 * 1024;
 /// How much of an invocation's log is told with its reply (`LogResult` in the API reference of `Invoke`).
 const TAIL_BYTES_MAX: usize = 4 * 1024;
-
-/// Who wrote a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LogSource {
-    /// The function, on its standard output.
-    Stdout,
-    /// The function, on its standard error.
-    Stderr,
-    /// What runs the function: START, END and REPORT, and why a process ended.
-    Platform,
-}
 
 /// One line of a function's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +91,8 @@ impl LogSink for StderrSink {
 pub(super) struct Log {
     function: Arc<str>,
     shared: Arc<Shared>,
+    /// The last lines, whether the sink has taken them or not.
+    recent: Arc<RecentLog>,
     /// The ends of the logs that somebody wants to be told, by the invocation.
     tails: Mutex<BTreeMap<Arc<str>, Vec<u8>>>,
 }
@@ -194,7 +187,7 @@ impl Log {
                 sink.line(&line);
             }
         })?;
-        Ok(Self { function, shared, tails: Mutex::default() })
+        Ok(Self { function, shared, recent: Arc::default(), tails: Mutex::default() })
     }
 
     /// A line of the platform's own, cut if what it quotes is long.
@@ -204,6 +197,7 @@ impl Log {
             text.push_str("...");
         }
         self.keep_tail(request_id, text.as_bytes());
+        self.recent.push(Clock::wall_now(), LogSource::Platform, request_id.cloned(), &text);
         let line = |text| self.line(LogSource::Platform, request_id.cloned(), text);
         self.push(text.len(), || line(text), QUEUED_BYTES_MAX);
     }
@@ -220,6 +214,11 @@ impl Log {
             }
         };
         let _ = timeout(FLUSH_TIMEOUT, emptied).await;
+    }
+
+    /// The last lines.
+    pub(super) const fn recent(&self) -> &Arc<RecentLog> {
+        &self.recent
     }
 
     /// How many lines nobody has seen.
@@ -255,7 +254,9 @@ impl Log {
 
     fn function_line(&self, source: LogSource, request_id: Option<Arc<str>>, bytes: &[u8]) {
         self.keep_tail(request_id.as_ref(), bytes);
-        let line = || self.line(source, request_id, String::from_utf8_lossy(bytes).into_owned());
+        let text = String::from_utf8_lossy(bytes);
+        self.recent.push(Clock::wall_now(), source, request_id.clone(), &text);
+        let line = || self.line(source, request_id, text.into_owned());
         self.push(bytes.len(), line, QUEUED_BYTES_MAX - PLATFORM_BYTES);
     }
 

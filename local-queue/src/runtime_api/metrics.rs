@@ -5,6 +5,55 @@ use std::{
     time::Duration,
 };
 
+/// How long invocations took: how many of them up to each of some durations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Durations([u64; Durations::BOUNDS.len() + 1]);
+
+impl Durations {
+    /// The longest of each step but the last, which has no bound.
+    pub const BOUNDS: [Duration; 18] = [
+        Duration::from_millis(1),
+        Duration::from_micros(2_500),
+        Duration::from_millis(5),
+        Duration::from_millis(10),
+        Duration::from_millis(25),
+        Duration::from_millis(50),
+        Duration::from_millis(100),
+        Duration::from_millis(250),
+        Duration::from_millis(500),
+        Duration::from_secs(1),
+        Duration::from_millis(2_500),
+        Duration::from_secs(5),
+        Duration::from_secs(10),
+        Duration::from_secs(30),
+        Duration::from_secs(60),
+        Duration::from_secs(120),
+        Duration::from_secs(300),
+        Duration::from_secs(900),
+    ];
+
+    /// The longest durations of the steps, and how many were in each; the last has none.
+    pub fn steps(&self) -> impl DoubleEndedIterator<Item = (Option<Duration>, u64)> + '_ {
+        let bounds = Self::BOUNDS.into_iter().map(Some).chain([None]).collect::<Vec<_>>();
+        bounds.into_iter().zip(self.0)
+    }
+
+    /// How many there were.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// Counts one.
+    pub fn add(&mut self, duration: Duration) {
+        self.0[step(duration)] += 1;
+    }
+}
+
+fn step(duration: Duration) -> usize {
+    Durations::BOUNDS.partition_point(|bound| *bound < duration)
+}
+
 /// The numbers of a function since it was built.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -29,6 +78,8 @@ pub struct FunctionMetrics {
     pub concurrent_executions: u64,
     /// Lines of the log that nobody has seen, because they came faster than they were taken.
     pub log_lines_dropped: u64,
+    /// How long the invocations took that have ended.
+    pub durations: Durations,
 }
 
 /// The same, to be counted in.
@@ -42,6 +93,7 @@ pub(super) struct Counters {
     duration_micros: AtomicU64,
     init_micros: AtomicU64,
     memory_peak_bytes: AtomicU64,
+    durations: [AtomicU64; Durations::BOUNDS.len() + 1],
 }
 
 pub(super) fn count(counter: &AtomicU64) {
@@ -51,6 +103,7 @@ pub(super) fn count(counter: &AtomicU64) {
 impl Counters {
     pub(super) fn add_duration(&self, duration: Duration) {
         self.duration_micros.fetch_add(micros(duration), Ordering::Relaxed);
+        count(&self.durations[step(duration)]);
     }
 
     pub(super) fn add_init(&self, duration: Duration) {
@@ -74,10 +127,39 @@ impl Counters {
             memory_peak_bytes: read(&self.memory_peak_bytes),
             concurrent_executions,
             log_lines_dropped,
+            durations: Durations(self.durations.each_ref().map(read)),
         }
     }
 }
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_counted_up_to_the_next_bound() {
+        let counters = Counters::default();
+        let mut durations = Durations::default();
+        for millis in [0, 1, 2, 250, 251, 899_999, 900_000, 900_001] {
+            counters.add_duration(Duration::from_millis(millis));
+            durations.add(Duration::from_millis(millis));
+        }
+        let told = counters.snapshot(0, 0).durations;
+        assert_eq!((told, told.count()), (durations, 8));
+        let steps = told.steps().filter(|(_, count)| *count > 0);
+        let steps = steps.map(|(bound, count)| (bound.map(|bound| bound.as_micros()), count)).collect::<Vec<_>>();
+        let expected = [
+            (Some(1_000), 2),
+            (Some(2_500), 1),
+            (Some(250_000), 1),
+            (Some(500_000), 1),
+            (Some(900_000_000), 2),
+            (None, 1),
+        ];
+        assert_eq!(steps, expected);
+    }
 }

@@ -10,7 +10,7 @@
 //! - `tree` finds and kills all that a process has started; [`Orphans`] is for a program that has functions and nothing else.
 //! - `server` is the Runtime API of one process, on a port of its own; `session` knows what may be asked when, and
 //!   `answer` what is said.
-//! - `logs` reads what a process writes; `report` has the lines that Lambda adds.
+//! - `logs` reads what a process writes, of which `recent` keeps the last lines; `report` has the lines that Lambda adds.
 //! - [`TemporaryFolder`] is for what is written or unpacked for a function.
 //!
 //! Rules that hold everywhere:
@@ -66,6 +66,7 @@ mod orphans;
 mod own_files;
 mod pool;
 mod process;
+mod recent;
 mod report;
 mod server;
 mod session;
@@ -84,8 +85,9 @@ pub use self::{
     configuration::{Credentials, LogFormat},
     function::{Function, Invoked},
     interpreted::{Interpreted, Language},
-    logs::{LINE_BYTES_MAX, LogLine, LogSink, LogSource, QUEUED_BYTES_MAX, StderrSink},
-    metrics::FunctionMetrics,
+    logs::{LINE_BYTES_MAX, LogLine, LogSink, QUEUED_BYTES_MAX, StderrSink},
+    metrics::{Durations, FunctionMetrics},
     own_files::OwnFiles,
+    recent::{LogSource, RECENT_BYTES_MAX, RECENT_LINES_MAX, RecentLine, RecentLog},
     temporary::{TemporaryFolder, remove_temporary_folders},
 };

@@ -56,11 +56,14 @@ pub(super) struct Service {
     pub(super) buckets: Option<Buckets>,
     /// Lambda's API, and whether clients may change what it shows.
     pub(super) lambda: Option<(LambdaApi, bool)>,
+    /// What the developer's API and the console show of functions, whether Lambda's API is answered or not.
+    pub(super) functions: Option<LambdaApi>,
     pub(super) front: Option<Front>,
     pub(super) memory: Memory,
     /// What pages say with what they change.
     pub(super) token: Token,
     live: console::Live,
+    activity: developer::activity::Activity,
     heavy: HeavyWork,
 }
 
@@ -122,10 +125,12 @@ impl Service {
             key_pair: None,
             buckets: None,
             lambda: None,
+            functions: None,
             front: None,
             memory,
             token: Token::random(),
             live: console::Live::default(),
+            activity: developer::activity::Activity::default(),
             heavy: HeavyWork::default(),
         }
     }
@@ -318,22 +323,19 @@ impl Service {
         {
             return Exchange::Answered(developer::failed(&error.to_string()));
         }
+        if let Some(answering) = developer::functions::respond(self.functions.as_ref(), &request) {
+            return Exchange::Later(Box::pin(async move {
+                let mut response = answering.await;
+                console::add_headers(&mut response);
+                if is_held(&response) { response } else { self.hold(response).await }
+            }));
+        }
         developer::to_sqs(&mut request);
-        let shown = console::Shown {
-            queues: &self.queues,
-            buckets: self.buckets.as_ref(),
-            apis: self.front.as_ref().map(Front::apis),
-            lambda: self.lambda.as_ref().map(|(lambda, _)| lambda),
-            live: &self.live,
-        };
-        let begun = match console::respond(shown, &request, self.token.as_str()) {
+        let begun = match console::respond(self.shown(), &request, self.token.as_str()) {
             Some(page) => self.when_kept(request.uri().path(), page),
-            None => match developer::respond(&self.queues, &request) {
-                Some(mut response) => {
-                    console::add_headers(&mut response);
-                    self.when_kept(request.uri().path(), response)
-                }
-                None => protocol::begin(&self.queues, request, Some(caller)),
+            None => match self.respond_to_developer(&request) {
+                Some(response) => self.when_kept(request.uri().path(), response),
+                None => self.begin_action(request, caller),
             },
         };
         self.begun(begun)
@@ -414,9 +416,46 @@ impl Service {
         }
     }
 
+    fn respond_to_developer(&self, request: &Request<Bytes>) -> Option<Response<Bytes>> {
+        let response = developer::activity::respond(&self.activity, request);
+        let mut response = response.or_else(|| developer::respond(&self.queues, request))?;
+        console::add_headers(&mut response);
+        Some(response)
+    }
+
+    /// Begins with an action of SQS, which is noted if somebody looks.
+    fn begin_action<'a>(&'a self, request: Request<Bytes>, caller: &'a Caller) -> Answering<'a> {
+        let noted = self.activity.begin(&self.queues, &request);
+        let begun = protocol::begin(&self.queues, request, Some(caller));
+        let Some(noted) = noted else { return begun };
+        match begun {
+            Answering::Answered(response) => {
+                noted.end(&response);
+                Answering::Answered(response)
+            }
+            Answering::Later(later) => Answering::Later(Box::pin(async move {
+                let response = later.await;
+                noted.end(&response);
+                response
+            })),
+        }
+    }
+
+    /// What pages show.
+    fn shown(&self) -> console::Shown<'_> {
+        console::Shown {
+            queues: &self.queues,
+            buckets: self.buckets.as_ref(),
+            apis: self.front.as_ref().map(Front::apis),
+            lambda: self.functions.as_ref(),
+            live: &self.live,
+            activity: &self.activity,
+        }
+    }
+
     /// The events of a page, which go on until it is closed.
     fn events(&self) -> Response<buckets::Body> {
-        let mut response = Response::new(buckets::Body::http_body(self.live.events(&self.queues)));
+        let mut response = Response::new(buckets::Body::http_body(self.live.events(self.shown())));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
         console::add_headers(&mut response);
         response

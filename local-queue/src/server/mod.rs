@@ -139,7 +139,16 @@ impl Server {
     /// other machines reach only if requests must be signed.
     #[must_use]
     pub fn lambda_api(mut self, lambda: LambdaApi, may_write: bool) -> Self {
+        self.service.functions = Some(lambda.clone());
         self.service.lambda = Some((lambda, may_write));
+        self
+    }
+
+    /// Shows these functions and their mappings in the console and the developer's API, without answering Lambda's API for
+    /// them.
+    #[must_use]
+    pub fn functions(mut self, functions: LambdaApi) -> Self {
+        self.service.functions = Some(functions);
         self
     }
 

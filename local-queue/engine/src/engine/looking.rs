@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::Engine;
-use crate::{Deleted, Departure, EngineError, Message, MessageId, Place, ReceiptHandle, Time, Traffic, Visibility};
+use crate::{
+    Deleted, Departure, EngineError, Message, MessageId, Place, QueueCounts, ReceiptHandle, Time, Traffic, Visibility,
+};
 
 /// A message as somebody sees it who only looks.
 #[derive(Clone, Debug)]
@@ -75,6 +77,20 @@ impl Engine {
     pub fn traffic(&self, arn: &str) -> Option<Traffic> {
         let slot = self.by_arn.get(arn)?;
         Some(self.queues[*slot].traffic())
+    }
+
+    /// What has happened in a queue since the process began.
+    #[must_use]
+    pub fn counts(&self, arn: &str) -> Option<&QueueCounts> {
+        let slot = self.by_arn.get(arn)?;
+        Some(&self.queues[*slot].counts)
+    }
+
+    /// Begins to count anew, after what was only done again: the commands of a journal.
+    pub fn forget_counts(&mut self) {
+        for slot in self.by_arn.values() {
+            self.queues[*slot].counts = QueueCounts::default();
+        }
     }
 
     fn look(&self, slot: u32, wanted: impl Fn(&Message) -> bool, skip: usize, max: usize) -> Vec<Peeked> {

@@ -74,6 +74,7 @@ impl Engine {
         let message = Message::new(message_id, self.now, sequence_number, request);
         let queue = &mut self.queues[slot];
         queue.insert(message, self.sequence, self.now, delay);
+        queue.counts.count_sent(bytes);
         let sent = Transition::Sent { visible_at: self.now + delay };
         self.history.note(self.now, &queue.arn, message_id, 0, sent);
         if let Some((key, sequence_number)) = duplication.zip(sequence_number) {
@@ -88,6 +89,7 @@ impl Engine {
         let slot = self.enter(now, arn)?;
         self.check_receive(&request)?;
         if let Some(again) = self.repeat_attempt(slot, &request) {
+            self.queues[slot].counts.count_receive(again.len());
             return Ok(Received::Now(again));
         }
         let queue = &self.queues[slot];
@@ -102,6 +104,7 @@ impl Engine {
         }
         let Taken { deliveries, dead_letters_in } = self.take(slot, &request);
         let received = if !deliveries.is_empty() || wait.is_zero() {
+            self.queues[slot].counts.count_receive(deliveries.len());
             Ok(Received::Now(deliveries))
         } else if self.waiters.len() >= self.limits.waiting_receives_max {
             Err(EngineError::TooManyWaiting { waiting_max: self.limits.waiting_receives_max })
@@ -257,11 +260,15 @@ impl Engine {
         if handle.queue != queue.number() && !canary!(ForeignHandleAccepted) {
             return Err(EngineError::ReceiptHandleIsInvalid);
         }
-        let Some(message) = queue.find(handle) else { return Ok(()) };
+        let Some(message) = queue.find(handle) else {
+            queue.counts.deleted += 1;
+            return Ok(());
+        };
         if queue.is_expired(handle) {
             return Err(EngineError::ReceiptHandleExpired);
         }
         let entry = queue.remove(message);
+        queue.counts.deleted += 1;
         self.history.note(self.now, &queue.arn, entry.message.id, entry.receive_count, Transition::Deleted);
         let received_at = entry.received_at();
         self.history.keep(self.now, &queue.arn, entry.message, received_at);

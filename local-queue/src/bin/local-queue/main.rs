@@ -319,7 +319,7 @@ async fn answer(arguments: &Serve, stop: &Stop, queues: &LocalQueue, created: &[
     };
     reached.run(&lambda);
     let server = match arguments.functions.lambda_api {
-        Clients::Off => server,
+        Clients::Off => server.functions(lambda.clone()),
         clients => server.lambda_api(lambda.clone(), clients == Clients::Write),
     };
     if !runs_functions(arguments) {

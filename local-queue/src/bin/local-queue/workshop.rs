@@ -5,7 +5,7 @@ use std::{pin::Pin, sync::Arc};
 use local_queue::{
     event_source_mapping::Invocation,
     lambda_api::{FunctionConfiguration, Runner, Workshop},
-    runtime_api::{Function, Invoked, TemporaryFolder},
+    runtime_api::{Function, FunctionMetrics, Invoked, RecentLog, TemporaryFolder},
     template::{Code, Logging, StackFunction},
 };
 
@@ -45,6 +45,14 @@ impl Runner for Packaged {
 
     fn shut_down(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(self.function.shut_down())
+    }
+
+    fn metrics(&self) -> Option<FunctionMetrics> {
+        Some(self.function.metrics())
+    }
+
+    fn recent_log(&self) -> Option<Arc<RecentLog>> {
+        Some(self.function.recent_log())
     }
 }
 

@@ -204,6 +204,11 @@ pub(in crate::protocol) struct Receiving {
 }
 
 impl Receiving {
+    /// Whether it waits for a message.
+    pub(in crate::protocol) const fn is_waiting(&self) -> bool {
+        matches!(self.begun, ReceiveStart::Waiting(_))
+    }
+
     /// The answer, and the memory for it if it is long.
     pub(in crate::protocol) async fn end(
         self: Box<Self>,
