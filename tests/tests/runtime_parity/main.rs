@@ -11,6 +11,7 @@
 mod clients;
 mod foreign;
 mod http;
+mod ministack;
 mod rival;
 mod scenarios;
 mod shipped;
