@@ -47,7 +47,7 @@ impl Memory {
         let units = bytes.div_ceil(UNIT_BYTES).max(1);
         let units = u32::try_from(units).ok().filter(|units| *units <= self.units_total).ok_or_else(|| {
             let total = mib(self.total_bytes());
-            let text = format!("the job needs {} of memory and there are {total} in all", mib(bytes));
+            let text = format!("the job needs {} of memory; {total} are configured", mib(bytes));
             Failure::permanent(Blame::Limits, "memory-too-small", text)
         })?;
         let waited = Instant::now() + self.wait_max;
@@ -98,7 +98,7 @@ mod tests {
         let before = Instant::now();
         let failure = memory.spend(65 * MIB, &Deadline::NEVER).await.unwrap_err();
         assert_eq!((failure.blame, failure.retry, before.elapsed()), (Blame::Limits, Retry::Never, Duration::ZERO));
-        assert_eq!(failure.message, "the job needs 65 MiB of memory and there are 64 MiB in all");
+        assert_eq!(failure.message, "the job needs 65 MiB of memory; 64 MiB are configured");
         assert!(memory.spend(u64::MAX, &Deadline::NEVER).await.is_err());
         assert!(memory.spend(64 * MIB, &Deadline::NEVER).await.is_ok());
     }

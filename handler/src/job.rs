@@ -126,7 +126,7 @@ impl ResizeJob {
         for (index, output) in outputs.iter().enumerate() {
             output.product.check().map_err(|what| Failure::bad_job(format!("outputs[{index}].{what}")))?;
             if output.target.scheme() == Scheme::File && !output.headers.is_empty() {
-                let text = "headers are not kept by files; expected an s3:// target with them";
+                let text = "headers apply to s3:// targets only";
                 return Err(Failure::bad_job(format!("outputs[{index}].{text}")));
             }
         }

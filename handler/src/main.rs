@@ -22,7 +22,7 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Lambda says only that the runtime exited; this line above it says why.
-            note(format_args!("the function could not start: {error}"));
+            note(format_args!("failed to start the function: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -156,7 +156,7 @@ pub struct Resized {
 /// Sources of a message from which images were made although something about them was odd. Worth counting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Oddities {
-    /// Those whose colour profile was passed over: [`ProfileUse::Ignored`].
+    /// Those whose colour profile was skipped: [`ProfileUse::Ignored`].
     pub profiles_ignored: u64,
     /// Why the first of them was.
     pub profile_ignored_because: Option<&'static str>,
@@ -348,7 +348,7 @@ impl Resizer {
         let profile = profiles.next().unwrap_or_default();
         let ignored = if let ProfileUse::Ignored(reason) = profile { Some(reason) } else { None };
         if let Some(reason) = ignored {
-            tracing::info!("the colour profile of an image is passed over: {reason}");
+            tracing::info!("ignored the colour profile of an image: {reason}");
         }
         let oddities = Oddities {
             profiles_ignored: u64::from(ignored.is_some()),

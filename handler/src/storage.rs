@@ -176,7 +176,7 @@ impl Role {
     }
 }
 
-/// Why a location is none that jobs may name here.
+/// Why jobs may not use a location.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
     /// This storage has no such place.
@@ -370,7 +370,7 @@ impl Storage {
                 Some((inner.decorate)(Arc::new(s3.bucket(location.bucket()))))
             }),
         };
-        store.ok_or_else(|| refused("bad-location", "there is no such place".to_owned()))
+        store.ok_or_else(|| refused("bad-location", "not configured".to_owned()))
     }
 }
 

@@ -82,7 +82,7 @@ pub struct Configuration {
     pub queues: Vec<QueueDeclaration>,
     /// The queues that are created when they are named, for [`Builder::auto_create`](crate::Builder::auto_create).
     pub auto_create: Vec<AutoCreate>,
-    /// What is passed over of a file that was written for another program, and what says it here.
+    /// Settings skipped in a file of another program, and the option that replaces each.
     pub passed_over: Vec<ConfigProblem>,
 }
 
@@ -171,7 +171,7 @@ impl Reader<'_> {
     fn table<'v, 'i>(&mut self, what: &str, value: &'v Value<'i>) -> Option<&'v DeTable<'i>> {
         let table = value.get_ref().as_table();
         if table.is_none() {
-            self.refuse(value.span().start, format!("{what} takes a table, not {}", shown(value)));
+            self.refuse(value.span().start, format!("{what} expects a table, not {}", shown(value)));
         }
         table
     }
@@ -295,7 +295,7 @@ impl Reader<'_> {
                     }
                     Err(problem) => self.refuse(key.span().start, problem.to_owned()),
                 },
-                None => self.refuse(key.span().start, format!("a tag takes text in quotes, not {}", shown(value))),
+                None => self.refuse(key.span().start, format!("a tag expects a quoted string, not {}", shown(value))),
             }
         }
     }
@@ -380,8 +380,8 @@ fn takes(attribute: AttributeName, limits: &Limits, given: &str) -> String {
         AttributeName::VisibilityTimeout => range("seconds", &limits.visibility_timeout_seconds),
         AttributeName::DeduplicationScope => "\"queue\" or \"messageGroup\"".to_owned(),
         AttributeName::FifoThroughputLimit => "\"perQueue\" or \"perMessageGroupId\"".to_owned(),
-        AttributeName::KmsMasterKeyId => "text in quotes".to_owned(),
-        AttributeName::Policy => "an access policy as JSON text".to_owned(),
+        AttributeName::KmsMasterKeyId => "a quoted string".to_owned(),
+        AttributeName::Policy => "an access policy as a JSON string".to_owned(),
         AttributeName::RedriveAllowPolicy => {
             "JSON text such as '{\"redrivePermission\":\"denyAll\"}' or one with sourceQueueArns".to_owned()
         }

@@ -44,7 +44,7 @@ impl QueueDeclaration {
     }
 }
 
-/// Why declared queues were not created. None was.
+/// Why declared queues were not created. Either all are created or none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeclarationError {
     /// A name is in use.

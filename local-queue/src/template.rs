@@ -26,7 +26,7 @@
 //!
 //! - Read are `AWS::SQS::Queue` and its policies, APIs of `AWS::ApiGatewayV2`, `AWS::ApiGateway` and SAM, `AWS::S3::Bucket` with its notifications, `AWS::Serverless::Function` with its events of type SQS (and SNS through a queue),
 //!   `AWS::Lambda::Function` and `AWS::Lambda::EventSourceMapping`; `Parameters`, `Conditions`, `Mappings` and `Globals`. Every
-//!   other resource is passed over, and of functions every property that means nothing here.
+//!   other resource is skipped, and of functions every property that means nothing here.
 //! - What AWS refuses of these is refused, everything at once, each with its line.
 //! - Functions are evaluated only where a value is needed. What only AWS knows is a placeholder in a function's environment,
 //!   and one of the [`Stack::warnings`]; a queue or function that needs it is refused.
@@ -150,7 +150,7 @@ pub struct Stack {
     pub apis: Vec<StackApi>,
     /// Its outputs that are URLs of its APIs.
     pub api_outputs: Vec<StackOutput>,
-    /// What is passed over or stands for something that is not known here, with its reason.
+    /// What is skipped or stands for something that is not known here, with its reason.
     pub warnings: Vec<Diagnostic>,
     /// Resources of other types, which are not read.
     pub others: Vec<StackResource>,

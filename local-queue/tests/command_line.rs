@@ -112,7 +112,7 @@ fn a_trusted_network_is_warned_of_once() {
     running.0.kill().unwrap();
     let mut stderr = String::new();
     running.0.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-    assert!(stderr.starts_with("local-queue: warning: anybody who reaches 0.0.0.0"), "{stderr}");
+    assert!(stderr.starts_with("local-queue: warning: any client that can reach 0.0.0.0"), "{stderr}");
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
 }
 

@@ -106,7 +106,7 @@ impl Faults {
             Some(Fault::Status(status)) => Err(StoreError::Refused(format!("status {status}"))),
             Some(Fault::TimesOut(after)) => {
                 tokio::time::sleep(after).await;
-                Err(StoreError::Unreachable("no answer in time".to_owned()))
+                Err(StoreError::Unreachable("timed out".to_owned()))
             }
             Some(Fault::Reset) => Err(reset()),
             Some(Fault::Slow(for_so_long)) => {

@@ -155,7 +155,7 @@ fn functions_that_no_queue_invokes_run_for_clients() {
     let mut serving = Serving::start(TEMPLATE, &[]);
     assert!(serving.row("Worker").contains("runs: index.handler of index.py of the template, by Python"));
     assert!(serving.row("Never").ends_with(", when it is invoked by Lambda's API"));
-    assert!(serving.row("Gone").contains("passed over, because java21 does not run here"));
+    assert!(serving.row("Gone").contains("skipped: java21 does not run here"));
     let uri = format!("{FUNCTIONS}/local-Worker/invocations");
     let reply = serving.ask_until("POST", &uri, "{\"a\": 1}", |answer| answer.status != 404);
     assert_eq!((reply.status, reply.body.as_str()), (200, "{\"records\": 0}"));
@@ -234,9 +234,9 @@ fn a_mapping_and_a_function_of_a_client_work_as_those_of_a_template() {
     let reply = serving.ask("POST", &format!("{FUNCTIONS}/made/invocations"), "", "");
     assert_eq!(reply.body, format!("\"http://{}/b\"", serving.address));
     for (package, text) in [
-        (zip("../app.py", b"x"), "leads out of the package"),
+        (zip("../app.py", b"x"), "is a path outside the package"),
         (zip("other.py", b"x"), "the package has no app.py or app/__init__.py"),
-        (b"no archive".to_vec(), "the package cannot be unpacked: it is no ZIP archive"),
+        (b"no archive".to_vec(), "the package cannot be unpacked: it is not a ZIP archive"),
     ] {
         let asked = json!({ "ZipFile": STANDARD.encode(package) });
         let refused = serving.ask("PUT", &format!("{FUNCTIONS}/made/code"), "", &asked.to_string());

@@ -216,7 +216,7 @@ async fn a_signal_stops_work_within_its_time_and_a_second_one_at_once() {
         signal(&child, "-TERM");
         let began = Instant::now();
         let line = tokio::task::block_in_place(|| lines.next().unwrap());
-        assert!(line.contains(&format!("waiting at most {stop_within} s for running jobs;")), "{line}");
+        assert!(line.contains(&format!("waiting up to {stop_within} s for running jobs;")), "{line}");
         if let Some(second) = second {
             signal(&child, second);
         }
@@ -391,8 +391,8 @@ async fn dead_letters_are_counted_saved_edited_sent_and_deleted_by_a_selection()
 
     for (arguments, expected) in [
         (&["delete"][..], "delete needs a selection"),
-        (&["delete", "--kind", "access-denied"], "--yes deletes them without asking"),
-        (&["purge"], "--yes deletes them without asking"),
+        (&["delete", "--kind", "access-denied"], "--yes confirms the deletion"),
+        (&["purge"], "--yes confirms the deletion"),
     ] {
         let refused = on(arguments[0], &arguments[1..]);
         assert!(refused.code == Some(2) && refused.stderr.contains(expected), "{arguments:?}: {refused:?}");
@@ -433,7 +433,7 @@ async fn a_redrive_that_was_interrupted_goes_on_and_needs_nothing_but_the_endpoi
     }
     signal(&child, "-INT");
     let stopped = Ran::of(tokio::task::block_in_place(|| child.wait_with_output().unwrap()));
-    assert!(stopped.code == Some(130) && stopped.stderr.contains("the same command goes on"), "{stopped:?}");
+    assert!(stopped.code == Some(130) && stopped.stderr.contains("the same command resumes"), "{stopped:?}");
     let sent = place.depth(&jobs).await[0];
     assert_eq!((place.depth(&dead).await, sent < 6), ([6 - sent, 0], true), "{stopped:?}");
     let ended = Ran::of(tokio::task::block_in_place(|| redrive(&[]).output().unwrap()));
@@ -466,7 +466,10 @@ async fn a_full_disk_leaves_a_saved_file_as_it_was() {
     let journal = place.run(&redrive);
     assert!(Command::new("umount").arg(&disk).status().unwrap().success());
     assert_eq!((saved.code, refused.code, after == before, files), (Some(0), Some(2), true, 1), "{refused:?}");
-    assert!(refused.stderr.contains("cannot save to disk/letters; it is what it was: No space left"), "{refused:?}");
+    assert!(
+        refused.stderr.contains("cannot save to disk/letters; the file is unchanged: No space left"),
+        "{refused:?}"
+    );
     assert!(
         journal.code == Some(2) && journal.stderr.contains("cannot write to the journal disk/journal"),
         "{journal:?}"

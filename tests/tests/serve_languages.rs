@@ -262,13 +262,10 @@ async fn functions_of_two_languages_work_side_by_side_and_others_are_passed_over
     for (name, expected) in [
         ("Python", "function               runs: index.handler of index.py of the template, by Python"),
         ("Node", "function               runs: app.handler of node (CodeUri), by Node.js"),
-        ("Java", "function               passed over, because java21 does not run here; --function Java=PATH"),
-        (
-            "Unbuilt",
-            "function               passed over, because ./node has no gone.js or gone.mjs or gone.cjs; sam build",
-        ),
-        ("Web", "function               passed over, because . has no app.py or app/__init__.py; sam build"),
-        ("Table", "AWS::DynamoDB::Table   passed over, because it is not emulated here"),
+        ("Java", "function               skipped: java21 does not run here; --function Java=PATH"),
+        ("Unbuilt", "function               skipped: ./node has no gone.js or gone.mjs or gone.cjs; run sam build"),
+        ("Web", "function               skipped: . has no app.py or app/__init__.py; run sam build"),
+        ("Table", "AWS::DynamoDB::Table   skipped: not emulated"),
     ] {
         let line = text.lines().find(|line| line.trim().starts_with(&format!("{name} "))).unwrap();
         let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -394,8 +391,8 @@ async fn a_change_of_the_template_is_said_with_what_must_be_started_again() {
             template.replace(handler, "Handler: app.handler\n      Timeout: 9"),
             "restart local-queue for function Worker",
         ),
-        (template.replace("Jobs.Arn", "Tasks.Arn"), "and would be refused; what runs stays as it is"),
-        (format!("# as it was\n{template}"), "as far as it runs here it is the same"),
+        (template.replace("Jobs.Arn", "Tasks.Arn"), "and would be refused; the running stack is unchanged"),
+        (format!("# as it was\n{template}"), "nothing that runs here is affected"),
     ] {
         assert_ne!(text, template);
         write(folder.path(), "template.yaml", &text);
@@ -463,7 +460,7 @@ fn what_is_wrong_with_an_option_is_said_in_one_line_with_exit_code_2() {
         (["--pass-env", "NO_SUCH_VARIABLE"], "--pass-env NO_SUCH_VARIABLE: environment variable not found"),
         (["--debug", "Nobody"], "--debug Nobody: template.yaml has no such function; it has Worker"),
         (["--python", "/no/such/python"], "/no/such/python cannot be started"),
-        (["--function", "Worker=gone"], "gone is not there"),
+        (["--function", "Worker=gone"], "gone does not exist"),
     ] {
         let output = command(folder.path(), &arguments).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
@@ -612,8 +609,8 @@ def handler(event, context):
         serving.send(queue, "1").await;
     }
     let expected = [
-        "the handler has returned, but threads that it began go on (left)",
-        "the handler's promise has been fulfilled, but work that it began goes on (Timeout)",
+        "the handler has returned, but threads it started continue (left)",
+        "the handler's promise is fulfilled, but work it started continues (Timeout)",
         "local-Python: a reply names 1 of 1 messages of local-Jobs in batchItemFailures, and all of them are deleted: the \
          mapping has no FunctionResponseTypes",
         "local-Node: a reply names 1 of 1 messages of local-Numbers in BatchItemFailures, and all of them are deleted: \

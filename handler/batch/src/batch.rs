@@ -121,7 +121,7 @@ pub struct VisibilityChange {
     pub visible_in: Duration,
 }
 
-/// Why a [`FailureSink`] could not do it.
+/// Why a [`FailureSink`] failed to dead-letter a message.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct SinkError(pub String);
@@ -315,7 +315,7 @@ impl<R: Runner, S: FailureSink> Batch<R, S> {
             Ok(Err(panic)) => Failure::panic(&*panic).to_string(),
             Err(_) => "there was no time left".to_owned(),
         };
-        tracing::warn!("could not set the pauses of {} messages before their retries: {reason}", changes.len());
+        tracing::warn!("failed to set the retry delay of {} messages: {reason}", changes.len());
     }
 
     fn pause(&self, failure: &Failure, message: &Message, began: Instant) -> Option<Duration> {

@@ -16,7 +16,7 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// No end: for a worker that stops when it is told to.
+    /// No end: for a worker that stops on request.
     pub const NEVER: Self = Self { at: None, reserve: Duration::ZERO };
 
     /// Ends at an instant; work stops `reserve` earlier.

@@ -76,7 +76,7 @@ impl Message {
 pub struct Record {
     /// The message, or as much of it as could be read.
     pub message: Message,
-    /// Why it cannot be worked on.
+    /// Why the record cannot be processed.
     pub problem: Option<Failure>,
 }
 

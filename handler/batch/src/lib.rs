@@ -4,7 +4,7 @@
 //! lambda       an invocation of AWS Lambda         worker   any SQS endpoint, without a Lambda
 //!   event      the records, one by one               leases, deletes
 //!   `- batch   runs the jobs, keeps order, deadline and neighbours safe, makes the partial batch response
-//!        dead_letter    where hopeless messages go, and when others come back
+//!        dead_letter    where permanent failures go, and when others are retried
 //! ```
 //!
 //! Beside them: [`failure`] says whose fault a failure is and whether a retry can help, [`deadline`] is the time that may be

@@ -51,7 +51,7 @@ const DRAIN_WAIT: Duration = Duration::from_secs(1);
 const SETTLE_PART: u32 = 5;
 const SETTLE_MAX: Duration = Duration::from_secs(5);
 
-/// How long a receive is waited for when the worker is told to stop: for the answer that is on its way, not for messages.
+/// How long a stopping worker waits for a running receive: for the response in transit, not for messages.
 const LAST_RECEIVE: Duration = Duration::from_millis(250);
 
 /// How a worker works.
@@ -80,7 +80,7 @@ pub struct WorkerReport {
     pub panics: usize,
 }
 
-/// Why a worker cannot work.
+/// Why a worker stopped or could not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkerError {
@@ -96,7 +96,7 @@ pub enum WorkerError {
         reason: String,
     },
     /// The queue went away.
-    #[error("queue {queue_url} does not exist any more")]
+    #[error("queue {queue_url} no longer exists")]
     QueueGone {
         /// As it was given.
         queue_url: String,
@@ -124,7 +124,7 @@ struct Attempts {
 }
 
 impl<R: Runner, S: FailureSink> Worker<R, S> {
-    /// Asks the queue for its name and visibility timeout. `observer` is told what becomes of every message.
+    /// Asks the queue for its name and visibility timeout. `observer` is notified of the outcome of every message.
     pub async fn connect(
         client: Client,
         queue_url: &str,
@@ -164,7 +164,7 @@ impl<R: Runner, S: FailureSink> Worker<R, S> {
         let settle = (stop_within / SETTLE_PART).min(SETTLE_MAX);
         if tokio::time::timeout_at(stopped - settle, attempts.all_ended()).await.is_err() {
             let running = attempts.tasks.len();
-            tracing::warn!("{running} attempts have not ended in time to stop; their messages are given back");
+            tracing::warn!("{running} attempts did not finish before the stop deadline; their messages are released");
             attempts.tasks.abort_all();
         }
         let settling = async {
@@ -177,7 +177,7 @@ impl<R: Runner, S: FailureSink> Worker<R, S> {
         if tokio::time::timeout_at(stopped, settling).await.is_err() && leases.len() > 0 {
             let (left, queue_url) = (leases.len(), &self.shared.queue.url);
             tracing::warn!(
-                "there was no time to delete or give back {left} messages of {queue_url}; they are visible again after at most {:?}",
+                "no time was left to delete or release {left} messages of {queue_url}; they become visible again within {:?}",
                 self.shared.queue.lease
             );
         }
@@ -235,7 +235,7 @@ impl<R: Runner, S: FailureSink> Worker<R, S> {
         }
     }
 
-    /// Gives back what is on its way when the worker is told to stop: dropped, it would be invisible for its whole timeout,
+    /// Releases messages in transit when the worker stops: dropped, it would be invisible for its whole timeout,
     /// and with it its group.
     async fn give_back_last(&self, receiving: impl Future<Output = Result<Vec<Message>, ReceiveError>>) {
         let patience = LAST_RECEIVE.min(self.options.stop_within / SETTLE_PART);
@@ -299,7 +299,7 @@ impl Attempts {
         {
             self.report.panics += 1;
             tracing::error!(
-                "an attempt ended outside of its job, and its messages are given back: {}",
+                "an attempt failed outside its job; its messages are released: {}",
                 Failure::panic(&*panic)
             );
         }

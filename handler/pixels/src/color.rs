@@ -3,7 +3,7 @@
 //! - A profile that means sRGB is not applied: its primaries and curves are compared, not its name, because there are many.
 //! - A profile with a table is applied by its perceptual table, else by its colorimetric one; one without is applied by its
 //!   matrix and curves. There is no compensation of the black point but for inks, as in sharp.
-//! - What cannot be used (broken, or for another kind of colours) is passed over and said so: the picture is there, and
+//! - What cannot be used (broken, or for another kind of colours) is skipped and said so: the picture is there, and
 //!   without its profile it looks as it does in software that knows no profiles.
 //! - Alpha has no colour and is not touched.
 //! - Four inks become RGB while they are decoded, because no format that is written here has them. Their profile is applied to
@@ -41,7 +41,7 @@ pub enum ProfileUse {
     Converted,
     /// The output has it, and the colours as they were.
     Kept,
-    /// It was passed over, for this reason. Worth counting.
+    /// It was skipped, for this reason. Worth counting.
     Ignored(&'static str),
 }
 
@@ -53,7 +53,7 @@ impl Inks {
     /// Makes pixels of inks, from none to all of each, as many as there are.
     pub(super) fn to_rgb(&self, inks: &[u8], rgb: &mut [u8]) -> Result<(), PixelError> {
         let length = inks.len() / 4 * 3;
-        let rgb = rgb.get_mut(..length).ok_or_else(|| internal("there is no room for the colours".to_owned()))?;
+        let rgb = rgb.get_mut(..length).ok_or_else(|| internal("the buffer is too small".to_owned()))?;
         let Some(transform) = &self.0 else {
             for ([cyan, magenta, yellow, black], pixel) in inks.as_chunks().0.iter().zip(rgb.as_chunks_mut::<3>().0) {
                 *pixel = [cyan, magenta, yellow].map(|ink| part_of(!ink, !black));

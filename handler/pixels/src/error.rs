@@ -20,7 +20,7 @@ pub enum Fault {
     Ours,
 }
 
-/// Why an image was refused or an output could not be made.
+/// Why an image was refused or an output could not be encoded.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PixelError {
@@ -37,9 +37,7 @@ pub enum PixelError {
         found: &'static str,
     },
     /// A format that this build does not read, and another one does.
-    #[error(
-        "file is {format}, which is not read by this build, for want of its feature {feature}; accepted are {ACCEPTED}"
-    )]
+    #[error("file is {format}, which this build cannot read without the feature {feature}; accepted are {ACCEPTED}")]
     InputNotBuilt {
         /// The format of the file.
         format: InputFormat,
@@ -202,7 +200,7 @@ pub enum PixelError {
 }
 
 impl PixelError {
-    /// Whose fault it is, which decides who is told and whether a retry can help.
+    /// Whose fault it is: decides who is notified and whether a retry can help.
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
@@ -282,7 +280,7 @@ mod tests {
             (
                 PixelError::InputNotBuilt { format: InputFormat::Heic, feature: "heic" },
                 &format!(
-                    "file is HEIC, which is not read by this build, for want of its feature heic; accepted are {ACCEPTED}"
+                    "file is HEIC, which this build cannot read without the feature heic; accepted are {ACCEPTED}"
                 ),
             ),
             (PixelError::truncated(InputFormat::Jpeg, "no end marker"), "JPEG is truncated: no end marker"),

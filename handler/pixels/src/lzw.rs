@@ -17,7 +17,7 @@ pub(super) struct Step {
     pub(super) end: Option<End>,
 }
 
-/// Why nothing is made.
+/// Why decoding failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// The code that ends the data has come.

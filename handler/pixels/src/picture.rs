@@ -108,7 +108,7 @@ impl Picture {
             let Raster { size, data, .. } = layer.raster.upright(orientation)?;
             Ok(Plane { size, data })
         });
-        let none = || PixelError::Internal { stage: "encoding", reason: "there is no plane".to_owned() };
+        let none = || PixelError::Internal { stage: "encoding", reason: "a plane is missing".to_owned() };
         let luma = planes.next().unwrap_or_else(|| Err(none()))?;
         let chroma = match (planes.next(), planes.next()) {
             (Some(blue), Some(red)) => Some([blue?, red?]),
@@ -131,10 +131,7 @@ impl Picture {
 fn woven<'r>(planes: impl Iterator<Item = &'r Raster>, colors: Colors) -> Result<Raster, PixelError> {
     let planes: Vec<&Raster> = planes.collect();
     let [first, second, third] = planes[..] else {
-        return Err(PixelError::Internal {
-            stage: "converting colours",
-            reason: "there are not three planes".to_owned(),
-        });
+        return Err(PixelError::Internal { stage: "converting colours", reason: "expected three planes".to_owned() });
     };
     let Size { width, .. } = first.size;
     let mut pixels = Raster::zeroed(first.size, Layout::Rgb)?;

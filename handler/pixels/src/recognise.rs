@@ -71,7 +71,7 @@ const REFUSED_MAGIC: &[(&str, usize, &[u8])] = &[
 /// Brands of HEIF that say that pictures are coded as HEVC, by their first letters.
 const HEVC_BRANDS: [&[u8]; 2] = [b"hei", b"hev"];
 
-/// Brands of HEIF that say nothing of how pictures are coded. What is coded otherwise is told by the probe.
+/// Brands of HEIF that do not name the codec. The probe reports other codecs.
 const OPEN_BRANDS: [&[u8]; 4] = [b"mif1", b"mif2", b"msf1", b"miaf"];
 
 /// Brands that the start of a file is searched for.

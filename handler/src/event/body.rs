@@ -82,7 +82,7 @@ impl Renditions {
 }
 
 /// Whether every S3 filter by folder and extension that let the source through lets the target through too: the same
-/// bucket, at or below the same folder, with the same extension. Such an output would come back as a source for ever.
+/// bucket, at or below the same folder, with the same extension. Such an output would be announced as a source again, in an endless loop.
 fn would_be_notified(source: &Location, target: &Location) -> bool {
     let below = target.dir() == source.dir()
         || source.dir().is_empty()
@@ -241,7 +241,7 @@ impl BodyReader {
         let source = Location::s3(bucket, key).map_err(|error| error.failure(Role::Source, "the object"))?;
         debug_assert_eq!(source.scheme(), Scheme::S3);
         let Some(renditions) = &self.renditions else {
-            let text = format!("{source} was announced, but RENDITIONS is not set, so there is nothing to make of it");
+            let text = format!("{source} was announced, but RENDITIONS is not set; no output is defined");
             return Err(Failure::permanent(Blame::Environment, "no-renditions", text));
         };
         renditions.job(&source, true).map(Some)

@@ -98,7 +98,7 @@ fn insert<E: std::fmt::Display>(
 ) -> Result<(), Failure> {
     let shown: String = name.chars().take(140).collect();
     let Some(text) = value.as_str() else {
-        return Err(Failure::bad_job(format!("{path}.{shown} is {}; expected a text", kind_of(value))));
+        return Err(Failure::bad_job(format!("{path}.{shown} is {}; expected a string", kind_of(value))));
     };
     into(text).map_err(|error| Failure::bad_job(format!("{path}.{shown} {error}")))
 }

@@ -120,13 +120,13 @@ fn headers_that_no_object_keeps_are_refused_by_name() {
     let table: &[(String, &str)] = &[
         (of("7"), "outputs[0].headers is a number; expected \"copy\", or an object of cache-control, "),
         (of("\"keep\""), "outputs[0].headers is \"keep\"; expected \"copy\""),
-        (of(r#"{"cache-control":60}"#), "outputs[0].headers.cache-control is a number; expected a text"),
+        (of(r#"{"cache-control":60}"#), "outputs[0].headers.cache-control is a number; expected a string"),
         (of(r#"{"x-amz-acl":"public-read"}"#), "outputs[0].headers.x-amz-acl is not a header of an object; expected "),
         (of(r#"{"content-type":"text/html"}"#), "outputs[0].headers.content-type is not a header of an object"),
         (of(r#"{"cache-control":"a\r\nb: c"}"#), "outputs[0].headers.cache-control has a value that is not plain"),
         (of(r#"{"tags":["a"]}"#), "outputs[0].headers.tags is a list; expected an object of texts"),
         (of(r#"{"tags":{"a&b":"c"}}"#), "outputs[0].headers.tags.a&b is not a tag; expected "),
-        (to_file.to_owned(), "outputs[0].headers are not kept by files; expected an s3:// target with them"),
+        (to_file.to_owned(), "outputs[0].headers apply to s3:// targets only"),
     ];
     for (body, expected) in table {
         let message = refusal(body);

@@ -76,7 +76,7 @@ impl Files {
         self.root_of(&Path::new("/").join(key)).map(|(root, below)| root.real.join(below))
     }
 
-    /// Why a file cannot be used, which its path alone tells.
+    /// Why a path cannot name a file, whatever the file system holds.
     pub(super) fn check(&self, key: &str) -> Result<(), String> {
         let roots: Vec<_> = self.0.iter().map(|root| root.real.display().to_string()).collect();
         match self.root_of(&Path::new("/").join(key)) {
@@ -228,7 +228,7 @@ fn open_file(folder: BorrowedFd<'_>, name: &Path, links: Links) -> Result<(File,
     }
     let handle = openat(folder, name, flags, Mode::empty()).map_err(|errno| match errno {
         // What has no open at all.
-        Errno::NXIO => OpenError::Is("a socket or a device that is not there"),
+        Errno::NXIO => OpenError::Is("a socket, or a device that does not exist"),
         errno => OpenError::Errno(errno),
     })?;
     let found = fstat(&handle).map_err(OpenError::Errno)?;
@@ -277,7 +277,7 @@ fn read(file: &File, bytes: u64) -> Result<Bytes, StoreError> {
     let mut body = Vec::new();
     let wanted = bytes.saturating_add(1);
     if body.try_reserve_exact(wanted).is_err() {
-        return Err(StoreError::Unreachable(format!("there is no memory for its {bytes} bytes")));
+        return Err(StoreError::Unreachable(format!("out of memory for its {bytes} bytes")));
     }
     while body.len() < wanted {
         match rustix::io::read(file, spare_capacity(&mut body)) {

@@ -57,7 +57,7 @@ pub enum HeaderError {
     )]
     Tag,
     /// There are too many tags.
-    #[error("is one tag too many; at most {TAGS_MAX} are accepted")]
+    #[error("exceeds the limit of {TAGS_MAX} tags")]
     TooManyTags,
 }
 

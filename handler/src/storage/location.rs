@@ -59,7 +59,7 @@ pub struct Location {
     key: String,
 }
 
-/// Why a text is not a [`Location`].
+/// Why a string is not a [`Location`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LocationError {
     /// No scheme, or one that is not supported.

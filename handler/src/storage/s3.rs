@@ -130,7 +130,7 @@ impl Credentialed {
         }
         let fetched = provider.provide_credentials().await;
         let credentials = fetched.map_err(|error| {
-            StoreError::Credentials(format!("could not get AWS credentials: {}", request::deepest(&error)))
+            StoreError::Credentials(format!("failed to load AWS credentials: {}", request::deepest(&error)))
         })?;
         *cached = Some(credentials.clone());
         Ok(credentials)

@@ -109,7 +109,7 @@ impl Object {
     }
 }
 
-/// Why an object could not be read or written. The variants decide what becomes of a job; their texts decide nothing.
+/// Why an object could not be read or written. The variant decides the outcome of the job; the text does not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// There is no such object, bucket or folder.
@@ -119,10 +119,10 @@ pub enum StoreError {
     #[error("may not be accessed: {0}")]
     Denied(String),
     /// There is one, which is not to be replaced.
-    #[error("is there already")]
+    #[error("already exists")]
     AlreadyExists,
     /// Two writers met, or the object was replaced while it was read.
-    #[error("was changed by somebody else")]
+    #[error("was changed by another process")]
     Conflict,
     /// Something else than a file has the name.
     #[error("is {0}; expected a file")]
@@ -137,16 +137,16 @@ pub enum StoreError {
     #[error("has no room: {0}")]
     Full(String),
     /// There are no credentials, or they ended, or this machine's clock is off.
-    #[error("cannot be asked for: {0}")]
+    #[error("cannot be requested: {0}")]
     Credentials(String),
     /// The bucket is elsewhere than this client was told.
-    #[error("is elsewhere: {0}")]
+    #[error("is at another endpoint: {0}")]
     Redirected(String),
     /// The server will not do it, now or later.
     #[error("was refused: {0}")]
     Refused(String),
     /// Nobody answered, or the answer was that it did not work for the moment.
-    #[error("could not be reached: {0}")]
+    #[error("is unreachable: {0}")]
     Unreachable(String),
 }
 

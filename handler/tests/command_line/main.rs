@@ -323,7 +323,7 @@ fn photos_in_formats_that_are_not_read_are_said_and_a_folder_without_images_too(
     fs::write(place.at("photos/phone.avif"), b"\0\0\0\x18ftypavif\0\0\0\0").unwrap();
     fs::write(place.at("photos/notes.txt"), b"nothing").unwrap();
     let run = place.resize("run photos --width 9 --out thumbs");
-    let expected = "no images found\nLeft out, because the format is not read: 1 AVIF.\n";
+    let expected = "no images found\nSkipped, because the format is not supported: 1 AVIF.\n";
     assert_eq!((run.code, run.stdout.as_str()), (Some(0), expected));
     assert!(!place.at("thumbs").exists());
 }
@@ -341,7 +341,7 @@ fn a_phones_photos_are_made_and_the_video_of_a_live_photo_is_passed_over() {
     let run = place.resize("run phone --width 40 --out thumbs");
     assert_eq!(run.code, Some(0), "{run:?}");
     assert_eq!(place.files("thumbs"), ["IMG_1.jpg", "IMG_2.jpg", "IMG_3.png"]);
-    assert!(run.stdout.contains("Passed over: phone/IMG_1.MOV (the video of a Live Photo).\n"), "{run:?}");
+    assert!(run.stdout.contains("Skipped: phone/IMG_1.MOV (the video of a Live Photo).\n"), "{run:?}");
 }
 
 #[test]
@@ -391,7 +391,7 @@ fn what_cannot_be_begun_is_one_line_and_exit_code_2() {
         ("run photos --width 9 --out photos", "--out photos is one of the folders to read"),
         ("run photos --renditions renditions.json --out out", "[0].widht is not a known field"),
         ("run photos --renditions nowhere.json --out out", "cannot read --renditions nowhere.json"),
-        ("run photos --renditions headers.json --out out", "[0].headers are not kept by files; expected none"),
+        ("run photos --renditions headers.json --out out", "[0].headers apply to s3:// targets only"),
         ("run photos/moon.gif --width 9 --out photos/moon.gif", "cannot write to --out photos/moon.gif"),
     ] {
         let run = place.resize(arguments);
@@ -399,7 +399,7 @@ fn what_cannot_be_begun_is_one_line_and_exit_code_2() {
     }
     place.photo("misnamed/a-jpeg-called.png", "photo.jpg");
     let run = place.resize("run photo.jpg --width 9 --out .");
-    assert!(run.refusal().contains("would replace the photo"), "{run:?}");
+    assert!(run.refusal().contains("would overwrite the photo"), "{run:?}");
     assert_eq!(
         place.files("."),
         ["headers.json", "notes.txt", "phone.avif", "photo.jpg", "photos/moon.gif", "renditions.json"]
@@ -417,10 +417,7 @@ fn pipes_and_devices_are_passed_over_by_name_and_nobody_waits_for_them() {
     let run = place.resize("run photos pipe.jpg /dev/zero --width 9 --out out");
     assert_eq!(run.code, Some(1), "{run:?}");
     assert_eq!(place.files("out"), ["photos/moon.png"]);
-    assert!(
-        run.stdout.contains("Passed over: photos/pipe.jpg (a named pipe), photos/zero.jpg (a device).\n"),
-        "{run:?}"
-    );
+    assert!(run.stdout.contains("Skipped: photos/pipe.jpg (a named pipe), photos/zero.jpg (a device).\n"), "{run:?}");
     assert_eq!(run.row("pipe.jpg")[1..], ["refused", "it is a named pipe; expected a file"]);
     assert_eq!(run.row("/dev/zero")[1..], ["refused", "it is a device; expected a file"]);
     let run = place.resize("run photos --width 9 --out out --json");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{AttributeName, QueueArn, RedrivePolicy};
 
-/// Why the engine refused a request. Nothing was changed.
+/// Why the engine refused a request. The state is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
     /// No queue has this name.
@@ -60,7 +60,7 @@ pub enum EngineError {
     #[error("the type of a queue cannot be changed")]
     QueueTypeCannotChange,
     /// A KMS key and SQS's own encryption in one request.
-    #[error("both kinds of server-side encryption are asked for")]
+    #[error("both kinds of server-side encryption are set")]
     TwoKindsOfEncryption,
     /// High throughput needs deduplication by group.
     #[error("perMessageGroupId needs the deduplication scope messageGroup")]
@@ -202,7 +202,7 @@ pub enum EngineError {
         stored_bytes_max: u64,
     },
     /// Whoever drives the engine takes nothing, for a reason of its own: what it keeps cannot be kept. SQS has such days too.
-    #[error("nothing can be done now: {reason}")]
+    #[error("service unavailable: {reason}")]
     Unavailable {
         /// Why.
         reason: String,

@@ -17,7 +17,7 @@ pub struct Departure {
     pub at: Time,
     /// How often it had been received, over all queues it was in.
     pub receive_count: u32,
-    /// Why it left.
+    /// Why the message left the queue.
     pub cause: DepartureCause,
 }
 

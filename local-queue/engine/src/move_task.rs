@@ -1,4 +1,4 @@
-//! Message move tasks, as they are told of.
+//! Message move tasks, as the API reports them.
 
 use crate::{QueueArn, Time, Uuid};
 

@@ -162,7 +162,7 @@ pub enum Integration {
         /// What it gets.
         payload: Payload,
     },
-    /// Makes a request of its own by templates, and an answer of what comes back; of REST APIs.
+    /// REST APIs: builds a request from a template, and a response from the integration's reply.
     Mapped(Box<Mapped>),
     /// Something that is not emulated; what.
     Missing(String),

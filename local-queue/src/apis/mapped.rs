@@ -1,4 +1,4 @@
-//! Integrations of REST APIs that make a request of their own, and an answer of what comes back.
+//! Integrations of REST APIs that build a request from a template, and a response from the integration's reply.
 
 mod parameters;
 

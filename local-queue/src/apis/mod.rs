@@ -34,7 +34,7 @@
 //! - `mapping` and `queue`: parameters taken from a request, and the action of SQS that gets them.
 //! - `mapped`, `rest` and `vtl`: requests of a REST API's own, made by templates.
 //! - `event` and `reply`: what functions get, and what becomes of their replies.
-//! - `flows`: where requests have gone; `cors`: what web pages are told; `answers`: what API Gateway says by itself.
+//! - `flows`: where requests went; `cors`: CORS headers; `answers`: API Gateway's own responses.
 //!
 //! Not enforced are authorisation, API keys and throttling. Of what is declared and not emulated, the routes answer that.
 
@@ -389,7 +389,7 @@ impl Shared {
     async fn reply(&self, function: &str, event: Bytes) -> Reply {
         match self.functions.get() {
             Some(functions) => functions.invoke(function, event).await,
-            None => Reply::Absent("functions do not run yet".to_owned()),
+            None => Reply::Absent("functions are not running yet".to_owned()),
         }
     }
 }

@@ -17,12 +17,12 @@ const OF_REST: [&str; 5] = ["statusCode", "headers", "multiValueHeaders", "body"
 
 /// The answer that a reply stands for; why there is none.
 pub(super) fn answer(reply: &Bytes, request: &Request<'_>, payload: Payload) -> Result<Response<Bytes>, String> {
-    let value = serde_json::from_slice::<Value>(reply).map_err(|error| format!("the reply is no JSON: {error}"))?;
+    let value = serde_json::from_slice::<Value>(reply).map_err(|error| format!("the reply is not JSON: {error}"))?;
     match value {
         Value::Object(members) if payload != Payload::V2 || members.contains_key("statusCode") => {
             structured(&members, request, payload)
         }
-        _ if payload != Payload::V2 => Err("the reply is no object with a statusCode".to_owned()),
+        _ if payload != Payload::V2 => Err("the reply is not an object with a statusCode".to_owned()),
         // Without a status it is the body.
         value => {
             let body = value.as_str().map_or_else(|| reply.clone(), |text| Bytes::from(text.to_owned()));
@@ -41,7 +41,7 @@ fn structured(
     if payload == Payload::Rest
         && let Some(name) = members.keys().find(|name| !OF_REST.contains(&name.as_str()))
     {
-        return Err(format!("the reply has a member {name}, which such replies have not"));
+        return Err(format!("the reply has an unknown member {name}"));
     }
     let status = match members.get("statusCode") {
         None | Some(Value::Null) if payload == Payload::Rest => Some(StatusCode::OK),
@@ -49,11 +49,11 @@ fn structured(
             status.and_then(text).and_then(|text| text.parse::<u16>().ok()).and_then(|it| StatusCode::from_u16(it).ok())
         }
     };
-    let status = status.ok_or_else(|| "the reply has no statusCode that is one".to_owned())?;
+    let status = status.ok_or_else(|| "the reply has no valid statusCode".to_owned())?;
     let body = match members.get("body") {
         None | Some(Value::Null) => Bytes::new(),
         Some(Value::String(text)) => Bytes::from(text.clone()),
-        Some(_) => return Err("the body of the reply is no text".to_owned()),
+        Some(_) => return Err("the body of the reply is not a string".to_owned()),
     };
     let is_base64 = members.get("isBase64Encoded").and_then(Value::as_bool) == Some(true);
     let accept = request.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
@@ -78,11 +78,11 @@ fn headers(members: &Map<String, Value>, payload: Payload, headers: &mut HeaderM
     let object = |name: &str| match members.get(name) {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::Object(members)) => Ok(members.iter().collect()),
-        Some(_) => Err(format!("{name} of the reply is no object")),
+        Some(_) => Err(format!("{name} of the reply is not an object")),
     };
     let multi = if payload == Payload::V2 { Vec::new() } else { object("multiValueHeaders")? };
     for (name, values) in &multi {
-        let values = values.as_array().ok_or_else(|| format!("header {name} of the reply is no list"))?;
+        let values = values.as_array().ok_or_else(|| format!("header {name} of the reply is not a list"))?;
         values.iter().try_for_each(|value| append(headers, name, value))?;
     }
     for (name, value) in object("headers")? {
@@ -105,7 +105,7 @@ fn headers(members: &Map<String, Value>, payload: Payload, headers: &mut HeaderM
 }
 
 fn append(headers: &mut HeaderMap, name: &str, value: &Value) -> Result<(), String> {
-    let wrong = || format!("header {name} of the reply is none");
+    let wrong = || format!("header {name} of the reply is not valid");
     let named = HeaderName::try_from(name).map_err(|_| wrong())?;
     if CONNECTIONS.contains(&named) {
         return Ok(());

@@ -22,7 +22,7 @@ use crate::protocol;
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// What comes back from what got the request.
+/// The integration's reply.
 struct Returned {
     /// What patterns are matched with: a status or an error message; none of a function that has not failed.
     judged: Option<String>,
@@ -31,7 +31,7 @@ struct Returned {
     body: Bytes,
 }
 
-/// Why there is no answer but one of API Gateway's own.
+/// Why API Gateway answers by itself.
 enum Failure {
     UnsupportedMediaType,
     /// A template or a parameter could not be applied.
@@ -67,7 +67,7 @@ impl Mapped {
 
     /// The body of the integration's request.
     fn request_body(&self, request: &Request<'_>) -> Result<String, Failure> {
-        let body = request.text().ok_or_else(|| Failure::Internal("the body is no text".to_owned()))?;
+        let body = request.text().ok_or_else(|| Failure::Internal("the body is not UTF-8".to_owned()))?;
         let kind = request.header(CONTENT_TYPE.as_str()).unwrap_or_else(|| JSON.to_owned());
         if let Some(template) = template_for(&self.templates, &kind) {
             let (text, _) = vtl::run(template, &Source { request, body }).map_err(Failure::Internal)?;
@@ -142,7 +142,8 @@ impl Mapped {
                 Place::Query(name) => query.push(format!("{name}={encoded}")),
                 Place::Header(name) => {
                     let header = HeaderName::try_from(name.as_str()).ok().zip(HeaderValue::try_from(value).ok());
-                    let (name, value) = header.ok_or_else(|| Failure::Internal(format!("header {name} is none")))?;
+                    let (name, value) =
+                        header.ok_or_else(|| Failure::Internal(format!("header {name} is not valid")))?;
                     headers.insert(name, value);
                 }
             }
@@ -155,7 +156,7 @@ impl Mapped {
             headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
         let is_read = kind.starts_with(FORM) || headers.contains_key("x-amz-target");
         let target = if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) };
-        *made.uri_mut() = target.parse().map_err(|_| Failure::Internal(format!("{target} is no path")))?;
+        *made.uri_mut() = target.parse().map_err(|_| Failure::Internal(format!("{target} is not a path")))?;
         *made.method_mut() = Method::POST;
         Ok(made.map(|()| if is_read { Bytes::from(body) } else { Bytes::new() }))
     }
@@ -171,11 +172,11 @@ impl Mapped {
         let default = || self.responses.iter().find(|response| response.pattern.is_none());
         let response = self.responses.iter().find(matched).or_else(default);
         let response = response.ok_or_else(|| match &self.target {
-            MappedTarget::Mock => Failure::Internal("no integration response is for it".to_owned()),
-            _ => Failure::Gateway("no integration response is for what came back".to_owned()),
+            MappedTarget::Mock => Failure::Internal("no integration response matches".to_owned()),
+            _ => Failure::Gateway("no integration response matches the integration's reply".to_owned()),
         })?;
         let body = std::str::from_utf8(&returned.body)
-            .map_err(|_| Failure::Internal("what came back is no text".to_owned()))?;
+            .map_err(|_| Failure::Internal("the integration's reply is not UTF-8".to_owned()))?;
         let (text, said) = match template_for(&response.templates, &returned.content_type) {
             Some(template) => {
                 let (text, said) = vtl::run(template, &Source { request, body }).map_err(Failure::Internal)?;
@@ -186,7 +187,7 @@ impl Mapped {
         let mut answer = Response::new(text);
         let status = said.status.unwrap_or(response.status);
         *answer.status_mut() =
-            StatusCode::from_u16(status).map_err(|_| Failure::Internal("the status is none".to_owned()))?;
+            StatusCode::from_u16(status).map_err(|_| Failure::Internal("the status is not valid".to_owned()))?;
         let headers = answer.headers_mut();
         let content_type = returned.content_type.split(';').next().unwrap_or(JSON);
         if let Ok(kind) = HeaderValue::try_from(content_type) {

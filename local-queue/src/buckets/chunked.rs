@@ -58,7 +58,7 @@ enum State {
     Over,
 }
 
-/// Why the frames cannot be taken off.
+/// Why the chunks could not be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FramingError {
     #[error("a chunk does not begin with its length in hexadecimal digits")]
@@ -67,7 +67,7 @@ pub(super) enum FramingError {
     Line,
     #[error("a chunk is longer than its first line says")]
     PieceEnd,
-    #[error("a trailing header is none")]
+    #[error("a trailing header is malformed")]
     Trailer,
     #[error("the body ends within a chunk")]
     Short,

@@ -55,14 +55,14 @@ pub(super) struct Opened {
     pub(super) findings: Vec<String>,
 }
 
-/// Why a folder cannot have the buckets.
+/// Why a folder cannot hold buckets.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// One folder has one process.
     #[error("{0} is in use by another local-queue; each process needs a folder of its own")]
     InUse(PathBuf),
     /// The system refuses it.
-    #[error("the folder {path} cannot have the buckets: {source}")]
+    #[error("the folder {path} cannot hold buckets: {source}")]
     Io {
         /// What was being done, and with which file.
         path: PathBuf,
@@ -70,7 +70,7 @@ pub enum FolderError {
         source: io::Error,
     },
     /// What is there is more than all buckets may have.
-    #[error("{path} has more objects than all buckets may hold together: {reason}")]
+    #[error("the objects in {path} exceed the limit for all buckets: {reason}")]
     TooMuch {
         /// The folder.
         path: PathBuf,
@@ -138,7 +138,7 @@ impl Source for Placed {
             return Ok(file);
         }
         let text = format!(
-            "{} was changed by somebody else; local-queue takes it as it is when it starts again",
+            "{} was changed by another process; local-queue will use the new content after a restart",
             self.inner.path.join(&self.bucket).join(self.place.path()).display()
         );
         Err(io::Error::other(text))

@@ -130,7 +130,7 @@ struct Shared {
     declared: Mutex<BTreeMap<String, Settings>>,
 }
 
-/// Why a bucket cannot be made or told to announce its objects.
+/// Why a bucket could not be created or configured.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct BucketError {
@@ -149,14 +149,14 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Bytes that one object may have, or one part of an upload; 5 GiB unless given.
+    /// Maximum size of an object or of a part of an upload, in bytes. Default: 5 GiB.
     #[must_use]
     pub fn object_bytes_max(mut self, bytes: u64) -> Self {
         self.object_bytes_max = bytes;
         self
     }
 
-    /// Bytes that all objects and parts of uploads may have together; 1 GiB in memory unless given, in a folder any number.
+    /// Maximum total size of all objects and parts, in bytes. Default: 1 GiB in memory, unlimited in a folder.
     #[must_use]
     pub fn bytes_max(mut self, bytes: u64) -> Self {
         self.bytes_max = Some(bytes);
@@ -380,7 +380,7 @@ impl Buckets {
         let response = match self.service.call(request).await {
             Ok(response) => response,
             Err(error) => {
-                tracing::error!(?error, "a request of S3's protocol could not be answered");
+                tracing::error!(?error, "failed to answer an S3 request");
                 internal_error()
             }
         };

@@ -259,7 +259,7 @@ fn check_destinations(
     Err(invalid(UNVALIDATED, &arguments.collect::<Vec<_>>()))
 }
 
-/// Why events cannot go to a queue.
+/// Why events cannot be sent to a queue.
 fn refusal(arn: &str, bucket: &str, queues: &LocalQueue) -> Option<&'static str> {
     let arn = QueueArn::parse(arn)?;
     let Ok(attributes) = queues.queue_attributes(&arn) else { return Some("The destination queue does not exist") };
@@ -310,7 +310,11 @@ pub(super) fn publish(configuration: &NotificationConfiguration, event: &Event, 
                 reach.announced.count(&event.bucket, arn);
             }
             None => {
-                tracing::warn!(bucket = event.bucket, function = arn, "an event of a bucket has no function to go to");
+                tracing::warn!(
+                    bucket = event.bucket,
+                    function = arn,
+                    "the function of a bucket's notification does not exist"
+                );
             }
         }
     }
@@ -335,7 +339,8 @@ pub(super) fn publish_to_rules(rules: &[Rule], event: &Event, id: &str, reach: &
     let text = event_bridge::to_json(event, id, account);
     for rule in rules.iter().filter(|rule| rule.matches(&text)) {
         for target in &rule.targets {
-            let failed = |reason: &str| tracing::warn!(rule = rule.name, reason, "an event was not given to a target");
+            let failed =
+                |reason: &str| tracing::warn!(rule = rule.name, reason, "failed to deliver an event to a target");
             let Some(input) = target.input(&text) else {
                 failed("the event has nothing at its InputPath");
                 continue;

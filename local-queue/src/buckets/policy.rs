@@ -17,7 +17,7 @@ pub(super) struct Sender<'a> {
     pub(super) account: &'a str,
 }
 
-/// The decision, and the conditions that were passed over because they are about what there is not here.
+/// The decision, and the conditions that were skipped because they are about what there is not here.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Decision {
     pub(super) is_allowed: bool,

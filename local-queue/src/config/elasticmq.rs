@@ -1,6 +1,6 @@
 //! Queues as a file of ElasticMQ declares them: `queues { NAME { defaultVisibilityTimeout = 10 seconds … } }`.
 //!
-//! What SQS does not have is refused. The rest of such a file, which says where and how ElasticMQ listens, is passed over, and
+//! What SQS does not have is refused. The rest of such a file, which says where and how ElasticMQ listens, is skipped, and
 //! the options are named that say it here.
 
 use std::collections::BTreeMap;
@@ -59,8 +59,7 @@ impl Reader<'_> {
             if key != "queues" {
                 let instead = SECTIONS.iter().find(|(section, _)| section == key).map(|(_, instead)| *instead);
                 let instead = instead.unwrap_or("of such a file only queues are read");
-                passed_over
-                    .push(ConfigProblem { line: self.line(*at), text: format!("{key} is passed over: {instead}") });
+                passed_over.push(ConfigProblem { line: self.line(*at), text: format!("{key} is skipped: {instead}") });
                 continue;
             }
             match node.as_object() {

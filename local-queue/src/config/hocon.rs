@@ -293,7 +293,7 @@ impl<'a> Parser<'a> {
 
     fn quoted(&mut self) -> Result<String, SyntaxError> {
         let start = self.at;
-        let unended = |at| SyntaxError { at, text: "a text in quotes does not end".to_owned() };
+        let unended = |at| SyntaxError { at, text: "unterminated quoted string".to_owned() };
         if self.take("\"\"\"") {
             let end = self.rest().find("\"\"\"").ok_or_else(|| unended(start))?;
             let text = self.rest()[..end].to_owned();
@@ -391,8 +391,8 @@ mod tests {
             ("a = }", 4, "expected a value, not '}'"),
             ("a = 1 }", 6, "expected a key, not '}'"),
             ("{a = 1} b", 8, "expected the end of the file, not 'b'"),
-            ("a = \"b", 4, "a text in quotes does not end"),
-            ("a = \"b\n\"", 4, "a text in quotes does not end"),
+            ("a = \"b", 4, "unterminated quoted string"),
+            ("a = \"b\n\"", 4, "unterminated quoted string"),
             ("a = \"\\x\"", 4, "\"\\x\" is no text as JSON spells it"),
             ("a += 1", 2, "expected = or : or {, not '+'"),
             ("a = [1", 6, "expected a value or ], not the end of the file"),

@@ -66,12 +66,12 @@ fn check(table: Table<'_>) {
 fn a_wrong_table_or_key_is_said_with_its_line_and_what_would_be_accepted() {
     check(&[
         ("[queue.jobs]", &[(1, "unknown key \"queue\": there are [queues.NAME] and [auto_create.\"PATTERN\"]")]),
-        ("queues = 5", &[(1, "queues takes a table, not 5")]),
-        ("\n[queues]\njobs = true", &[(3, "queue jobs takes a table, not true")]),
+        ("queues = 5", &[(1, "queues expects a table, not 5")]),
+        ("\n[queues]\njobs = true", &[(3, "queue jobs expects a table, not true")]),
         ("[queues.'a b']", &[(1, "\"a b\" is not a queue name: 1 to 80 letters, digits, hyphens or underscores")]),
         ("[queues.jobs]\nname = 'jobs'", &[(2, "unknown key \"name\": a queue has attributes, redrive and tags")]),
-        ("[queues.jobs]\nattributes = []", &[(2, "attributes takes a table, not a list")]),
-        ("[queues.jobs]\ntags = { team = 5 }", &[(2, "a tag takes text in quotes, not 5")]),
+        ("[queues.jobs]\nattributes = []", &[(2, "attributes expects a table, not a list")]),
+        ("[queues.jobs]\ntags = { team = 5 }", &[(2, "a tag expects a quoted string, not 5")]),
         (
             "[queues.jobs.tags]\n'aws:x' = 'y'\n'' = 'z'",
             &[

@@ -23,7 +23,7 @@ use crate::{LocalQueue, developer::activity::Activity, lambda_api::LambdaApi};
 const INTERVAL: Duration = Duration::from_millis(250);
 /// After so much silence a word is sent, by which a client that has gone is noticed.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
-/// The first words: how soon a browser comes back when the connection ends.
+/// The first event: how soon a browser reconnects.
 const GREETING: &[u8] = b"retry: 1000\n\n";
 
 /// What all open pages have in common.

@@ -39,7 +39,7 @@ pub(super) fn set_visibility(queues: &LocalQueue, queue: &QueueArn, id: &str, me
     on_message(queues, queue, id, |engine, now, peeked| {
         // What is not in flight has no visibility timeout, although a handle of before would give it one.
         if peeked.place != Place::InFlight {
-            return Err(conflict("The message is not in flight, so it has no visibility timeout."));
+            return Err(conflict("The message is not in flight; only messages in flight have a visibility timeout."));
         }
         let timeout = Duration::from_secs(seconds);
         engine

@@ -27,19 +27,19 @@
 //! # Any action of SQS in JSON, without a signature (over HTTP only).
 //! curl -s localhost:9324/_local-queue/actions/SendMessage -d '{"QueueUrl": "jobs", "MessageBody": "hello"}'
 //!
-//! # Functions and event source mappings: settings, numbers, durations; the last lines of a log, after a line, of one
-//! # invocation; one invocation by hand; a mapping is paused and goes on (over HTTP only).
+//! # Functions and event source mappings: settings, metrics, durations; the last lines of a log, after a line, of one
+//! # invocation; a test invocation; pause and resume a mapping (over HTTP only).
 //! curl -s localhost:9324/_local-queue/functions
 //! curl -s 'localhost:9324/_local-queue/functions/resize/log?after=0&max=100&request_id=REQUEST_ID'
 //! curl -s localhost:9324/_local-queue/functions/resize/invoke -d '{"event": {"Records": []}}'
 //! curl -s localhost:9324/_local-queue/mappings
 //! curl -s -X PUT localhost:9324/_local-queue/mappings/UUID -d '{"enabled": false}'
 //!
-//! # The last requests to SQS, recorded from the first time on that somebody asks: of one action, queue, outcome (a status, a
-//! # code, or failed) (over HTTP only).
+//! # The last requests to SQS, recorded from the first query on: of one action, queue, outcome (a status, an error code, or
+//! # failed) (over HTTP only).
 //! curl -s 'localhost:9324/_local-queue/activity?action=SendMessage&queue=jobs&outcome=failed&max=100'
 //!
-//! # Forget every queue, fault and count; queues of the configuration are made anew.
+//! # Delete every queue, fault and counter; queues of the configuration are created again.
 //! curl -s -X POST localhost:9324/_local-queue/reset
 //!
 //! # What will happen next by time alone, soonest first.
@@ -260,7 +260,7 @@ fn set_clock(queues: &LocalQueue, request: &Request<Bytes>) -> Answer {
         [None] => return Err(ApiError::bad("now: is missing. It takes milliseconds since the Unix epoch.")),
     };
     if now < clock.now() {
-        let sentence = format!("now: the clock is at {} already, and does not go back.", clock.now().as_millis());
+        let sentence = format!("now: the clock is already at {} and cannot go back.", clock.now().as_millis());
         return Err(ApiError::bad(sentence));
     }
     clock.set(now);
@@ -271,7 +271,7 @@ fn advance_clock(queues: &LocalQueue, request: &Request<Bytes>) -> Answer {
     let clock = manual(queues)?;
     let members = members(request)?;
     let by = match number(&members, &["seconds", "milliseconds"])? {
-        [None, None] => return Err(ApiError::bad("seconds: is missing, and so is milliseconds. Say by how much.")),
+        [None, None] => return Err(ApiError::bad("seconds: is missing, and so is milliseconds. Give one of them.")),
         [seconds, millis] => {
             Duration::from_secs(seconds.unwrap_or(0)).saturating_add(Duration::from_millis(millis.unwrap_or(0)))
         }
@@ -292,8 +292,7 @@ fn manual(queues: &LocalQueue) -> Result<&ManualClock, ApiError> {
     let clock = queues.clock();
     clock.as_manual().ok_or_else(|| {
         let kind = clock.kind();
-        let sentence =
-            format!("The clock is the {kind} clock, which nobody can move. Start with --clock manual for one.");
+        let sentence = format!("The {kind} clock cannot be moved. Start with --clock manual.");
         ApiError::new(StatusCode::CONFLICT, sentence)
     })
 }

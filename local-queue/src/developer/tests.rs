@@ -198,7 +198,7 @@ fn every_reason_is_told_in_a_sentence_and_in_members() {
         }),
         json!({
             "reason": "in_flight_full", "until": until, "in_flight_max": 120_000,
-            "text": "120000 messages of its queue are in flight, as many as may be; the first comes back in 3.07 s.",
+            "text": "120000 messages of its queue are in flight, the limit; the first becomes visible again in 3.07 s.",
         }),
         json!({
             "reason": "moved", "at": START, "to": queue.as_str(), "message_id": id.to_string(),
@@ -279,8 +279,8 @@ fn a_wrong_question_is_refused_by_the_name_of_its_field() {
         ),
         ("PUT", "clock", "{}", 400, "now: is missing. It takes milliseconds since the Unix epoch."),
         ("PUT", "clock", r#"{"now": "noon"}"#, 400, "now: must be a whole number, not \"noon\"."),
-        ("PUT", "clock", r#"{"now": 5}"#, 400, "now: the clock is at 1800000000000 already, and does not go back."),
-        ("POST", "clock/advance", "{}", 400, "seconds: is missing, and so is milliseconds. Say by how much."),
+        ("PUT", "clock", r#"{"now": 5}"#, 400, "now: the clock is already at 1800000000000 and cannot go back."),
+        ("POST", "clock/advance", "{}", 400, "seconds: is missing, and so is milliseconds. Give one of them."),
         ("POST", "clock/advance", r#"{"hours": 1}"#, 400, "hours: is unknown. There is seconds and milliseconds."),
         ("POST", "clock/advance", "[]", 400, "The body is not a JSON object."),
         (
@@ -373,7 +373,7 @@ fn another_clock_cannot_be_moved() {
     for (method, path) in [("PUT", "/_local-queue/clock"), ("POST", "/_local-queue/clock/advance")] {
         let (status, answer) = json_of(&queues, method, path, r#"{"now": 1}"#);
         assert_eq!(status, 409);
-        let text = "The clock is the system clock, which nobody can move. Start with --clock manual for one.";
+        let text = "The system clock cannot be moved. Start with --clock manual.";
         assert_eq!(answer["error"], text);
     }
     assert_eq!(json_of(&queues, "GET", "/_local-queue/clock", "").1["kind"], "system");
@@ -558,7 +558,7 @@ async fn a_message_is_deleted_or_made_visible_whoever_holds_it() {
     let [taken, ready, later] = [0, 1, 2].map(|at| queues.peek(&jobs, at, 1).unwrap()[0].message.id.to_string());
     let path = |id: &str, rest: &str| format!("/_local-queue/queues/jobs/messages/{id}{rest}");
     let (status, answer) = json_of(&queues, "PUT", &path(&ready, "/visibility"), r#"{"seconds": 5}"#);
-    let text = "The message is not in flight, so it has no visibility timeout.";
+    let text = "The message is not in flight; only messages in flight have a visibility timeout.";
     assert_eq!((status, &answer["error"]), (409, &json!(text)));
     assert_eq!(json_of(&queues, "PUT", &path(&taken, "/visibility"), "{}").0, 400);
     assert_eq!(json_of(&queues, "PUT", &path(&taken, "/visibility"), r#"{"seconds": 50000}"#).0, 400);

@@ -62,7 +62,7 @@ fn told(visibility: &Visibility, now: Time) -> (&'static str, String) {
         }
         Visibility::InFlightFull { in_flight_max, .. } => {
             let text = format!(
-                "{in_flight_max} messages of its queue are in flight, as many as may be; the first comes back in {left}."
+                "{in_flight_max} messages of its queue are in flight, the limit; the first becomes visible again in {left}."
             );
             ("in_flight_full", text)
         }

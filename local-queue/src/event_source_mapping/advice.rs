@@ -8,7 +8,7 @@ use super::source::SourceMessage;
 
 /// Lambda's advice (developer guide, "Configuring a queue"): the visibility timeout is at least six times the function's.
 const TIMEOUTS_MIN: u32 = 6;
-/// What a reply has to say for messages to come back.
+/// The member of a reply that names the failed messages.
 const KEY: &str = "batchItemFailures";
 
 /// What has been said of a mapping.

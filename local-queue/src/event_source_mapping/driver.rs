@@ -229,7 +229,7 @@ impl<S: Source, I: Invoker> Driver<S, I> {
                 let (function, queue) = (self.function(), self.source.queue_arn().name());
                 // What they have cost is seen in no other place.
                 let cost = if matches!(reason, DropReason::Throttled { .. }) {
-                    "; each has been received once more, which counts for maxReceiveCount, and was not seen by the function"
+                    "; each receive counts towards maxReceiveCount, although the function did not see the messages"
                 } else {
                     ""
                 };
@@ -380,7 +380,7 @@ impl<S: Source, I: Invoker> Driver<S, I> {
         if let Some(error) = &entries.first_error {
             let (count, queue) = (entries.failed, self.source.queue_arn().name());
             tracing::warn!(
-                "failed to give back {} of {queue}, which stay hidden until the end of the visibility timeout: {error}",
+                "failed to release {} of {queue}; they stay invisible until their visibility timeout ends: {error}",
                 count_of(count)
             );
             (self.observer)(&Observation::GiveBackFailed { count, error });

@@ -59,7 +59,7 @@ impl<S> Clone for Handle<S> {
     }
 }
 
-/// Why the wait for an empty queue ended early.
+/// Why waiting for an empty queue failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DrainError {

@@ -55,7 +55,7 @@ pub struct Invocation {
     pub deadline: Time,
 }
 
-/// Why there is no reply.
+/// Why an invocation has no reply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FunctionError {

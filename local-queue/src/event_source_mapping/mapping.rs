@@ -126,7 +126,7 @@ impl ProvisionedPollers {
     }
 }
 
-/// Why a mapping cannot be.
+/// Why a mapping could not be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventSourceMappingError {
@@ -159,7 +159,7 @@ pub enum EventSourceMappingError {
         /// The queue.
         queue: QueueArn,
     },
-    /// Messages would come back while the function still works on them. The text is AWS's.
+    /// Messages would become visible while the function still processes them. The text is AWS's.
     #[error(
         "Queue visibility timeout: {} seconds is less than Function timeout: {} seconds",
         visibility_timeout.as_secs(),
@@ -184,7 +184,7 @@ pub enum EventSourceMappingError {
     #[error("MaximumConcurrency cannot be set together with ProvisionedPollerConfig")]
     MaximumConcurrencyWithProvisionedPollers,
     /// There are fewer pollers at most than at least.
-    #[error("MinimumPollers {minimum} is more than MaximumPollers {maximum}")]
+    #[error("MinimumPollers {minimum} exceeds MaximumPollers {maximum}")]
     PollersReversed {
         /// The minimum given, or the default.
         minimum: u32,
@@ -458,7 +458,7 @@ mod tests {
             (Some(1), None, Some("MinimumPollers 1 is not between 2 and 200")),
             (Some(201), None, Some("MinimumPollers 201 is not between 2 and 200")),
             (None, Some(10_001), Some("MaximumPollers 10001 is not between 2 and 10000")),
-            (Some(5), Some(4), Some("MinimumPollers 5 is more than MaximumPollers 4")),
+            (Some(5), Some(4), Some("MinimumPollers 5 exceeds MaximumPollers 4")),
             (Some(5), Some(5), None),
         ] {
             let found = refusal(|mapping| mapping.provisioned_pollers = pollers(minimum, maximum), "jobs");

@@ -25,7 +25,7 @@ pub struct Metrics {
     /// In a batch that failed as a whole, or reported by the function. Being throttled is no failure.
     #[serde(rename = "FailedInvokeEventCount")]
     pub failed_invoke: u64,
-    /// Received and let go without a run of the function: it was throttled until their visibility timeout ended, or there
+    /// Received and dropped without an invocation: it was throttled until their visibility timeout ended, or there
     /// was no place for them.
     #[serde(rename = "DroppedEventCount")]
     pub dropped: u64,

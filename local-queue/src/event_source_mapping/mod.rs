@@ -18,7 +18,7 @@
 //!   or the source is such a failure, and nothing else ends by it.
 //! - No message is received that cannot be invoked at the end of its batching window, but for what does not fit into an
 //!   event of [`EVENT_BYTES_MAX`]: that begins the next batch.
-//! - A message that is let go ([`DropReason`]) comes back by itself at the end of its visibility timeout.
+//! - A dropped message ([`DropReason`]) becomes visible again at the end of its visibility timeout.
 //! - Of a message group of a FIFO queue at most one batch is with the function.
 //!
 //! What of AWS's behaviour is recorded, documented or decided here is in the crate's README.

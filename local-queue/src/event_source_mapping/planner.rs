@@ -1,4 +1,4 @@
-//! What a mapping does next: when to receive how much, when to invoke, what to delete, what to let go.
+//! Decides the next step of a mapping: when to receive and how much, when to invoke, what to delete and what to release.
 //!
 //! Like the engine it has no clock, async or I/O. Its contract:
 //! - **Time is an argument**, and never runs backwards.
@@ -14,7 +14,7 @@
 //! - While a batch is collected, one receive is waiting for it, or a retry is due, or it waits for deletes. A receive never
 //!   waits beyond the end of the batching window, so the window's end needs no timer of its own.
 //! - Of a message group of a FIFO queue at most one batch is invoked. What else of the group has been received is held, and
-//!   let go when the batch leaves a message of the group in the queue: that one is next.
+//!   released when the batch leaves a message of the group in the queue: that message is next.
 //! - A batch that is throttled keeps its place until it is invoked or its visibility timeout has ended.
 
 mod actions;
@@ -287,7 +287,7 @@ impl Planner {
         Settled::Finished(outcome)
     }
 
-    /// Takes note that the deleting of a batch's messages is over. What could not be deleted comes back by itself.
+    /// Notes that the deletes of a batch are complete. Messages that were not deleted become visible again by themselves.
     pub fn deleted(&mut self, now: Time, batch: BatchId) {
         self.release(batch);
         self.fill(now);
@@ -405,7 +405,7 @@ impl Planner {
         Settled::Throttled { reason, retry_at: Some(at).filter(|at| *at < working.hidden_until) }
     }
 
-    /// Lets a batch go that the function could not take: its messages come back by themselves, one receive poorer.
+    /// Drops a batch that the function could not take. Its messages become visible again; the receive counts.
     fn drop_batch(&mut self, id: BatchId) {
         let working = self.release(id);
         let messages = &working.batch.messages;

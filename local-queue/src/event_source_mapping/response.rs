@@ -18,7 +18,7 @@ pub enum BatchOutcome {
         /// The reported messages; possibly all.
         failed: BTreeSet<usize>,
     },
-    /// Nothing is deleted: every message comes back at the end of its visibility timeout.
+    /// Nothing is deleted: every message becomes visible again at the end of its visibility timeout.
     Failed(BatchFailure),
 }
 

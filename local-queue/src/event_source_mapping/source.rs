@@ -125,7 +125,7 @@ pub struct DeleteFailure {
     pub error: SourceError,
 }
 
-/// Why a queue could not do what the mapping asked.
+/// Why a call of the mapping to its queue failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::engine::Time;
 
-/// Why a folder of queues cannot be used.
+/// Why a data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The system refuses.
@@ -19,7 +19,7 @@ pub enum JournalError {
         error: io::Error,
     },
     /// A file is not one of a journal.
-    #[error("{place} is no file of local-queue")]
+    #[error("{place} is not a file of local-queue")]
     Foreign {
         /// The file.
         place: String,
@@ -77,7 +77,7 @@ pub enum JournalError {
         program: String,
     },
     /// Another seed than that of the queues that are there.
-    #[error("the queues of {place} have the seed {stored}, which stays theirs: it cannot be {given}")]
+    #[error("the queues of {place} have the seed {stored}; it cannot be changed to {given}")]
     OtherSeed {
         /// The folder.
         place: String,
@@ -103,7 +103,7 @@ pub struct Opened {
     pub snapshot: Option<u64>,
     /// Records that were done again.
     pub replayed: u64,
-    /// Bytes at the end of the last file that nobody had been told of, and where.
+    /// Unacknowledged bytes at the end of the last file, and where.
     pub torn: Option<(String, usize, usize)>,
     /// The time of the last record: no earlier time will come.
     pub last_at: Time,

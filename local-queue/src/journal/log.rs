@@ -80,7 +80,7 @@ pub(super) struct Batch {
     segment: Segment,
 }
 
-/// Why the journal takes nothing any more.
+/// Why the journal no longer accepts records.
 pub(super) fn unavailable(reason: impl Into<String>) -> EngineError {
     EngineError::Unavailable { reason: reason.into() }
 }
@@ -246,7 +246,7 @@ impl Log {
         Poll::Pending
     }
 
-    /// Why nothing is taken any more, if so it is.
+    /// Why the journal no longer accepts records, if it failed.
     pub(super) fn failure(&self) -> Option<String> {
         self.lock().failure.clone()
     }
@@ -254,7 +254,7 @@ impl Log {
     /// Takes no more, after what the disk has said. A sync that failed is never tried again: what it was to write may be gone
     /// from the memory of the system, so that the next one would succeed without it.
     fn fail(&self, mut pending: MutexGuard<'_, Pending>, error: &io::Error) -> EngineError {
-        let reason = format!("the journal could not be written ({error}); nothing is accepted from here on");
+        let reason = format!("writing the journal failed ({error}); no further requests are accepted");
         if pending.failure.is_none() {
             tracing::error!("{reason}");
             pending.failure = Some(reason.clone());

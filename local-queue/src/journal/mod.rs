@@ -384,7 +384,7 @@ impl Writer {
         match self.log.rotate(self.log.header.begun_at) {
             Ok(up_to) => Some(up_to),
             Err(error) => {
-                tracing::warn!("failed to begin another segment of the journal: {error}");
+                tracing::warn!("failed to start a journal segment: {error}");
                 None
             }
         }
@@ -408,7 +408,7 @@ impl Writer {
         });
         if let Err(error) = made {
             // Nothing is lost by it: the records are there. The next one may succeed.
-            tracing::warn!("failed to make a snapshot: {error}");
+            tracing::warn!("failed to write a snapshot: {error}");
         }
         self.log.keep_spare();
         count_bytes(&self.log, &self.snapshot_bytes);

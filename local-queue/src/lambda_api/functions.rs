@@ -261,7 +261,9 @@ impl Shared {
         let package = slot.current().package.clone();
         let package = package.ok_or_else(|| {
             let name = slot.name();
-            ApiError::invalid(format!("The code of {name} was not sent by a client: change it where it was declared."))
+            ApiError::invalid(format!(
+                "The code of {name} was not uploaded by a client; change it where it is declared."
+            ))
         })?;
         let mut configuration = FunctionConfiguration::clone(&slot.configuration());
         change(&mut configuration, asked)?;
@@ -296,7 +298,7 @@ impl Shared {
         })?;
         let (asked, given) = (configuration.clone(), package.clone());
         let made = self.runtime.spawn_blocking(move || workshop.make(&asked, &given)).await;
-        let runner = made.map_err(|_| ApiError::service("The function could not be made."))?;
+        let runner = made.map_err(|_| ApiError::service("Failed to create the function."))?;
         let runner = runner.map_err(ApiError::invalid)?;
         Ok(self.put_function(configuration, runner, Some(package)))
     }
@@ -325,7 +327,9 @@ pub(super) fn page<'a, T>(
 /// The package in `Code`, or beside the rest of an update.
 fn package_of(code: &Value) -> Result<Bytes, ApiError> {
     let Some(text) = code["ZipFile"].as_str() else {
-        return Err(ApiError::invalid("Packages come as ZipFile here; there are no buckets and no images."));
+        return Err(ApiError::invalid(
+            "Packages must be uploaded as ZipFile; code in S3 and images are not supported.",
+        ));
     };
     let package = STANDARD.decode(text);
     let package = package.map_err(|error| ApiError::invalid(format!("ZipFile is not in base64: {error}")))?;

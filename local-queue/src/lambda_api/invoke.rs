@@ -181,12 +181,12 @@ impl Shared {
                 PAUSES.get(failures - 1).copied()
             };
             let Some(pause) = pause.filter(|_| !event.slot.is_deleted()) else {
-                tell(&event, &error, "it is not tried again");
+                tell(&event, &error, "it will not be retried");
                 return;
             };
             // Being throttled again and again is one line at the end.
             if failures > 0 || throttles == 1 {
-                tell(&event, &error, &format!("it is tried again in {} s", pause.as_secs()));
+                tell(&event, &error, &format!("it will be retried in {} s", pause.as_secs()));
             }
             self.sleep_until(now + pause).await;
         }

@@ -50,7 +50,7 @@ pub struct MappingMetrics {
     pub metrics: Metrics,
 }
 
-/// Why a mapping cannot be, or not be changed.
+/// Why a mapping could not be created or changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MappingError {
@@ -147,7 +147,7 @@ pub(super) struct Mapping {
 
 #[derive(Debug)]
 pub(super) struct Status {
-    /// Another one of the same name, when the first was deleted and made anew.
+    /// Another function of the same name, created after the first was deleted.
     pub(super) function: Arc<FunctionSlot>,
     pub(super) settings: EventSourceMapping,
     pub(super) state: State,
@@ -336,7 +336,7 @@ impl Shared {
             if let Err(error) = running.await {
                 tracing::error!(
                     %error,
-                    "a mapping ended early; its messages come back at the end of their visibility timeout"
+                    "a mapping ended early; its messages become visible again at the end of their visibility timeout"
                 );
             }
         });

@@ -12,7 +12,7 @@ use crate::{
 
 /// What runs a function.
 pub trait Runner: Send + Sync + 'static {
-    /// Runs it once; the end of the log is told only if `with_log`.
+    /// Runs one invocation; returns the end of the log only if `with_log`.
     fn run(&self, invocation: Invocation, with_log: bool) -> Pin<Box<dyn Future<Output = Invoked> + Send + '_>>;
 
     /// Whether the function ends by itself at its timeout.

@@ -466,7 +466,7 @@ async fn a_function_is_made_changed_and_deleted() {
         asked
     };
     for (asked, text) in [
-        (changed(json!({ "Code": { "S3Bucket": "b" } })), "Packages come as ZipFile here"),
+        (changed(json!({ "Code": { "S3Bucket": "b" } })), "Packages must be uploaded as ZipFile"),
         (changed(json!({ "Code": { "ZipFile": "*" } })), "ZipFile is not in base64"),
         (changed(json!({ "Code": { "ZipFile": zip("broken") } })), "the package cannot be unpacked"),
         (changed(json!({ "FunctionName": "a b" })), "is not a function"),

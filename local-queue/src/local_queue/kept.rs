@@ -49,7 +49,7 @@ impl LocalQueue {
         }
     }
 
-    /// Why nothing is accepted any more, if the disk has failed or the queues are closed.
+    /// Why requests are no longer accepted: the disk failed or the queues are closed.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         self.shared.journal.as_ref()?.failure()

@@ -28,7 +28,7 @@ pub(super) struct Parked {
     runtime: Option<Id>,
 }
 
-/// Why a receive that waits is woken.
+/// Why a waiting receive is woken.
 #[derive(Debug)]
 pub(super) enum Wake {
     Answer(Answered<Received>),

@@ -343,7 +343,7 @@ fn refusal(effect: &Effect) -> WireError {
     }
 }
 
-/// Why a request has no result.
+/// Why a request failed.
 enum Refused {
     With(WireError),
     /// It is in the Query protocol and names no action, for which AWS has an answer that is no error.

@@ -143,7 +143,7 @@ mod tests {
             (form("/000000000000/jobs", "Action=ReceiveMessage&Version=1"), (Some("ReceiveMessage"), "jobs")),
             (form("/", "QueueUrl=http%3A%2F%2Fh%2F0%2Fjobs&Action=DeleteQueue"), (Some("DeleteQueue"), "jobs")),
             (form("/000000000000/jobs?Action=PurgeQueue", ""), (Some("PurgeQueue"), "jobs")),
-            // What is behind the name is of no concern to faults, and what is before it is passed over.
+            // What is behind the name is of no concern to faults, and what is before it is skipped.
             (json("AmazonSQS.SendMessage", r#"{"QueueUrl":"jobs","MessageBody": torn"#), (Some("SendMessage"), "jobs")),
             (
                 json("AmazonSQS.SendMessage", r#"{"A":{"QueueUrl":"other"},"QueueName":null,"\u0051ueueUrl":"jobs"}"#),

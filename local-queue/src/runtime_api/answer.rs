@@ -142,7 +142,7 @@ pub(super) fn event(invoke: &Invoke, event_identifier: &str) -> Response<Bytes> 
     response
 }
 
-/// What an extension is told when it has registered.
+/// The response to an extension's registration.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Registration<'a> {

@@ -16,13 +16,13 @@ const FILE_NAME: &str = "bootstrap";
 #[non_exhaustive]
 pub enum BootstrapError {
     /// There is no such file or folder.
-    #[error("{} is not there; build the function first, or name its bootstrap or the folder that has it", path.display())]
+    #[error("{} does not exist; build the function first, or name its bootstrap or the folder that contains it", path.display())]
     Missing {
         /// What was looked for.
         path: PathBuf,
     },
     /// The folder has no bootstrap in it.
-    #[error("{} has no file {FILE_NAME} in it", folder.display())]
+    #[error("{} does not contain a file {FILE_NAME}", folder.display())]
     NoBootstrap {
         /// The folder.
         folder: PathBuf,
@@ -34,7 +34,7 @@ pub enum BootstrapError {
         path: PathBuf,
     },
     /// Nobody may execute it.
-    #[error("{} is not executable; chmod +x makes it so, and Lambda needs it too", path.display())]
+    #[error("{} is not executable; run chmod +x; Lambda requires it too", path.display())]
     NotExecutable {
         /// The file.
         path: PathBuf,
@@ -56,7 +56,7 @@ pub enum BootstrapError {
         path: PathBuf,
     },
     /// It is a script for an interpreter that is not there.
-    #[error("{} is a script for {}, which is not there", path.display(), interpreter.display())]
+    #[error("{} is a script for {}, which does not exist", path.display(), interpreter.display())]
     InterpreterMissing {
         /// The file.
         path: PathBuf,
@@ -64,7 +64,7 @@ pub enum BootstrapError {
         interpreter: PathBuf,
     },
     /// The interpreter of the function's language is not there.
-    #[error("interpreter {} is not there", path.display())]
+    #[error("interpreter {} does not exist", path.display())]
     NoInterpreter {
         /// What was looked for.
         path: PathBuf,
@@ -228,18 +228,18 @@ mod tests {
     fn what_is_not_there_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let text = Bootstrap::find(folder.path()).unwrap_err().to_string();
-        assert_eq!(text, format!("{} has no file bootstrap in it", folder.path().display()));
+        assert_eq!(text, format!("{} does not contain a file bootstrap", folder.path().display()));
         let path = folder.path().join("nothing");
         let text = Bootstrap::find(&path).unwrap_err().to_string();
-        assert!(text.starts_with(&format!("{} is not there", path.display())), "{text}");
+        assert!(text.starts_with(&format!("{} does not exist", path.display())), "{text}");
     }
 
     #[test]
     fn what_cannot_be_run_is_named_with_the_reason() {
         let text = refusal("bootstrap", b"#!/bin/sh\n", 0o644);
-        assert_eq!(text, "/bootstrap is not executable; chmod +x makes it so, and Lambda needs it too");
+        assert_eq!(text, "/bootstrap is not executable; run chmod +x; Lambda requires it too");
         let text = refusal("bootstrap", b"#! /opt/no/such/python3 -u\nprint(1)\n", 0o755);
-        assert_eq!(text, "/bootstrap is a script for /opt/no/such/python3, which is not there");
+        assert_eq!(text, "/bootstrap is a script for /opt/no/such/python3, which does not exist");
     }
 
     #[cfg(target_os = "linux")]

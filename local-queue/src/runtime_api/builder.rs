@@ -24,7 +24,7 @@ const CONCURRENCY_DEFAULT: u32 = 10;
 /// Lambda keeps an environment that waits for minutes, and does not say for how many.
 const KEEP_WARM_DEFAULT: Duration = Duration::from_mins(5);
 
-/// Why a function cannot be.
+/// Why a function could not be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FunctionBuildError {
@@ -157,7 +157,7 @@ impl<L: LogSink> Builder<L> {
         self
     }
 
-    /// What the function is told and reports as its memory, in MiB. It is not enforced. 128, as in AWS, if nothing
+    /// Memory size that the function sees and reports, in MiB. It is not enforced. 128, as in AWS, if nothing
     /// else is said.
     pub const fn memory_mib(mut self, memory_mib: u32) -> Self {
         self.configuration.memory_mib = memory_mib;

@@ -489,7 +489,7 @@ impl Shared {
     }
 }
 
-/// Why there is no process.
+/// Why no process is available.
 enum StartFailure {
     Bootstrap(BootstrapError),
     Init(Failure),

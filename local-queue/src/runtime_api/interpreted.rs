@@ -238,7 +238,7 @@ mod tests {
             let client = Client::write(function.language).unwrap();
             function.find(&client, "app.handler").unwrap_err().to_string()
         };
-        assert_eq!(refusal("/no/python", folder.path()), "interpreter /no/python is not there");
+        assert_eq!(refusal("/no/python", folder.path()), "interpreter /no/python does not exist");
         let code = folder.path().join("src");
         assert_eq!(refusal("/bin/sh", &code), format!("{} is not a folder with code", code.display()));
     }

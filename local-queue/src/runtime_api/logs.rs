@@ -39,7 +39,7 @@ const LINE_BYTES_EXTRA: usize = size_of::<LogLine>() + 32;
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 /// How much is read at a time.
 const READ_BYTES: usize = 32 * 1024;
-/// How much of an invocation's log is told with its reply (`LogResult` in the API reference of `Invoke`).
+/// Maximum length of the log tail in a reply (`LogResult` in the API reference of `Invoke`).
 const TAIL_BYTES_MAX: usize = 4 * 1024;
 
 /// One line of a function's log.
@@ -269,7 +269,7 @@ impl Log {
     }
 }
 
-/// Waits for a line. What was dropped is told as soon as all that was kept is taken.
+/// Waits for a line. Dropped lines are reported after the kept ones.
 fn next_line(shared: &Shared) -> Option<LogLine> {
     let mut queue = shared.lock();
     queue.is_taking = false;

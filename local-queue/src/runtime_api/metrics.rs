@@ -64,7 +64,7 @@ pub struct FunctionMetrics {
     pub errors: u64,
     /// Invocations that took longer than they may.
     pub timeouts: u64,
-    /// Invocations for which no process was left.
+    /// Invocations throttled because no process was free.
     pub throttles: u64,
     /// Processes that were started for an invocation.
     pub cold_starts: u64,

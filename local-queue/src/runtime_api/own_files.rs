@@ -23,7 +23,7 @@ pub struct OwnFiles {
 impl OwnFiles {
     /// Those of a folder, or a file itself, among its first `entries_max` files and folders.
     ///
-    /// Packages, virtual environments, what was built, hidden folders and links to folders are passed over.
+    /// Packages, virtual environments, what was built, hidden folders and links to folders are skipped.
     #[must_use]
     pub fn find(root: &Path, entries_max: usize) -> Self {
         let mut own = Self::default();

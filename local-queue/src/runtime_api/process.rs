@@ -123,7 +123,7 @@ fn peak_of_status(status: &str) -> Option<u64> {
 /// The file was there a moment ago: what is not found is what the file needs.
 fn explain(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::NotFound {
-        return io::Error::other("the loader that it names is not there; it may be built for another C library");
+        return io::Error::other("its dynamic loader does not exist; it may be built for another C library");
     }
     error
 }

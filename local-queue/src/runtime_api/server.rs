@@ -36,7 +36,7 @@ const EXTENSION_ERROR_TYPE: &str = "lambda-extension-function-error-type";
 const EXTENSION_NAME: &str = "lambda-extension-name";
 const EXTENSION_IDENTIFIER: &str = "lambda-extension-identifier";
 
-/// What an extension is told about the function.
+/// What an extension learns about the function.
 #[derive(Clone, Debug)]
 pub(super) struct FunctionIdentity {
     pub(super) name: String,
@@ -75,7 +75,7 @@ impl RuntimeApi {
         Ok(Self { address, session, accepting })
     }
 
-    /// Host and port, as the runtime is told them.
+    /// Host and port, as passed to the runtime.
     pub(super) const fn address(&self) -> SocketAddr {
         self.address
     }

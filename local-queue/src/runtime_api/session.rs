@@ -1,4 +1,4 @@
-//! What one process has said to the Runtime API and been told by it, as a state machine without input or output.
+//! The conversation of one process with the Runtime API, as a state machine without I/O.
 //!
 //! The states, their names and every refusal are those of AWS's own Runtime Interface Emulator, which tells a client the
 //! names in its refusals.
@@ -181,7 +181,7 @@ impl Session {
         self.invoke.as_ref().filter(|_| has_asked && self.reply.is_none())
     }
 
-    /// The runtime is told its invocation.
+    /// The runtime receives its invocation.
     pub(super) fn delivered(&mut self) {
         if self.runtime == RuntimeState::Ready {
             self.runtime = RuntimeState::Running;
@@ -289,7 +289,7 @@ impl Session {
         self.invoke.as_ref().filter(|_| self.extensions.iter().any(is_due))
     }
 
-    /// An extension is told its event.
+    /// An extension receives its event.
     pub(super) fn event_delivered(&mut self, identifier: &str) {
         if let Ok(extension) = self.extension(Some(identifier)) {
             extension.state = ExtensionState::Running;

@@ -123,7 +123,7 @@ fn tell(change: char, leader: i32, mark: &str) {
     let mut state = WATCHDOG.lock().unwrap_or_else(PoisonError::into_inner);
     if matches!(*state, State::Unborn) {
         *state = start().unwrap_or_else(|error| {
-            tracing::debug!(%error, "nobody watches over the processes of functions");
+            tracing::debug!(%error, "the watchdog of function processes is not running");
             State::Gone
         });
     }
@@ -131,7 +131,7 @@ fn tell(change: char, leader: i32, mark: &str) {
         // Shorter than what a pipe takes whole or not at all.
         && let Err(error) = input.write_all(format!("{change} {leader} {mark}\n").as_bytes())
     {
-        tracing::debug!(%error, "the processes of functions are no longer watched over");
+        tracing::debug!(%error, "the watchdog of function processes stopped");
         *state = State::Gone;
     }
 }

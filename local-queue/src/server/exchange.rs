@@ -267,7 +267,7 @@ impl Service {
                 (Exchange::Reading(Reading { mut parts, target, .. }), Err(Unread::InTime)) => {
                     name_api(&mut parts, target.map(|target| *target));
                     let seconds = self.bounds.body_timeout.as_secs();
-                    let message = format!("The body did not come within {seconds} seconds.");
+                    let message = format!("Timed out after {seconds} seconds waiting for the body.");
                     let refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", message);
                     Exchange::Answered(refuse(&refusal, &parts))
                 }
@@ -528,7 +528,7 @@ fn whole(response: Response<Bytes>) -> Answer {
     response.map(|body| Either::Left(Full::new(body)))
 }
 
-/// Why a body has not been read.
+/// Why a body could not be read.
 enum Unread {
     /// It did not come in time.
     InTime,
@@ -550,7 +550,7 @@ impl Reading {
         while !self.body.is_end_stream() {
             let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else { break };
             let Ok(frame) = frame else {
-                let message = "The body ended early or is not framed as the header says.";
+                let message = "The body ended early or its framing contradicts the headers.";
                 return Poll::Ready(Err(Refusal::new(StatusCode::BAD_REQUEST, "IncompleteBody", message)));
             };
             let Ok(data) = frame.into_data() else { continue };
@@ -592,7 +592,7 @@ fn refuse(refusal: &Refusal, parts: &Parts) -> Response<Bytes> {
 }
 
 fn out_of_memory() -> Refusal {
-    let message = "Requests and answers under way take all memory that there is for them. Try again.";
+    let message = "The memory for requests and responses in progress is used up. Try again.";
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
 }
 

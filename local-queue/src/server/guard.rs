@@ -73,10 +73,14 @@ pub(super) trait Pages {
 #[derive(Debug, thiserror::Error)]
 pub enum GuardError {
     /// Not a name or address, with a port or without.
-    #[error("{0:?} is not a host: NAME, *.NAME or ADDRESS, with :PORT for that port only, or * for every host")]
+    #[error(
+        "{0:?} is not a host; expected NAME, *.NAME or ADDRESS, with :PORT for that port only, or * for every host"
+    )]
     Host(String),
     /// Not an origin, or one of the two that stand for anybody.
-    #[error("{0:?} is not an origin: http://HOST[:PORT] or https://HOST[:PORT]; * and null would be anybody")]
+    #[error(
+        "{0:?} is not an origin; expected http://HOST[:PORT] or https://HOST[:PORT]; * and null would allow every page"
+    )]
     Origin(String),
 }
 
@@ -197,7 +201,7 @@ impl Guard {
         for (host, port) in [Some(&named), target.as_ref()].into_iter().flatten() {
             if !any_host && !self.allows(host, *port, reached) {
                 return Err(misdirected(format!(
-                    "This server is not called {host}. If it should be, start local-queue with --allow-host {host}"
+                    "The host {host} is not allowed. To allow it, start local-queue with --allow-host {host}"
                 )));
             }
         }

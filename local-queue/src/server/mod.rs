@@ -278,7 +278,7 @@ impl Connection {
                 match listening.poll(cx) {
                     Poll::Ready(Ok(())) => continue,
                     Poll::Ready(Err(error)) => {
-                        tracing::debug!(%error, "the client has gone");
+                        tracing::debug!(%error, "the client disconnected");
                         return Poll::Ready(());
                     }
                     Poll::Pending => {}
@@ -287,7 +287,7 @@ impl Connection {
                 match self.activity.summons(cx) {
                     Summons::Nothing => {}
                     Summons::End => {
-                        tracing::debug!("connection ended to make room");
+                        tracing::debug!("closed an idle connection for a new one");
                         return Poll::Ready(());
                     }
                     Summons::Stay => {
@@ -301,7 +301,7 @@ impl Connection {
                 }
                 ready!(deadline.poll(cx, &self.activity, bounds));
                 if !self.activity.end_body() {
-                    tracing::debug!("connection ended: its time is over");
+                    tracing::debug!("closed a connection: timeout");
                     return Poll::Ready(());
                 }
             }
@@ -378,9 +378,13 @@ fn samples(places: &Places, memory: &Memory) -> Vec<Sample> {
         |name, help, value: usize| Sample { name, kind: "gauge", help, labels: Vec::new(), value: value as f64 };
     vec![
         gauge("local_queue_connections", "Connections of clients.", connections),
-        gauge("local_queue_connections_max", "Connections that there may be.", connections_max),
-        gauge("local_queue_under_way_bytes", "Memory of requests and answers under way.", memory.used_bytes()),
-        gauge("local_queue_under_way_bytes_max", "Memory that these may take.", memory.bytes_max()),
+        gauge("local_queue_connections_max", "Maximum number of connections.", connections_max),
+        gauge("local_queue_under_way_bytes", "Memory of requests and responses in progress.", memory.used_bytes()),
+        gauge(
+            "local_queue_under_way_bytes_max",
+            "Memory limit of requests and responses in progress.",
+            memory.bytes_max(),
+        ),
     ]
 }
 

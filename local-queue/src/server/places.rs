@@ -48,7 +48,7 @@ impl Places {
                 self.is_wanted.store(false, Ordering::SeqCst);
                 return place;
             }
-            // Before the search: who begins to wait after it has been passed over will see this.
+            // Before the search: who begins to wait after it has been skipped will see this.
             self.is_wanted.store(true, Ordering::SeqCst);
             self.ask_longest_waiting_to_end();
             self.changed.notified().await;

@@ -11,7 +11,7 @@ use http::{
 
 use crate::{apis, lambda_api, protocol};
 
-/// Why a request is not answered by the protocol.
+/// Why a request is refused before it reaches the protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,

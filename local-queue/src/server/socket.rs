@@ -115,7 +115,7 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    /// Reads ahead while an answer is under way. An error when the client has gone. That it has ended its side, which it may
+    /// Reads ahead while an answer is under way. An error when the client disconnected. That it has ended its side, which it may
     /// do and still read, is told to the connection's [`Activity`], and so is that it has sent so much that its end would not
     /// be seen: ready when that is new, and the answer is to be polled.
     pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

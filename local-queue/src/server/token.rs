@@ -72,7 +72,7 @@ impl Token {
             && headers.get(&MODE).is_some_and(|mode| mode != "navigate")
             && !console::is_public(parts.uri.path());
         if ((changes && is_browser) || is_script) && !is_allowed_page && !has_token {
-            let text = "A page reads and changes something only with the token of this start. Reload the console.";
+            let text = "The token of this page is out of date. Reload the console.";
             return refuse(StatusCode::FORBIDDEN, text);
         }
         Admission::Granted
@@ -107,7 +107,8 @@ fn password(headers: &HeaderMap) -> Option<Vec<u8>> {
 }
 
 fn ask() -> Admission {
-    let text = "The console and the developer's API need the token that was printed at the start, as the password of any user.";
+    let text =
+        "The console and the developer API require the token printed at start as the password, with any user name.";
     let Admission::Refused(mut response) = refuse(StatusCode::UNAUTHORIZED, text) else { unreachable!("it refuses") };
     response
         .headers_mut()

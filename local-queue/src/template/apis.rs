@@ -242,7 +242,7 @@ impl<'a> Reader<'a> {
             return;
         }
         let what = api.map_or("nothing", |api| api.first_unknown().or(text).unwrap_or_else(|| api.kind()));
-        self.warn(id, properties.line, format!("passed over: {name} is {what}, no API of the template"));
+        self.warn(id, properties.line, format!("skipped: {name} is {what}, not an API of the template"));
     }
 }
 
@@ -262,7 +262,7 @@ fn text_of<'y>(node: &'y Yaml, name: &str) -> Result<Option<&'y str>, Diagnostic
     if let Some(what) = own.first_unknown() {
         return Err(refused(own, format!("{name} needs {what}")));
     }
-    own.as_text().map(Some).ok_or_else(|| refused(own, format!("{name} takes a text, not {}", own.kind())))
+    own.as_text().map(Some).ok_or_else(|| refused(own, format!("{name} expects a string, not {}", own.kind())))
 }
 
 /// Texts of a mapping; those that are not known here are said by placeholders.
@@ -286,9 +286,9 @@ fn method(node: &Yaml, text: &str) -> Result<Option<http::Method>, Diagnostic> {
     }
     let known = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"].contains(&upper.as_str());
     let method = upper.parse().ok().filter(|_| known);
-    method
-        .map(Some)
-        .ok_or_else(|| refused(node, format!("{text} is no method: ANY, GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS")))
+    method.map(Some).ok_or_else(|| {
+        refused(node, format!("{text} is not a method; expected ANY, GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS"))
+    })
 }
 
 /// Keeps what is read, or says what is wrong with it.

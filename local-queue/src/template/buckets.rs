@@ -133,7 +133,7 @@ fn required<'a>(node: &'a Yaml, of: &str, name: &str) -> Result<&'a str, Diagnos
     if let Some(what) = part.first_unknown() {
         return Err(refused(part, format!("{name} needs {what}")));
     }
-    part.as_text().ok_or_else(|| refused(part, format!("{name} is a text, not {}", part.kind())))
+    part.as_text().ok_or_else(|| refused(part, format!("{name} expects a string, not {}", part.kind())))
 }
 
 /// What keys must begin and end with.

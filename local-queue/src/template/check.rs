@@ -229,7 +229,7 @@ impl Walk<'_> {
             if self.scope.resource(name).is_some() {
                 self.found.insert(name.to_owned());
             } else if !self.scope.is_made_by_sam(name) {
-                self.diagnostics.push(refused(one, format!("DependsOn names {name}, and there is no such resource")));
+                self.diagnostics.push(refused(one, format!("DependsOn names {name}, which does not exist")));
             }
         }
     }

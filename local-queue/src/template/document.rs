@@ -185,7 +185,7 @@ fn parse_once(text: &str, first_line: usize) -> Result<Document, Failure> {
     };
     loop {
         match reader.next()? {
-            Event::StreamEnd => return Err(reader.refuse("there is nothing in it; expected Resources")),
+            Event::StreamEnd => return Err(reader.refuse("the template is empty; expected Resources")),
             Event::DocumentStart(_) => break,
             _ => {}
         }
@@ -201,7 +201,7 @@ fn parse_once(text: &str, first_line: usize) -> Result<Document, Failure> {
     }
 }
 
-/// Why a text cannot be read.
+/// Why a text could not be parsed.
 enum Failure {
     /// It is not YAML, at an offset in characters.
     Syntax {

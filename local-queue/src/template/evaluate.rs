@@ -119,7 +119,7 @@ impl<'a> TemplateContext<'a> {
     fn evaluate_functions(&self, node: &Yaml) -> Result<Option<Yaml>, Diagnostic> {
         *self.depth.borrow_mut() += 1;
         let result = if *self.depth.borrow() > DEPTH_MAX {
-            Err(refused(node, "it goes round in a circle, or is nested too deep".to_owned()))
+            Err(refused(node, "circular reference, or nested too deep".to_owned()))
         } else {
             self.evaluate_at_depth(node)
         };
@@ -176,7 +176,7 @@ impl<'a> TemplateContext<'a> {
                 truth(!self.truth(one)?)
             }
             "Fn::And" | "Fn::Or" => {
-                let list = argument.as_list().ok_or_else(|| refused(node, format!("{name} takes a list")))?;
+                let list = argument.as_list().ok_or_else(|| refused(node, format!("{name} expects a list")))?;
                 let truths = list.iter().map(|node| self.truth(node)).collect::<Result<Vec<_>, _>>()?;
                 truth(if name == "Fn::And" { truths.iter().all(|it| *it) } else { truths.contains(&true) })
             }
@@ -237,7 +237,7 @@ impl<'a> TemplateContext<'a> {
             return Ok(whole);
         }
         let list =
-            whole.as_list().ok_or_else(|| refused(node, format!("{name} takes a list, not {}", whole.kind())))?;
+            whole.as_list().ok_or_else(|| refused(node, format!("{name} expects a list, not {}", whole.kind())))?;
         match name {
             "Fn::Length" => Ok(Yaml::text(node.line, list.len().to_string())),
             "Fn::Join" => {
@@ -253,7 +253,7 @@ impl<'a> TemplateContext<'a> {
 
     /// A value of a map; a fourth argument may have a default.
     fn find_in_map(&self, node: &Yaml, argument: &Yaml) -> Result<Yaml, Diagnostic> {
-        let takes = || refused(node, "Fn::FindInMap takes a list of 3, and a mapping with DefaultValue".to_owned());
+        let takes = || refused(node, "Fn::FindInMap expects a list of 3, and a mapping with DefaultValue".to_owned());
         let (keys, default) = match argument.as_list() {
             Some([map, first, second]) => ([map, first, second], None),
             Some([map, first, second, more]) => {
@@ -306,7 +306,7 @@ impl<'a> TemplateContext<'a> {
             Some([pattern, own]) => (pattern, own.entries()),
             _ => (argument, &[][..]),
         };
-        let takes = || refused(node, "Fn::Sub takes a text, or a list of a text and a mapping".to_owned());
+        let takes = || refused(node, "Fn::Sub expects a string, or a list of a string and a mapping".to_owned());
         let mut rest = pattern.as_text().ok_or_else(takes)?;
         let mut whole = Text::default();
         while let Some((before, after)) = rest.split_once("${") {
@@ -339,5 +339,5 @@ impl<'a> TemplateContext<'a> {
 
 fn arguments<'n, const N: usize>(node: &Yaml, name: &str, argument: &'n Yaml) -> Result<&'n [Yaml; N], Diagnostic> {
     let list = argument.as_list().and_then(|list| list.try_into().ok());
-    list.ok_or_else(|| refused(node, format!("{name} takes a list of {N}")))
+    list.ok_or_else(|| refused(node, format!("{name} expects a list of {N}")))
 }

@@ -25,7 +25,7 @@ pub(super) struct Said {
 /// Puts in place of each `AWS::Include` what the file has.
 pub(super) fn include(scope: &TemplateContext<'_>, input: &Input<'_>, said: &mut Said) -> Yaml {
     for name in macros(scope.root).into_iter().filter(|name| !KNOWN.contains(name)) {
-        let text = format!("macro {name} is not run here: what it would change stays as it is");
+        let text = format!("macro {name} is not run: the template stays as written");
         said.warnings.push(refused(scope.root.get("Transform").unwrap_or(scope.root), text));
     }
     Includer { scope, input, said, owner: None, depth: 0 }.node(scope.root)
@@ -281,7 +281,7 @@ impl Looper<'_> {
             return self.refuse(node, format!("{own_name} is the name of another loop or of a resource"));
         }
         let Some([identifier, collection, fragment]) = node.as_list() else {
-            let text = format!("{LOOP} takes a list of 3: an identifier, a collection and a mapping");
+            let text = format!("{LOOP} expects a list of 3: an identifier, a collection and a mapping");
             return self.refuse(node, text);
         };
         let identifier = identifier.as_text().filter(|text| text.chars().all(|c| c.is_ascii_alphanumeric()));
@@ -328,7 +328,7 @@ impl Looper<'_> {
         let texts: Option<Option<Vec<_>>> = texts;
         if texts.as_ref().is_none_or(Option::is_none) {
             let what = found.first_unknown().unwrap_or(found.kind());
-            self.refuse(&node, format!("{LOOP} takes a list of texts as its collection, not {what}"));
+            self.refuse(&node, format!("{LOOP} expects a list of strings as its collection, not {what}"));
         }
         texts.flatten()
     }

@@ -170,7 +170,7 @@ impl<'a> Reader<'a> {
                     diagnostics.push(refused(value, text));
                 }
                 let Some(Text { text, unknown: what }) = Text::of(value) else {
-                    diagnostics.push(refused(value, format!("variable {name} takes a text, not {}", value.kind())));
+                    diagnostics.push(refused(value, format!("variable {name} expects a string, not {}", value.kind())));
                     continue;
                 };
                 if let Some(what) = what {
@@ -229,7 +229,7 @@ impl<'a> Reader<'a> {
             }
             _ => match rules::event(properties, &format!("{id}{name}"), &arn) {
                 Ok(rule) => self.parts.stack.rules.push(rule),
-                Err(why) => self.warn(id, line, format!("event {name} ({kind}) is passed over: {why}")),
+                Err(why) => self.warn(id, line, format!("event {name} ({kind}) is skipped: {why}")),
             },
         }
         Ok(())
@@ -273,7 +273,7 @@ impl<'a> Reader<'a> {
             match attach(&mut function.mappings, is_tenanted, &place, &properties, self.scope.input) {
                 Ok(None) => {}
                 Ok(Some(why)) => {
-                    let text = format!("mapping {name} is passed over: {why}");
+                    let text = format!("mapping {name} is skipped: {why}");
                     self.warn(&function.logical_id, properties.line, text);
                 }
                 Err(more) => diagnostics.extend(more),
@@ -281,10 +281,7 @@ impl<'a> Reader<'a> {
         }
         if !others.is_empty() {
             let id = function.logical_id.clone();
-            let text = format!(
-                "events passed over, because only queues, buckets and APIs are emulated: {}",
-                others.join(", ")
-            );
+            let text = format!("events skipped (only queues, buckets and APIs are emulated): {}", others.join(", "));
             self.warn(&id, events.unwrap_or(resource).line, text);
         }
     }
@@ -298,7 +295,7 @@ impl<'a> Reader<'a> {
         let mut entries = Vec::new();
         if let Some(wanted) = value.as_flag() {
             if !wanted {
-                self.warn(id, line, format!("event passed over, because topics are not emulated: {event} (SNS)"));
+                self.warn(id, line, format!("event skipped (topics are not emulated): {event} (SNS)"));
                 return Ok(None);
             }
             let topic = raw.get("Topic").and_then(|topic| self.scope.resource(topic.get("Ref")?.as_text()?));

@@ -98,7 +98,7 @@ impl Form {
     }
 }
 
-/// The mapping, or why it is passed over.
+/// The mapping, or why it is skipped.
 pub(super) enum Outcome {
     Mapping(Box<StackMapping>),
     PassedOver(String),
@@ -207,7 +207,7 @@ fn filter_criteria(node: &Yaml) -> Result<FilterCriteria, Diagnostic> {
 /// What `FunctionResponseTypes` says. A reply is taken for success as a whole without it, so that nothing else passes.
 fn reports_failures(node: &Yaml) -> Result<bool, Diagnostic> {
     let takes = |found: &str| {
-        refused(node, format!("FunctionResponseTypes takes a list, [ReportBatchItemFailures] or [], not {found}"))
+        refused(node, format!("FunctionResponseTypes expects a list, [ReportBatchItemFailures] or [], not {found}"))
     };
     let list = node.as_list().ok_or_else(|| takes(node.as_text().unwrap_or(node.kind())))?;
     match list {

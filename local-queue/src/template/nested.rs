@@ -105,7 +105,8 @@ impl TemplateContext<'_> {
         for (name, node) in node.map_or(&[][..], Yaml::entries) {
             let Some(value) = self.evaluate(node)? else { continue };
             if value.as_text().is_none() && value.first_unknown().is_none() {
-                let text = format!("parameter {name} takes a text, not {}; Fn::Join makes one of a list", value.kind());
+                let text =
+                    format!("parameter {name} expects a string, not {}; Fn::Join makes one of a list", value.kind());
                 return Err(refused(node, text));
             }
             parameters.insert(name.clone(), value);

@@ -58,7 +58,7 @@ fn of_type(name: &str, declaration: &Yaml, value: Yaml, options: &Options) -> Re
         YamlData::Scalar { text, .. } => text.as_str(),
         YamlData::Null => "",
         YamlData::Unknown { .. } => return Ok(value),
-        _ => return Err(format!("the default of parameter {name} takes a text, not {}", value.kind())),
+        _ => return Err(format!("the default of parameter {name} expects a string, not {}", value.kind())),
     };
     let inner = kind.strip_prefix("AWS::SSM::Parameter::Value<").and_then(|kind| kind.strip_suffix('>'));
     let held = match inner {

@@ -178,7 +178,7 @@ impl<'a> TemplateContext<'a> {
         match self.name_of(id, resource)? {
             Text { text, unknown: None } => Ok(text),
             Text { unknown: Some(what), .. } => {
-                let text = format!("its name takes a text, not {what}");
+                let text = format!("its name expects a string, not {what}");
                 Err(Diagnostic { logical_id: Some(id.to_owned()), ..refused(resource, text) })
             }
         }
@@ -204,7 +204,7 @@ impl<'a> TemplateContext<'a> {
             && let Some(name) = self.evaluate(name)?
         {
             let text = Text::of(&name);
-            return text.ok_or_else(|| refused(&name, format!("{property} takes a text, not {}", name.kind())));
+            return text.ok_or_else(|| refused(&name, format!("{property} expects a string, not {}", name.kind())));
         }
         let is_fifo = match kind(resource) {
             "AWS::SQS::Queue" => own("FifoQueue").map(|fifo| self.truth(fifo)).transpose()?,

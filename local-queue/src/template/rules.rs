@@ -7,7 +7,7 @@ use super::{
 };
 use crate::engine::QueueArn;
 
-/// A rule, or why it is passed over, and what is passed over of it.
+/// A rule, or why it is skipped, and what is skipped of it.
 pub(super) struct Read {
     pub(super) rule: Result<StackRule, String>,
     pub(super) notes: Vec<(usize, String)>,
@@ -38,7 +38,7 @@ pub(super) fn rule(scope: &TemplateContext<'_>, id: &str, resource: &Yaml) -> Re
     for target in property("Targets")?.as_ref().and_then(Yaml::as_list).unwrap_or_default() {
         match self::target(target) {
             Ok(target) => targets.push(target),
-            Err(why) => notes.push((target.line, format!("a target is passed over: {why}"))),
+            Err(why) => notes.push((target.line, format!("a target is skipped: {why}"))),
         }
     }
     let name = scope.physical_name(id, resource)?;

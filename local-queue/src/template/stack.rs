@@ -148,7 +148,7 @@ pub(super) fn finish(mut parts: Parts, input: &Input<'_>) -> Result<Stack, Vec<D
     if parts.diagnostics.is_empty() { Ok(parts.stack) } else { Err(parts.diagnostics) }
 }
 
-/// Mappings of which messages would come back while the function still works on them, which Lambda does not create.
+/// Mappings whose messages would become visible while the function still processes them; Lambda does not create these.
 fn too_long_for_queues(function: &StackFunction, queues: &[QueueDeclaration]) -> Vec<Diagnostic> {
     let too_long = |mapping: &StackMapping| {
         let queue = queues.iter().find(|queue| queue.name.as_str() == mapping.queue.name())?;
@@ -176,13 +176,13 @@ fn attach_resource(parts: &mut Parts, resource: MappingResource, input: &Input<'
         return parts.diagnostics.push(said("it has no FunctionName".to_owned()));
     };
     let Some(name) = wanted.as_text() else {
-        return parts.stack.warnings.push(said(format!("passed over: its function is {}", wanted.kind())));
+        return parts.stack.warnings.push(said(format!("skipped: its function is {}", wanted.kind())));
     };
     // A name, the end of an ARN, or a whole one; each can have an alias or a version.
     let qualified = name.rsplit("function:").next().unwrap_or(name);
     let plain = qualified.split(':').next().unwrap_or(qualified);
     let Some(function) = parts.stack.functions.iter_mut().find(|function| function.name == plain) else {
-        let text = format!("passed over: FunctionName {name} is no function of the template");
+        let text = format!("skipped: FunctionName {name} is not a function of the template");
         return parts.stack.warnings.push(said(text));
     };
     let place = Place {
@@ -196,7 +196,7 @@ fn attach_resource(parts: &mut Parts, resource: MappingResource, input: &Input<'
         Ok(None) => {}
         Ok(Some(why)) => {
             let (logical_id, line) = (Some(function.logical_id.clone()), properties.line);
-            let text = format!("mapping {} is passed over: {why}", place.logical_id);
+            let text = format!("mapping {} is skipped: {why}", place.logical_id);
             parts.stack.warnings.push(Diagnostic { line, logical_id, text, ..Diagnostic::default() });
         }
         Err(wrong) => parts.diagnostics.extend(wrong.into_iter().map(|diagnostic| {
@@ -206,7 +206,7 @@ fn attach_resource(parts: &mut Parts, resource: MappingResource, input: &Input<'
     }
 }
 
-/// Adds a mapping to those of a function; or says why it is passed over.
+/// Adds a mapping to those of a function; or says why it is skipped.
 pub(super) fn attach(
     mappings: &mut Vec<StackMapping>,
     is_tenanted: bool,
@@ -289,12 +289,12 @@ impl<'a> Reader<'a> {
             _ if is_nested(resource) => self.nested(id, resource),
             "" if resource.first_unknown().is_some() => {
                 let what = resource.first_unknown().unwrap_or_default();
-                self.warn(id, resource.line, format!("passed over: it is {what}"));
+                self.warn(id, resource.line, format!("skipped: it is {what}"));
                 Ok(())
             }
             "" if id == "Fn::Transform" => {
                 let name = resource.get("Name").and_then(Yaml::as_text).unwrap_or("without a name");
-                self.warn(id, resource.line, format!("macro {name} is not run here: its resources are left out"));
+                self.warn(id, resource.line, format!("macro {name} is not run: its resources are missing"));
                 Ok(())
             }
             "" => Err(refused(resource, "it has no Type".to_owned())),
@@ -326,7 +326,7 @@ impl<'a> Reader<'a> {
         read.notes.into_iter().for_each(|(line, note)| self.warn(id, line, note));
         match read.rule {
             Ok(rule) => self.parts.stack.rules.push(rule),
-            Err(why) => self.warn(id, resource.line, format!("passed over: {why}")),
+            Err(why) => self.warn(id, resource.line, format!("skipped: {why}")),
         }
         Ok(())
     }
@@ -338,16 +338,16 @@ impl<'a> Reader<'a> {
         let Ok(policy) = policy else {
             // It may be for what is unknown here.
             if document.contains(UNKNOWN_BEGINS) {
-                self.warn(id, line, "passed over: its PolicyDocument is none that SQS takes".to_owned());
+                self.warn(id, line, "skipped: SQS does not accept its PolicyDocument".to_owned());
                 return Ok(());
             }
-            let text = "Invalid value for the parameter Policy: PolicyDocument is none that SQS takes".to_owned();
+            let text = "Invalid value for the parameter Policy: SQS does not accept the PolicyDocument".to_owned();
             return Err(Diagnostic { line, text, ..Diagnostic::default() });
         };
         for name in queues {
             match self.parts.stack.queues.iter_mut().find(|queue| queue.name.as_str() == name) {
                 Some(queue) => queue.attributes.push(policy.clone()),
-                None => self.warn(id, line, format!("passed over: the template declares no queue {name}")),
+                None => self.warn(id, line, format!("skipped: the template declares no queue {name}")),
             }
         }
         Ok(())
@@ -356,7 +356,7 @@ impl<'a> Reader<'a> {
     fn nested(&mut self, id: &str, resource: &Yaml) -> Result<(), Diagnostic> {
         match &*self.scope.nested(id, resource)? {
             Nested::PassedOver(why) => {
-                self.warn(id, resource.line, format!("passed over, with all that is in it: {why}"));
+                self.warn(id, resource.line, format!("skipped, with its resources: {why}"));
             }
             Nested::Read { parts, .. } => self.nested.extend(parts.take().map(|parts| *parts)),
         }
@@ -402,7 +402,7 @@ impl<'a> Reader<'a> {
             _ => None,
         };
         match passed_over {
-            Some(why) => self.warn(id, resource.line, format!("passed over: {why}")),
+            Some(why) => self.warn(id, resource.line, format!("skipped: {why}")),
             None => self.parts.mappings.push(MappingResource { logical_id: id.to_owned(), properties }),
         }
         Ok(())

@@ -259,7 +259,7 @@ async fn a_program_that_is_gone_is_named() {
         "{text}"
     );
     let error = Function::builder("resize", folder.path()).build().unwrap_err().to_string();
-    assert_eq!(error, format!("function resize: {} has no file bootstrap in it", folder.path().display()));
+    assert_eq!(error, format!("function resize: {} does not contain a file bootstrap", folder.path().display()));
 }
 
 async fn wrong_settings_are_refused() {

@@ -33,7 +33,7 @@ where
             None => (foreign(refused.raw()), Some(CHECK_ENDPOINT)),
         },
         SdkError::ResponseError(broken) => (foreign(broken.raw()), Some(CHECK_ENDPOINT)),
-        SdkError::TimeoutError(_) => ("no answer in time".to_owned(), Some(CHECK_ENDPOINT)),
+        SdkError::TimeoutError(_) => ("timed out".to_owned(), Some(CHECK_ENDPOINT)),
         other => no_answer(other),
     };
     let mut line = format!("{call} on {queue} failed: {}", shortened(&reason));
@@ -53,7 +53,7 @@ where
             CredentialsError::CredentialsNotLoaded(_) => {
                 ("no credentials were found".to_owned(), Some(CHECK_CREDENTIALS))
             }
-            other => (format!("the credentials could not be loaded: {}", root(other)), Some(CHECK_CREDENTIALS)),
+            other => (format!("failed to load the credentials: {}", root(other)), Some(CHECK_CREDENTIALS)),
         };
     }
     let connector = match error {
@@ -62,7 +62,7 @@ where
     };
     let endpoint = find::<NoAnswer>(error).map_or("the endpoint", |error| error.endpoint.as_str());
     match connector {
-        Some(error) if error.is_timeout() => (format!("no answer in time from {endpoint}"), Some(CHECK_ENDPOINT)),
+        Some(error) if error.is_timeout() => (format!("timed out waiting for {endpoint}"), Some(CHECK_ENDPOINT)),
         Some(error) if error.is_io() => (format!("no connection to {endpoint}: {}", root(error)), Some(CHECK_ENDPOINT)),
         // No region, no endpoint for it, a URL that is none: the request was never made.
         Some(error) => (root(error), Some(CHECK_ENDPOINT)),

@@ -150,11 +150,11 @@ async fn run_item<R: Runner, S: FailureSink>(
         Ok(Ok(Routed::DeadLettered)) => Outcome::DeadLettered(failure),
         Ok(Ok(Routed::NotTaken)) => Outcome::Reported { failure, visible_in: None },
         Ok(Err(error)) => {
-            tracing::error!("could not dead-letter, so the message is retried: {error}");
+            tracing::error!("dead-lettering failed; the message will be retried: {error}");
             Outcome::Reported { failure, visible_in: None }
         }
         Err(panic) => {
-            tracing::error!("could not dead-letter, so the message is retried: {}", Failure::panic(&*panic));
+            tracing::error!("dead-lettering failed; the message will be retried: {}", Failure::panic(&*panic));
             Outcome::Reported { failure, visible_in: None }
         }
     }
@@ -178,7 +178,7 @@ pub(super) async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Box<dy
 /// The kind of the failure of a message that was not tried because one before it in its group is retried.
 pub(super) const GROUP_ORDER: &str = "group-order";
 
-/// Why a record that did not end is retried, and how long it was worked on.
+/// Why an unfinished record is retried, and how long it was processed.
 pub(super) fn unfinished<T>(
     progress: &RecordProgress<T>,
     group_is_retried: bool,

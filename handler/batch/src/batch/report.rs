@@ -98,7 +98,7 @@ impl BatchResponse {
 pub struct Unnameable {
     /// The record's place in the batch.
     pub index: usize,
-    /// Why it is to be retried.
+    /// Why it must be retried.
     pub failure: Failure,
 }
 

@@ -85,7 +85,7 @@ impl Deleting {
                 Err((still_left, reason)) if attempt == ATTEMPTS_MAX => {
                     let messages = still_left.len();
                     tracing::warn!(
-                        "{messages} messages whose jobs are done are not deleted and will be retried: {reason}"
+                        "failed to delete {messages} messages whose jobs are done; they will be retried: {reason}"
                     );
                 }
                 Err((still_left, _)) => {

@@ -221,7 +221,7 @@ impl Leases {
         match tokio::time::timeout(self.timeout / PART, request).await {
             Ok(Ok(answer)) => {
                 for refused in answer.failed() {
-                    tracing::debug!(code = refused.code(), "a visibility timeout could not be changed");
+                    tracing::debug!(code = refused.code(), "failed to change a visibility timeout");
                 }
                 true
             }
@@ -232,7 +232,7 @@ impl Leases {
             Err(_) => {
                 let queue_url = &self.queue_url;
                 tracing::warn!(
-                    "ChangeMessageVisibilityBatch on {queue_url} failed: no answer in {:?}",
+                    "ChangeMessageVisibilityBatch on {queue_url} failed: timed out after {:?}",
                     self.timeout / PART
                 );
                 false

@@ -26,7 +26,7 @@ impl Outage {
         let now = Instant::now();
         if self.reported_at.is_none_or(|at| now - at >= REPORT_INTERVAL) {
             self.reported_at = Some(now);
-            tracing::warn!("{reason}; receiving is tried again");
+            tracing::warn!("{reason}; retrying");
         }
         let longest = self.longest_pause();
         self.failures += 1;
@@ -36,7 +36,7 @@ impl Outage {
     /// A receive has succeeded, whether it returned messages or none.
     pub(super) fn ended(&mut self, queue_url: &str) {
         if self.reported_at.is_some() {
-            tracing::warn!("receiving from {queue_url} works again after {} failures", self.failures);
+            tracing::warn!("receiving from {queue_url} succeeded after {} failures", self.failures);
         }
         *self = Self::default();
     }

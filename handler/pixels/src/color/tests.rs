@@ -246,7 +246,7 @@ fn parts_of_a_profile_that_do_not_fit_together_are_passed_over() {
     let (head, tail) = icc.split_at(300);
     assert_eq!(with(&[(1, 2, head), (2, 2, tail)]), ProfileUse::Converted);
     assert_eq!(with(&[(2, 2, tail), (1, 2, head)]), ProfileUse::Converted);
-    let broken = ProfileUse::Ignored("its parts are not all there");
+    let broken = ProfileUse::Ignored("it is incomplete");
     for parts in [
         &[(1, 2, head)][..],
         &[(1, 2, head), (1, 2, tail)],

@@ -70,7 +70,7 @@ fn colors(bytes: &[u8], frame: &Frame) -> Result<[[u8; 4]; 256], PixelError> {
     let mut colors = [[0; 4]; 256];
     if let Some(table) = &frame.table {
         let table = bytes.get(table.clone());
-        let table = table.ok_or_else(|| PixelError::truncated(FORMAT, "its first frame is not whole"))?;
+        let table = table.ok_or_else(|| PixelError::truncated(FORMAT, "its first frame is incomplete"))?;
         for (color, [red, green, blue]) in colors.iter_mut().zip(table.as_chunks().0) {
             *color = [*red, *green, *blue, 255];
         }
@@ -96,7 +96,7 @@ struct Numbers<'a> {
 
 impl<'a> Numbers<'a> {
     fn new(bytes: &'a [u8], at: usize) -> Result<Self, PixelError> {
-        let cut = || PixelError::truncated(FORMAT, "its first frame is not whole");
+        let cut = || PixelError::truncated(FORMAT, "its first frame is incomplete");
         let bits = *bytes.get(at).ok_or_else(cut)?;
         if !(1..=CODE_BITS_MAX).contains(&bits) {
             return Err(PixelError::corrupt(FORMAT, format!("its first codes have {bits} bits")));

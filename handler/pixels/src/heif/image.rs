@@ -357,7 +357,7 @@ impl Finder<'_, '_> {
     }
 
     fn coded(&self, item: u32) -> Result<(Coded, u8), PixelError> {
-        let missing = || PixelError::corrupt(FORMAT, "a coded picture is not described");
+        let missing = || PixelError::corrupt(FORMAT, "a coded picture lacks its description");
         let config = self.meta.property(item, *b"hvcC").ok_or_else(missing)?;
         if config.len() > CONFIG_BYTES_MAX {
             return Err(PixelError::corrupt(FORMAT, "the configuration of its decoder is too long"));
@@ -468,7 +468,7 @@ fn hdr(transfer: u16) -> Option<&'static str> {
     }
 }
 
-/// Why an item of another kind is not read.
+/// Why an item of another type is not supported.
 fn unread(kind: Kind) -> PixelError {
     let feature = match &kind {
         b"av01" => return PixelError::UnsupportedFormat { found: "AVIF" },

@@ -276,7 +276,7 @@ fn what_is_not_read_is_named() {
         (with("plain", b"pitm", b"free"), "HEIC is corrupt: it does not say which image is the primary one"),
         (with("plain", b"meta", b"free"), "HEIC is corrupt: it has no box meta"),
         (with("plain", b"meta", b"moov"), "HEIC uses a sequence of images without a still one, which is not supported"),
-        (with("plain", b"hvcC", b"free"), "HEIC is corrupt: a coded picture is not described"),
+        (with("plain", b"hvcC", b"free"), "HEIC is corrupt: a coded picture lacks its description"),
         (cut("plain", 1), "HEIC is truncated: the data of its item 1 lies beyond its end"),
         (cut("plain", 1200), "HEIC is truncated: it ends within a box"),
         (

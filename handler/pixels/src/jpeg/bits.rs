@@ -181,7 +181,7 @@ impl<'a> Bits<'a> {
         Ok(())
     }
 
-    /// Ends the segment, which must have had all bits that were read. Bytes that nobody asked for are passed over, as
+    /// Ends the segment, which must have had all bits that were read. Bytes that nobody asked for are skipped, as
     /// some cameras write them. Returns where its marker is.
     pub(super) fn finish(&mut self) -> Result<usize, Defect> {
         self.check_overrun()?;

@@ -393,7 +393,7 @@ fn refined_band(
     mask: &mut u64,
     mut blocks_ended: u32,
 ) -> Result<u32, Defect> {
-    /// Zeros before a new coefficient that are passed over without a branch; most have no more.
+    /// Zeros before a new coefficient that are skipped without a branch; most have no more.
     const ZEROS_FEW: u32 = 4;
 
     let mut cursor = *at;
@@ -422,7 +422,7 @@ fn refined_band(
         for _ in ZEROS_FEW..code.run() {
             zeros = without_lowest(zeros);
         }
-        // All known ones up to the place of the new one, or to the end if there is no such place.
+        // All known ones up to the place of the new one, or to the end if not configured.
         let new = zeros & zeros.wrapping_neg();
         let before = new.wrapping_sub(1);
         refine(&mut cursor, chunk, block, known & before, bit);

@@ -41,7 +41,7 @@ pub(crate) struct Segment<'a> {
     pub(crate) body_at: usize,
 }
 
-/// A walk along the markers of a file. What is coded between them is passed over.
+/// A walk along the markers of a file. What is coded between them is skipped.
 #[derive(Clone, Debug)]
 pub(crate) struct Segments<'a> {
     bytes: &'a [u8],

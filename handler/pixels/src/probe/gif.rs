@@ -33,7 +33,7 @@ pub(crate) struct Frame {
 impl Frame {
     /// Walks the blocks up to the data of the first frame.
     pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Self, PixelError> {
-        let cut = || PixelError::truncated(FORMAT, "its first frame is not whole");
+        let cut = || PixelError::truncated(FORMAT, "its first frame is incomplete");
         let screen = size_at(bytes, 6).ok_or_else(cut)?;
         limits.check_source(screen)?;
         let shared = color_table(13, *bytes.get(10).ok_or_else(cut)?);
@@ -89,7 +89,7 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, PixelError> 
     let truncated = data.is_none() && limits.truncated == Truncated::Allow && bytes.len() > frame.data_at + 2;
     let (after, data_bytes) = match data {
         None if truncated => (bytes.len(), (bytes.len() - frame.data_at) as u64),
-        data => data.ok_or_else(|| PixelError::truncated(FORMAT, "its first frame is not whole"))?,
+        data => data.ok_or_else(|| PixelError::truncated(FORMAT, "its first frame is incomplete"))?,
     };
     if !truncated && frame.size.pixels() > data_bytes.saturating_mul(8 / 2).saturating_mul(PIXELS_PER_CODE_MAX) {
         return Err(PixelError::too_short(FORMAT, frame.size));

@@ -169,7 +169,7 @@ impl JpegParts {
             .zip(&self.parts)
             .all(|(expected, (number, of, _))| usize::from(*number) == expected && usize::from(*of) == count);
         if !whole {
-            return Ok(Icc::Broken("its parts are not all there"));
+            return Ok(Icc::Broken("it is incomplete"));
         }
         Ok(Icc::Plain(self.parts.into_iter().map(|(_, _, place)| place).collect()))
     }

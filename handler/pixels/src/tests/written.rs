@@ -295,7 +295,7 @@ fn progressive_and_chroma_are_those_asked_for() {
     for format in [OutputFormat::Png, OutputFormat::Webp] {
         let plain = one(&source, to_width(60, format));
         let asked = Rendition { progressive: Some(true), chroma: Some(Chroma::Full), ..to_width(60, format) };
-        assert_eq!(one(&source, asked), plain, "{format:?} passes over them");
+        assert_eq!(one(&source, asked), plain, "{format:?} skips them");
     }
 }
 

@@ -52,7 +52,7 @@ impl<'a> Directory<'a> {
         let order = if bytes.starts_with(b"II") { ByteOrder::Little } else { ByteOrder::Big };
         let big = order.u16(bytes, 2) == Some(BIG);
         if big && (order.u16(bytes, 4), order.u16(bytes, 6)) != (Some(8), Some(0)) {
-            return Err(PixelError::corrupt(FORMAT, "the header of a BigTIFF is not one"));
+            return Err(PixelError::corrupt(FORMAT, "the header of the BigTIFF is malformed"));
         }
         let at = if big { order.u64(bytes, 8) } else { order.u32(bytes, 4).map(u64::from) };
         let at = at.and_then(|at| usize::try_from(at).ok()).ok_or_else(cut)?;

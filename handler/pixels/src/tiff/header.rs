@@ -140,7 +140,7 @@ impl<'a> Image<'a> {
         match self.predictor {
             Predictor::Horizontal if bits < 8 => return unsupported(format!("a predictor of {bits} bits a sample")),
             Predictor::Float if self.kind != Kind::Float => {
-                return Err(PixelError::corrupt(FORMAT, "its predictor is that of floats, its samples are none"));
+                return Err(PixelError::corrupt(FORMAT, "its predictor is for floats, but its samples are not floats"));
             }
             _ => {}
         }

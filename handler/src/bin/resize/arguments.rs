@@ -1,4 +1,4 @@
-//! What can be said on the command line.
+//! The command line: subcommands, options and their help.
 
 use std::path::PathBuf;
 
@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(Box<Run>),
@@ -30,38 +30,37 @@ pub(crate) enum Command {
     Work(Work),
     #[command(subcommand)]
     DeadLetters(DeadLetters),
-    /// Print the script that completes arguments in a shell.
+    /// Print the completion script of a shell.
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Write the manual pages, for packages.
+    /// Write the manual pages to a folder, for packages.
     #[command(hide = true)]
     Man {
-        /// The folder, which is made if need be.
+        /// Folder, created if necessary.
         dir: PathBuf,
     },
 }
 
 /// Resize images on this machine, through an embedded queue and the code that runs in AWS Lambda.
 ///
-/// Every image becomes a job in a local queue, which an event source mapping takes to the function in batches. What
-/// can never succeed ends in a dead-letter queue, and is listed with its reason.
+/// Each image becomes a job in a local queue. An event source mapping passes the jobs to the function in batches. Jobs that
+/// can never succeed move to a dead-letter queue and are listed with the reason.
 ///
-/// Images are found by content, not by name, at any depth: JPEG, PNG, WebP, GIF, TIFF, BMP and HEIC. Other files are passed
-/// over (the video of a Live Photo by name), and so are pipes, sockets and devices, for which nobody waits. The folders of a
-/// PATH are kept below --out; of several PATHs, each folder goes below its own name.
+/// Images are recognised by content, not by name, at any depth: JPEG, PNG, WebP, GIF, TIFF, BMP and HEIC. Other files are
+/// skipped (the video of a Live Photo by name), as are pipes, sockets and devices. The folder structure below each PATH is
+/// kept below --out; with several PATHs, each folder is placed below its own name.
 ///
-/// Exit code: 0 when every image was made, 1 when any was not, 2 when nothing was begun because the command cannot be
-/// carried out, 130 after Ctrl-C.
+/// Exit code: 0 if every image was made, 1 if any failed, 2 if the command could not start, 130 after Ctrl-C.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("size").required(true).multiple(true).args(["width", "height", "renditions"])))]
 pub(crate) struct Run {
-    /// Images, and folders of images.
+    /// Images and folders of images.
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// The folder for the outputs; made if it is not there.
+    /// Output folder; created if it does not exist.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
 
@@ -70,45 +69,45 @@ pub(crate) struct Run {
 
     /// Several outputs of each image: a JSON list such as `[{"target":"{dir}/{stem}-{width}.{format}","width":320}]`.
     ///
-    /// The fields are those of the function's setting RENDITIONS, but a target is a path below --out. In it stand {dir},
-    /// {stem}, {ext} and {key} (the whole) for the image's own path, {width}, {height} and {format} for the output.
+    /// The fields are those of the function's setting RENDITIONS, but each target is a path below --out. Placeholders: {dir},
+    /// {stem}, {ext} and {key} (the full path) of the image; {width}, {height} and {format} of the output.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["width", "height", "rotate", "fit", "position", "grayscale", "metadata", "format", "quality", "max_bytes", "progressive", "enlarge"])]
     pub(crate) renditions: Option<PathBuf>,
 
-    /// What is done about outputs that are there already; with --renditions, for those that do not say it themselves.
+    /// Action for outputs that already exist; with --renditions, the default for renditions without `if_exists`.
     #[arg(long, value_name = "WHAT", value_enum)]
     pub(crate) if_exists: Option<IfExists>,
 
-    /// Memory for images, in MiB; half of what this machine has free unless given.
+    /// Memory for images, in MiB [default: half of the free memory]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(128..=1_048_576))]
     pub(crate) memory: Option<u64>,
 
-    /// Make what there is of a file that ends before its image does; what is missing is gray or transparent.
+    /// Accept truncated files; missing pixels become gray or transparent.
     #[arg(long)]
     pub(crate) allow_truncated: bool,
 
-    /// Keep the jobs in this folder, so that the same command goes on after Ctrl-C, a crash or a power failure.
+    /// Keep the jobs in this folder, so that the same command resumes after Ctrl-C, a crash or a power failure.
     ///
     /// Only images that were being made at that moment are made again. What is kept is removed when the run is over.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
 
-    /// Print one JSON document, with every image, instead of the table.
+    /// Print one JSON document that lists every image, instead of the table.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Fit {
-    /// Fill both, crop what hangs over
+    /// Fill width and height, cropping the excess
     Cover,
-    /// Fit within both, fill the rest with black
+    /// Fit within width and height, padding with black
     Contain,
-    /// Stretch to both
+    /// Stretch to width and height
     Fill,
-    /// As large as possible within both
+    /// Scale to the largest size within width and height
     Inside,
-    /// As small as possible around both
+    /// Scale to the smallest size that covers width and height
     Outside,
 }
 
@@ -138,7 +137,7 @@ pub(crate) enum Format {
     Jpeg,
     Png,
     Webp,
-    /// Slow, and small
+    /// Slow to encode; small files
     #[cfg(feature = "avif")]
     Avif,
 }
@@ -165,11 +164,11 @@ impl From<Format> for options::OutputFormat {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Metadata {
-    /// Nothing but pixels, in sRGB
+    /// Remove all metadata; convert to sRGB
     Strip,
-    /// The colour profile
+    /// Keep the colour profile
     KeepIcc,
-    /// The colour profile, and EXIF and XMP without the place
+    /// Keep the colour profile, EXIF and XMP, without the location
     Keep,
 }
 
@@ -192,11 +191,11 @@ impl From<Metadata> for options::Metadata {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum IfExists {
-    /// Make them anew; the default
+    /// Overwrite them (default)
     Replace,
-    /// Leave them as they are; an image of which all outputs are there is not even read
+    /// Keep them; an image whose outputs all exist is not read
     Skip,
-    /// Leave those as they are that are newer than their image
+    /// Keep those that are newer than their image
     IfNewer,
 }
 
@@ -218,55 +217,55 @@ fn degrees(text: &str) -> Result<options::Rotation, &'static str> {
     text.parse().ok().and_then(options::Rotation::from_degrees).ok_or("expected 0, 90, 180 or 270")
 }
 
-/// One output, by flags.
+/// One output, described by options.
 #[derive(Debug, Args)]
 pub(crate) struct Output {
-    /// Pixels; without it, from the height and the proportions.
+    /// Width in pixels [default: from the height and the aspect ratio]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=i64::from(SIDE_PIXELS_MAX)))]
     pub(crate) width: Option<u32>,
 
-    /// Pixels; without it, from the width and the proportions.
+    /// Height in pixels [default: from the width and the aspect ratio]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=i64::from(SIDE_PIXELS_MAX)))]
     pub(crate) height: Option<u32>,
 
-    /// Degrees clockwise by which images are turned, after their EXIF orientation; width and height are those of the turned image.
+    /// Clockwise rotation in degrees, applied after the EXIF orientation; width and height apply to the rotated image.
     #[arg(long, value_name = "DEGREES", value_parser = degrees, default_value = "0")]
     pub(crate) rotate: options::Rotation,
 
-    /// How an image meets both width and height.
+    /// How the image fits the given width and height.
     #[arg(long, value_enum, default_value_t = Fit::Cover)]
     pub(crate) fit: Fit,
 
-    /// Format of the outputs. `auto` keeps JPEG, PNG and WebP; GIF becomes PNG, and so do TIFF, BMP and HEIC
-    /// with transparency, otherwise they become JPEG.
+    /// Output format. `auto` keeps JPEG, PNG and WebP, and writes GIF as PNG; TIFF, BMP and HEIC become PNG if they have
+    /// transparency, and JPEG otherwise.
     #[arg(long, value_enum, default_value_t = Format::Auto)]
     pub(crate) format: Format,
 
-    /// From 1 to 100, for JPEG and WebP; 80 unless given. PNG has none.
+    /// Quality of JPEG and WebP, 1 to 100; ignored for PNG [default: 80]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub(crate) quality: Option<u8>,
 
-    /// What a crop keeps: center, north, northeast, ... or what it looks for, attention or entropy.
+    /// Part of the image that a crop keeps: center, north, northeast, ..., or a strategy, attention or entropy.
     #[arg(long, value_name = "WORD", value_parser = position)]
     pub(crate) position: Option<String>,
 
-    /// Leave out the hues.
+    /// Convert to grayscale.
     #[arg(long)]
     pub(crate) grayscale: bool,
 
-    /// What is kept of what an image says of itself.
+    /// Metadata to keep.
     #[arg(long, value_enum, default_value_t = Metadata::Strip)]
     pub(crate) metadata: Metadata,
 
-    /// Write JPEGs that are shown whole before they are there whole.
+    /// Write progressive JPEGs.
     #[arg(long)]
     pub(crate) progressive: bool,
 
-    /// The most bytes an output may have: the best quality that fits is taken, not above --quality. What cannot fit fails.
+    /// Maximum size of an output in bytes. The highest quality that fits is used, up to --quality; if none fits, the job fails.
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_bytes: Option<u32>,
 
-    /// Enlarge images that are smaller than asked.
+    /// Enlarge images that are smaller than the requested size.
     #[arg(long)]
     pub(crate) enlarge: bool,
 }
@@ -294,94 +293,98 @@ impl Output {
 
 /// Send resize jobs to an SQS queue.
 ///
-/// The jobs are either made here - of each SOURCE, with outputs by flags or by --renditions - or read from --jobs. All are
-/// checked before the first is sent. The queue is reached by the usual AWS configuration: region, credentials, profile and
+/// Jobs are either created for each SOURCE, with outputs from options or --renditions, or read from --jobs. All jobs are
+/// validated before the first is sent. The usual AWS configuration applies: profile, region, credentials and
 /// `AWS_ENDPOINT_URL` from the environment.
 ///
-/// Exit code: 0 when every job was sent, 1 when some were not, 2 when none was.
+/// Exit code: 0 if every job was sent, 1 if some were not, 2 if none was.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("what").required(true).args(["sources", "jobs"])))]
 pub(crate) struct Submit {
-    /// The queue.
+    /// URL of the queue.
     #[arg(long, value_name = "URL")]
     pub(crate) queue_url: String,
 
-    /// Images as `s3://BUCKET/KEY`; one that ends with a slash stands for all images below it.
+    /// Images as `s3://BUCKET/KEY`; with a trailing slash, all images below that prefix.
     #[arg(value_name = "SOURCE", requires = "rendition-choice")]
     pub(crate) sources: Vec<String>,
 
-    /// Jobs as they are, one JSON object a line; `-` reads standard input.
+    /// File of complete jobs, one JSON object per line; `-` reads standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "width", "height", "rotate", "fit", "position", "grayscale", "metadata", "format", "quality", "max_bytes", "progressive", "enlarge", "if_exists", "renditions"])]
     pub(crate) jobs: Option<PathBuf>,
 
-    /// Where the output goes, such as `s3://thumbs/{dir}/{stem}-{width}.{ext}`.
+    /// Template of the output's location, such as `s3://thumbs/{dir}/{stem}-{width}.{ext}`.
     ///
-    /// In it stand {bucket}, {key}, {dir}, {stem} and {ext} for the source, {width}, {height} and {format} for the output.
+    /// Placeholders: {bucket}, {key}, {dir}, {stem} and {ext} of the source; {width}, {height} and {format} of the output.
     #[arg(long, value_name = "TEMPLATE", group = "rendition-choice")]
     pub(crate) target: Option<String>,
 
     #[command(flatten)]
     pub(crate) output: Output,
 
-    /// Several outputs of each source: a JSON list as in the function's setting RENDITIONS.
+    /// Several outputs of each source: a JSON list like the function's setting RENDITIONS.
     #[arg(long, value_name = "FILE", group = "rendition-choice", conflicts_with_all = ["width", "height", "rotate", "fit", "position", "grayscale", "metadata", "format", "quality", "max_bytes", "progressive", "enlarge"])]
     pub(crate) renditions: Option<PathBuf>,
 
-    /// What is done about outputs that are there already; with --renditions, for those that do not say it themselves.
+    /// Action for outputs that already exist; with --renditions, the default for renditions without `if_exists`.
     #[arg(long, value_name = "WHAT", value_enum)]
     pub(crate) if_exists: Option<IfExists>,
 }
 
-/// Work on the jobs of an SQS queue, with the code that runs in AWS Lambda.
+/// Process the jobs of an SQS queue, with the code that runs in AWS Lambda.
 ///
-/// Messages are received by long polling, kept invisible while they are worked on, and deleted when done. What can never
-/// succeed goes to the dead-letter queue with its reason; what may succeed later is retried after a pause. Queue and
-/// S3 are reached by the usual AWS configuration: region, credentials, profile and `AWS_ENDPOINT_URL` from the environment.
+/// The worker receives messages by long polling, extends their visibility timeout while it processes them, and deletes them
+/// when they are done. Jobs that can never succeed go to the dead-letter queue with the reason; other failures are retried
+/// after a pause. The usual AWS configuration applies: profile, region, credentials and `AWS_ENDPOINT_URL` from the
+/// environment.
 ///
-/// SIGTERM or Ctrl-C: nothing more is received, running jobs end, the rest is given back to the queue, all of it within
-/// --stop-within. A second signal ends at once.
+/// On SIGTERM or Ctrl-C the worker stops receiving, finishes running jobs, and releases the remaining messages, all within
+/// --stop-within. A second signal exits immediately.
 ///
-/// Exit code: 0, also after a signal; 1 when an attempt ended by a defect of this program; 2 when the queue cannot be used.
-/// Warnings go to standard error; `RUST_LOG` says what else.
+/// Exit code: 0, also after a signal; 1 if an attempt failed through a defect of this program; 2 if the queue cannot be used.
+/// Warnings go to standard error; `RUST_LOG` selects more.
 #[derive(Debug, Args)]
 pub(crate) struct Work {
-    /// The queue.
+    /// URL of the queue.
     #[arg(long, value_name = "URL")]
     pub(crate) queue_url: String,
 
-    /// Where hopeless messages go with their reason. Without it they are tried until the queue's redrive policy moves them.
+    /// URL of the dead-letter queue for jobs that can never succeed [default: the queue's redrive policy moves them]
     #[arg(long, value_name = "URL")]
     pub(crate) dead_letter_queue_url: Option<String>,
 
-    /// End when the queue is empty.
+    /// Exit when the queue is empty.
     #[arg(long)]
     pub(crate) drain: bool,
 
-    /// Messages worked on at once; twice the cores of this machine unless given.
+    /// Number of messages processed at once [default: twice the number of cores]
     #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) concurrency: Option<u16>,
 
-    /// How long stopping may take in all. The last fifth, at most 5 seconds, is for deleting and giving back messages.
+    /// Time limit for stopping. The last fifth, at most 5 seconds, is reserved for deleting and releasing messages.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub(crate) stop_within: u16,
 
-    /// What to make of images that S3 announces: a JSON list as in the function's setting RENDITIONS.
+    /// Outputs for images from S3 event notifications: a JSON list like the function's setting RENDITIONS.
     #[arg(long, value_name = "FILE")]
     pub(crate) renditions: Option<PathBuf>,
 
-    /// A folder below which `file://` sources and targets may be. It is opened once; below it no symbolic link is followed.
+    /// Root folder for `file://` sources and targets. It is opened once; symbolic links below it are not followed.
     #[arg(long, value_name = "DIR")]
     pub(crate) file_root: Option<PathBuf>,
 
-    /// Take only jobs whose sources and targets are within PREFIX, such as `s3://photos/in/` or `file:///srv/out/`; may be
-    /// given several times. Without it a job may name every bucket that these credentials can reach.
+    /// Accept only jobs whose sources and targets are within PREFIX, such as `s3://photos/in/` or `file:///srv/out/`;
+    /// repeatable [default: every location that the credentials can reach]
     ///
-    /// A PREFIX ends where a segment ends: `s3://photos/in` means that object and what is below it, but not
-    /// `s3://photos/in-2`. Other jobs are dead letters of the kind `location-not-allowed`.
+    /// A PREFIX matches whole segments: `s3://photos/in` matches that object and everything below it, but not
+    /// `s3://photos/in-2`. Other jobs become dead letters of the kind `location-not-allowed`.
     #[arg(long, value_name = "PREFIX")]
     pub(crate) allow: Vec<String>,
 
-    /// Memory for images, in MiB; half of what this machine has free unless given.
+    /// Memory for images, in MiB [default: half of the free memory]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(128..=1_048_576))]
     pub(crate) memory: Option<u64>,
 }
+
+#[cfg(test)]
+mod tests;

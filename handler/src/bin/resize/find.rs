@@ -25,7 +25,7 @@ const PHOTO_FORMATS: &[&str] = &["AVIF", "a Canon raw photo", "JPEG XL", "JPEG 2
 /// What a phone films beside a photo, under the name of the photo.
 const LIVE_PHOTO: &str = "the video of a Live Photo";
 
-/// An image, or what will be shown to be none: a file that cannot be read is one too, so that it is not passed over.
+/// An image, or what will be shown to be none: a file that cannot be read is one too, so that it is not skipped.
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
     /// Its real path.

@@ -48,7 +48,7 @@ pub(crate) fn plan(found: InputImages, choice: &RenditionChoice, out: &Path) -> 
             let name = names.settle(&name, &image.relative);
             let path = out.join(name);
             if paths.contains(&path) {
-                bail!("the output for {} would replace the photo {}", image.path.display(), path.display());
+                bail!("the output for {} would overwrite the photo {}", image.path.display(), path.display());
             }
             outputs.push(Location::file(&path).map(|target| Output { if_exists, ..Output::new(target, product) }));
         }

@@ -122,7 +122,7 @@ fn renditions(value: &Value, auto: &str) -> anyhow::Result<Renditions> {
             output.insert("format".to_owned(), auto.into());
         }
         if output.get("headers").is_some_and(|headers| !headers.is_null()) {
-            bail!("[{index}].headers are not kept by files; expected none");
+            bail!("[{index}].headers apply to s3:// targets only");
         }
         if let Some(Value::String(target)) = output.get_mut("target") {
             if target.contains("://") || target.starts_with('/') || target.contains("{bucket}") {

@@ -35,7 +35,7 @@ pub(crate) struct OutputFile {
 pub(crate) struct RetriedImage {
     pub(crate) source: PathBuf,
     pub(crate) receives: u32,
-    /// Why the try before failed.
+    /// Why the previous attempt failed.
     pub(crate) reason: String,
 }
 

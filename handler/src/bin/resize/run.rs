@@ -144,7 +144,7 @@ fn outgoing(Planned { path, job }: &Planned) -> anyhow::Result<Outgoing> {
     Ok(Outgoing { name, body, ..Outgoing::default() })
 }
 
-/// Lets the mapping drive the function until the queue is empty, or until it is told to stop.
+/// Lets the mapping drive the function until the queue is empty or a stop is requested.
 async fn work(arguments: &Run, queues: &Queues, jobs: u64, stop: &Stop, report: &mut Report) -> anyhow::Result<()> {
     let began = Instant::now();
     let list_each = arguments.json || jobs <= EACH_MAX as u64;
@@ -227,7 +227,7 @@ async fn drive(queues: &Queues, function: Function, is_kept: bool, stop: &Stop) 
     match &ended {
         Ended::Drained => handle.stop(),
         Ended::Interrupted(_) | Ended::Failed(_) => {
-            let waits = "resize: stopping; files that are being written are finished, a second signal ends at once";
+            let waits = "resize: stopping after the files being written; a second signal exits immediately";
             beside_bar(|| note(format_args!("{waits}")));
             // A batch would take its time to end. What it has stored is whole, and nothing new is stored from here on.
             running.abort();

@@ -83,7 +83,7 @@ pub(crate) async fn send(
     Ok(sent)
 }
 
-/// Why a request was not carried out.
+/// Why a request failed.
 #[derive(Debug)]
 pub(crate) struct SendError {
     pub(crate) error: anyhow::Error,

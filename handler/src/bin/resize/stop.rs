@@ -53,7 +53,7 @@ impl Stop {
                     _ = terminate.recv() => Interruption::Terminate,
                 };
                 if request.borrow().is_some() {
-                    note(format_args!("resize: ended at once by a second {}", interruption.name()));
+                    note(format_args!("resize: exited on a second {}", interruption.name()));
                     std::process::exit(interruption.exit_code().into());
                 }
                 request.send_replace(Some(interruption));

@@ -21,9 +21,9 @@ use crate::stop::Stop;
 use crate::table;
 use crate::work;
 
-/// Objects for which there can be no job that are told one by one; the closing line counts them all.
+/// Maximum number of objects without a valid job that are listed; the closing line counts all of them.
 const UNSENT_NAMED_MAX: usize = 20;
-/// Names of images below a prefix; what else is there is passed over.
+/// Names of images below a prefix; what else is there is skipped.
 const EXTENSIONS: &[&str] = &["jpg", "jpeg", "jpe", "png", "webp", "gif", "tif", "tiff", "bmp"];
 /// Those of phones, where this build reads them.
 const HEIC_EXTENSIONS: &[&str] = if cfg!(feature = "heic") { &["heic", "heif"] } else { &[] };
@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: &Submit, stop: &Stop) -> anyhow::Result<u8> {
         send::send(&client, &arguments.queue_url, jobs.into_iter().map(|job| outgoing(&job, fifo)), None, stop).await?;
     print(format_args!("{} sent to {}", table::count(sent.messages as u64, "job"), arguments.queue_url));
     if unsent > 0 {
-        print(format_args!("{} not sent: there can be no job for them", table::count(unsent as u64, "object")));
+        print(format_args!("{} not sent: no valid job is possible for them", table::count(unsent as u64, "object")));
     }
     if let Some(interruption) = sent.interruption {
         note(format_args!("resize: stopped by {}; {} of {all} jobs were sent", interruption.name(), sent.messages));
@@ -81,7 +81,7 @@ async fn jobs(arguments: &Submit, config: &SdkConfig) -> anyhow::Result<Jobs> {
         jobs.add(&s3, source, &renditions).await?;
     }
     if jobs.jobs.is_empty() && jobs.unsent == 0 {
-        bail!("there is no image below {}", arguments.sources.join(", "));
+        bail!("no images below {}", arguments.sources.join(", "));
     }
     Ok(jobs)
 }
@@ -111,7 +111,7 @@ impl Jobs {
         let passed_over = objects - keys.len();
         if passed_over > 0 {
             let objects = table::count(passed_over as u64, "object");
-            note(format_args!("resize: {objects} below {} passed over: no image by name", one_line(source)));
+            note(format_args!("resize: {objects} below {} skipped: not an image by name", one_line(source)));
         }
         keys.sort_unstable();
         for key in keys {
@@ -160,7 +160,7 @@ fn parse_jobs(text: &str) -> anyhow::Result<Vec<ResizeJob>> {
     };
     let jobs = lines.map(job).collect::<anyhow::Result<Vec<_>>>()?;
     if jobs.is_empty() {
-        bail!("there is no job in it; expected one JSON object a line");
+        bail!("the file has no job; expected one JSON object per line");
     }
     Ok(jobs)
 }

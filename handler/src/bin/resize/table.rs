@@ -17,7 +17,7 @@ pub(crate) const EACH_MAX: usize = 20;
 /// Rows of what went wrong. Whoever has more wants `--json`.
 const PROBLEMS_MAX: usize = 50;
 
-/// Names of what was passed over.
+/// Names of what was skipped.
 const PASSED_OVER_MAX: usize = 10;
 
 /// The tables and a closing line.
@@ -140,7 +140,7 @@ fn notes(report: &Report) -> String {
     }
     if !report.left_out.is_empty() {
         let formats: Vec<_> = report.left_out.iter().map(|(format, files)| format!("{files} {format}")).collect();
-        let _ = writeln!(text, "Left out, because the format is not read: {}.", formats.join(", "));
+        let _ = writeln!(text, "Skipped, because the format is not supported: {}.", formats.join(", "));
     }
     if !report.passed_over.is_empty() {
         let shown = report.passed_over.iter().take(PASSED_OVER_MAX);
@@ -148,7 +148,7 @@ fn notes(report: &Report) -> String {
             shown.map(|passed| format!("{} ({})", report.display.path(&passed.path), passed.what)).collect();
         let more = report.passed_over.len() - shown.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let _ = writeln!(text, "Passed over: {}{more}.", shown.join(", "));
+        let _ = writeln!(text, "Skipped: {}{more}.", shown.join(", "));
     }
     let sum = |of: fn(&Oddities) -> u64| report.odd.iter().map(|odd| of(&odd.oddities)).sum::<u64>();
     let kinds = [

@@ -28,14 +28,14 @@ use crate::table;
 
 const MIB: u64 = 1024 * 1024;
 
-/// Works until it is told to stop, or until the queue is empty. Returns the exit code.
+/// Runs until a stop is requested or the queue is empty. Returns the exit code.
 pub(crate) async fn run(arguments: &Work, stop: &Stop) -> anyhow::Result<u8> {
     let counter = Arc::new(Counter::default());
     let connecting = connect(arguments, counter.clone());
     let worker = tokio::select! {
         worker = Box::pin(connecting) => worker?,
         interruption = stop.requested() => {
-            note(format_args!("resize: stopped by {} before the queue has answered", interruption.name()));
+            note(format_args!("resize: stopped by {} before the queue answered", interruption.name()));
             return Ok(interruption.exit_code());
         }
     };
@@ -43,14 +43,14 @@ pub(crate) async fn run(arguments: &Work, stop: &Stop) -> anyhow::Result<u8> {
         let interruption = stop.requested().await;
         let (name, seconds) = (interruption.name(), arguments.stop_within);
         note(format_args!(
-            "resize: {name}: waiting at most {seconds} s for running jobs; a second signal ends at once"
+            "resize: {name}: waiting up to {seconds} s for running jobs; a second signal exits immediately"
         ));
     };
     let report = worker.run(stopping).await?;
     print(format_args!("{}", counter.closing()));
     if report.panics > 0 {
         let attempts = table::count(report.panics as u64, "attempt");
-        note(format_args!("resize: {attempts} ended by a defect of this program; their messages were given back"));
+        note(format_args!("resize: {attempts} failed through a defect of this program; their messages were released"));
     }
     Ok(u8::from(report.panics > 0))
 }

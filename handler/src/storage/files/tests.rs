@@ -82,7 +82,7 @@ async fn what_is_no_file_is_said_and_not_waited_for() {
     std::fs::create_dir(at("folder")).unwrap();
     for (name, links, expected) in [
         ("pipe", Links::Refuse, "a named pipe"),
-        ("socket", Links::Refuse, "a socket or a device that is not there"),
+        ("socket", Links::Refuse, "a socket, or a device that does not exist"),
         ("folder", Links::Refuse, "a folder"),
         ("pipe", Links::Follow, "a named pipe"),
     ] {

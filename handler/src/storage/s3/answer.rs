@@ -6,7 +6,7 @@ use http::HeaderMap;
 use super::Client;
 use crate::storage::StoreError;
 
-/// Characters of a text that S3 sends, as far as people are told.
+/// Maximum length of a text from S3 in an error message.
 const TEXT_CHARS_MAX: usize = 200;
 
 /// AWS answers 400 or 403 to a signature made with credentials that ended or by a clock that is off (documentation: "Error

@@ -135,7 +135,7 @@ impl Reading {
                 Ok(None) if reading.at >= reading.bytes => return None,
                 Ok(None) => format!("the body ended after {} of {} bytes", reading.at, reading.bytes),
                 Ok(Some(Err(error))) => deepest(&*error),
-                Err(_) => "the body did not come in time".to_owned(),
+                Err(_) => "timed out waiting for the body".to_owned(),
             };
             if let Err(error) = reading.resume(reason).await {
                 return Some((Err(error), None));

@@ -185,7 +185,7 @@ pub(super) async fn some_of(body: &mut Body, bytes_max: usize, until: Instant) -
     let mut read = BytesMut::new();
     loop {
         let next = tokio::time::timeout_at(until, body.next()).await;
-        match next.map_err(|_| "the answer did not end in time".to_owned())? {
+        match next.map_err(|_| "timed out waiting for the end of the response".to_owned())? {
             Some(Ok(chunk)) => read.extend_from_slice(&chunk[..chunk.len().min(bytes_max - read.len())]),
             Some(Err(error)) => return Err(deepest(&*error)),
             None => return Ok(read.freeze()),

@@ -1,4 +1,4 @@
-//! A queue as bytes. What follows from its messages is not written but made anew.
+//! A queue as bytes. State that follows from its messages is rebuilt, not stored.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -14,7 +14,7 @@ use crate::{
 /// Bytes after which what has been written is handed on.
 const PIECE: usize = 128 * 1024;
 
-/// Why a task has failed: what the engine says, which are all reasons that there are.
+/// Why a task failed: one of the engine's reasons.
 const FAILURES: [&str; 2] = ["CouldNotDetermineMessageSource", "AWS.SimpleQueueService.NonExistentQueue"];
 
 impl Queue {

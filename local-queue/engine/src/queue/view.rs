@@ -9,7 +9,7 @@ pub(crate) struct View<'a> {
     now: Time,
     /// The message of a standard queue whose turn it is.
     upcoming: Option<u32>,
-    /// Why no message can be received, whichever it is.
+    /// Why no message at all can be received.
     full: Option<Visibility>,
     /// Whether messages that have used up their receives go somewhere.
     redrives: bool,

@@ -223,15 +223,15 @@ fn what_is_not_emulated_is_refused_with_its_line() {
         ("$util.time.now()", 1, "$util has no function time here"),
         ("$input.bodies", 1, "$input has no function bodies here"),
         ("a\n$x.getClass()", 2, "$x has no function getClass here"),
-        ("#if($x)\na", 2, "an #if without its #end"),
-        ("#foreach($x in $y) a", 1, "a #foreach without its #end"),
-        ("#end", 1, "belongs to nothing"),
+        ("#if($x)\na", 2, "an #if without an #end"),
+        ("#foreach($x in $y) a", 1, "a #foreach without an #end"),
+        ("#end", 1, "without a block"),
         ("#set($x.y = 1)", 1, "#set of a part"),
         ("#set($context.stage = 1)", 1, "only responseOverride"),
         ("#set($x = )", 1, "a value is missing"),
-        ("#set($x = 'a)", 1, "a text without its end"),
-        ("${x", 1, "without its }"),
-        ("#* a", 1, "without its end *#"),
+        ("#set($x = 'a)", 1, "an unterminated string"),
+        ("${x", 1, "an unterminated ${"),
+        ("#* a", 1, "an unterminated comment"),
     ] {
         let error = MappingTemplate::parse(template).unwrap_err();
         assert!(error.line == line && error.text.contains(text), "{template:?}: {error}");

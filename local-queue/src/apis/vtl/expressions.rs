@@ -90,7 +90,7 @@ impl<'t> Parser<'t> {
             "null" => Value::Null,
             _ => match word.parse::<serde_json::Number>() {
                 Ok(number) => Value::Number(number),
-                Err(_) => return self.refuse("a value is missing, or is written in a way that is not emulated"),
+                Err(_) => return self.refuse("a value is missing or uses syntax that is not emulated"),
             },
         };
         self.at += word.len();
@@ -102,7 +102,7 @@ impl<'t> Parser<'t> {
         let mut text = String::new();
         let mut rest = inner;
         loop {
-            let Some(end) = rest.find(quote) else { return self.refuse("a text without its end") };
+            let Some(end) = rest.find(quote) else { return self.refuse("an unterminated string") };
             text.push_str(rest.get(..end).unwrap_or_default());
             rest = rest.get(end + 1..).unwrap_or_default();
             let Some(after) = rest.strip_prefix(quote) else { break };
@@ -117,7 +117,7 @@ impl<'t> Parser<'t> {
         let mut parser = Parser { text: &text, at: 0, depth: self.depth };
         let nodes = parser.nodes();
         if parser.at < text.len() && nodes.is_ok() {
-            return self.refuse("a block within a text that does not begin there");
+            return self.refuse("an #end, #else or #elseif whose block begins outside the string");
         }
         nodes.map(Expression::Text).or_else(|error| {
             self.at = start;

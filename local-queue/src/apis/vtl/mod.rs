@@ -14,7 +14,7 @@ pub(super) use self::run::{Override, Source, run};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MappingTemplate(Vec<Node>);
 
-/// Why a text is no mapping template.
+/// Why a string is not a valid mapping template.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} of the template: {text}")]
 pub struct MappingTemplateError {

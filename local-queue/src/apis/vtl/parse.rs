@@ -12,7 +12,7 @@ pub(super) fn parse(text: &str) -> Parsed<Vec<Node>> {
     let mut parser = Parser { text, at: 0, depth: 0 };
     let nodes = parser.nodes()?;
     if parser.at < text.len() {
-        return parser.refuse("an #end, #else or #elseif that belongs to nothing");
+        return parser.refuse("an #end, #else or #elseif without a block");
     }
     Ok(nodes)
 }
@@ -140,7 +140,7 @@ impl<'t> Parser<'t> {
         }
         if self.rest().starts_with("#*") {
             let rest = self.rest();
-            let Some(end) = rest.find("*#") else { return self.refuse("a comment #* without its end *#") };
+            let Some(end) = rest.find("*#") else { return self.refuse("an unterminated comment #*") };
             self.at += end + 2;
             return Ok(None);
         }
@@ -170,7 +170,7 @@ impl<'t> Parser<'t> {
         self.needs("(")?;
         self.blanks();
         let Some(target) = self.reference()?.map(|(reference, ..)| reference) else {
-            return self.refuse("#set takes a variable");
+            return self.refuse("#set expects a variable");
         };
         let is_override = target.root == "context";
         if is_override {
@@ -212,7 +212,7 @@ impl<'t> Parser<'t> {
                     self.end_of_line();
                     return Ok(Node::If(branches));
                 }
-                _ => return self.refuse("an #if without its #end"),
+                _ => return self.refuse("an #if without an #end"),
             }
         }
     }
@@ -228,7 +228,7 @@ impl<'t> Parser<'t> {
         self.needs("(")?;
         self.blanks();
         let Some(variable) = self.reference()?.map(|(it, ..)| it).filter(|it| it.steps.is_empty()) else {
-            return self.refuse("#foreach takes a variable");
+            return self.refuse("#foreach expects a variable");
         };
         self.needs("in")?;
         let over = self.expression(0)?;
@@ -236,7 +236,7 @@ impl<'t> Parser<'t> {
         self.end_of_line();
         let body = self.nodes()?;
         if self.directive_name() != Some("end") {
-            return self.refuse("a #foreach without its #end");
+            return self.refuse("a #foreach without an #end");
         }
         self.skip_directive_name("end");
         self.end_of_line();
@@ -267,7 +267,7 @@ impl<'t> Parser<'t> {
         }
         let steps = self.nested(Self::steps)?;
         if has_braces && !self.takes("}") {
-            return self.refuse("a ${ without its }");
+            return self.refuse("an unterminated ${");
         }
         self.check(&root, &steps)?;
         Ok(Some((Reference { root, steps }, is_silent)))

@@ -56,7 +56,7 @@ impl Running<'_> {
     fn step(&mut self) -> Result<(), String> {
         self.steps += 1;
         if self.steps > STEPS_MAX || self.text.len() > BYTES_MAX {
-            return Err("the template does too much".to_owned());
+            return Err("the template exceeds the step limit".to_owned());
         }
         Ok(())
     }
@@ -228,7 +228,7 @@ impl Running<'_> {
             return Ok(params(self.source.request, arguments.first()));
         }
         let path = arguments.first().map(values::shown).unwrap_or_default();
-        let parsed = JsonPath::parse(&path).ok_or_else(|| format!("$input.{name} does not take {path}"))?;
+        let parsed = JsonPath::parse(&path).ok_or_else(|| format!("$input.{name} does not accept {path}"))?;
         if self.json.is_none() {
             let body = self.source.body.get(..JSON_BYTES_MAX.min(self.source.body.len())).unwrap_or_default();
             self.json = Some(serde_json::from_str(body).unwrap_or_else(|_| body.into()));

@@ -1,4 +1,4 @@
-//! APIs of the template: their addresses, the functions behind them, and what is said of them at the start.
+//! APIs of the template: their addresses, the functions behind them, and the lines printed at start.
 
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
@@ -29,9 +29,9 @@ impl ApiFunctions for Functions {
     fn invoke(&self, function: &str, event: Bytes) -> Pin<Box<dyn Future<Output = Reply> + Send + '_>> {
         let path = format!("/2015-03-31/functions/{function}/invocations");
         Box::pin(async move {
-            let Some(lambda) = self.lambda() else { return Reply::Absent("functions do not run yet".to_owned()) };
+            let Some(lambda) = self.lambda() else { return Reply::Absent("functions are not running yet".to_owned()) };
             let Ok(request) = Request::post(path).body(event) else {
-                return Reply::Absent("its name is none".to_owned());
+                return Reply::Absent("its name is not valid".to_owned());
             };
             let response = lambda.respond(request, Access::Read).await;
             let failed = response.headers().contains_key("x-amz-function-error");
@@ -84,7 +84,7 @@ pub(crate) fn alone(servers: Vec<(String, Server)>, apis: &Apis) -> anyhow::Resu
     alone.collect()
 }
 
-/// A line of what is said at the start: its name, and how it runs, or why it does not.
+/// A line printed at start: its name, and how it runs, or why it does not.
 pub(crate) type Line = (String, &'static str, Result<String, String>);
 
 /// Where an API is.
@@ -94,7 +94,7 @@ pub(crate) fn url(declared: &StackApi, urls: &Urls) -> String {
     urls.apis.get(id).cloned().unwrap_or_else(beside)
 }
 
-/// What there is to say of an API: where it is, and each of its routes.
+/// The lines about an API: its URL and its routes.
 pub(crate) fn lines(declared: &StackApi, urls: &Urls, is_elsewhere: bool) -> Vec<Line> {
     let StackApi { logical_id, api, unenforced, .. } = declared;
     let url = url(declared, urls);
@@ -113,7 +113,7 @@ pub(crate) fn lines(declared: &StackApi, urls: &Urls, is_elsewhere: bool) -> Vec
             let path = if is_default { "/" } else { &route.path };
             let method = route.method.as_ref().map_or("ANY", http::Method::as_str);
             let at = format!("{method} {url}{}{path}", Api::stage_path(&stage.name));
-            let rest = if is_default { " and whatever no other route answers" } else { "" };
+            let rest = if is_default { " and all requests without another route" } else { "" };
             let does = match &route.integration {
                 queues if is_elsewhere && is_of_queues(queues) => Err(format!("{at} is for {ELSEWHERE}")),
                 Integration::Missing(what) => Err(format!("{at} is for {what}")),

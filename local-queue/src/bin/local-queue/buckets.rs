@@ -20,10 +20,10 @@ use local_queue_terminal::note;
 
 use super::{Serve, free_memory::free_bytes, limits::parse_size, placed};
 
-/// What all buckets may hold if nothing is said and this machine has it.
+/// Default limit of all buckets, if the machine has the memory.
 const BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
-/// What is found in a folder that is told one by one.
+/// Maximum number of findings in a folder that are printed.
 #[cfg(unix)]
 const FINDINGS_MAX: usize = 20;
 
@@ -31,14 +31,14 @@ const FINDINGS_MAX: usize = 20;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Buckets")]
 pub(crate) struct Options {
-    /// Bytes of an object that is uploaded in one request, and of each part of one that is not.
+    /// Maximum size of an object uploaded in one request, and of each part of a multipart upload.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "5G")]
     object_max: usize,
-    /// Keep objects as files below DIR, which is made if it is not there; without it they end with the process.
+    /// Keep objects as files below DIR, created if necessary [default: in memory, until the process ends]
     #[arg(long, value_name = "DIR")]
     buckets: Option<PathBuf>,
-    /// What all objects may have together [default: in memory 1G, but no more than a quarter of what is free at start; in a
-    /// folder no bound but the disk's]
+    /// Maximum total size of all objects [default: in memory 1G, at most a quarter of the memory that is free at start; in a
+    /// folder unlimited]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     buckets_max: Option<usize>,
 }
@@ -72,7 +72,7 @@ fn open(builder: buckets::Builder, folder: &Path) -> anyhow::Result<Buckets> {
 
 #[cfg(not(unix))]
 fn open(_: buckets::Builder, _: &Path) -> anyhow::Result<Buckets> {
-    bail!("--buckets needs a system with the files of Unix; without it objects are in memory")
+    bail!("--buckets needs a Unix system; without the option objects are kept in memory")
 }
 
 /// The functions of the template, as buckets reach them: as events, by Lambda's own API.
@@ -119,7 +119,7 @@ impl buckets::Functions for Functions {
             let response = lambda.respond(request, Access::Read).await;
             if !response.status().is_success() {
                 let reason = String::from_utf8_lossy(response.body());
-                tracing::warn!(function = arn, %reason, "an event of a bucket was not taken");
+                tracing::warn!(function = arn, %reason, "a function refused an event of a bucket");
             }
         });
     }

@@ -49,14 +49,16 @@ impl Watched {
             let names = changed.join(" and ");
             match read() {
                 Err(wrong) => {
-                    note(format_args!("local-queue: {names} changed, and would be refused; what runs stays as it is"));
+                    note(format_args!(
+                        "local-queue: {names} changed and would be refused; the running stack is unchanged"
+                    ));
                     wrong.lines().for_each(|line| note(format_args!("local-queue: {line}")));
                 }
                 Ok(stack) => match differences(&self.stack, &stack) {
                     Some(what) => {
                         note(format_args!("local-queue: {names} changed: restart local-queue for {what}"));
                     }
-                    None => note(format_args!("local-queue: {names} changed: as far as it runs here it is the same")),
+                    None => note(format_args!("local-queue: {names} changed; nothing that runs here is affected")),
                 },
             }
             seen = now;

@@ -37,7 +37,7 @@ pub(crate) enum Program {
     Interpreted(Interpreted),
 }
 
-/// Why nothing is run.
+/// Why a function is not run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NotFound {
     /// It is of a kind that does not run here.
@@ -110,7 +110,8 @@ impl Search<'_> {
             if place.is_inline && has_code.is_err() {
                 // Lambda takes the function, and each invocation fails.
                 let Place { from, .. } = &place;
-                place.note = Some(format!("Handler {} is not in {from}: every invocation will fail", function.handler));
+                place.note =
+                    Some(format!("Handler {} was not found in {from}: every invocation will fail", function.handler));
                 has_code = Ok(());
             }
             match has_code {
@@ -128,7 +129,7 @@ impl Search<'_> {
         let missing = if is_elsewhere { NotFound::Kind } else { NotFound::Missing };
         let Some(language) = language else {
             if is_elsewhere {
-                return Err(missing(format!("its code is in S3; --function {id}=PATH names a program")));
+                return Err(missing(format!("its code is in S3; name a program with --function {id}=PATH")));
             }
             let built = self.cargo_lambda(function).remove(0).join("bootstrap");
             return Err(NotFound::Missing(format!(
@@ -138,7 +139,7 @@ impl Search<'_> {
         };
         let tool = if language == Language::Node { "sam build or npm run build" } else { "sam build" };
         let looked_at = reasons.join(", and ");
-        Err(missing(format!("{looked_at}; {tool} makes it, or --function {id}=FOLDER names it")))
+        Err(missing(format!("{looked_at}; run {tool}, or name it with --function {id}=FOLDER")))
     }
 
     /// Where code may be, the best place first.
@@ -155,7 +156,7 @@ impl Search<'_> {
             if newest(&source) <= built_at(&built) {
                 places.push(Ok(place));
             } else {
-                let note = "it is older than its source; sam build brings it up to date".to_owned();
+                let note = "it is older than its source; run sam build".to_owned();
                 stale = Some(Place { note: Some(note), ..place });
             }
         }
@@ -222,7 +223,7 @@ impl Search<'_> {
                     made.extend(place.made);
                 }
                 Some(Err(reason)) => notes.push(format!("without layer {}: {reason}", layer.name)),
-                None => notes.push(format!("without layer {}, which is not here", layer.name)),
+                None => notes.push(format!("without layer {}, which was not found", layer.name)),
             }
         }
         let name = match language {
@@ -261,7 +262,7 @@ fn package(path: &Path, name: &str) -> Result<Place, String> {
         return Ok(Place::new(path.to_owned(), name));
     }
     if !path.exists() {
-        return Err(format!("{} is not there", path.display()));
+        return Err(format!("{} does not exist", path.display()));
     }
     if !is_zip(path) {
         return Err(format!("{} is neither a folder nor a .zip", path.display()));
@@ -291,7 +292,7 @@ fn inline(text: &str, language: Option<Language>) -> Result<Place, String> {
 }
 
 fn temporary() -> Result<TemporaryFolder, String> {
-    TemporaryFolder::new().map_err(|error| format!("failed to make a temporary folder: {error}"))
+    TemporaryFolder::new().map_err(|error| format!("failed to create a temporary folder: {error}"))
 }
 
 /// Whether a folder has what the handler names; else why not.
@@ -325,7 +326,7 @@ fn built_at(folder: &Path) -> Option<SystemTime> {
     modified(folder).max(folder.parent().and_then(|build| modified(&build.join("template.yaml"))))
 }
 
-/// The newest change below a folder, or of a file. What tools fill is passed over, and what is hidden.
+/// The newest change below a folder, or of a file. What tools fill is skipped, and what is hidden.
 fn newest(path: &Path) -> Option<SystemTime> {
     let files = OwnFiles::find(path, ENTRIES_MAX).files.into_iter();
     let files = files.filter(|file| file.file_name().is_some_and(|name| !name.as_encoded_bytes().starts_with(b".")));
@@ -383,7 +384,7 @@ mod tests {
             let text = match found {
                 Ok(found) if found.notes.is_empty() => found.from,
                 Ok(Found { from, notes, .. }) => format!("{from} ({})", notes.join("; ")),
-                Err(NotFound::Kind(reason)) => format!("passed over: {reason}"),
+                Err(NotFound::Kind(reason)) => format!("skipped: {reason}"),
                 Err(NotFound::Missing(reason)) => format!("missing: {reason}"),
             };
             text.replace(self.0.path().to_str().unwrap(), "PROJECT")
@@ -443,7 +444,7 @@ mod tests {
                 SAM,
                 format!("{python}: main.handler, InlineCode: 'x = 1'"),
                 "",
-                "index.py of the template, by Python 3.12.1 (Handler main.handler is not in index.py of the template: every \
+                "index.py of the template, by Python 3.12.1 (Handler main.handler was not found in index.py of the template: every \
                  invocation will fail)",
             ),
             (SAM, "Runtime: provided.al2, Handler: bootstrap, CodeUri: rust".to_owned(), "", "rust (CodeUri)"),
@@ -457,33 +458,33 @@ mod tests {
                 SAM,
                 format!("{python}: main.handler, CodeUri: src"),
                 "",
-                "missing: PROJECT/src has no main.py or main/__init__.py; sam build makes it, or --function Work=FOLDER \
-                 names it",
+                "missing: PROJECT/src has no main.py or main/__init__.py; run sam build, or name it with --function \
+                 Work=FOLDER",
             ),
             (
                 SAM,
                 format!("{node}: app.handler, CodeUri: typed"),
                 "",
-                "missing: PROJECT/typed/app.ts is not built; sam build or npm run build makes it, or --function \
-                 Work=FOLDER names it",
+                "missing: PROJECT/typed/app.ts is not built; run sam build or npm run build, or name it with --function \
+                 Work=FOLDER",
             ),
             (
                 LAMBDA,
                 format!("{python}: app.handler, Code: {{ S3Bucket: b, S3Key: k }}"),
                 "",
-                "passed over: its code is in S3; sam build makes it, or --function Work=FOLDER names it",
+                "skipped: its code is in S3; run sam build, or name it with --function Work=FOLDER",
             ),
             (
                 SAM,
                 "Runtime: java21, Handler: a.B, CodeUri: app.jar".to_owned(),
                 "",
-                "passed over: java21 does not run here; --function Work=PATH names a bootstrap to run instead",
+                "skipped: java21 does not run here; --function Work=PATH names a bootstrap to run instead",
             ),
             (
                 SAM,
                 "PackageType: Image".to_owned(),
                 "",
-                "passed over: it is an image; --function Work=PATH names a bootstrap to run instead",
+                "skipped: it is an image; --function Work=PATH names a bootstrap to run instead",
             ),
         ] {
             let role = if kind == LAMBDA { ", Role: r" } else { "" };
@@ -508,7 +509,7 @@ mod tests {
         // What is only in the build is better old than not at all.
         fs::rename(project.0.path().join("src/app.py"), project.0.path().join("src/other.py")).unwrap();
         assert_eq!(find().from, ".aws-sam/build/Work, by Python 3.12.1");
-        assert_eq!(find().notes, ["it is older than its source; sam build brings it up to date"]);
+        assert_eq!(find().notes, ["it is older than its source; run sam build"]);
     }
 
     #[test]
@@ -540,6 +541,6 @@ mod tests {
         let found = project.find_in(&text, &[]).unwrap();
         let Program::Interpreted(program) = found.program else { panic!("{:?}", found.program) };
         assert_eq!(program.layers, [project.0.path().join("shared")]);
-        assert_eq!(found.notes, ["without layer arn:aws:lambda:us-east-1:1:layer:far:3, which is not here"]);
+        assert_eq!(found.notes, ["without layer arn:aws:lambda:us-east-1:1:layer:far:3, which was not found"]);
     }
 }

@@ -1,4 +1,4 @@
-//! Queues that outlive the process: where they are kept and how, and what people do with the files.
+//! Persistent queues: the options of `serve --data` and the commands for its files.
 
 use std::path::{Path, PathBuf};
 
@@ -18,24 +18,24 @@ use super::limits::parse_size;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Data")]
 pub(crate) struct Keeping {
-    /// Keep queues and messages in this folder, which is made if need be, and go on with those that are there: what is answered
-    /// is on the disk. Without it they live in memory and end with the process.
+    /// Keep queues and messages in this folder, created if necessary, and load those it holds. A request is answered when its
+    /// effect is on the disk [default: in memory, until the process ends]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// When a request is answered.
+    /// Durability of an answered request.
     #[arg(long, value_enum, default_value_t, requires = "data")]
     durability: Kind,
-    /// Bytes of disk, about, above which sends are answered 503; receives and deletes go on. At least 64M.
+    /// Approximate disk limit (at least 64M). Above it sends are answered 503; receives and deletes continue.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "data")]
     data_max: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Kind {
-    /// When what it is about is on the disk.
+    /// Answer when the effect is synced to the disk.
     #[default]
     Synced,
-    /// At once: a power failure may take back the last second, a crash of this process some milliseconds.
+    /// Answer immediately: a power failure may lose the last second, a crash of the process some milliseconds.
     Relaxed,
 }
 
@@ -65,7 +65,7 @@ impl Keeping {
         let reconciled = queues.reconcile(declared)?;
         for (queue, attributes) in &reconciled.updated {
             let names = attributes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            note(format_args!("local-queue: queue {}: {names} changed to what is declared", queue.name()));
+            note(format_args!("local-queue: queue {}: {names} updated to the declared value", queue.name()));
         }
         Ok(reconciled.queues)
     }
@@ -86,8 +86,8 @@ impl Keeping {
 fn tell(folder: &Path, opened: &Opened) {
     if let Some((place, offset, bytes)) = &opened.torn {
         note(format_args!(
-            "local-queue: {place} ended in the middle of a record: {bytes} bytes from byte {offset} on were cut, of which \
-             nobody had been told"
+            "local-queue: {place} ended in the middle of a record: {bytes} bytes from byte {offset} on were cut; they were \
+             never acknowledged"
         ));
     }
     if opened.snapshot.is_some() || opened.replayed > 0 {
@@ -108,19 +108,19 @@ pub(crate) fn close(queues: &LocalQueue, served: anyhow::Result<()>) -> anyhow::
 /// What can be done with the files of a journal.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Journal {
-    /// Look through all files, and say whether they are whole and what they come to. The queues may be in use.
+    /// Verify all files and print a summary. The queues may be in use.
     Check {
-        /// The folder of --data.
+        /// Folder of --data.
         dir: PathBuf,
     },
-    /// Go on without the first record that cannot be read and everything behind it. The files are kept beside, as they were.
+    /// Cut each damaged file at its first unreadable record. The original files are kept beside the repaired ones.
     Repair {
-        /// The folder of --data, which must not be in use.
+        /// Folder of --data; it must not be in use.
         dir: PathBuf,
     },
-    /// Show every record that can be read, one on a line, without the bodies of messages. The queues may be in use.
+    /// Print every readable record, one per line, without message bodies. The queues may be in use.
     Dump {
-        /// The folder of --data.
+        /// Folder of --data.
         dir: PathBuf,
     },
 }
@@ -128,19 +128,19 @@ pub(crate) enum Journal {
 /// The state of queues as a file.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Snapshot {
-    /// Write all queues and messages into a file. The queues may be in use; receipt handles of theirs mean nothing elsewhere.
+    /// Export all queues and messages to a file. The queues may be in use. Receipt handles are not valid after a load.
     Save {
-        /// The file.
+        /// The snapshot file.
         file: PathBuf,
-        /// The folder of --data.
+        /// Folder of --data.
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
     },
-    /// Make a folder for --data of such a file. Visibility timeouts, delays and retention go on by the clock.
+    /// Create a folder for --data from a snapshot file. Visibility timeouts, delays and retention continue by the clock.
     Load {
-        /// The file.
+        /// The snapshot file.
         file: PathBuf,
-        /// The folder, which has no queues yet.
+        /// The folder; it must not contain queues.
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
     },
@@ -153,10 +153,10 @@ impl Journal {
             Self::Repair { dir } => {
                 let cut = tools::repair(dir)?;
                 if cut.is_empty() {
-                    print(format_args!("{}: nothing is wrong", dir.display()));
+                    print(format_args!("{}: no damage found", dir.display()));
                 }
                 for (name, offset) in cut {
-                    print(format_args!("{name}: cut at byte {offset}; it was kept as {name}.damaged"));
+                    print(format_args!("{name}: cut at byte {offset}; the original was kept as {name}.damaged"));
                 }
                 Ok(())
             }

@@ -31,19 +31,19 @@ use super::{
     variables::Variables,
 };
 
-/// What is said on the command line about functions.
+/// The options for functions.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Functions {
-    /// Create the queues of a SAM or CloudFormation template, and run its functions on them.
+    /// Create the queues, buckets and APIs of a SAM or CloudFormation template, and run its functions.
     #[arg(long, value_name = "FILE", help_heading = "Template")]
     pub(crate) template: Option<PathBuf>,
-    /// A parameter of the template; can be given more than once.
+    /// Parameter of the template; repeatable.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair, requires = "template", help_heading = "Template")]
     pub(crate) parameter: Vec<(String, String)>,
-    /// The environment of `samconfig.toml` beside the template whose `parameter_overrides` give values to parameters.
+    /// Environment of `samconfig.toml` (beside the template) that supplies `parameter_overrides`.
     ///
-    /// Taken are those of `deploy` and `local_invoke`, and of `global` for both; without this option those of `default`, if
-    /// the file is there. --parameter goes before them.
+    /// The sections `global`, `deploy` and `local_invoke` are read. --parameter takes precedence [default: `default`, if the
+    /// file exists]
     #[arg(
         long,
         value_name = "NAME",
@@ -52,53 +52,53 @@ pub(crate) struct Functions {
         help_heading = "Template"
     )]
     pub(crate) config_env: Option<String>,
-    /// Do not read `samconfig.toml`.
+    /// Ignore `samconfig.toml`.
     #[arg(long, requires = "template", help_heading = "Template")]
     pub(crate) no_samconfig: bool,
-    /// The value of a parameter of Systems Manager or of a secret that the template reads; can be given more than once.
+    /// Value of a Systems Manager parameter or of a secret that the template references; repeatable.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair, requires = "template", help_heading = "Template")]
     pub(crate) ssm: Vec<(String, String)>,
-    /// A value that another stack exports, for `Fn::ImportValue`; can be given more than once.
+    /// Exported value of another stack, for `Fn::ImportValue`; repeatable.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair, requires = "template", help_heading = "Template")]
     pub(crate) import: Vec<(String, String)>,
-    /// The stack's name, with which the names of queues and functions begin.
+    /// Name of the stack, the prefix of the names of queues and functions.
     #[arg(long, value_name = "NAME", default_value = "local", help_heading = "Template")]
     pub(crate) stack_name: String,
-    /// The program of a function: its bootstrap, or the folder that has it; can be given more than once.
+    /// Program of a function: its bootstrap, or the folder that contains it; repeatable.
     ///
-    /// Otherwise code is looked for where `sam build` leaves it, where the template says, where `cargo lambda build` leaves it
-    /// and where `cdk synth` does. For Python and Node.js, PATH is the folder with the code.
+    /// By default the code is searched for in the output of `sam build`, at the path in the template, and in the output of
+    /// `cargo lambda build` and `cdk synth`. For Python and Node.js, PATH is the folder that contains the code.
     #[arg(long, value_name = "LOGICAL-ID=PATH", value_parser = parse_pair, requires = "template", help_heading = "Template")]
     pub(crate) function: Vec<(String, String)>,
-    /// A variable for every function, such as `AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000`; can be given more than once.
+    /// Environment variable for every function, such as `AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000`; repeatable.
     ///
-    /// Functions see nothing of this process's own environment.
+    /// Functions do not inherit the environment of this process.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair, requires = "template", help_heading = "Template")]
     pub(crate) env: Vec<(String, String)>,
-    /// Variables by function, in the JSON form of `sam local`: `{"Parameters": {...}, "LOGICAL-ID": {"NAME": "value"}}`.
+    /// Environment variables by function, in the JSON format of `sam local`: `{"Parameters": {...}, "LOGICAL-ID": {"NAME": "value"}}`.
     #[arg(long, value_name = "FILE", requires = "template", help_heading = "Template")]
     pub(crate) env_file: Option<PathBuf>,
-    /// Let functions see this variable of this process's environment; can be given more than once.
+    /// Pass this variable of the process's environment to functions; repeatable.
     #[arg(long, value_name = "NAME", requires = "template", help_heading = "Template")]
     pub(crate) pass_env: Vec<String>,
-    /// The interpreter of Python functions.
+    /// Interpreter of Python functions.
     ///
-    /// Otherwise it is that of a `.venv` or `venv` beside the code or the template, else `python3.x` as the function's
-    /// Runtime names it, else `python3`.
+    /// The default is the interpreter of a `.venv` or `venv` beside the code or the template, then the `python3.x` of the
+    /// function's Runtime, then `python3`.
     #[arg(long, value_name = "PATH", requires = "template", help_heading = "Template")]
     pub(crate) python: Option<PathBuf>,
-    /// The interpreter of Node.js functions, 18 or later; otherwise `node`.
+    /// Interpreter of Node.js functions, version 18 or later [default: node]
     #[arg(long, value_name = "PATH", requires = "template", help_heading = "Template")]
     pub(crate) node: Option<PathBuf>,
-    /// A folder with packages that AWS's runtimes bring, in `python` and `nodejs/node_modules`; they are looked for last.
+    /// Folder with the packages of AWS's runtimes, in `python` and `nodejs/node_modules`; it is searched last.
     #[arg(long, value_name = "DIR", requires = "template", help_heading = "Template")]
     pub(crate) runtime_packages: Option<PathBuf>,
-    /// Keep processes when the code changes; otherwise each is replaced after its invocation.
+    /// Do not restart processes when the code changes.
     #[arg(long, requires = "template", help_heading = "Template")]
     no_reload: bool,
-    /// Debug a function: debugpy (port 5678) or Node's inspector (9229) listens for a debugger; can be given more than once.
+    /// Debug a function: debugpy (port 5678) or Node's inspector (9229) listens for a debugger; repeatable.
     ///
-    /// The function has one process, which is not stopped between invocations and has no timeout.
+    /// The function gets one process, which has no timeout and is not suspended between invocations.
     #[arg(
         long,
         value_name = "LOGICAL-ID[=PORT]",
@@ -107,12 +107,12 @@ pub(crate) struct Functions {
         help_heading = "Template"
     )]
     pub(crate) debug: Vec<(String, Option<u16>)>,
-    /// Say what would run and what would not, and end: with exit code 2 if the template is refused.
+    /// Print what would run and exit; exit code 2 if the template is refused.
     #[arg(long, requires = "template", help_heading = "Template")]
     pub(crate) check: bool,
-    /// How long a function's process waits for its next invocation before it ends: seconds, or a number with s, m or h.
+    /// Idle time after which a function's process ends: seconds, or a number with s, m or h.
     ///
-    /// With 0 each invocation starts a process of its own, as it does in Lambda after a pause.
+    /// With 0 every invocation is a cold start.
     #[arg(
         long,
         value_name = "DURATION",
@@ -122,10 +122,9 @@ pub(crate) struct Functions {
         help_heading = "Template"
     )]
     keep_warm: Duration,
-    /// Take messages from the template's queues at another SQS endpoint, such as `LocalStack`, instead of from here.
+    /// Read the template's queues from another SQS endpoint, such as `LocalStack`.
     ///
-    /// The queues are looked up there by name, as soon as somebody answers; credentials and region come from the
-    /// environment.
+    /// The queues are looked up by name as soon as the endpoint answers. Credentials and region come from the environment.
     #[arg(
         long,
         value_name = "URL",
@@ -134,9 +133,9 @@ pub(crate) struct Functions {
         help_heading = "Template"
     )]
     pub(crate) source: Option<String>,
-    /// What clients may do with Lambda's API: invoke functions and look at them and their mappings, or also change them.
+    /// Access to the Lambda API.
     ///
-    /// Changes need an address that only this machine reaches, or --require-signature.
+    /// `write` requires a loopback address or --require-signature.
     #[arg(long, value_enum, default_value_t, value_name = "WHAT", help_heading = "Behaviour")]
     pub(crate) lambda_api: Clients,
 }
@@ -144,12 +143,12 @@ pub(crate) struct Functions {
 /// What clients may do with Lambda's API.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Clients {
-    /// Invoke, and what gets and lists.
+    /// Invoke functions; get and list functions and mappings.
     #[default]
     Read,
-    /// Also create, change and delete functions and mappings.
+    /// Also create, update and delete functions and mappings.
     Write,
-    /// Nothing: it is not there.
+    /// Disabled.
     Off,
 }
 
@@ -198,8 +197,8 @@ impl Running {
     pub(crate) fn new(lambda: LambdaApi, known: Known, queues: &LocalQueue) -> anyhow::Result<Self> {
         #[cfg(unix)]
         {
-            let orphans =
-                local_queue::runtime_api::Orphans::adopt().context("failed to adopt what functions leave behind")?;
+            let orphans = local_queue::runtime_api::Orphans::adopt()
+                .context("failed to become the parent of processes that functions leave behind")?;
             tokio::spawn(reap(orphans));
         }
         let (measured, mapped) = (Arc::clone(&known), lambda.clone());
@@ -261,7 +260,7 @@ impl Running {
         let gently = within.saturating_sub(GIVE_BACK_TIME.min(within / 2));
         if tokio::time::timeout(gently, self.lambda.stopped(true)).await.is_err() {
             if let Some(what) = self.what_runs() {
-                last_line(format!("stopping: killed {what}; the messages are given back"));
+                last_line(format!("stopping: killed {what}; the messages are released"));
             }
             self.lambda.stop_at_once();
             self.lambda.stopped(false).await;

@@ -113,7 +113,7 @@ fn ask(language: Language, path: &Path) -> Result<Interpreter, String> {
     let [own, version] = text.lines().collect::<Vec<_>>()[..] else {
         let said = String::from_utf8_lossy(&answer.stderr);
         let said = said.lines().next().unwrap_or("nothing");
-        return Err(format!("{} does not say its version; it says {said}", path.display()));
+        return Err(format!("{} does not report its version; it printed {said}", path.display()));
     };
     let mut numbers = version.split('.').map_while(|part| part.parse::<u32>().ok());
     let found = [numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()];

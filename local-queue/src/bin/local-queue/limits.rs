@@ -13,40 +13,40 @@ const DESCRIPTORS_KEPT: u64 = 256;
 /// The least memory for everything, and of it for requests and answers under way: enough for one of the longest.
 const MEMORY_BYTES_MIN: usize = 64 * 1024 * 1024;
 const UNDER_WAY_BYTES_MIN: usize = 32 * 1024 * 1024;
-/// What is taken for free where the system does not tell.
+/// Assumed free memory if the system does not report it.
 const UNKNOWN_BYTES: u64 = 1024 * 1024 * 1024;
 
-/// What one client may ask of the server, and all together.
+/// Limits of one client and of all together.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct Limits {
-    /// Memory for queues and messages, and for requests and answers under way: a SIZE like 256M or 2G, or off. Half of what
-    /// is free at start if not given. Sends are answered 503 when it is full.
+    /// Memory limit for queues, messages, and requests and responses in progress: a SIZE such as 256M or 2G, or off. Above it
+    /// sends are answered 503 [default: half of the memory that is free at start]
     #[arg(long, value_name = "SIZE", value_parser = MemoryMax::parse)]
     memory_max: Option<MemoryMax>,
-    /// Connections at the same time. A new one gets the place of the one that has waited longest for a request. Fewer if
-    /// the system gives fewer descriptors (ulimit -Hn).
+    /// Maximum number of connections. Above it a new connection replaces the one that has been idle longest. The limit is lower
+    /// if the system allows fewer descriptors (ulimit -Hn).
     #[arg(long, value_name = "NUMBER", default_value_t = of_default(|it| it.connections_max))]
     connections_max: NonZeroUsize,
-    /// Receives that wait for a message at the same time; seven of eight connections at most. One more is answered 503.
+    /// Maximum number of waiting receives, at most seven eighths of the connections. Above it receives are answered 503.
     #[arg(long, value_name = "NUMBER", default_value_t = of_default(|it| it.waiting_max))]
     waiting_max: NonZeroUsize,
-    /// Bytes of a request's line and header.
+    /// Maximum size of a request line with its headers.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "32K")]
     header_max: usize,
-    /// Bytes of a request's body.
+    /// Maximum size of a request body.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "8M")]
     body_max: usize,
-    /// From the first byte of a request to the end of its header.
+    /// Time limit from the first byte of a request to the end of its headers.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     header_timeout: u32,
-    /// From an answer to the first byte of the next request.
+    /// Time limit from a response to the first byte of the next request.
     #[arg(long, value_name = "SECONDS", default_value_t = 75, value_parser = clap::value_parser!(u32).range(1..))]
     idle_timeout: u32,
-    /// From the end of a header to the end of the body.
+    /// Time limit from the end of the headers to the end of the body.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     body_timeout: u32,
-    /// From an answer's first byte until the client has taken the last.
+    /// Time limit for the client to read a response.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     answer_timeout: u32,
 }

@@ -37,8 +37,8 @@ impl Listening {
         let tls = arguments.tls.make(&reach.hosts().filter_map(|host| tls::callable(&host)).collect::<Vec<_>>())?;
         let server = certified(reach.bind(queues.clone(), bounds.clone(), names).await?, tls.as_ref());
         let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN).min(ANSWERING_THREADS_MAX);
-        let mut server = server.threads(threads).context("failed to start the threads that answer")?;
-        let addresses = server.local_addresses().context("failed to read the address listened on")?;
+        let mut server = server.threads(threads).context("failed to start the server threads")?;
+        let addresses = server.local_addresses().context("failed to read the listening address")?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let endpoint_urls = addresses.iter().map(|address| format!("{scheme}://{address}")).collect::<Vec<_>>();
         let mut urls = Urls { endpoint: endpoint_urls[0].clone(), ..Urls::default() };

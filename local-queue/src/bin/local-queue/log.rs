@@ -77,9 +77,7 @@ fn write(entries: &Receiver<Entry>, dropped: &AtomicU64) {
         }
         let count = dropped.swap(0, Ordering::Relaxed);
         if count > 0 {
-            note(format_args!(
-                "local-queue: {count} lines of the log were dropped: they came faster than they were taken"
-            ));
+            note(format_args!("local-queue: {count} log lines were dropped: standard error was read too slowly"));
         }
     }
 }

@@ -10,6 +10,8 @@ mod data;
 mod free_memory;
 mod functions;
 mod health;
+#[cfg(test)]
+mod help;
 mod interpreters;
 mod limits;
 mod listening;
@@ -76,32 +78,32 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Answer requests of SQS, S3 and Lambda over HTTP until Ctrl-C. Queues and objects live in memory and end with the process,
-    /// but for the queues with --data.
+    /// Serve the SQS, S3 and Lambda APIs over HTTP until Ctrl-C. Queues and objects are kept in memory; --data and --buckets keep
+    /// them on disk.
     ///
-    /// Ctrl-C and SIGTERM let running functions end, for as long as --stop-within says; the second one ends everything at
-    /// once. Functions that do not end are killed with all that they have started, and their messages are given back.
+    /// On Ctrl-C or SIGTERM running functions may finish within --stop-within; a second signal exits immediately. Functions that
+    /// do not finish are killed with all their child processes, and their messages are released.
     ///
     /// Point any AWS SDK at it with `AWS_ENDPOINT_URL=http://localhost:9324` and any credentials. Endpoints that AWS lacks -
     /// metrics, looking at messages, the clock, faults - are under /_local-queue/ on the same port.
     Serve(Box<Serve>),
-    /// Ask a running server whether it is healthy. The exit code is 0 if it is, and 1 if it is not or does not answer.
+    /// Check whether a running server is healthy. Exit code: 0 if it is, 1 if it is not or does not answer.
     Health(health::Health),
-    /// Look into the files in which `serve --data` keeps queues.
+    /// Inspect and repair the files of `serve --data`.
     #[command(subcommand)]
     Journal(data::Journal),
-    /// Take the state of queues as a file to somewhere else.
+    /// Export and import the state of all queues.
     #[command(subcommand)]
     Snapshot(data::Snapshot),
-    /// Print the script that completes arguments in a shell.
+    /// Print the completion script of a shell.
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Write the manual pages, for packages.
+    /// Write the manual pages to a folder, for packages.
     #[command(hide = true)]
     Man {
-        /// The folder, which is made if need be.
+        /// Folder, created if necessary.
         dir: PathBuf,
     },
 }
@@ -124,16 +126,16 @@ struct Serve {
     bounds: limits::Limits,
     #[command(flatten)]
     announcement: Announcement,
-    /// The region of queues created at start, and of requests that are not signed for one.
+    /// Region of queues created at start and of unsigned requests.
     #[arg(long, default_value = "us-east-1", value_parser = parse_region, help_heading = "Queues")]
     region: String,
-    /// The account of queues created at start, and of requests whose access key id is not one; 12 digits.
+    /// Account id (12 digits) of queues created at start and of requests whose access key id is not an account id.
     #[arg(long, default_value = "000000000000", value_parser = parse_account, help_heading = "Queues")]
     account: String,
-    /// Let a queue be purged again, and a deleted queue's name be used again, without waiting for 60 seconds as in AWS.
+    /// Lift AWS's 60-second waits before a queue can be purged again or a deleted name reused.
     #[arg(long, help_heading = "Behaviour")]
     relaxed: bool,
-    /// Throttle FIFO queues without high throughput: calls a second of each action; 300, as in AWS, if no number is given.
+    /// Throttle FIFO queues without high throughput to CALLS per second and action; without a number 300, as in AWS.
     #[arg(
         long,
         value_name = "CALLS",
@@ -144,22 +146,22 @@ struct Serve {
         help_heading = "Behaviour"
     )]
     fifo_quota: Option<u32>,
-    /// Where time comes from.
+    /// Clock of the emulator.
     #[arg(long, value_enum, default_value_t, help_heading = "Behaviour")]
     clock: ClockKind,
     #[command(flatten)]
     ending: stop::Ending,
-    /// Make identifiers and faults by probability the same in every run; receipt handles of an earlier run are valid then.
+    /// Seed of identifiers and of faults with a probability, for identical runs. Receipt handles of earlier runs become valid.
     #[arg(long, value_name = "NUMBER", help_heading = "Behaviour")]
     seed: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum ClockKind {
-    /// The clock of this machine.
+    /// The system clock.
     #[default]
     System,
-    /// A clock that stands still, from now on, until /_local-queue/clock/advance moves it.
+    /// A clock that stands still until /_local-queue/clock/advance moves it.
     Manual,
 }
 
@@ -356,7 +358,7 @@ async fn answer(arguments: &Serve, stop: &Stop, queues: &LocalQueue, created: &[
     started
 }
 
-/// Lets a server answer until what it is told of ends.
+/// Runs a server until `ended` is closed.
 fn answer_until(server: Server, mut ended: Receiver<()>) -> JoinHandle<()> {
     tokio::spawn(server.run(async move { drop(ended.changed().await) }))
 }
@@ -432,7 +434,7 @@ fn read_template(
     let Some(path) = &functions.template else { return Ok((Stack::default(), SamConfig::default())) };
     anyhow::ensure!(
         arguments.clock == ClockKind::System,
-        "--clock manual does not go with --template: the processes of functions live by the clock of this machine"
+        "--clock manual cannot be combined with --template: the processes of functions use the system clock"
     );
     let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -466,7 +468,7 @@ fn read_template(
     Ok((stack, samconfig))
 }
 
-/// What is wrong in a template or passed over, and where.
+/// What is wrong in a template or skipped, and where.
 fn placed(diagnostic: &template::Diagnostic, path: &Path) -> String {
     let of = diagnostic.logical_id.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
     format!("{}: {of}{}", place(path, diagnostic.file.as_deref(), diagnostic.line), diagnostic.text)

@@ -33,7 +33,7 @@ pub(crate) fn missing(function: &Interpreted, packages: Option<&Path>) -> Option
     let to = packages.map_or_else(|| PathBuf::from("DIR"), Path::to_path_buf);
     let option = if packages.is_none() { " and give --runtime-packages DIR" } else { "" };
     let (to, names) = (folder(&to, function.language), names.join(" "));
-    Some(format!("it imports {names}, which AWS's runtime brings; {command} {} {names}{option}", to.display()))
+    Some(format!("it imports {names}, which AWS's runtime provides; {command} {} {names}{option}", to.display()))
 }
 
 fn missing_python(function: &Interpreted) -> Option<Vec<String>> {
@@ -121,7 +121,7 @@ mod tests {
             function.packages.extend(packages.map(|packages| folder(packages, Language::Node)));
             missing(&function, packages)
         };
-        let brings = "which AWS's runtime brings; npm install --prefix";
+        let brings = "which AWS's runtime provides; npm install --prefix";
         let both = "@aws-sdk/client-s3 @aws-sdk/lib-dynamodb";
         let expected = format!("it imports {both}, {brings} DIR/nodejs {both} and give --runtime-packages DIR");
         assert_eq!(said(None).unwrap(), expected);

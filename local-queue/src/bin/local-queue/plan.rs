@@ -73,7 +73,8 @@ impl<'a> Plan<'a> {
         };
         let mut plan = Self { variables, ..Self::default() };
         let unknown = plan.variables.unknown(&stack.functions).into_iter();
-        plan.notes.extend(unknown.map(|name| format!("--env-file names {name}, which is no function of the template")));
+        plan.notes
+            .extend(unknown.map(|name| format!("--env-file names {name}, which is not a function of the template")));
         for queue in &stack.queues {
             let text = format!("{queue_urls}/{}", queue.name);
             plan.rows.push(Row { name: queue.name.as_str().to_owned(), kind: "queue".to_owned(), runs: true, text });
@@ -119,7 +120,7 @@ impl<'a> Plan<'a> {
             bail!(missing.join("\n"));
         }
         for other in &stack.others {
-            let text = "it is not emulated here".to_owned();
+            let text = "not emulated".to_owned();
             plan.rows.push(Row { name: other.logical_id.clone(), kind: other.kind.clone(), runs: false, text });
         }
         Ok(plan)
@@ -179,7 +180,7 @@ impl<'a> Plan<'a> {
             |of: fn(&Row) -> &str| self.rows.iter().map(|row| of(row).chars().count()).max().unwrap_or_default();
         let (names, kinds) = (width(|row| &row.name), width(|row| &row.kind));
         for Row { name, kind, runs, text } in &self.rows {
-            let state = if *runs { "runs:" } else { "passed over, because" };
+            let state = if *runs { "runs:" } else { "skipped:" };
             announcement.say(format_args!("  {name:names$}  {kind:kinds$}  {state} {text}"));
         }
         for note in &self.notes {
@@ -225,7 +226,10 @@ fn debug(arguments: &Functions, function: &StackFunction, found: &mut Found) -> 
             command.output().with_context(|| format!("{} cannot be started", program.interpreter.display()))?;
         if !answer.status.success() {
             let python = program.interpreter.display();
-            bail!("--debug {}: {python} has no debugpy; {python} -m pip install debugpy", function.logical_id);
+            bail!(
+                "--debug {}: {python} has no debugpy; install it with {python} -m pip install debugpy",
+                function.logical_id
+            );
         }
     }
     let usual = DEBUG_PORTS.iter().find(|(language, _)| *language == program.language).map(|(_, port)| *port);

@@ -1,4 +1,4 @@
-//! The queues that are there from the start, and those that come when they are named.
+//! Queues created at start, and queues created on first use.
 
 use std::path::{Path, PathBuf};
 
@@ -11,22 +11,22 @@ use local_queue::{
 };
 use local_queue_terminal::note;
 
-/// Which queues there are.
+/// The options for queues.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Queues")]
 pub(crate) struct Queues {
-    /// Create a queue at start; can be given more than once. A name that ends in .fifo makes a FIFO queue.
+    /// Create a queue at start; repeatable. A name that ends in .fifo creates a FIFO queue.
     #[arg(long, value_name = "NAME")]
     create: Vec<String>,
-    /// Create the queues that a file declares, with their attributes, dead-letter queues and tags: in TOML, or as ElasticMQ has
-    /// them if the file's name ends in .conf.
+    /// Create the queues declared in a file, with their attributes, dead-letter queues and tags: TOML, or the format of ElasticMQ if
+    /// the file's name ends in .conf.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Create a queue when a request names it and it does not exist; can be given more than once.
+    /// Create a queue when a request names it and it does not exist; repeatable.
     ///
-    /// PATTERN is a name in which * stands for any characters [default: *]. ATTRIBUTES are those of SQS, as
-    /// NAME=VALUE,NAME=VALUE. Of several patterns that match, the longest counts. A name that ends in .fifo makes a FIFO queue.
-    /// Sends, receives, purges, and what reads or sets attributes and tags create a queue; deletions do not.
+    /// PATTERN is a name in which * matches any characters [default: *]. ATTRIBUTES are attributes of SQS, as
+    /// NAME=VALUE,NAME=VALUE. If several patterns match, the longest applies. A name that ends in .fifo creates a FIFO queue.
+    /// Sends, receives, purges, and requests that read or set attributes or tags create a queue; deletions do not.
     #[arg(
         long,
         value_name = "PATTERN[:ATTRIBUTES]",

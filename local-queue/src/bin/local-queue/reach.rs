@@ -17,31 +17,30 @@ use local_queue_terminal::note;
 /// Who can reach the server, and who of them is answered.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Reach {
-    /// Address or name, and port, to listen on; can be given more than once. Port 0 takes a free one; localhost is both
-    /// 127.0.0.1 and `[::1]`.
+    /// Address or name, and port, to listen on; repeatable. Port 0 selects a free port; localhost means both 127.0.0.1 and
+    /// `[::1]`.
     #[arg(long, default_value = "127.0.0.1:9324", value_name = "ADDRESS:PORT")]
     listen: Vec<Listen>,
-    /// Listen on this port of 127.0.0.1, such as 4566, which is LocalStack's; short for --listen.
+    /// Port to listen on at 127.0.0.1, such as LocalStack's 4566; short for --listen.
     #[arg(long, conflicts_with = "listen")]
     port: Option<u16>,
-    /// Answer only requests signed with `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` of the environment, by whatever host
-    /// name they come.
+    /// Answer only requests signed with the environment's `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, under any host
+    /// name.
     #[arg(long)]
     require_signature: bool,
-    /// Listen on an address that other machines reach although requests need no signature, and answer SDKs by whatever host
-    /// name they come.
+    /// Allow unsigned requests on an address that other machines can reach, and answer SDKs under any host name.
     #[arg(long)]
     trust_network: bool,
-    /// Also answer to this host name, such as that of a container or of a proxy; can be given more than once.
+    /// Also answer requests for this host name, such as the name of a container or proxy; repeatable.
     ///
-    /// NAME, *.NAME or an address, with any port; with :PORT, only with that one. * answers to every name, also to one that
-    /// a web page has made lead here: such a page reads the queues.
+    /// NAME, *.NAME or an address matches any port; with :PORT, only that port. * matches every name and so disables the
+    /// protection against DNS rebinding: any web page could then read the queues.
     #[arg(long, value_name = "HOST")]
     allow_host: Vec<String>,
-    /// Also answer web pages of this origin; can be given more than once.
+    /// Also answer web pages of this origin; repeatable.
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
-    /// Give an API of the template an address of its own, beside its path on the others; can be given more than once.
+    /// Additional address for one API of the template; repeatable.
     #[arg(long, value_name = "ID=ADDRESS:PORT", value_parser = parse_api, requires = "template")]
     api: Vec<(String, Listen)>,
 }
@@ -167,7 +166,7 @@ impl Reach {
         Ok(server)
     }
 
-    /// What is said of the console's password, where it has one.
+    /// The password of the console, for the first lines.
     pub(crate) fn password(&self, server: &Server) -> String {
         self.token(server).map(|token| format!(" (any user, password {token})")).unwrap_or_default()
     }
@@ -186,11 +185,11 @@ impl Reach {
     /// Says what is given up where no signature is needed.
     fn warn(&self, open: Option<SocketAddr>) {
         if let Some(open) = open {
-            note(format_args!("local-queue: warning: anybody who reaches {open} can read and change all queues"));
+            note(format_args!("local-queue: warning: any client that can reach {open} can read and change all queues"));
         }
         if self.allow_host.iter().any(|host| host == "*") {
             note(format_args!(
-                "local-queue: warning: --allow-host '*' answers by every name, so a web page can read and change all queues \
+                "local-queue: warning: --allow-host '*' accepts every host name; any web page can read and change all queues \
                  by DNS rebinding; name the hosts instead"
             ));
         }
@@ -222,10 +221,10 @@ async fn take(
             Err(error) if addresses.len() == 1 || is_refused(&error) => {
                 return Err(error).with_context(|| format!("failed to listen on {address}"));
             }
-            Err(error) => tracing::info!(%address, %error, "an address of a name is not there"),
+            Err(error) => tracing::info!(%address, %error, "an address of a host name is not available"),
         }
     }
-    anyhow::ensure!(is_taken, "failed to listen on {listen}: this machine has none of its addresses");
+    anyhow::ensure!(is_taken, "failed to listen on {listen}: no address of this name belongs to this machine");
     Ok(())
 }
 

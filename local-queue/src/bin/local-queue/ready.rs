@@ -28,14 +28,14 @@ const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Scripts")]
 pub(crate) struct Announcement {
-    /// Write a line of JSON to this file once requests are answered: process id, host, port, URLs, region, account, made-up
+    /// Write one line of JSON to this file when the server is ready: process id, host, port, URLs, region, account, dummy
     /// credentials, queues and APIs.
     ///
-    /// It appears whole or not at all, and is removed when the server stops. A file that an earlier server has left there is
-    /// removed at start; another one is refused.
+    /// The file is written atomically and removed when the server stops. A file left by an earlier server is removed at start;
+    /// any other file is refused.
     #[arg(long, value_name = "FILE", conflicts_with = "check")]
     ready_file: Option<PathBuf>,
-    /// Print that line to standard output; the lines for people go to standard error.
+    /// Print that line to standard output; other output goes to standard error.
     #[arg(long, conflicts_with = "check")]
     print_json: bool,
 }
@@ -163,7 +163,7 @@ pub(crate) fn withdraw() {
         && fs::read_to_string(&path).is_ok_and(|now| now == text)
         && let Err(error) = fs::remove_file(&path)
     {
-        tracing::warn!(%error, path = %path.display(), "the ready file could not be removed");
+        tracing::warn!(%error, path = %path.display(), "failed to remove the ready file");
     }
 }
 

@@ -16,17 +16,17 @@ pub(super) fn mapping_samples(queue: &str, function: &str, metrics: &Metrics) ->
         ),
         sample(
             "local_queue_mapping_invoked_total",
-            "InvokedEventCount: messages given to the function.",
+            "InvokedEventCount: messages passed to the function.",
             metrics.invoked,
         ),
         sample(
             "local_queue_mapping_failed_invoke_total",
-            "FailedInvokeEventCount: messages that came back.",
+            "FailedInvokeEventCount: messages that failed and will be retried.",
             metrics.failed_invoke,
         ),
         sample(
             "local_queue_mapping_dropped_total",
-            "DroppedEventCount: messages let go without a run.",
+            "DroppedEventCount: messages dropped without an invocation.",
             metrics.dropped,
         ),
         sample("local_queue_mapping_deleted_total", "DeletedEventCount: messages deleted as done.", metrics.deleted),
@@ -42,7 +42,7 @@ pub(super) fn mapping_samples(queue: &str, function: &str, metrics: &Metrics) ->
     samples.extend(reasons.map(|(reason, value)| {
         let mut sample = sample(
             "local_queue_mapping_failed_batches_total",
-            "Batches that failed as a whole, by the reason; the log has a line for each.",
+            "Batches that failed as a whole, by reason; each has a log line.",
             value,
         );
         sample.labels.push(("reason", reason.to_owned()));
@@ -59,30 +59,34 @@ pub(super) fn function_samples(function: &str, metrics: &FunctionMetrics) -> Vec
     vec![
         count("local_queue_function_invocations_total", "Invocations that ran.", metrics.invocations),
         count("local_queue_function_errors_total", "Invocations without a reply.", metrics.errors),
-        count("local_queue_function_timeouts_total", "Invocations that took too long.", metrics.timeouts),
-        count("local_queue_function_throttles_total", "Invocations for which no process was left.", metrics.throttles),
+        count("local_queue_function_timeouts_total", "Invocations that exceeded the timeout.", metrics.timeouts),
+        count(
+            "local_queue_function_throttles_total",
+            "Invocations throttled because no process was free.",
+            metrics.throttles,
+        ),
         count("local_queue_function_cold_starts_total", "Processes started.", metrics.cold_starts),
         count(
             "local_queue_function_log_lines_dropped_total",
-            "Lines of the log that came faster than they were taken.",
+            "Log lines dropped because standard error was read too slowly.",
             metrics.log_lines_dropped,
         ),
         sample(
             "local_queue_function_duration_seconds_total",
             "counter",
-            "Time in invocations.",
+            "Total duration of invocations.",
             metrics.duration.as_secs_f64(),
         ),
         sample(
             "local_queue_function_memory_peak_bytes",
             "gauge",
-            "The most memory a process had.",
+            "Peak memory of a process.",
             metrics.memory_peak_bytes as f64,
         ),
         sample(
             "local_queue_function_concurrent_executions",
             "gauge",
-            "Invocations that run now.",
+            "Running invocations.",
             metrics.concurrent_executions as f64,
         ),
     ]

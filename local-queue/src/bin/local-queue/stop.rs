@@ -42,15 +42,15 @@ pub(crate) fn parse_duration(raw: &str) -> Result<Duration, String> {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Behaviour")]
 pub(crate) struct Ending {
-    /// How long everything has to end after Ctrl-C or SIGTERM: seconds, or a number with s, m or h.
+    /// Time limit for stopping after Ctrl-C or SIGTERM: seconds, or a number with s, m or h.
     ///
-    /// Then functions are killed. Docker kills the whole container after 10 seconds, so the default leaves time for that.
+    /// Functions that still run are then killed. The default stays below the 10 seconds after which Docker kills a container.
     #[arg(long, value_name = "DURATION", default_value = "8s", value_parser = parse_duration)]
     pub(crate) stop_within: Duration,
-    /// End when standard input closes, as after SIGTERM.
+    /// Stop when standard input closes, as on SIGTERM.
     ///
-    /// For programs that start the server and hold the other end of a pipe: the system closes it with the program, even one
-    /// that is killed, so that no server is left behind. What is written to the pipe is ignored.
+    /// For programs that start the server and hold the other end of a pipe: the system closes it when the program ends, even
+    /// if it is killed, so that no server is left behind. Input is ignored.
     #[arg(long)]
     until_stdin_closes: bool,
 }
@@ -93,7 +93,7 @@ impl Stop {
                 tokio::select! {
                     number = signals.next() => end(128 + number, "stopped at once"),
                     () = tokio::time::sleep(within) => {
-                        end(1, &format!("not everything ended within {} s: stopped where it stood", within.as_secs()))
+                        end(1, &format!("stopping took longer than {} s; aborted", within.as_secs()))
                     }
                 }
             });

@@ -48,18 +48,18 @@ const NAMES: [&str; 5] = ["localhost", "127.0.0.1", "::1", "s3.localhost", "*.s3
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "HTTPS")]
 pub(crate) struct Https {
-    /// Speak HTTPS instead of HTTP, with a certificate that is made at start for localhost, 127.0.0.1, `[::1]`,
-    /// *.s3.localhost and the name of this machine.
+    /// Serve HTTPS instead of HTTP, with a certificate created at start for localhost, 127.0.0.1, `[::1]`, *.s3.localhost and
+    /// the name of this machine.
     ///
-    /// Its certificate authority is made at start too. Where its file is, and a file of environment variables by which the AWS
-    /// command line and SDKs trust it, is printed. Functions are given an address of this machine that speaks plain HTTP.
+    /// Its certificate authority is created at start, too. The server prints the paths of the authority and of an environment file
+    /// with which the AWS CLI and SDKs trust it. Functions use a plain HTTP address of this machine.
     #[arg(long)]
     tls: bool,
-    /// Keep the certificate authority in this folder, which is made if need be, for the next start. Without it these files are in
-    /// a temporary folder and gone at the end.
+    /// Keep the certificate authority in this folder, created if necessary, for later starts [default: a temporary folder, removed
+    /// at the end]
     #[arg(long, value_name = "DIR", requires = "tls")]
     tls_dir: Option<PathBuf>,
-    /// Make the certificate for this name too, and answer to it; can be given more than once. NAME, *.NAME or an address.
+    /// Additional name of the certificate, also answered; repeatable. NAME, *.NAME or an address.
     #[arg(long, value_name = "NAME", requires = "tls")]
     tls_name: Vec<String>,
 }

@@ -40,8 +40,8 @@ pub(crate) fn unpack_bytes(bytes: &[u8], into: &Path) -> anyhow::Result<()> {
     for entry in entries(bytes)? {
         let path = Path::new(entry.name);
         let stays = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        ensure!(stays && !entry.name.contains('\\'), "{:?} leads out of the package", entry.name);
-        ensure!(entry.mode & 0o170_000 != 0o120_000, "{:?} is a link, which is not followed here", entry.name);
+        ensure!(stays && !entry.name.contains('\\'), "{:?} is a path outside the package", entry.name);
+        ensure!(entry.mode & 0o170_000 != 0o120_000, "{:?} is a symbolic link; links are not supported", entry.name);
         let to = into.join(path);
         if entry.name.ends_with('/') {
             fs::create_dir_all(&to)?;
@@ -53,7 +53,7 @@ pub(crate) fn unpack_bytes(bytes: &[u8], into: &Path) -> anyhow::Result<()> {
         let written = match entry.method {
             0 => copy(packed, &mut file, left)?,
             8 => copy(DeflateDecoder::new(packed), &mut file, left)?,
-            other => bail!("{:?} is packed by method {other}; known are 0 (stored) and 8 (deflate)", entry.name),
+            other => bail!("{:?} uses compression method {other}; expected 0 (stored) or 8 (deflate)", entry.name),
         };
         left -= written;
         make_executable(&file, entry.mode)?;
@@ -64,7 +64,7 @@ pub(crate) fn unpack_bytes(bytes: &[u8], into: &Path) -> anyhow::Result<()> {
 /// Copies what is left of the limit at the most.
 fn copy(from: impl Read, to: &mut impl Write, left: u64) -> anyhow::Result<u64> {
     let written = std::io::copy(&mut from.take(left + 1), to)?;
-    ensure!(written <= left, "it has more than {UNPACKED_BYTES_MAX} bytes, which Lambda does not take");
+    ensure!(written <= left, "it unpacks to more than {UNPACKED_BYTES_MAX} bytes, Lambda's limit");
     Ok(written)
 }
 
@@ -85,18 +85,18 @@ fn make_executable(_: &fs::File, _: u32) -> std::io::Result<()> {
 fn entries(bytes: &[u8]) -> anyhow::Result<Vec<Entry<'_>>> {
     let from = bytes.len().saturating_sub(END.1 + COMMENT_BYTES_MAX);
     let tail = bytes.get(from..).unwrap_or_default();
-    let end = tail.windows(END.0.len()).rposition(|window| window == END.0).context("it is no ZIP archive")?;
+    let end = tail.windows(END.0.len()).rposition(|window| window == END.0).context("it is not a ZIP archive")?;
     let end = record(bytes, from + end, END)?;
     let count = number16(end, 10)?;
     let mut at = number32(end, 16)?;
     // Archives of this size have another form, and Lambda takes none.
-    ensure!(count != u16::MAX && at != usize::try_from(u32::MAX)?, "it is a ZIP64 archive, which is not read here");
+    ensure!(count != u16::MAX && at != usize::try_from(u32::MAX)?, "it is a ZIP64 archive, which is not supported");
     let mut entries = Vec::with_capacity(usize::from(count));
     for _ in 0..count {
         let header = record(bytes, at, ENTRY)?;
         let [name_bytes, extra_bytes, comment_bytes] =
             [number16(header, 28)?, number16(header, 30)?, number16(header, 32)?].map(usize::from);
-        let name = bytes.get(at + ENTRY.1..at + ENTRY.1 + name_bytes).context("it is cut off in its directory")?;
+        let name = bytes.get(at + ENTRY.1..at + ENTRY.1 + name_bytes).context("its directory is truncated")?;
         entries.push(Entry {
             name: std::str::from_utf8(name).context("it has a name that is not UTF-8")?,
             method: number16(header, 10)?,
@@ -113,23 +113,23 @@ fn entries(bytes: &[u8]) -> anyhow::Result<Vec<Entry<'_>>> {
 fn content<'a>(bytes: &'a [u8], entry: &Entry<'_>) -> anyhow::Result<&'a [u8]> {
     let header = record(bytes, entry.offset, HEADER)?;
     let start = entry.offset + HEADER.1 + usize::from(number16(header, 26)?) + usize::from(number16(header, 28)?);
-    bytes.get(start..start + entry.packed_bytes).with_context(|| format!("it is cut off in {:?}", entry.name))
+    bytes.get(start..start + entry.packed_bytes).with_context(|| format!("it is truncated in {:?}", entry.name))
 }
 
 /// A record that begins as it must.
 fn record<'a>(bytes: &'a [u8], at: usize, (mark, length): (&[u8], usize)) -> anyhow::Result<&'a [u8]> {
     let record = bytes.get(at..at.saturating_add(length)).filter(|record| record.starts_with(mark));
-    record.context("it is no ZIP archive, or cut off")
+    record.context("it is not a ZIP archive, or it is truncated")
 }
 
 fn number16(record: &[u8], at: usize) -> anyhow::Result<u16> {
     let bytes = record.get(at..at + 2).and_then(|bytes| bytes.try_into().ok());
-    Ok(u16::from_le_bytes(bytes.context("a record is cut off")?))
+    Ok(u16::from_le_bytes(bytes.context("a record is truncated")?))
 }
 
 fn number32(record: &[u8], at: usize) -> anyhow::Result<usize> {
     let bytes = record.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
-    Ok(usize::try_from(u32::from_le_bytes(bytes.context("a record is cut off")?))?)
+    Ok(usize::try_from(u32::from_le_bytes(bytes.context("a record is truncated")?))?)
 }
 
 #[cfg(test)]
@@ -205,7 +205,10 @@ mod tests {
         ] {
             fs::create_dir_all(&folder).unwrap();
             let error = unpack_bytes(&archive(&[(name, b"x", mode, false)]), &folder).unwrap_err().to_string();
-            assert!(error.contains("leads out of the package") || error.contains("is a link"), "{name}: {error}");
+            assert!(
+                error.contains("is a path outside the package") || error.contains("is a symbolic link"),
+                "{name}: {error}"
+            );
             assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1, "{name}");
             assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "{name}");
         }
@@ -227,6 +230,6 @@ mod tests {
         let packed = entries(&bytes).unwrap();
         let packed = content(&bytes, &packed[0]).unwrap();
         let error = copy(DeflateDecoder::new(packed), &mut Vec::new(), 2_999).unwrap_err().to_string();
-        assert!(error.contains("which Lambda does not take"), "{error}");
+        assert!(error.contains("Lambda's limit"), "{error}");
     }
 }

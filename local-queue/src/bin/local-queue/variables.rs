@@ -41,7 +41,7 @@ impl Variables {
         let has_part = CREDENTIALS.iter().any(|name| passed.contains_key(*name));
         ensure!(
             has_key || !has_part,
-            "credentials need --pass-env {} and --pass-env {}",
+            "credentials need both --pass-env {} and --pass-env {}",
             CREDENTIALS[0],
             CREDENTIALS[1]
         );
@@ -97,7 +97,7 @@ fn parse(text: &str) -> anyhow::Result<BTreeMap<String, BTreeMap<String, String>
                 Value::String(text) => text,
                 Value::Number(number) => number.to_string(),
                 Value::Bool(truth) => truth.to_string(),
-                other => bail!("{name} of {function} is {other}; expected a text, a number or a truth"),
+                other => bail!("{name} of {function} is {other}; expected a string, a number or a boolean"),
             };
             texts.insert(name, text);
         }
@@ -142,7 +142,7 @@ Resources: { Work: { Type: 'AWS::Serverless::Function' }, Rest: { Type: 'AWS::Se
         for (text, expected) in [
             ("[]", "expected {\"LOGICAL-ID\""),
             ("{\"A\": \"text\"}", "expected {\"LOGICAL-ID\""),
-            ("{\"Work\": {\"A\": null}}", "A of Work is null; expected a text, a number or a truth"),
+            ("{\"Work\": {\"A\": null}}", "A of Work is null; expected a string, a number or a boolean"),
         ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{text}: {error}");

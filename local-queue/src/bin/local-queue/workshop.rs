@@ -58,7 +58,7 @@ impl Runner for Packaged {
 
 impl Workshop for Packages {
     fn make(&self, configuration: &FunctionConfiguration, package: &[u8]) -> Result<Arc<dyn Runner>, String> {
-        let folder = TemporaryFolder::new().map_err(|error| format!("failed to make a temporary folder: {error}"))?;
+        let folder = TemporaryFolder::new().map_err(|error| format!("failed to create a temporary folder: {error}"))?;
         unpack_bytes(package, folder.path()).map_err(|error| format!("the package cannot be unpacked: {error:#}"))?;
         let declared = declared(configuration);
         let interpreters = Interpreters::new(self.arguments.python.clone(), self.arguments.node.clone());

@@ -57,7 +57,7 @@ impl Reading<'_> {
         let mut buckets = BTreeMap::new();
         for name in folder.names().map_err(|error| self.failed(error))? {
             if !s3s::path::check_bucket_name(&name) {
-                self.findings.push(format!(".local-queue/buckets/{name}: not the name of a bucket; passed over"));
+                self.findings.push(format!(".local-queue/buckets/{name}: not the name of a bucket; skipped"));
                 continue;
             }
             let records = self.inner.records(&name, false).map_err(|error| self.failed(error))?;
@@ -74,7 +74,7 @@ impl Reading<'_> {
                         buckets.insert(name, bucket);
                     }
                     Err(error) => self.findings.push(format!(
-                        ".local-queue/buckets/{name}/bucket.json is damaged, so that there is no bucket {name}: {error}"
+                        ".local-queue/buckets/{name}/bucket.json is damaged; bucket {name} is not served: {error}"
                     )),
                 },
             }
@@ -108,7 +108,7 @@ impl Reading<'_> {
 
     fn damaged(&mut self, bucket: &str, record: &str, error: &str) {
         self.findings.push(format!(
-            ".local-queue/buckets/{bucket}/objects/{record} is damaged, and its object is not there: {error}"
+            ".local-queue/buckets/{bucket}/objects/{record} is damaged; its object is not served: {error}"
         ));
     }
 
@@ -146,7 +146,7 @@ impl Reading<'_> {
                 return Ok(None);
             }
             Err(error) => {
-                self.findings.push(format!("{shown} cannot be read, so that the object is not there: {error}"));
+                self.findings.push(format!("{shown} cannot be read; the object is not served: {error}"));
                 return Ok(None);
             }
         };
@@ -156,10 +156,11 @@ impl Reading<'_> {
             match changed(&file, &identity, &mut record) {
                 Ok(true) => {}
                 Ok(false) => {
-                    self.findings.push(format!("{shown} was changed by somebody else; the object is what it is now"));
+                    self.findings
+                        .push(format!("{shown} was changed by another process; the object has the new content"));
                 }
                 Err(error) => {
-                    self.findings.push(format!("{shown} cannot be read, so that the object is not there: {error}"));
+                    self.findings.push(format!("{shown} cannot be read; the object is not served: {error}"));
                     return Ok(None);
                 }
             }

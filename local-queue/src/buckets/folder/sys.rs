@@ -118,7 +118,7 @@ impl Dir {
         }
     }
 
-    /// What is in it, in order; names that are not text are passed over.
+    /// What is in it, in order; names that are not text are skipped.
     pub(super) fn names(&self) -> io::Result<Vec<String>> {
         Ok(self.entries()?.into_iter().map(|(name, _)| name).collect())
     }

@@ -286,7 +286,7 @@ async fn what_is_found_damaged_or_changed_is_named() {
         let refused = send(&buckets, "GET", "/photos/changed", &[], "").await;
         assert_eq!(refused.status(), 500);
         let text = String::from_utf8(refused.into_body().to_vec()).unwrap();
-        assert!(text.contains("was changed by somebody else"), "{text}");
+        assert!(text.contains("was changed by another process"), "{text}");
     }
     fs::remove_file(disk.path("photos/copied")).unwrap();
     fs::write(disk.path("photos/copied"), "copied").unwrap();
@@ -302,7 +302,7 @@ async fn what_is_found_damaged_or_changed_is_named() {
         ".local-queue/buckets/NO: not the name of a bucket",
         "photos/linked cannot be read",
         &format!(".local-queue/buckets/photos/objects/{torn} is damaged"),
-        "photos/changed was changed by somebody else; the object is what it is now",
+        "photos/changed was changed by another process; the object has the new content",
         "photos/linked and 2 more: not put here by S3",
         ".local-queue/buckets/thumbs/bucket.json is damaged",
     ];

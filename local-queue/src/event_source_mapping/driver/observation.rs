@@ -38,7 +38,7 @@ pub enum Observation<'a> {
         request_id: &'a str,
         /// The batch.
         messages: &'a [SourceMessage],
-        /// Why it was given now.
+        /// Why the batch was closed.
         closed_by: CloseReason,
     },
     /// The function has ended.
@@ -63,7 +63,7 @@ pub enum Observation<'a> {
         /// When the batch is given to it again, with another request id; `None` if it is not.
         retry_at: Option<Time>,
     },
-    /// Messages were received in vain; they come back by themselves.
+    /// Messages were dropped without an invocation; they become visible again at the end of their visibility timeout.
     Dropped {
         /// Which.
         messages: &'a [SourceMessage],

@@ -1,4 +1,4 @@
-//! What a driver does beside its loop: each is a task that comes back with what it did, and known by its job while it runs.
+//! Tasks that a driver runs beside its loop. Each returns its result, and is identified by its job while it runs.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// What a task comes back with.
+/// The result of a task.
 pub(super) enum Done {
     Received { batch: BatchId, result: Result<Vec<Arrival>, SourceError> },
     Invoked { batch: Arc<Batch>, request_id: String, duration: Duration, reply: Result<Bytes, FunctionError> },
@@ -29,7 +29,7 @@ pub(super) enum Done {
     GivenBack { entries: Entries },
 }
 
-/// A task that has not come back.
+/// A running task.
 pub(super) enum Job {
     Receive { batch: BatchId },
     Invoke { batch: Arc<Batch>, request_id: String, started_at: Time, abort: AbortHandle },

@@ -81,7 +81,7 @@ pub enum FilterError {
         problem: PatternProblem,
     },
     /// There are more filters than a mapping may have.
-    #[error("{count} filters are more than {count_max}")]
+    #[error("{count} filters given; at most {count_max}")]
     TooManyFilters {
         /// How many there are.
         count: usize,

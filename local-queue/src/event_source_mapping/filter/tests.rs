@@ -333,7 +333,7 @@ fn there_are_at_most_five_filters_or_ten_with_a_raised_quota() {
     let count = |count_max, count: usize| FilterCriteria::parse_up_to(count_max, patterns[..count].iter().copied());
     assert!(FilterCriteria::parse(patterns[..5].iter().copied()).is_ok());
     let error = FilterCriteria::parse(patterns[..6].iter().copied()).unwrap_err();
-    assert_eq!(error.to_string(), "6 filters are more than 5");
+    assert_eq!(error.to_string(), "6 filters given; at most 5");
     assert!(count(FILTERS_MAX_RAISED, 10).is_ok());
     assert_eq!(count(100, 11), Err(FilterError::TooManyFilters { count: 11, count_max: 10 }));
 }

@@ -29,7 +29,7 @@ pub struct Batch {
     pub id: BatchId,
     /// At least one, in the order in which they were received.
     pub messages: Vec<SourceMessage>,
-    /// Why it takes no more.
+    /// Why the batch is closed.
     pub closed_by: CloseReason,
 }
 
@@ -40,7 +40,7 @@ impl Batch {
     }
 }
 
-/// Why a batch takes no more messages.
+/// Why a batch is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -91,7 +91,7 @@ pub enum PlannerAction {
         /// By their receipt handles; at least one, possibly more than one request can name.
         receipt_handles: Vec<String>,
     },
-    /// Forget messages that were received: they stay in the queue and come back by themselves. Not answered.
+    /// Forget received messages: they stay in the queue and become visible again by themselves. Not answered.
     Drop {
         /// At least one.
         messages: Vec<SourceMessage>,
@@ -100,18 +100,18 @@ pub enum PlannerAction {
     },
 }
 
-/// Why messages were received in vain.
+/// Why received messages were dropped without an invocation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DropReason {
     /// The function was throttled until their visibility timeout ended.
-    #[error("function was throttled to the end: {reason}")]
+    #[error("function was throttled until the visibility timeout ended: {reason}")]
     Throttled {
         /// What was said last.
         reason: String,
     },
     /// They did not fit into their batch, and their visibility timeout ended before there was a place for another.
-    #[error("no place for another batch within the visibility timeout")]
+    #[error("no capacity for another batch within the visibility timeout")]
     HeldTooLong,
     /// They follow a message of their group that stays in the queue, so it is not their turn.
     #[error("an earlier message of the group stays in the queue")]

@@ -29,7 +29,7 @@ fn group(message: &SourceMessage) -> &str {
 
 impl Planner {
     /// Moves what is held into the batch that is collected, until one does not fit. Messages whose group is worked on stay
-    /// held, and those that are no longer hidden are let go.
+    /// held, and those that are visible again are dropped.
     pub(super) fn take_held(&mut self, now: Time) {
         let Some(collecting) = &mut self.collecting else { return };
         let is_fifo = self.settings.is_fifo;

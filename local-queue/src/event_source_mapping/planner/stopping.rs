@@ -30,7 +30,7 @@ impl Planner {
         self.give_back(messages);
     }
 
-    /// Takes note that giving messages back is over. What could not be given back comes back by itself, later.
+    /// Notes that the release of messages is complete. Messages that were not released become visible again later.
     pub fn given_back(&mut self) {
         self.give_backs -= 1;
     }

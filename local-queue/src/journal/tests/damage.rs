@@ -157,7 +157,7 @@ fn what_is_missing_or_not_ours_stops_the_start_and_is_named() {
         ("the snapshot is gone", &|disk| disk.remove(&snapshot).unwrap(), "are missing from"),
         ("a byte of the snapshot", &|disk| disk.meddle(&snapshot, |file| file[700] ^= 1), "is damaged at byte"),
         ("the end of the snapshot", &|disk| disk.meddle(&snapshot, |file| file.truncate(900)), "is damaged at byte"),
-        ("another file", &|disk| disk.meddle(&segment, |file| file[0] = b'x'), "is no file of local-queue"),
+        ("another file", &|disk| disk.meddle(&segment, |file| file[0] = b'x'), "is not a file of local-queue"),
         ("a later format", &|disk| disk.meddle(&segment, |file| file[8] = 9), "has format 9"),
         (
             "a segment under another name",

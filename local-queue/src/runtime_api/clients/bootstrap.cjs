@@ -371,8 +371,8 @@ function tellWorkThatGoesOn(before) {
     if (kinds.length > 0) {
         isWorkTold = true;
         const names = kinds.map(([kind]) => kind).join(", ");
-        const text = "the handler's promise has been fulfilled, but work that it began goes on";
-        const advice = "Lambda stops it until the next invocation, or for ever: await it";
+        const text = "the handler's promise is fulfilled, but work it started continues";
+        const advice = "Lambda freezes it until the next invocation, possibly for ever: await it";
         process.stderr.write(`local-queue: ${text} (${names}); ${advice}\n`);
     }
 }

@@ -379,8 +379,8 @@ def tell_work_that_goes_on(before):
     if left:
         is_work_told = True
         names = ", ".join(sorted(thread.name for thread in left))
-        text = f"local-queue: the handler has returned, but threads that it began go on ({names}); "
-        sys.stderr.write(text + "Lambda stops them until the next invocation, or for ever: join them\n")
+        text = f"local-queue: the handler has returned, but threads it started continue ({names}); "
+        sys.stderr.write(text + "Lambda freezes them until the next invocation, possibly for ever: join them\n")
 
 
 def handle(api, handler, encoder, headers, body):

@@ -31,7 +31,7 @@ impl Written<'_> {
                 MappedTarget::Queues { path: String::new(), action: Some(action) }
             }
             (Some(service), Some(_)) => return Ok(Integration::Missing(format!("a request to {service}"))),
-            _ => return Err(refused(self.node, format!("{uri} is no URI of an integration"))),
+            _ => return Err(refused(self.node, format!("{uri} is not an integration URI"))),
         };
         self.with_target(target)
     }
@@ -85,7 +85,7 @@ impl Written<'_> {
         if let Some(pattern) = &pattern
             && regex_lite::Regex::new(pattern).is_err()
         {
-            return Err(refused(node, format!("{pattern} is no pattern that is read here")));
+            return Err(refused(node, format!("pattern {pattern} is not supported")));
         }
         let status = text_of(node, &named("StatusCode"))?;
         let status = status.and_then(|text| text.parse().ok()).filter(|status| (100..=599).contains(status));
@@ -111,7 +111,7 @@ fn text_of_node<'y>(name: &str, node: &'y Yaml) -> Result<&'y str, Diagnostic> {
     if let Some(what) = node.first_unknown() {
         return Err(refused(node, format!("{name} needs {what}")));
     }
-    node.as_text().ok_or_else(|| refused(node, format!("{name} takes a text, not {}", node.kind())))
+    node.as_text().ok_or_else(|| refused(node, format!("{name} expects a string, not {}", node.kind())))
 }
 
 /// Templates by content type. One that is nothing is none.

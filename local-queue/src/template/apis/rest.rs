@@ -94,7 +94,7 @@ fn add_method(
     let resource = text_of(properties, "ResourceId")?.unwrap_or_default();
     let root = root_of(&draft.api().id);
     let path = path_of(resource, &root, paths)
-        .ok_or_else(|| refused(properties, format!("ResourceId {resource} is no resource of this API")))?;
+        .ok_or_else(|| refused(properties, format!("ResourceId {resource} is not a resource of this API")))?;
     draft.unenforced.extend(unenforced(text_of(properties, "AuthorizationType")?.unwrap_or("NONE")));
     draft
         .unenforced

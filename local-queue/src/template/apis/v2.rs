@@ -18,7 +18,7 @@ impl<'a> Reader<'a> {
     pub(super) fn http_api(&mut self, id: &str, resource: &'a Yaml) -> Result<Option<Draft>, Diagnostic> {
         let properties = self.properties_of(id, resource);
         if text_of(&properties, "ProtocolType")? == Some("WEBSOCKET") {
-            self.warn(id, resource.line, "passed over: WebSocket APIs are not emulated".to_owned());
+            self.warn(id, resource.line, "skipped: WebSocket APIs are not emulated".to_owned());
             return Ok(None);
         }
         let mut draft = Draft::new(&self.scope, id, resource.line, ApiKind::Http);

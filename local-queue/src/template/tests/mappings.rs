@@ -77,7 +77,7 @@ fn a_mapping_beyond_the_limits_of_lambda_is_named_with_its_line() {
 fn what_aws_refuses_of_an_event_is_refused_at_its_line() {
     let takes = "Queue, BatchSize, Enabled, FilterCriteria, FunctionResponseTypes, KmsKeyArn, LoggingConfig, \
                  MaximumBatchingWindowInSeconds, MetricsConfig, ProvisionedPollerConfig, ScalingConfig";
-    let types = "FunctionResponseTypes takes a list, [ReportBatchItemFailures] or [], not ";
+    let types = "FunctionResponseTypes expects a list, [ReportBatchItemFailures] or [], not ";
     for (property, expected) in [
         ("FunctionResponseTypes: ReportBatchItemFailures", format!("{types}ReportBatchItemFailures")),
         ("FunctionResponseTypes: [ReportBatchItemFailure]", format!("{types}[ReportBatchItemFailure]")),

@@ -151,7 +151,7 @@ fn what_is_wrong_is_named_with_resource_and_line() {
         ("Default: 20", "Default: 200", "line 5: parameter Timeout is 200; expected 1 to 100"),
         ("Default: 'on'", "Default: maybe", "line 6: parameter Mode is \"maybe\"; allowed are on, off"),
         ("Default: 'on', ", "", "line 6: parameter Mode has no default; give it with --parameter Mode=VALUE"),
-        ("QueueName: !Sub '${AWS::StackName}-jobs'", "QueueName: !Ref Jobs", "Jobs: it goes round in a circle"),
+        ("QueueName: !Sub '${AWS::StackName}-jobs'", "QueueName: !Ref Jobs", "Jobs: circular reference"),
         (
             "QueueName: !Sub '${AWS::StackName}-jobs'",
             "QueueName: local-Dead",
@@ -165,12 +165,12 @@ fn what_is_wrong_is_named_with_resource_and_line() {
     // Said once, of the queue, although the function asks for the queue's name too.
     let name = "QueueName: !Sub '${AWS::StackName}-jobs'";
     assert_eq!(refusal(name, "QueueName: !Cidr x").matches("Fn::Cidr").count(), 1);
-    assert!(refusal(name, "QueueName: !Cidr x").starts_with("line 17: Jobs: its name takes a text, not Fn::Cidr"));
+    assert!(refusal(name, "QueueName: !Cidr x").starts_with("line 17: Jobs: its name expects a string, not Fn::Cidr"));
     let unknown = Options { parameters: [("Nope".to_owned(), String::new())].into(), ..Options::default() };
     let error = read(STACK, &unknown, &Limits::STRICT).unwrap_err().to_string();
     assert_eq!(error, "line 5: there is no parameter Nope; there are Timeout, Mode");
     for (text, expected) in
-        [("", "nothing in it"), ("Resources: {}", "no Resources"), ("a: *b", "not YAML"), ("- x", "no Resources")]
+        [("", "template is empty"), ("Resources: {}", "no Resources"), ("a: *b", "not YAML"), ("- x", "no Resources")]
     {
         let error = read(text, &Options::default(), &Limits::STRICT).unwrap_err().to_string();
         assert!(error.contains(expected), "{text:?}: {error}");
@@ -185,24 +185,24 @@ fn what_is_not_emulated_is_named() {
         (
             "  M: { Type: 'AWS::Lambda::EventSourceMapping', Properties: { EventSourceArn: !GetAtt D.StreamArn, StartingPosition: \
              LATEST, FunctionName: !Ref Work } }\n  D: { Type: 'AWS::DynamoDB::Table' }\n",
-            "line 19: M: passed over: its source is D.StreamArn, which is not known here (D is an AWS::DynamoDB::Table)",
+            "line 19: M: skipped: its source is D.StreamArn, which is not known here (D is an AWS::DynamoDB::Table)",
         ),
         (
             "  M: { Type: 'AWS::Lambda::EventSourceMapping', Properties: { EventSourceArn: !GetAtt K.Arn, FunctionName: x } }\n  \
              K: { Type: 'AWS::Kinesis::Stream' }\n",
-            "line 19: M: passed over: its source is of kinesis, which is not emulated",
+            "line 19: M: skipped: its source is of kinesis, which is not emulated",
         ),
         (
             "  M: { Type: 'AWS::Lambda::EventSourceMapping', Properties: { EventSourceArn: !GetAtt Jobs.Arn, FunctionName: x } }\n",
-            "line 19: M: passed over: FunctionName x is no function of the template",
+            "line 19: M: skipped: FunctionName x is not a function of the template",
         ),
         (
             "  N: { Type: 'AWS::Serverless::Application', Properties: { Location: n.yaml } }\n",
-            "line 19: N: passed over, with all that is in it: its Location is a file, n.yaml, and files are not read here",
+            "line 19: N: skipped, with its resources: its Location is a file, n.yaml, and files are not read here",
         ),
         (
             "        Web: { Type: HttpApi }\n        Clock: { Type: Schedule }\n",
-            "line 14: Work: events passed over, because only queues, buckets and APIs are emulated: Clock (Schedule)",
+            "line 14: Work: events skipped (only queues, buckets and APIs are emulated): Clock (Schedule)",
         ),
     ] {
         let stack = read_stack(&(ONE.to_owned() + more)).unwrap();

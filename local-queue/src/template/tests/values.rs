@@ -161,7 +161,7 @@ fn what_is_not_known_is_refused_only_where_it_is_needed() {
         (
             "DelaySeconds: 0",
             "QueueName: !ImportValue x",
-            Err("Jobs: its name takes a text, not Fn::ImportValue x, which"),
+            Err("Jobs: its name expects a string, not Fn::ImportValue x, which"),
         ),
         (
             "Timeout: 9",
@@ -174,11 +174,7 @@ fn what_is_not_known_is_refused_only_where_it_is_needed() {
             "KmsMasterKeyId: !ImportValue x",
             Ok("Jobs: the queue is not encrypted by Fn::ImportValue x"),
         ),
-        (
-            "!GetAtt Jobs.Arn",
-            "!ImportValue x",
-            Ok("mapping Jobs is passed over: its queue is Fn::ImportValue x, which"),
-        ),
+        ("!GetAtt Jobs.Arn", "!ImportValue x", Ok("mapping Jobs is skipped: its queue is Fn::ImportValue x, which")),
     ] {
         let found = read_stack(&one(&[(from, to)]));
         match (found, expected) {

@@ -64,7 +64,7 @@ async fn an_error_says_in_a_line_what_happened_where_and_what_to_check() {
             "no connection to http://queues:9324: connection refused; check the endpoint (AWS_ENDPOINT_URL_SQS, \
              AWS_ENDPOINT_URL), the region (AWS_REGION) and the network",
         ),
-        (Wire::Silent, "no answer in time from http://queues:9324; check the endpoint "),
+        (Wire::Silent, "timed out waiting for http://queues:9324; check the endpoint "),
         (Wire::Answers(400, code), "QueueDoesNotExist: It does not\\nexist.; check the queue's URL, "),
         (Wire::Answers(403, denied), "AccessDeniedException: no; the credentials are known but not allowed "),
         (Wire::Answers(403, token), "UnrecognizedClientException: who; check the credentials "),

@@ -1,222 +1,225 @@
-//! What can be said to `resize dead-letters`.
+//! The command line of `resize dead-letters`.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// Look into a dead-letter queue, send its messages back, or delete them.
+/// Inspect a dead-letter queue, redrive its messages, or delete them.
 ///
-/// The queue is reached by the usual AWS configuration: region, credentials, profile and `AWS_ENDPOINT_URL` from the
-/// environment; an endpoint on this machine needs neither region nor credentials. Looking takes nothing out, but SQS has no
-/// other way to look than to receive: for the time of the command the messages are invisible to others, and their receive
-/// counts go up by one. A queue with a redrive policy of its own is not looked into unless it is asked for, since it would
-/// move the messages on; of a FIFO queue, no more than ten messages of each group can be seen.
+/// The usual AWS configuration applies: profile, region, credentials and `AWS_ENDPOINT_URL` from the environment; an
+/// endpoint on this machine needs neither region nor credentials. SQS can show messages only by receiving them: while the
+/// command runs, the messages are invisible to other consumers, and their receive counts increase by one. A queue with its
+/// own redrive policy is refused by default, because receiving could move its messages on. In a FIFO queue at most ten
+/// messages per group are visible.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeadLetters {
-    /// One line for each message: what it was to resize, and why that failed
+    /// List messages, one per line, with the source and the reason of the failure
     List(ListDeadLetters),
-    /// A whole message: body, reason and attributes
+    /// Show one message: body, reason and attributes
     Show(ShowDeadLetter),
-    /// Send messages as `list --save` and `list --json` write them, edited or not
+    /// Send messages from a file written by `list --save` or `list --json`
     Send(SendDeadLetters),
-    /// Send messages back to the queue they came from, to be tried again
+    /// Send messages back to their source queue for a retry
     Redrive(RedriveDeadLetters),
-    /// Delete a selection of messages
+    /// Delete selected messages
     Delete(DeleteDeadLetters),
     /// Delete all messages
     Purge(PurgeDeadLetters),
 }
 
-/// Which messages are meant: those for which all that is given holds.
+/// Filters; a message has to match all of them.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Selection")]
 pub(crate) struct Selection {
-    /// Messages that failed in this way, such as `bad-image`, `max-receive-count` or `unknown`; may be given several times.
+    /// Kind of failure, such as `bad-image`, `max-receive-count` or `unknown`; repeatable.
     #[arg(long, value_name = "KIND")]
     pub(crate) kind: Vec<String>,
 
-    /// Messages whose body has this text in it.
+    /// Text that the body contains.
     #[arg(long, value_name = "TEXT")]
     pub(crate) body_contains: Option<String>,
 
-    /// Messages that were sent at this time or later: `2026-12-01T08:00:00Z`, or so long ago, such as `90m`, `12h` or `3d`.
+    /// Earliest time of sending: a time such as `2026-12-01T08:00:00Z`, or an age such as `90m`, `12h` or `3d`.
     ///
-    /// A message that was given up by its queue was sent when its job was, one with a reason when the job had failed.
+    /// A message moved by a redrive policy keeps the time at which its job was sent; a message with a failure reason has the
+    /// time of the failure.
     #[arg(long, value_name = "WHEN")]
     pub(crate) since: Option<String>,
 
-    /// The message with this id, or that is a copy of it; may be given several times.
+    /// Message id, also of the original message; repeatable.
     #[arg(long, value_name = "MESSAGE-ID")]
     pub(crate) id: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ListDeadLetters {
-    /// The dead-letter queue.
+    /// URL of the dead-letter queue.
     #[arg(long, value_name = "URL")]
     pub(crate) queue_url: String,
 
     #[command(flatten)]
     pub(crate) selection: Selection,
 
-    /// Look at no more than so many messages.
+    /// Maximum number of messages to read.
     #[arg(long, value_name = "MESSAGES", default_value_t = 1000)]
     pub(crate) max: u32,
 
-    /// Print a JSON list with every message instead of the table.
+    /// Print a JSON list of every message instead of the table.
     ///
-    /// It loses nothing: bodies are strings as they were sent, binary attributes are in base64. `send` takes it back.
+    /// The list is complete: bodies are strings as sent, binary attributes are in base64. `send` accepts it.
     #[arg(long, conflicts_with_all = ["counts", "save"])]
     pub(crate) json: bool,
 
-    /// Print how many messages failed in which way instead of each of them.
+    /// Print the number of messages per kind of failure instead of the messages.
     #[arg(long, conflicts_with = "save")]
     pub(crate) counts: bool,
 
-    /// Write the messages to FILE, one JSON object a line, instead of printing them. `send` takes it back.
+    /// Write the messages to FILE, one JSON object per line, instead of printing them. `send` accepts it.
     ///
-    /// It is written beside FILE and renamed, so that FILE is whole or what it was.
+    /// FILE is replaced atomically.
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
 
-    /// Look even if the queue has a redrive policy of its own, by which looking may move messages.
+    /// Read even if the queue has its own redrive policy, which may move messages as they are received.
     #[arg(long)]
     pub(crate) despite_redrive_policy: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowDeadLetter {
-    /// The dead-letter queue.
+    /// URL of the dead-letter queue.
     #[arg(long, value_name = "URL")]
     pub(crate) queue_url: String,
 
-    /// The message's id, or that of the message it is a copy of.
+    /// Id of the message, or of its original.
     #[arg(value_name = "MESSAGE-ID")]
     pub(crate) message_id: String,
 
-    /// Look even if the queue has a redrive policy of its own, by which looking may move messages.
+    /// Read even if the queue has its own redrive policy, which may move messages as they are received.
     #[arg(long)]
     pub(crate) despite_redrive_policy: bool,
 }
 
-/// Send messages as `list --save` and `list --json` write them, edited or not.
+/// Send messages from a file written by `list --save` or `list --json`.
 ///
-/// Body, attributes and message group of each are sent as they stand in the file, apart from the attributes that say why it
-/// failed; all are checked before the first is sent. Nothing is deleted: the dead-letter queue keeps its messages until they
-/// are redriven, deleted or purged.
+/// The file may be edited. Each message is sent with the body, attributes and message group from the file, without the
+/// failure attributes. All messages are validated before the first is sent. Nothing is deleted: the dead-letter queue keeps
+/// its messages until they are redriven, deleted or purged.
 ///
-/// Exit code: 0 when every message was sent, 1 when some were not, 2 when none was.
+/// Exit code: 0 if every message was sent, 1 if some were not, 2 if none was.
 #[derive(Debug, Args)]
 pub(crate) struct SendDeadLetters {
-    /// The queue to send to.
+    /// URL of the destination queue.
     #[arg(long, value_name = "URL")]
     pub(crate) queue_url: String,
 
-    /// Messages as `list --save` writes or `list --json` prints them, or one as `show` does; `-` reads standard input.
+    /// File written by `list --save`, `list --json` or `show`; `-` reads standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) file: PathBuf,
 
-    /// Messages a second; as fast as SQS likes unless given.
+    /// Maximum messages per second [default: unlimited]
     #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(u16).range(1..=500))]
     pub(crate) rate: Option<u16>,
 
-    /// Send the attributes that say why a message failed, too: to put messages back into a dead-letter queue.
+    /// Keep the failure attributes, to restore messages to a dead-letter queue.
     #[arg(long)]
     pub(crate) keep_reasons: bool,
 
-    /// Check the file and say what would be sent, and send nothing.
+    /// Validate the file and print what would be sent; send nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
 
-/// Send messages back to the queue they came from, to be tried again.
+/// Send messages back to their source queue for a retry.
 ///
-/// Each message is sent first and deleted then, without the attributes that say why it failed. A message goes to the queue
-/// that gave it up; one that was sent here with its reason goes to the one queue whose redrive policy names this one, or to
-/// --to. Messages that come back while this goes on are left.
+/// Each message is sent, then deleted; its failure attributes are removed. A message moved by a redrive policy goes to its
+/// source queue; a message sent here with a failure reason goes to the queue whose redrive policy names this queue, or to
+/// --to. Messages that fail again during the redrive stay here.
 ///
-/// What was sent is written to a journal before it is deleted. After a kill, a crash or Ctrl-C the same command goes on: it
-/// deletes what had been sent, and sends what had not. Only of the messages of the one request that was under way nobody can
-/// know; they are named and left, unless --resend-unsure says otherwise. A FIFO queue knows for five minutes, and is asked.
+/// Each sent message is recorded in a journal before it is deleted. After a kill, a crash or Ctrl-C, the same command
+/// resumes: it deletes the messages that had been sent and sends the others. If a request was interrupted, whether its
+/// messages arrived is unknown; they are listed and left in place unless --resend-unsure is given. To a FIFO queue they are
+/// sent again within its five-minute deduplication interval.
 ///
-/// Exit code: 0 when all that were meant were sent, 1 when some were not, 2 when nothing was begun.
+/// Exit code: 0 if every selected message was sent, 1 if some were not, 2 if the redrive could not start.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct RedriveDeadLetters {
-    /// The dead-letter queue.
+    /// URL of the dead-letter queue.
     #[arg(long, value_name = "URL")]
     pub(crate) queue_url: String,
 
     #[command(flatten)]
     pub(crate) selection: Selection,
 
-    /// The ARN or URL of the queue to send to; unless given, the queue that each message came from.
+    /// ARN or URL of the destination queue [default: the source queue of each message]
     #[arg(long, value_name = "QUEUE")]
     pub(crate) to: Option<String>,
 
-    /// Messages a second; as fast as SQS likes unless given.
+    /// Maximum messages per second [default: unlimited]
     #[arg(long, alias = "max-rate", value_name = "MESSAGES", value_parser = clap::value_parser!(u16).range(1..=500))]
     pub(crate) rate: Option<u16>,
 
-    /// Say what would be sent where, and send nothing.
+    /// Print each message and its destination; send nothing.
     #[arg(long, conflicts_with = "move_task")]
     pub(crate) dry_run: bool,
 
-    /// Let SQS move all messages by itself (StartMessageMoveTask): it goes on without this command, chooses none, and leaves
-    /// the attributes that say why a message failed.
+    /// Start a message move task in SQS (StartMessageMoveTask) for all messages. The task runs without this command and
+    /// keeps the failure attributes.
     #[arg(long, conflicts_with_all = ["kind", "body_contains", "since", "id", "journal", "resend_unsure", "despite_redrive_policy"])]
     pub(crate) move_task: bool,
 
-    /// Where it is written down what was sent; unless given, a file of this queue's below `$XDG_STATE_HOME/resize`.
+    /// Journal of sent messages [default: a file per queue below `$XDG_STATE_HOME/resize`]
     #[arg(long, value_name = "FILE")]
     pub(crate) journal: Option<PathBuf>,
 
-    /// Send messages again of which an interrupted redrive does not know whether they arrived.
+    /// Resend messages whose arrival is unknown after an interrupted redrive.
     #[arg(long)]
     pub(crate) resend_unsure: bool,
 
-    /// Receive even if the queue has a redrive policy of its own, by which receiving may move messages.
+    /// Receive even if the queue has its own redrive policy, which may move messages as they are received.
     #[arg(long)]
     pub(crate) despite_redrive_policy: bool,
 }
 
-/// Delete a selection of messages.
+/// Delete selected messages.
 ///
-/// At a terminal the messages are counted and it is asked; elsewhere --yes has to say it.
+/// At a terminal the command counts the messages and asks for confirmation; otherwise --yes is required.
 ///
-/// Exit code: 0 when all that were meant were deleted, 1 when some were not or the answer was no, 2 when nothing was begun.
+/// Exit code: 0 if every selected message was deleted, 1 if some were not or the answer was no, 2 if the command could not
+/// start.
 #[derive(Debug, Args)]
 pub(crate) struct DeleteDeadLetters {
-    /// The dead-letter queue.
+    /// URL of the dead-letter queue.
     #[arg(long, value_name = "URL")]
     pub(crate) queue_url: String,
 
     #[command(flatten)]
     pub(crate) selection: Selection,
 
-    /// Delete without being asked.
+    /// Confirm the deletion.
     #[arg(long)]
     pub(crate) yes: bool,
 
-    /// Say what would be deleted, and delete nothing.
+    /// Print what would be deleted; delete nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Look even if the queue has a redrive policy of its own, by which looking may move messages.
+    /// Read even if the queue has its own redrive policy, which may move messages as they are received.
     #[arg(long)]
     pub(crate) despite_redrive_policy: bool,
 }
 
 /// Delete all messages.
 ///
-/// At a terminal it is asked; elsewhere --yes has to say it.
+/// At a terminal the command asks for confirmation; otherwise --yes is required.
 #[derive(Debug, Args)]
 pub(crate) struct PurgeDeadLetters {
-    /// The dead-letter queue.
+    /// URL of the dead-letter queue.
     #[arg(long, value_name = "URL")]
     pub(crate) queue_url: String,
 
-    /// Delete without being asked.
+    /// Confirm the deletion.
     #[arg(long)]
     pub(crate) yes: bool,
 }

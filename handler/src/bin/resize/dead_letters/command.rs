@@ -65,7 +65,7 @@ async fn list(client: &Client, arguments: &ListDeadLetters, stop: &Stop) -> anyh
     let letters = seen.messages.iter().map(|message| (message, dead_letter(message, &history)));
     let letters = letters.filter(|(message, letter)| filter.takes(message, letter)).collect::<Vec<_>>();
     if let Some(path) = &arguments.save {
-        save(path, &letters).with_context(|| format!("cannot save to {}; it is what it was", path.display()))?;
+        save(path, &letters).with_context(|| format!("cannot save to {}; the file is unchanged", path.display()))?;
         print(format_args!("{} saved to {}", table::count(letters.len() as u64, "message"), path.display()));
     } else if arguments.json {
         let list: Vec<Value> = letters.iter().map(|(message, letter)| document(message, letter)).collect();
@@ -144,7 +144,7 @@ fn write_lines(path: &Path, letters: &[(&Message, DeadLetter)]) -> std::io::Resu
 }
 
 pub(super) fn interrupted(interruption: Interruption) -> u8 {
-    note(format_args!("resize: stopped by {}; the messages were given back", interruption.name()));
+    note(format_args!("resize: stopped by {}; the messages were released", interruption.name()));
     interruption.exit_code()
 }
 
@@ -232,7 +232,7 @@ fn warn_of_duplicates(messages: &[Outgoing]) {
     if !twice.is_empty() {
         let names = twice.into_iter().collect::<Vec<_>>().join(", ");
         note(format_args!(
-            "resize: in the file more than once, of which a FIFO queue keeps one (the same id and body within five minutes): {names}"
+            "resize: duplicates in the file, of which a FIFO queue keeps one (same id and body within five minutes): {names}"
         ));
     }
 }

@@ -128,7 +128,7 @@ pub(super) async fn all(client: &Client, arguments: &PurgeDeadLetters, stop: &St
     }
     let request = client.purge_queue().queue_url(&queue.url);
     request.send().await.map_err(|error| failed("PurgeQueue", &queue.url, &error))?;
-    print(format_args!("{count} deleted; it may take SQS a minute"));
+    print(format_args!("{count} deleted; SQS may take up to a minute"));
     Ok(0)
 }
 
@@ -137,7 +137,7 @@ fn check_askable(yes: bool) -> anyhow::Result<()> {
     if yes || std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
         return Ok(());
     }
-    bail!("there is no terminal to ask at whether the messages may be deleted; --yes deletes them without asking")
+    bail!("confirmation needs a terminal; --yes confirms the deletion")
 }
 
 async fn ask(question: &str, stop: &Stop) -> anyhow::Result<Answer> {

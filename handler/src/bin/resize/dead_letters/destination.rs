@@ -87,7 +87,7 @@ pub(super) async fn only_source_queue(client: &Client, queue_url: &str) -> anyho
     let answer = answer.map_err(|error| failed("ListDeadLetterSourceQueues", queue_url, &error))?;
     match answer.queue_urls() {
         [one] => Ok(Destination { arn: arn_of(client, one).await?, url: one.clone() }),
-        [] => bail!("no queue has {queue_url} as its dead-letter queue; say where the messages go with --to ARN"),
+        [] => bail!("no queue has {queue_url} as its dead-letter queue; name the destination with --to ARN"),
         several => bail!(
             "{} queues have {queue_url} as their dead-letter queue; choose one with --to ARN: {}",
             several.len(),

@@ -101,7 +101,7 @@ pub(super) fn read(text: &str, is_fifo: bool, keeps_reasons: bool) -> anyhow::Re
         serde_json::Deserializer::from_str(text).into_iter().collect::<Result<_, _>>().context(expected)?
     };
     if list.is_empty() {
-        bail!("there is no message in it; {expected}");
+        bail!("the file has no message; {expected}");
     }
     let numbered = list.into_iter().enumerate();
     numbered.map(|(index, edited)| edited.outgoing(index + 1, is_fifo, keeps_reasons)).collect()
@@ -187,8 +187,8 @@ mod tests {
     fn a_wrong_document_is_named_before_anything_is_sent() {
         for (text, expected) in [
             ("nothing", "expected what `dead-letters list --save`"),
-            ("[]", "there is no message in it"),
-            ("", "there is no message in it"),
+            ("[]", "the file has no message"),
+            ("", "the file has no message"),
             ("{\"body\":\"x\"}\n{\"body\":\n", "expected what `dead-letters list --save`"),
             (r#"[{"messageId":"a"}]"#, "missing field `body`"),
             (r#"[{"body":""}]"#, "message 1 has an empty body"),

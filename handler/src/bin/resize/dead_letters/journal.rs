@@ -70,7 +70,7 @@ impl Journal {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                bail!("another redrive of this queue is at work; it has locked its journal {}", path.display());
+                bail!("another redrive of this queue is running; it holds the lock of the journal {}", path.display());
             }
             Err(TryLockError::Error(error)) => return Err(error).with_context(failed),
         }
@@ -196,7 +196,7 @@ mod tests {
         let path = folder.path().join("journal");
         let mut journal = Journal::open(&path).unwrap();
         let refused = Journal::open(&path).unwrap_err().to_string();
-        assert!(refused.starts_with("another redrive of this queue is at work"), "{refused}");
+        assert!(refused.starts_with("another redrive of this queue is running"), "{refused}");
         journal.sending(texts(&["a"]), 0).unwrap();
         journal.close();
         let mut journal = Journal::open(&path).unwrap();

@@ -43,7 +43,7 @@ pub(super) struct QueueState {
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) messages: Vec<Message>,
-    /// Why these are not all.
+    /// Why the list is incomplete.
     pub(super) rest: Option<String>,
     pub(super) interruption: Option<Interruption>,
 }
@@ -123,9 +123,9 @@ impl QueueState {
         let reason = if seen >= messages_max {
             "--max shows more"
         } else if self.url.ends_with(FIFO_SUFFIX) {
-            "the rest of the group is locked, since a FIFO queue hands out no more of a message group while some are in flight"
+            "the rest of the group is locked, because a FIFO queue delivers no more of a message group while some of its messages are in flight"
         } else {
-            "the others are delayed, or in flight to somebody else"
+            "the others are delayed, or in flight to another consumer"
         };
         Some(format!("{seen} of {} messages: {reason}", self.depth))
     }
@@ -200,7 +200,9 @@ impl<'a> Hold<'a> {
         self.since = Instant::now();
         let (left, reason) = self.change_visibility(INVISIBLE_SECONDS).await;
         if left > 0 {
-            note(format_args!("resize: {left} messages could not be kept and may be received by others: {reason}"));
+            note(format_args!(
+                "resize: failed to extend the visibility timeout of {left} messages, which other consumers may receive: {reason}"
+            ));
         }
     }
 
@@ -208,7 +210,7 @@ impl<'a> Hold<'a> {
         let (left, reason) = self.change_visibility(0).await;
         if left > 0 {
             note(format_args!(
-                "resize: {left} messages could not be given back and stay invisible for up to {INVISIBLE_SECONDS} s: {reason}"
+                "resize: failed to release {left} messages, which stay invisible for up to {INVISIBLE_SECONDS} s: {reason}"
             ));
         }
     }

@@ -31,7 +31,8 @@ pub(super) async fn run(client: &Client, arguments: &RedriveDeadLetters, stop: &
     loop {
         let answer = client.list_message_move_tasks().source_arn(&queue.arn).max_results(1).send().await;
         let answer = answer.map_err(|error| failed("ListMessageMoveTasks", &queue.arn, &error))?;
-        let task = answer.results().first().context("SQS does not know the move it has just begun")?;
+        let task =
+            answer.results().first().context("ListMessageMoveTasks does not list the task that was just started")?;
         match task.status() {
             Some("RUNNING" | "CANCELLING") => {}
             Some("COMPLETED") => {
@@ -41,7 +42,7 @@ pub(super) async fn run(client: &Client, arguments: &RedriveDeadLetters, stop: &
             other => {
                 let (status, reason) =
                     (other.unwrap_or("unknown"), task.failure_reason().unwrap_or("SQS says no more"));
-                note(format_args!("resize: the move is {status} after {}: {}", moved(task), one_line(reason)));
+                note(format_args!("resize: the move task is {status} after {}: {}", moved(task), one_line(reason)));
                 return Ok(1);
             }
         }
@@ -49,7 +50,7 @@ pub(super) async fn run(client: &Client, arguments: &RedriveDeadLetters, stop: &
             // SQS moves the messages by itself, and has no call that waits for the end.
             () = tokio::time::sleep(MOVE_INTERVAL) => {}
             interruption = stop.requested() => {
-                note(format_args!("resize: {} sent so far; SQS goes on without this command", moved(task)));
+                note(format_args!("resize: {} sent so far; the move task continues in SQS", moved(task)));
                 return Ok(interruption.exit_code());
             }
         }

@@ -52,7 +52,7 @@ pub(super) struct Outcome {
     pub(super) unsure: Vec<String>,
     /// How many stay that were meant, by the reason.
     pub(super) left: BTreeMap<String, u64>,
-    /// How many were there at the beginning and could not be received: delayed, or in flight to somebody else.
+    /// How many were there at the beginning and could not be received: delayed, or in flight to another consumer.
     pub(super) unseen: u64,
     pub(super) interruption: Option<Interruption>,
 }
@@ -88,7 +88,7 @@ pub(super) async fn run(
     let mut journal = Journal::open(&path)?;
     if journal.len() > 0 {
         let count = table::count(journal.len() as u64, "message");
-        note(format_args!("resize: going on where a redrive was interrupted: its journal knows {count}"));
+        note(format_args!("resize: resuming an interrupted redrive: its journal has {count}"));
     }
     let outcome = redrive(client, &queue, &plan, &mut destinations, &mut journal, stop).await?;
     let code = report(&outcome, &journal, &queue);
@@ -136,7 +136,7 @@ fn report(outcome: &Outcome, journal: &Journal, queue: &QueueState) -> u8 {
     }
     if outcome.sent_before > 0 {
         let count = table::count(outcome.sent_before, "message");
-        print(format_args!("{count} deleted that the interrupted redrive had sent"));
+        print(format_args!("{count} deleted, already sent by the interrupted redrive"));
     }
     if outcome.sent.is_empty() && outcome.sent_before == 0 {
         print(format_args!("no messages sent"));
@@ -155,7 +155,7 @@ fn report(outcome: &Outcome, journal: &Journal, queue: &QueueState) -> u8 {
     }
     if let Some(interruption) = outcome.interruption {
         note(format_args!(
-            "resize: stopped by {}; the rest stays in {}, and the same command goes on",
+            "resize: stopped by {}; the rest stays in {}, and the same command resumes",
             interruption.name(),
             queue.url
         ));
@@ -166,9 +166,9 @@ fn report(outcome: &Outcome, journal: &Journal, queue: &QueueState) -> u8 {
     }
     if outcome.unseen > 0 {
         let reason = if queue.url.ends_with(FIFO_SUFFIX) {
-            "a FIFO queue hands out no more of a message group while some of it stay, or are in flight to somebody else"
+            "a FIFO queue delivers no more of a message group while its earlier messages remain or are in flight to another consumer"
         } else {
-            "delayed, or in flight to somebody else"
+            "delayed, or in flight to another consumer"
         };
         note(format_args!(
             "resize: {} could not be received: {reason}; what a killed redrive had received is visible again within \
@@ -178,13 +178,15 @@ fn report(outcome: &Outcome, journal: &Journal, queue: &QueueState) -> u8 {
     }
     if journal.len() > outcome.unsure.len() {
         let path = journal.path().display();
-        note(format_args!("resize: some messages were sent and not deleted; {path} knows them: run it again"));
+        note(format_args!(
+            "resize: some messages were sent but not deleted; they are recorded in {path}: run the command again"
+        ));
         return 1;
     }
     u8::from(!outcome.left.is_empty() || !outcome.unsure.is_empty() || outcome.unseen > 0)
 }
 
-/// Sends back what is meant, until there is no more or it is told to stop.
+/// Redrives the selected messages until none is left or a stop is requested.
 pub(super) async fn redrive(
     client: &Client,
     queue: &QueueState,
@@ -223,7 +225,7 @@ struct Redrive<'a, 'b> {
     hold: Hold<'a>,
     pace: Pace,
     outcome: Outcome,
-    /// The ids of messages as they were sent: one that fails again at once comes back, and is not sent for ever.
+    /// Ids of messages already sent: a message that fails again at once is not sent in an endless loop.
     new_ids: HashSet<String>,
 }
 

@@ -42,7 +42,8 @@ async fn a_function_that_is_always_throttled_spends_the_receives_of_its_messages
     running.drain_and_stop().await;
     let log = world.log();
     let told: Vec<&String> = log.iter().filter(|line| line.contains("polled") || line.contains("dropped")).collect();
-    let reason = "function was throttled to the end: ReservedFunctionConcurrentInvocationLimitExceeded";
+    let reason =
+        "function was throttled until the visibility timeout ended: ReservedFunctionConcurrentInvocationLimitExceeded";
     let expected = [
         "0 polled 1".to_owned(),
         format!("30000 dropped 1: {reason}"),
