@@ -81,7 +81,7 @@ fn transformed(beside: &Path) -> Result<Value, String> {
     let path = beside.join("../.cache/infra/template.json");
     let made = |path: &Path| std::fs::metadata(path).and_then(|metadata| metadata.modified());
     match made(&path) {
-        Err(_) => Err(format!("{} is not there", path.display())),
+        Err(_) => Err(format!("{} does not exist", path.display())),
         Ok(time) if time < made(&beside.join("../infra/template.yaml")).unwrap() => {
             Err(format!("{} is older than its source", path.display()))
         }

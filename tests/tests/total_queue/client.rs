@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Why a request has no result.
+/// Why a request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// The connection ended without an answer: whether anything was done is not known.
