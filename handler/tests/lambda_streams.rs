@@ -92,7 +92,7 @@ fn a_function_that_cannot_start_ends_with_1_and_says_why_if_anybody_reads() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
         output.status.code() == Some(1)
-            && said.starts_with("the function could not start: the settings are wrong: MAX_PIXELS=")
+            && said.starts_with("failed to start the function: the settings are wrong: MAX_PIXELS=")
     );
     assert!(!said.contains('\u{1b}') && said.contains("expected a whole number from 1 to"), "{said}");
 }

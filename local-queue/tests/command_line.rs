@@ -146,7 +146,7 @@ fn what_answering_to_every_host_gives_up_is_said_at_start() {
     running.0.kill().unwrap();
     let mut stderr = String::new();
     running.0.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-    assert!(stderr.starts_with("local-queue: warning: --allow-host '*' answers by every name"), "{stderr}");
+    assert!(stderr.starts_with("local-queue: warning: --allow-host '*' accepts every host name"), "{stderr}");
     assert!(stderr.contains("DNS rebinding"), "{stderr}");
 }
 

@@ -161,7 +161,7 @@ fn a_stop_says_what_it_waits_for_kills_it_in_time_and_leaves_nothing() {
         assert!(began.elapsed() >= Duration::from_millis(900), "it has time to end by itself");
         let log = rest(log);
         let waiting = "stopping: waiting up to 2 s for 1 invocation of local-F (";
-        assert!(log.contains(waiting) && log.contains("a second signal stops at once"), "{log}");
+        assert!(log.contains(waiting) && log.contains("a second signal exits immediately"), "{log}");
         assert!(log.contains("stopping: killed 1 invocation of local-F ("), "{log}");
         assert!(log.contains("was ended after") && log.contains("because the mapping stops"), "{log}");
         is_gone(pid);

@@ -552,7 +552,7 @@ async fn no_temporary_file_is_left_by_whatever_signal_it_ends() {
     let id = serving.process.id().to_string();
     let terminate = || assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     terminate();
-    serving.logged("a second signal stops at once");
+    serving.logged("a second signal exits immediately");
     terminate();
     assert_eq!(serving.process.wait().unwrap().code(), Some(143));
     assert_eq!(left_in(temporary.path()), [""; 0]);

@@ -57,6 +57,21 @@ async fn emulator(names: &[&str]) -> (Emulator, Arc<RecentLog>) {
     (emulator, log)
 }
 
+/// An emulator with a function that has run and one request on record, and the addresses of the pages that show them.
+pub(super) async fn pages() -> (Emulator, Vec<(&'static str, String)>) {
+    let (emulator, log) = emulator(&["resize"]).await;
+    say(&log, "request", "a line");
+    let recorded = client().get(emulator.url("activity")).send().await.unwrap().status();
+    let sent = client().post(emulator.url("actions/ListQueues")).body("{}").send().await.unwrap().status();
+    assert!(recorded.is_success() && sent.is_success(), "{recorded}, {sent}");
+    let pages = vec![
+        ("functions", emulator.url("console/functions")),
+        ("function", emulator.url("console/function?name=resize")),
+        ("activity", emulator.url("console/activity")),
+    ];
+    (emulator, pages)
+}
+
 /// A log is followed and filtered, a mapping paused and resumed, a function invoked.
 pub(super) async fn functions(page: &mut Page<'_>) {
     let (emulator, log) = emulator(&["resize"]).await;
@@ -110,18 +125,18 @@ pub(super) async fn hostile_functions(page: &mut Page<'_>) {
     assert_eq!(page.eval("document.querySelectorAll('#functions tbody tr').length").await, HOSTILE.len());
     assert_nothing_ran(page, "names of functions").await;
     let link = "document.querySelectorAll('#functions tbody a')";
-    for index in 0..HOSTILE.len() {
+    for (index, text) in HOSTILE.into_iter().enumerate() {
         visit(page, &emulator.url("console/functions")).await;
         page.eval(&format!("{link}[{index}].click()")).await;
         page.until("document.querySelector('.log') && document.documentElement.dataset.ready !== undefined").await;
         let lines = 15 + index;
         page.until(&format!("document.querySelectorAll('.log tbody tr').length === {lines}")).await;
-        say(&log, HOSTILE[index], HOSTILE[index]);
+        say(&log, text, text);
         page.until(&format!("document.querySelectorAll('.log tbody tr').length === {}", lines + 1)).await;
         page.eval("document.querySelector('.log tbody a').click()").await;
         page.until("location.search.includes('request=') && document.documentElement.dataset.ready !== undefined")
             .await;
-        assert_nothing_ran(page, HOSTILE[index]).await;
+        assert_nothing_ran(page, text).await;
     }
 }
 

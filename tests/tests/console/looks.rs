@@ -9,6 +9,7 @@ use crate::{
     WATCH, assert_nothing_ran, chromium,
     demo::{Demo, HOSTILE_PAGE},
     devtools::{Browser, Page},
+    functions,
     visit,
 };
 
@@ -69,6 +70,8 @@ async fn pictures_are_seen_and_strangers_see_nothing() {
     let mut page = browser.open(WATCH).await;
     let (demo, pages) = busy().await;
     pictures(&mut page, &demo, &pages).await;
+    narrow(&mut page, &pages).await;
+    let (_emulator, pages) = functions::pages().await;
     narrow(&mut page, &pages).await;
     let errors = page.errors();
     assert!(errors.is_empty(), "{}", errors.join("\n"));
@@ -182,7 +185,8 @@ async fn pages_are_accessible() {
     let folder = tempfile::tempdir().unwrap();
     let mut browser = Browser::start(&chromium, folder.path());
     let mut page = browser.open(WATCH).await;
-    let (_demo, pages) = busy().await;
+    let ((_demo, mut pages), (_emulator, of_functions)) = (busy().await, functions::pages().await);
+    pages.extend(of_functions);
     let mut found = Vec::new();
     for scheme in ["light", "dark"] {
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });

@@ -255,7 +255,7 @@ impl Running {
         self.lambda.stop();
         if let Some(what) = self.what_runs() {
             let seconds = within.as_secs();
-            last_line(format!("stopping: waiting up to {seconds} s for {what}; a second signal stops at once"));
+            last_line(format!("stopping: waiting up to {seconds} s for {what}; a second signal exits immediately"));
         }
         let gently = within.saturating_sub(GIVE_BACK_TIME.min(within / 2));
         if tokio::time::timeout(gently, self.lambda.stopped(true)).await.is_err() {
