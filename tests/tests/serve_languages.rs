@@ -525,6 +525,31 @@ fn left_in(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stack_waits_for_a_manual_clock_and_its_functions_do_not() {
+    if !has("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let code = "def handler(event, context): r = event['Records'][0]; \
+                print('try', r['attributes']['ApproximateReceiveCount'], context.get_remaining_time_in_millis() > 5000); \
+                1 / 0";
+    write(folder.path(), "template.yaml", &inline(code, "Timeout: 10"));
+    let mut serving = Serving::start(folder.path(), &["--clock", "manual"]);
+    serving.table();
+    serving.send("local-Jobs", "1").await;
+    assert_eq!(serving.logged("try "), "try 1 True");
+    serving.logged("failed: function failed with ZeroDivisionError");
+    // The visibility timeout of a minute passes by hand alone, before and after the function's own time.
+    let advance = format!("{}/_local-queue/clock/advance", serving.endpoint_url);
+    assert_eq!(post(&advance, r#"{"seconds": 59}"#).await.0, 200);
+    let counts = format!("{}/_local-queue/queues/local-Jobs/messages?max=1", serving.endpoint_url);
+    let (_, waiting) = ask("GET", &counts, "").await;
+    assert!(waiting.contains(r#""place":"in_flight""#), "{waiting}");
+    assert_eq!(post(&advance, r#"{"seconds": 2}"#).await.0, 200);
+    assert_eq!(serving.logged("try "), "try 2 True");
+}
+
+#[tokio::test]
 async fn no_temporary_file_is_left_by_whatever_signal_it_ends() {
     if !has("python3") {
         return;

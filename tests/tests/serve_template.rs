@@ -539,7 +539,11 @@ fn what_is_wrong_is_said_in_one_line_with_exit_code_2() {
         (text.clone(), vec!["--function", "Nope=x"], "has no such function; it has ResizeFunction"),
         (text.clone(), vec!["--function", &unbuilt], "is not executable"),
         (text.clone(), vec!["--parameter", "BatchSize=11"], "parameter BatchSize is 11; expected 1 to 10"),
-        (text, vec!["--clock", "manual"], "--clock manual cannot be combined with --template"),
+        (
+            text,
+            vec!["--clock", "manual", "--source", "http://127.0.0.1:1"],
+            "--clock manual cannot be combined with --source",
+        ),
     ] {
         let said = given(&text, &more);
         assert!(said.contains(expected), "{said:?} lacks {expected:?}");

@@ -9,8 +9,7 @@ use crate::{
     WATCH, assert_nothing_ran, chromium,
     demo::{Demo, HOSTILE_PAGE},
     devtools::{Browser, Page},
-    functions,
-    visit,
+    functions, visit,
 };
 
 const HOUR_MINUTES: usize = 60;

@@ -137,7 +137,14 @@ fn our_programs_have_the_options() {
 /// path, field or method.
 #[test]
 fn requests_to_the_developers_api_are_answered() {
-    let served = Served::start(&["--create", "jobs", "--create", "jobs-dead", "--clock", "manual"]);
+    let folder = tempfile::tempdir().unwrap();
+    let template = folder.path().join("template.yaml");
+    fs::write(&template, WITH_A_FUNCTION).unwrap();
+    let queues = ["--create", "jobs", "--create", "jobs-dead", "--clock", "manual"];
+    let served = Served::start(&[queues.as_slice(), &["--template", template.to_str().unwrap()]].concat());
+    let (status, mappings) = served.curl("URL/_local-queue/mappings");
+    let mappings: serde_json::Value = serde_json::from_str(&mappings).unwrap();
+    let mapping = mappings["mappings"][0]["uuid"].as_str().unwrap_or_else(|| panic!("{status} {mappings}"));
     let mut count = 0;
     for line in commands() {
         let Some(arguments) = request(&line.text) else { continue };
@@ -146,18 +153,18 @@ fn requests_to_the_developers_api_are_answered() {
         served.curl("URL/_local-queue/actions/CreateQueue -d '{\"QueueName\": \"jobs\"}'");
         served.curl("URL/_local-queue/actions/CreateQueue -d '{\"QueueName\": \"jobs-dead\"}'");
         let queue = if arguments.contains("jobs-dead") { "jobs-dead" } else { "jobs" };
-        let send = format!(
+        let message = format!(
             "URL/_local-queue/actions/SendMessage -d '{{\"QueueUrl\": \"{queue}\", \"MessageBody\": \"hello\"}}'"
         );
-        let (status, sent) = served.curl(&send);
-        assert_eq!(status, 200, "{sent}");
+        let (code, sent) = served.curl(&message);
+        assert_eq!(code, 200, "{sent}");
         let sent: serde_json::Value = serde_json::from_str(&sent).unwrap();
         if arguments.contains("faults/1") {
             served.curl("URL/_local-queue/faults -d '{\"effect\": \"throttle\"}'");
         }
         let arguments = arguments.split(" | ").next().unwrap_or(arguments).split(" # ").next().unwrap_or(arguments);
         let arguments = arguments.replace("localhost:9324", "URL");
-        let arguments = arguments.replace("$MESSAGE_ID", sent["MessageId"].as_str().unwrap());
+        let arguments = arguments.replace("$MESSAGE_ID", sent["MessageId"].as_str().unwrap()).replace("$UUID", mapping);
         let (status, body) = served.curl(&arguments);
         // A message that is not in flight has no visibility timeout, and an id of a fault is drawn once.
         let is_fine = (200..300).contains(&status) || status == 409 || arguments.contains("faults/1");
@@ -166,6 +173,21 @@ fn requests_to_the_developers_api_are_answered() {
     }
     assert!(count > 20, "{count} requests: they are written otherwise");
 }
+
+/// The function that the documents name, with a mapping of a queue that they do not.
+const WITH_A_FUNCTION: &str = r#"Resources:
+  Work: { Type: AWS::SQS::Queue }
+  resize:
+    Type: AWS::Lambda::Function
+    Properties:
+      Runtime: python3.12
+      Handler: index.handler
+      Role: arn:aws:iam::000000000000:role/resize
+      Code: { ZipFile: "def handler(event, context): return event" }
+  OfWork:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: { FunctionName: !Ref resize, EventSourceArn: !GetAtt Work.Arn }
+"#;
 
 /// A server of its own.
 struct Served {

@@ -6,7 +6,8 @@ use super::documents::{Document, all, workspace};
 
 /// The targets of links in the prose of a document.
 fn links(document: &Document) -> Vec<String> {
-    let prose = document.sections(true).into_iter().map(|(title, text)| format!("{title}\n{text}")).collect::<String>();
+    let prose =
+        document.sections(true).into_iter().flat_map(|(title, text)| [title, "\n".into(), text]).collect::<String>();
     let mut links = Vec::new();
     let mut rest = prose.as_str();
     while let Some(at) = rest.find("](") {

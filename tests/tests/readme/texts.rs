@@ -76,7 +76,7 @@ fn of_file(path: &Path) -> Vec<String> {
         let words = line.trim().trim_start_matches("pub(crate) ").trim_start_matches("pub(super) ");
         let words = words.trim_start_matches("pub ");
         if let Some(name) = words.strip_prefix("enum ").or_else(|| words.strip_prefix("struct ")) {
-            owner = name.split(|it: char| !it.is_alphanumeric()).next().unwrap_or_default().to_owned();
+            name.split(|it: char| !it.is_alphanumeric()).next().unwrap_or_default().clone_into(&mut owner);
         }
         let Some(begun) = words.strip_prefix("#[error(") else { continue };
         let mut text = begun.to_owned();

@@ -432,9 +432,10 @@ fn read_template(
 ) -> anyhow::Result<(Stack, SamConfig)> {
     let functions = &arguments.functions;
     let Some(path) = &functions.template else { return Ok((Stack::default(), SamConfig::default())) };
+    // Queues elsewhere have a time of their own, which nobody here can move.
     anyhow::ensure!(
-        arguments.clock == ClockKind::System,
-        "--clock manual cannot be combined with --template: the processes of functions use the system clock"
+        arguments.clock == ClockKind::System || functions.source.is_none(),
+        "--clock manual cannot be combined with --source: those queues have their own clock"
     );
     let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
     let folder = path.parent().unwrap_or(Path::new(""));

@@ -164,7 +164,7 @@ pub(crate) struct RedriveDeadLetters {
     #[arg(long, conflicts_with = "move_task")]
     pub(crate) dry_run: bool,
 
-    /// Start a message move task in SQS (StartMessageMoveTask) for all messages. The task runs without this command and
+    /// Start a message move task in SQS for all messages. The task runs without this command and
     /// keeps the failure attributes.
     #[arg(long, conflicts_with_all = ["kind", "body_contains", "since", "id", "journal", "resend_unsure", "despite_redrive_policy"])]
     pub(crate) move_task: bool,
