@@ -91,7 +91,16 @@ struct Inner {
     incoming: Dir,
     next: AtomicU64,
     tells_case: bool,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Inner {
+    /// Gives the lock back at once. A process that is being started at this moment has the file, too, until it becomes another
+    /// program, and would keep the lock so long.
+    fn drop(&mut self) {
+        // A lock that cannot be given back ends with the file.
+        let _ = self.lock.unlock();
+    }
 }
 
 /// A file that is not in its place yet, removed unless it gets there.

@@ -154,6 +154,14 @@ impl Disk for Folder {
     }
 }
 
+impl Drop for Folder {
+    /// A process that is being started at this moment has the file, too, until it becomes another program: it would keep the
+    /// lock so long.
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
 #[derive(Debug)]
 struct OnDisk(File);
 

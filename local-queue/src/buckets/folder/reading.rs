@@ -33,8 +33,7 @@ pub(in crate::buckets) fn open(path: &Path, room: &Room) -> Result<Opened, Folde
         incoming.remove_file(&name).map_err(failed)?;
     }
     let tells_case = incoming.tells_case().map_err(failed)?;
-    let inner =
-        Inner { path: path.to_owned(), root: top, own, incoming, next: AtomicU64::new(0), tells_case, _lock: lock };
+    let inner = Inner { path: path.to_owned(), root: top, own, incoming, next: AtomicU64::new(0), tells_case, lock };
     let mut reading = Reading { inner: Arc::new(inner), room, findings: Vec::new() };
     let buckets = reading.buckets()?;
     Ok(Opened { folder: Folder(reading.inner), buckets, findings: reading.findings })

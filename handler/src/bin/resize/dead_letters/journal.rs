@@ -152,6 +152,15 @@ impl Journal {
     }
 }
 
+impl Drop for Journal {
+    /// Gives the lock back at once. A process that is being started at this moment has the file, too, until it becomes another
+    /// program, and would keep the lock so long.
+    fn drop(&mut self) {
+        // A lock that cannot be given back ends with the file.
+        let _ = self.file.unlock();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
