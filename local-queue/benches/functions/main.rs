@@ -159,7 +159,9 @@ impl Interpreter {
         let by_bootstrap = |name, (file, text), command: Option<String>| {
             let folder = folder(file, text);
             let bootstrap = folder.path().join("bootstrap");
-            fs::write(&bootstrap, format!("#!/bin/sh\nexec {} app.handle\n", command?)).unwrap();
+            // Python would not tell two changes within a second apart by what it has compiled.
+            let script = format!("#!/bin/sh\nexport PYTHONDONTWRITEBYTECODE=1\nexec {} app.handle\n", command?);
+            fs::write(&bootstrap, script).unwrap();
             fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755)).unwrap();
             Some(Self { name, folder, file, text, ours: None })
         };
