@@ -225,6 +225,7 @@ impl<R: Runner, S: FailureSink> Worker<R, S> {
                     let pause = outage.failed(&reason);
                     tokio::select! {
                         () = &mut stop => return Ok(Instant::now()),
+                        // An endpoint that is away is not asked all the time: the pause grows with each failure.
                         () = tokio::time::sleep(pause) => continue,
                     }
                 }

@@ -36,6 +36,7 @@ const SETTLED: Duration = Duration::from_secs(2);
 pub(super) fn fill(arguments: &[String]) {
     let (queues, _) = open(Path::new(&arguments[1]));
     send(&queues, arguments[2].parse().unwrap());
+    // The log gets to the disk; then the process ends as by a kill.
     thread::sleep(SETTLED);
     std::process::abort();
 }

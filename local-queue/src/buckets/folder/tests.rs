@@ -409,7 +409,7 @@ impl Drop for SmallDisk {
 async fn a_full_disk_refuses_a_put_and_leaves_nothing_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let Some(disk) = SmallDisk::mount(folder.path().join("disk")) else {
-        eprintln!("not run: a small disk takes root");
+        local_queue_terminal::note(format_args!("skipped: only root can mount a small disk"));
         return;
     };
     let (buckets, _) = Disk::builder().open(&disk.0).unwrap();

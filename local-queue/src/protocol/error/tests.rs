@@ -111,7 +111,7 @@ rules! { move_task_problems of MoveTaskProblem:
 fn every_error_has_a_conformance_rule() {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/tests/conformance");
     let Ok(files) = std::fs::read_dir(directory) else {
-        println!("skipped: the conformance rules are not beside this crate");
+        local_queue_terminal::note(format_args!("skipped: the conformance rules are not beside this crate"));
         return;
     };
     let sources = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect::<String>();

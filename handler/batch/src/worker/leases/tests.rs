@@ -26,6 +26,7 @@ impl SlowQueue {
             let queue = queue.clone();
             async move {
                 queue.at_once.fetch_add(1, Ordering::SeqCst);
+                // What the queue needs for an answer, in the paused time of its test.
                 tokio::time::sleep(queue.takes).await;
                 for entry in body["Entries"].as_array().unwrap() {
                     let handle = entry["ReceiptHandle"].as_str().unwrap().to_owned();
@@ -49,6 +50,7 @@ fn kept(leases: &Arc<Leases>) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move { leases.keep().await })
 }
 
+/// Lets paused time pass, in which leases are renewed.
 async fn pass(seconds: f64) {
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
 }

@@ -87,6 +87,7 @@ async fn delete_held(
         let answer = loop {
             tokio::select! {
                 answer = &mut asked => break answer?,
+                // Messages stay held however long somebody thinks about the question.
                 () = tokio::time::sleep(RENEWAL) => hold.renew().await,
             }
         };

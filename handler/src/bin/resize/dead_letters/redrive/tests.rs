@@ -202,6 +202,7 @@ async fn killed_at_any_moment_it_goes_on_without_duplicates_and_without_loss() {
                 tokio::spawn(async move { world.redrive(&killing, &plan, &stop).await })
             };
             let was_killed = run.await.is_err();
+            // Paused time, until what the killed one held is visible again.
             tokio::time::sleep(Duration::from_secs(121)).await;
             let outcome = world.redrive(&world.client, &plan, &stop).await.unwrap();
             let sent = world.drain("jobs").await;
@@ -264,6 +265,7 @@ async fn a_signal_ends_it_between_two_requests_and_nothing_is_held() {
         let (world, stop) = (Arc::clone(&world), stop.clone());
         tokio::spawn(async move { world.redrive(&world.client, &plan, &stop).await })
     };
+    // Paused time, in the midst of the messages that the rate lets through one by one.
     tokio::time::sleep(Duration::from_millis(4500)).await;
     hand.send_replace(Some(Interruption::Interrupt));
     let outcome = run.await.unwrap().unwrap();
